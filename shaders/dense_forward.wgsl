@@ -1,0 +1,51 @@
+// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b].   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
+// One invocation owns ROWS outputs x COLS vec4s of samples of one replica; lanes run along samples.
+// Sum: starts at the bias, i ascending, one fma each. Tiles never change it.
+#import grid
+#import dense
+const ROWS: u32 = 8u;
+const COLS: u32 = 2u;
+@group(0) @binding(0) var<uniform> u: DenseShape;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                 @builtin(local_invocation_index) local: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let column = (flat % column_tiles) * COLS;
+    let row = (flat / column_tiles) * ROWS;
+    if row >= u.outputs { return; }
+    let base = group.z * u.param_stride;
+    // Rows and columns past the edge read the last one and are not stored.
+    var w: array<u32, ROWS>;
+    var sum: array<vec4<f32>, ROWS * COLS>;
+    for (var k = 0u; k < ROWS; k++) {
+        let o = min(row + k, u.outputs - 1u);
+        w[k] = base + u.weight_offset + o * u.inputs;
+        var bias = 0.0;
+        if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + o]; }
+        for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
+    }
+    var at: array<u32, COLS>;
+    for (var c = 0u; c < COLS; c++) {
+        at[c] = group.z * u.inputs * u.columns + min(column + c, u.columns - 1u);
+    }
+    for (var i = 0u; i < u.inputs; i++) {
+        var xs: array<vec4<f32>, COLS>;
+        for (var c = 0u; c < COLS; c++) { xs[c] = x[at[c] + i * u.columns]; }
+        for (var k = 0u; k < ROWS; k++) {
+            let weight = vec4<f32>(params[w[k] + i]);
+            for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = fma(weight, xs[c], sum[k * COLS + c]); }
+        }
+    }
+    for (var k = 0u; k < ROWS; k++) {
+        for (var c = 0u; c < COLS; c++) {
+            if row + k < u.outputs && column + c < u.columns {
+                y[(group.z * u.outputs + row + k) * u.columns + column + c] = sum[k * COLS + c];
+            }
+        }
+    }
+}

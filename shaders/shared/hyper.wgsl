@@ -1,0 +1,11 @@
+// A replica's hyper-parameters. Twin: Hyper in src/train/state.rs.
+struct Hyper {
+    lr: f32,           // base learning rate
+    momentum: f32,     // sgd: momentum; adam: beta1; adadelta: rho
+    beta2: f32,        // adam
+    eps: f32,          // adam, adadelta
+    weight_decay: f32,
+    clip_norm: f32,    // 0: no clipping
+    nesterov: u32,     // sgd: 1 looks ahead
+    decoupled: u32,    // adam: 1 makes it AdamW
+}

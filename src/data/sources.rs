@@ -1,0 +1,308 @@
+//! The datasets that are files: where they come from, what their files are called, and how to know them.
+
+use std::path::{Path, PathBuf};
+
+use super::{DataError, IdxProblem, SearchPath, Split, idx, sha256};
+
+/// Rows and columns of every image here.
+pub(super) const SIDE: usize = 28;
+/// Classes of every dataset here.
+pub(super) const CLASSES: usize = 10;
+
+/// A checksum known for a file.
+pub(super) enum Check {
+    /// sha256 of the unpacked bytes: holds however the file is compressed.
+    Unpacked(&'static str),
+    /// sha256 of the published .gz: only a copy compressed anew cannot be told from another file.
+    Archive(&'static str),
+}
+
+/// Whether a file's bytes are the published ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// They are.
+    Published,
+    /// They are not.
+    Different,
+    /// The published checksum does not apply to a copy packed in this way.
+    Unknown,
+}
+
+impl Check {
+    /// Compares a file (`packed` as it lies on disk or was sent, `unpacked` its content) with the checksum.
+    pub(super) fn verdict(&self, packed_sha256: &str, unpacked: &[u8]) -> Verdict {
+        match self {
+            Check::Unpacked(known) if sha256(unpacked) == *known => Verdict::Published,
+            Check::Unpacked(_) => Verdict::Different,
+            Check::Archive(known) if packed_sha256 == *known => Verdict::Published,
+            Check::Archive(_) => Verdict::Unknown,
+        }
+    }
+}
+
+/// What a file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Images,
+    Labels,
+}
+
+/// One of the four files of a dataset.
+pub(super) struct File {
+    /// Its published name, without `.gz`.
+    pub name: &'static str,
+    /// The same with a dot, as some archives unpack it.
+    pub dotted: &'static str,
+    pub content: Content,
+}
+
+/// Training images, training labels, test images, test labels: the order of every list of four here.
+pub(super) const FILES: [File; 4] = [
+    File {
+        name: "train-images-idx3-ubyte",
+        dotted: "train-images.idx3-ubyte",
+        content: Content::Images,
+    },
+    File {
+        name: "train-labels-idx1-ubyte",
+        dotted: "train-labels.idx1-ubyte",
+        content: Content::Labels,
+    },
+    File {
+        name: "t10k-images-idx3-ubyte",
+        dotted: "t10k-images.idx3-ubyte",
+        content: Content::Images,
+    },
+    File {
+        name: "t10k-labels-idx1-ubyte",
+        dotted: "t10k-labels.idx1-ubyte",
+        content: Content::Labels,
+    },
+];
+
+/// A dataset that is files.
+pub(super) struct Source {
+    pub name: &'static str,
+    pub classes: [&'static str; CLASSES],
+    /// Addresses that end before the file's name, tried in order. Plain HTTP only last: the checksum guards the bytes.
+    pub mirrors: &'static [&'static str],
+    /// The checksums, in the order of [`FILES`].
+    pub checks: [Check; 4],
+}
+
+/// Every dataset that is files.
+pub(super) const ALL: [Source; 3] = [
+    // LeCun, Cortes, Burges: the MNIST database of handwritten digits.
+    Source {
+        name: "mnist",
+        classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        mirrors: &[
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ],
+        checks: [
+            Check::Unpacked("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            Check::Unpacked("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            Check::Unpacked("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            Check::Unpacked("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        ],
+    },
+    // Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747.
+    Source {
+        name: "fashion-mnist",
+        classes: [
+            "t-shirt",
+            "trouser",
+            "pullover",
+            "dress",
+            "coat",
+            "sandal",
+            "shirt",
+            "sneaker",
+            "bag",
+            "ankle-boot",
+        ],
+        mirrors: &[
+            "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ],
+        checks: [
+            Check::Unpacked("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            Check::Unpacked("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            Check::Unpacked("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            Check::Unpacked("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+        ],
+    },
+    // Clanuwat et al.: Deep Learning for Classical Japanese Literature, arXiv:1812.01718. The checksums are those of
+    // TensorFlow Datasets (url_checksums/kmnist.txt).
+    Source {
+        name: "kmnist",
+        classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+        mirrors: &[
+            "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+            "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        ],
+        checks: [
+            Check::Archive("51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+            Check::Archive("e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+            Check::Archive("edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+            Check::Archive("20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+        ],
+    },
+];
+
+/// The source of this name.
+pub(super) fn find(name: &str) -> Option<&'static Source> {
+    ALL.iter().find(|source| source.name == name)
+}
+
+/// Where a file lies in `folder`, under any of its names.
+pub(super) fn find_file(folder: &Path, file: &File) -> Option<PathBuf> {
+    let gz = |name: &str| format!("{name}.gz");
+    // .gz first: that is what a download writes, and it must win over an older copy.
+    [gz(file.name), file.name.to_string(), gz(file.dotted), file.dotted.to_string()]
+        .into_iter()
+        .map(|name| folder.join(name))
+        .find(|path| path.is_file())
+}
+
+/// A dataset's files, found together in one folder.
+pub(super) struct Located {
+    pub folder: PathBuf,
+    pub paths: [PathBuf; 4],
+    pub warnings: Vec<String>,
+}
+
+/// The first place that holds all four files.
+pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, DataError> {
+    let mut looked = Vec::new();
+    let mut incomplete = Vec::new();
+    for place in search.places() {
+        let folder = place.join(source.name);
+        let found = FILES.each_ref().map(|file| find_file(&folder, file));
+        if let [Some(a), Some(b), Some(c), Some(d)] = found {
+            return Ok(Located {
+                folder,
+                paths: [a, b, c, d],
+                warnings: incomplete,
+            });
+        }
+        let missing: Vec<&str> = FILES
+            .iter()
+            .zip(&found)
+            .filter(|(_, path)| path.is_none())
+            .map(|(file, _)| file.name)
+            .collect();
+        let (shown, lacks) = (folder.display(), missing.join(", "));
+        if missing.len() < FILES.len() {
+            incomplete.push(format!("{shown} was passed over: it lacks {lacks}"));
+            looked.push(format!("{shown}: lacks {lacks} (with or without .gz)"));
+        } else if FILES.iter().all(|file| find_file(place, file).is_some()) {
+            // A common slip, and the folder alone does not say which dataset these files are.
+            let place = place.display();
+            looked.push(format!("{shown}: no such files, but {place} itself holds some; name the folder above it"));
+        } else if folder.is_dir() {
+            looked.push(format!("{shown}: holds none of the files"));
+        } else {
+            looked.push(format!("{shown}: no such folder"));
+        }
+    }
+    Err(DataError::NotFound {
+        name: source.name.to_string(),
+        looked,
+    })
+}
+
+/// Both splits of a dataset, and where they were found.
+pub(super) struct ReadSplits {
+    pub train: Split,
+    pub test: Split,
+    pub folder: String,
+    pub warnings: Vec<String>,
+}
+
+/// Finds, reads and checks the four files of a dataset.
+pub(super) fn read(source: &Source, search: &SearchPath) -> Result<ReadSplits, DataError> {
+    let Located {
+        folder,
+        paths,
+        mut warnings,
+    } = locate(source, search)?;
+    let mut contents = Vec::with_capacity(FILES.len());
+    for (i, path) in paths.iter().enumerate() {
+        let packed = read_file(path)?;
+        let checked = check(source, i, packed).map_err(|problem| damaged(source, path, problem))?;
+        let shown = path.display();
+        match (checked.verdict, &source.checks[i]) {
+            (Verdict::Published, _) => {}
+            (Verdict::Different, _) => warnings.push(format!(
+                "{shown} is sound, but its sha256 is not that of the published file: results will not compare with others'"
+            )),
+            (Verdict::Unknown, _) => warnings.push(format!(
+                "{shown} is sound, but packed otherwise than the published file, so its checksum cannot be compared"
+            )),
+        }
+        contents.push(checked.body);
+    }
+    let mut bodies = contents.into_iter();
+    let mut split = |images_path: &Path, labels_path: &Path| {
+        let images = bodies.next().unwrap_or_default();
+        let labels = bodies.next().unwrap_or_default();
+        let images_count = images.len() / (SIDE * SIDE);
+        if images_count != labels.len() {
+            return Err(DataError::CountMismatch {
+                name: source.name.to_string(),
+                images: images_path.to_path_buf(),
+                images_count,
+                labels: labels_path.to_path_buf(),
+                labels_count: labels.len(),
+            });
+        }
+        Ok(Split { images, labels })
+    };
+    Ok(ReadSplits {
+        train: split(&paths[0], &paths[1])?,
+        test: split(&paths[2], &paths[3])?,
+        folder: folder.display().to_string(),
+        warnings,
+    })
+}
+
+/// A file whose structure is sound.
+pub(super) struct Checked {
+    /// Pixels or labels, without the header.
+    pub body: Vec<u8>,
+    pub verdict: Verdict,
+}
+
+/// Unpacks and checks the bytes of `FILES[i]` of a dataset.
+pub(super) fn check(source: &Source, i: usize, packed: Vec<u8>) -> Result<Checked, IdxProblem> {
+    let packed_sha256 = match source.checks[i] {
+        Check::Archive(_) => sha256(&packed),
+        Check::Unpacked(_) => String::new(),
+    };
+    let unpacked = idx::unpack(packed)?;
+    let verdict = source.checks[i].verdict(&packed_sha256, &unpacked);
+    let body = match FILES[i].content {
+        Content::Images => idx::images(unpacked, SIDE, SIDE)?,
+        Content::Labels => idx::labels(unpacked, CLASSES)?,
+    };
+    Ok(Checked { body, verdict })
+}
+
+/// All bytes of a file.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    std::fs::read(path).map_err(|source| DataError::Io {
+        path: path.to_path_buf(),
+        action: "read it",
+        source,
+    })
+}
+
+fn damaged(source: &Source, path: &Path, problem: IdxProblem) -> DataError {
+    DataError::Damaged {
+        name: source.name.to_string(),
+        path: path.to_path_buf(),
+        problem,
+    }
+}

@@ -1,0 +1,198 @@
+//! The `[sweep]` table, and putting its values where `"$axis"` stands.
+
+use super::node::{Entry, Node, Value, is_bare};
+use super::problem::{Problem, Problems};
+use super::suggest;
+use std::collections::BTreeSet;
+
+pub(super) struct Sweep<'n> {
+    pub axes: Vec<SweepAxis<'n>>,
+}
+
+pub(super) struct SweepAxis<'n> {
+    pub name: &'n str,
+    pub entry: &'n Entry,
+    /// Empty if the axis was refused.
+    pub values: &'n [Node],
+}
+
+/// One value for each of some axes: (axis, value), both by index.
+pub(super) type Point = Vec<(usize, usize)>;
+
+impl<'n> Sweep<'n> {
+    pub fn read(node: Option<&'n Node>, problems: &mut Problems) -> Sweep<'n> {
+        let mut axes = Vec::new();
+        if let Some(node) = node {
+            if !matches!(node.value, Value::Table(_)) {
+                let message = format!("[sweep] must be a table, not {}", node.describe());
+                problems.at(node, message, "for example: [sweep] sparsity = [0.5, 0.9]");
+            }
+            for entry in node.entries() {
+                axes.push(SweepAxis {
+                    name: &entry.key,
+                    entry,
+                    values: axis_values(entry, problems),
+                });
+            }
+        }
+        Sweep { axes }
+    }
+
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.axes.iter().position(|axis| axis.name == name)
+    }
+
+    /// The axes that a value refers to, anywhere below it.
+    pub fn used_by(&self, node: &Node, used: &mut BTreeSet<usize>) {
+        if let Some(name) = node.reference() {
+            used.extend(self.find(name));
+        }
+        for item in node.items() {
+            self.used_by(item, used);
+        }
+        for entry in node.entries() {
+            self.used_by(&entry.node, used);
+        }
+    }
+
+    /// Reports every `"$axis"` below `node` that no axis has.
+    pub fn check_references(&self, node: &Node, problems: &mut Problems) {
+        if let Some(name) = node.reference()
+            && self.find(name).is_none()
+        {
+            let names: Vec<&str> = self.axes.iter().map(|axis| axis.name).collect();
+            let help = if names.is_empty() {
+                format!(
+                    "a string that starts with `$` names an axis: write [sweep] {name} = [...]"
+                )
+            } else {
+                suggest::help(name, &names)
+            };
+            problems.at(node, format!("there is no axis `{name}` in [sweep]"), help);
+        }
+        for item in node.items() {
+            self.check_references(item, problems);
+        }
+        for entry in node.entries() {
+            self.check_references(&entry.node, problems);
+        }
+    }
+
+    /// A copy of `node` with the values of `point` in place of references. Other references become unknown values.
+    pub fn substitute(&self, node: &Node, point: &Point) -> Node {
+        if let Some(name) = node.reference() {
+            let axis = self.find(name);
+            let chosen = point.iter().find(|(at, _)| Some(*at) == axis);
+            let value = chosen.and_then(|(axis, value)| self.axes[*axis].values.get(*value));
+            let mut copy = value.unwrap_or(node).clone();
+            if value.is_none() {
+                copy.value = Value::Unknown;
+            }
+            copy.used_at = Some(node.path.clone());
+            return copy;
+        }
+        let mut copy = Node {
+            value: Value::Unknown,
+            place: node.place.clone(),
+            path: node.path.clone(),
+            used_at: node.used_at.clone(),
+        };
+        copy.value = match &node.value {
+            Value::Array(items) => Value::Array(
+                items
+                    .iter()
+                    .map(|item| self.substitute(item, point))
+                    .collect(),
+            ),
+            Value::Table(entries) => Value::Table(
+                entries
+                    .iter()
+                    .map(|entry| Entry {
+                        key: entry.key.clone(),
+                        key_place: entry.key_place.clone(),
+                        node: self.substitute(&entry.node, point),
+                    })
+                    .collect(),
+            ),
+            plain => plain.clone(),
+        };
+        copy
+    }
+
+    /// How many points the given axes span. An axis without values counts as one: its mistake is reported elsewhere.
+    pub fn size(&self, axes: &BTreeSet<usize>) -> usize {
+        axes.iter()
+            .map(|axis| self.axes[*axis].values.len().max(1))
+            .fold(1, usize::saturating_mul)
+    }
+
+    /// All combinations of the given axes' values; the last axis changes fastest.
+    pub fn points(&self, axes: &BTreeSet<usize>) -> Vec<Point> {
+        let mut points: Vec<Point> = vec![Vec::new()];
+        for &axis in axes {
+            let count = self.axes[axis].values.len().max(1);
+            points = points
+                .iter()
+                .flat_map(|point| {
+                    (0..count).map(move |value| {
+                        let mut longer = point.clone();
+                        longer.push((axis, value));
+                        longer
+                    })
+                })
+                .collect();
+        }
+        points
+    }
+}
+
+fn axis_values<'n>(entry: &'n Entry, problems: &mut Problems) -> &'n [Node] {
+    let name = &entry.key;
+    let node = &entry.node;
+    if !is_bare(name) {
+        problems.add(Problem {
+            message: format!("`{name}` cannot name an axis"),
+            place: entry.key_place.clone(),
+            path: node.path.clone(),
+            used_at: None,
+            help: Some("letters, digits, `_` and `-` only: it is written as \"$name\"".into()),
+        });
+    }
+    let values = match &node.value {
+        Value::Array(values) if !values.is_empty() => values,
+        Value::Array(_) => {
+            let help = "list at least one value, or remove the axis";
+            problems.at(node, format!("the axis `{name}` has no values"), help);
+            return &[];
+        }
+        _ => {
+            let message = format!(
+                "the axis `{name}` must be a list of values, not {}",
+                node.describe()
+            );
+            problems.at(node, message, format!("for example: {name} = [0.5, 0.9]"));
+            return &[];
+        }
+    };
+    for (index, value) in values.iter().enumerate() {
+        if let Some(other) = reference_below(value) {
+            let help = "an axis cannot refer to another; write the values themselves";
+            let message = format!("{:?} inside [sweep]", other.text().unwrap_or_default());
+            problems.at(other, message, help);
+        }
+        if values[..index].iter().any(|earlier| earlier.same(value)) {
+            let help = "each value is its own point: remove the repetition";
+            problems.at(value, format!("the axis `{name}` lists a value twice"), help);
+        }
+    }
+    values
+}
+
+fn reference_below(node: &Node) -> Option<&Node> {
+    if node.reference().is_some() {
+        return Some(node);
+    }
+    let items = node.items().iter();
+    let entries = node.entries().iter().map(|entry| &entry.node);
+    items.chain(entries).find_map(reference_below)
+}

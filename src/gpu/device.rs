@@ -1,0 +1,411 @@
+//! The device: buffers in and out, errors caught, submissions paced.
+
+use super::adapter::{self, AdapterDescription};
+use super::kernel::KernelCache;
+use super::program::Program;
+use super::{GpuError, Kernel};
+use bytemuck::Pod;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// How to open a device.
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    /// Index or part of the name of the adapter; `None` takes the best.
+    pub adapter: Option<String>,
+    /// Pretend that bindings may be no larger than this many bytes (for tests of splitting).
+    pub max_binding: Option<u64>,
+}
+
+/// A GPU buffer that knows its name and size.
+#[derive(Clone, Debug)]
+pub struct Buffer {
+    pub(super) raw: wgpu::Buffer,
+    label: Arc<str>,
+    bytes: u64,
+}
+
+impl Buffer {
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+    /// The name it carries in errors.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+}
+
+/// The first thing that went wrong; later errors are its echoes.
+#[derive(Default)]
+struct Faults {
+    first: OnceLock<(String, String)>,
+    lost: OnceLock<String>,
+    during: Mutex<String>,
+}
+
+impl Faults {
+    fn during(&self) -> String {
+        self.during.lock().map(|d| d.clone()).unwrap_or_default()
+    }
+}
+
+/// An open device and its queue. Cheap to share by reference; all methods take `&self`.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    queue: wgpu::Queue,
+    description: AdapterDescription,
+    max_binding: u64,
+    faults: Arc<Faults>,
+    pub(super) kernels: KernelCache,
+}
+
+/// A submission aims at this much work: long enough to hide the host, short enough for watchdogs (Windows resets after 2 s).
+const SUBMISSION_TARGET: Duration = Duration::from_millis(100);
+/// Submissions queued before the host waits for the oldest.
+const IN_FLIGHT: usize = 3;
+
+impl Gpu {
+    /// Opens the chosen or the best adapter.
+    ///
+    /// # Errors
+    /// No adapter, no such adapter, or the driver refuses.
+    pub fn open(options: &GpuOptions) -> Result<Self, GpuError> {
+        let (adapter, description) = adapter::choose(options.adapter.as_deref())?;
+        let granted = adapter.limits();
+        // Default limits everywhere, so a kernel that would not run elsewhere fails here too; only room is asked for.
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: granted.max_storage_buffer_binding_size,
+            max_buffer_size: granted.max_buffer_size,
+            ..wgpu::Limits::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
+            label: Some("secateur"),
+            required_limits: limits,
+            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            ..Default::default()
+        }))
+        .map_err(|e| GpuError::NoDevice {
+            adapter: description.name.clone(),
+            reason: e.to_string(),
+        })?;
+        Ok(Self::assemble(device, queue, description, options))
+    }
+
+    /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
+    pub fn no_op() -> Self {
+        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let description = AdapterDescription {
+            index: 0,
+            name: "no-op".to_owned(),
+            backend: "Noop".to_owned(),
+            kind: "other",
+            driver: String::new(),
+            max_binding: device.limits().max_storage_buffer_binding_size,
+        };
+        Self::assemble(device, queue, description, &GpuOptions::default())
+    }
+
+    fn assemble(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        description: AdapterDescription,
+        options: &GpuOptions,
+    ) -> Self {
+        let faults = Arc::new(Faults::default());
+        let seen = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let _ = seen.first.set((seen.during(), error.to_string()));
+        }));
+        let seen = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the device at the end of the program also arrives here.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                let _ = seen.lost.set(message);
+            }
+        });
+        let granted = device.limits();
+        let max_binding = granted
+            .max_storage_buffer_binding_size
+            .min(granted.max_buffer_size)
+            .min(options.max_binding.unwrap_or(u64::MAX));
+        Self {
+            device,
+            queue,
+            description,
+            max_binding,
+            faults,
+            kernels: KernelCache::default(),
+        }
+    }
+
+    /// The adapter in use.
+    pub fn adapter(&self) -> &AdapterDescription {
+        &self.description
+    }
+
+    /// Largest storage binding in bytes.
+    pub fn max_binding(&self) -> u64 {
+        self.max_binding
+    }
+
+    /// The kernel of this name, compiled with these constants replaced (compiled once, then kept).
+    ///
+    /// # Errors
+    /// The driver rejected the shader; the error names it.
+    pub fn kernel(
+        &self,
+        name: &'static str,
+        constants: &[(&'static str, u32)],
+    ) -> Result<Arc<Kernel>, GpuError> {
+        self.kernels.get(self, name, constants)
+    }
+
+    /// A zeroed storage buffer of `bytes` (rounded up to 16), readable and writable by host and shaders.
+    ///
+    /// # Errors
+    /// Too large for one binding, or out of memory; both name `label`.
+    pub fn buffer(&self, label: &str, bytes: u64) -> Result<Buffer, GpuError> {
+        let bytes = bytes.max(16).next_multiple_of(16);
+        if bytes > self.max_binding {
+            return Err(GpuError::TooLarge {
+                what: label.to_owned(),
+                asked: bytes,
+                limit: self.max_binding,
+                adapter: self.description.name.clone(),
+            });
+        }
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        self.allocate(label, bytes, usage)
+    }
+
+    fn allocate(
+        &self,
+        label: &str,
+        bytes: u64,
+        usage: wgpu::BufferUsages,
+    ) -> Result<Buffer, GpuError> {
+        let out_of_memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let invalid = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes,
+            usage,
+            mapped_at_creation: false,
+        });
+        let invalid = pollster::block_on(invalid.pop());
+        if pollster::block_on(out_of_memory.pop()).is_some() {
+            return Err(GpuError::OutOfMemory {
+                what: label.to_owned(),
+                asked: bytes,
+                adapter: self.description.name.clone(),
+            });
+        }
+        if let Some(error) = invalid {
+            return Err(GpuError::Rejected {
+                during: label.to_owned(),
+                reason: error.to_string(),
+            });
+        }
+        Ok(Buffer {
+            raw,
+            label: label.into(),
+            bytes,
+        })
+    }
+
+    /// A storage buffer holding `data`.
+    ///
+    /// # Errors
+    /// As [`Gpu::buffer`].
+    pub fn buffer_with<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer, GpuError> {
+        let buffer = self.buffer(label, std::mem::size_of_val(data) as u64)?;
+        self.write(&buffer, 0, data)?;
+        Ok(buffer)
+    }
+
+    /// A uniform buffer holding `value`, for one dispatch.
+    pub(super) fn uniform<T: Pod>(&self, label: &str, value: &T) -> Result<Buffer, GpuError> {
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let bytes = (std::mem::size_of::<T>() as u64).next_multiple_of(16);
+        let buffer = self.allocate(label, bytes, usage)?;
+        self.queue
+            .write_buffer(&buffer.raw, 0, bytemuck::bytes_of(value));
+        Ok(buffer)
+    }
+
+    /// Writes `data` at byte `offset`. Large uploads are sent in pieces, so that staging memory stays small.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn write<T: Pod>(&self, buffer: &Buffer, offset: u64, data: &[T]) -> Result<(), GpuError> {
+        const PIECE: usize = 16 << 20;
+        let bytes: &[u8] = bytemuck::cast_slice(data);
+        let mut at = offset;
+        for piece in bytes.chunks(PIECE) {
+            if piece.len().is_multiple_of(4) {
+                self.queue.write_buffer(&buffer.raw, at, piece);
+            } else {
+                let mut padded = piece.to_vec();
+                padded.resize(piece.len().next_multiple_of(4), 0);
+                self.queue.write_buffer(&buffer.raw, at, &padded);
+            }
+            at += piece.len() as u64;
+            if bytes.len() > PIECE {
+                let index = self.queue.submit([]);
+                self.wait(index)?;
+            }
+        }
+        self.check()
+    }
+
+    /// Reads `count` items from byte `offset`, after everything submitted so far.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn read<T: Pod>(
+        &self,
+        buffer: &Buffer,
+        offset: u64,
+        count: usize,
+    ) -> Result<Vec<T>, GpuError> {
+        let bytes = (count * std::mem::size_of::<T>()) as u64;
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let padded = bytes.next_multiple_of(4);
+        let staging = self.allocate(
+            &format!("read-back of {}", buffer.label),
+            padded,
+            wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        )?;
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&buffer.raw, offset, &staging.raw, 0, padded);
+        let index = self.queue.submit([encoder.finish()]);
+        staging
+            .raw
+            .slice(..)
+            .map_async(wgpu::MapMode::Read, |_| {});
+        self.wait(index)?;
+        let view = staging
+            .raw
+            .get_mapped_range(..)
+            .map_err(|e| self.fault(format!("reading {}: {e}", buffer.label)))?;
+        let mut out = vec![T::zeroed(); count];
+        bytemuck::cast_slice_mut::<T, u8>(&mut out).copy_from_slice(&view[..bytes as usize]);
+        Ok(out)
+    }
+
+    /// Runs `program` `times` times, in submissions of about 100 ms, up to three in flight.
+    /// `tick(done)` is called as submissions complete; it returns false to stop early (Ctrl-C), at a whole number of repeats.
+    ///
+    /// # Errors
+    /// The device failed; names the program.
+    pub fn run_repeated(
+        &self,
+        program: &Program,
+        times: u64,
+        tick: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<u64, GpuError> {
+        if let Ok(mut during) = self.faults.during.lock() {
+            program.label().clone_into(&mut during);
+        }
+        let mut pending: VecDeque<(wgpu::SubmissionIndex, u64)> = VecDeque::new();
+        let (mut sent, mut done) = (0u64, 0u64);
+        let mut per_submission = 1u64;
+        let mut last = Instant::now();
+        let mut going = true;
+        while done < sent || (going && sent < times) {
+            while going && sent < times && pending.len() < IN_FLIGHT {
+                let count = per_submission.min(times - sent);
+                pending.push_back((self.submit(program, count), count));
+                sent += count;
+            }
+            let Some((index, count)) = pending.pop_front() else {
+                break;
+            };
+            self.wait(index)?;
+            done += count;
+            let now = Instant::now();
+            let each = (now - last).as_secs_f64() / count as f64;
+            last = now;
+            // Grow at most fourfold at a time: the first submissions also compile shaders.
+            let wanted = (SUBMISSION_TARGET.as_secs_f64() / each.max(1e-7)) as u64;
+            per_submission = wanted.clamp(1, (per_submission * 4).min(4096));
+            going &= tick(done);
+        }
+        self.check()?;
+        Ok(done)
+    }
+
+    /// Runs `program` once and waits for it.
+    ///
+    /// # Errors
+    /// The device failed; names the program.
+    pub fn run(&self, program: &Program) -> Result<(), GpuError> {
+        self.run_repeated(program, 1, &mut |_| true).map(|_| ())
+    }
+
+    fn submit(&self, program: &Program, count: u64) -> wgpu::SubmissionIndex {
+        let mut encoder = self
+            .device
+            .create_command_encoder(&wgpu::CommandEncoderDescriptor {
+                label: Some(program.label()),
+            });
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(program.label()),
+                timestamp_writes: None,
+            });
+            for _ in 0..count {
+                program.record(&mut pass);
+            }
+        }
+        self.queue.submit([encoder.finish()])
+    }
+
+    fn wait(&self, index: wgpu::SubmissionIndex) -> Result<(), GpuError> {
+        let outcome = self.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(index),
+            timeout: None,
+        });
+        self.check()?;
+        outcome
+            .map(|_| ())
+            .map_err(|e| self.fault(e.to_string()))
+    }
+
+    fn fault(&self, reason: String) -> GpuError {
+        self.check().err().unwrap_or(GpuError::Rejected {
+            during: self.faults.during(),
+            reason,
+        })
+    }
+
+    /// The first error the device reported, if any.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        if let Some(reason) = self.faults.lost.get() {
+            return Err(GpuError::Lost {
+                during: self.faults.during(),
+                reason: reason.clone(),
+            });
+        }
+        if let Some((during, reason)) = self.faults.first.get() {
+            return Err(GpuError::Rejected {
+                during: during.clone(),
+                reason: reason.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Names what the device is doing, for the errors it may report.
+    pub(super) fn note(&self, during: &str) {
+        if let Ok(mut slot) = self.faults.during.lock() {
+            during.clone_into(&mut slot);
+        }
+    }
+}

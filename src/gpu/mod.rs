@@ -1,0 +1,17 @@
+//! The GPU as the rest of the program sees it: an adapter, buffers, kernels and recorded programs.
+//!
+//! Nothing here knows of models, training or pruning.
+
+mod adapter;
+mod device;
+mod error;
+mod kernel;
+mod kernels;
+mod program;
+
+pub use adapter::{AdapterDescription, INSTALL_HINT, list_adapters};
+pub use device::{Buffer, Gpu, GpuOptions};
+pub use error::GpuError;
+pub use kernel::{Kernel, KernelSource, assemble};
+pub use kernels::{Access, KERNELS, shared_sources, source_of};
+pub use program::{Dispatch, MAX_GROUPS, Program, groups_for};

@@ -1,0 +1,131 @@
+//! A program: a recorded list of dispatches that never changes while it runs.
+
+use super::{Access, Buffer, Gpu, GpuError, Kernel};
+use bytemuck::Pod;
+use std::sync::Arc;
+
+/// WebGPU's default limit on workgroups per dimension.
+pub const MAX_GROUPS: u32 = 65_535;
+
+/// One kernel with its buffers and its grid.
+pub struct Dispatch {
+    kernel: Arc<Kernel>,
+    bind_group: wgpu::BindGroup,
+    groups: [u32; 3],
+}
+
+/// Dispatches in order; each sees what the ones before it wrote.
+pub struct Program {
+    label: String,
+    dispatches: Vec<Dispatch>,
+}
+
+/// The x and y workgroup counts for `invocations`, folded into two dimensions where one is not enough.
+/// Shaders undo the fold with `invocation_index()` of `shared/grid.wgsl`.
+pub fn groups_for(invocations: u64, workgroup: u32) -> [u32; 2] {
+    let groups = invocations.div_ceil(u64::from(workgroup)).max(1);
+    let x = groups.min(u64::from(MAX_GROUPS));
+    [x as u32, groups.div_ceil(x) as u32]
+}
+
+impl Program {
+    /// An empty program; `label` names it in errors and profiles.
+    pub fn new(label: impl Into<String>) -> Self {
+        Self {
+            label: label.into(),
+            dispatches: Vec::new(),
+        }
+    }
+
+    /// Its name.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// Number of dispatches per run.
+    pub fn len(&self) -> usize {
+        self.dispatches.len()
+    }
+
+    /// Whether nothing was recorded.
+    pub fn is_empty(&self) -> bool {
+        self.dispatches.is_empty()
+    }
+
+    /// Adds a dispatch of at least `invocations` invocations for each of `replicas` (grid z).
+    /// `uniform` fills the kernel's first binding, `buffers` the others in order.
+    ///
+    /// # Errors
+    /// A buffer could not be made, the grid is too large, or wgpu rejects the bindings; names the kernel.
+    pub fn push<U: Pod>(
+        &mut self,
+        gpu: &Gpu,
+        kernel: Arc<Kernel>,
+        uniform: &U,
+        buffers: &[&Buffer],
+        invocations: u64,
+        replicas: u32,
+    ) -> Result<(), GpuError> {
+        let [x, y] = groups_for(invocations, kernel.workgroup);
+        self.push_groups(gpu, kernel, uniform, buffers, [x, y, replicas])
+    }
+
+    /// Adds a dispatch with explicit workgroup counts. Empty grids are left out.
+    ///
+    /// # Errors
+    /// As [`Program::push`].
+    pub fn push_groups<U: Pod>(
+        &mut self,
+        gpu: &Gpu,
+        kernel: Arc<Kernel>,
+        uniform: &U,
+        buffers: &[&Buffer],
+        groups: [u32; 3],
+    ) -> Result<(), GpuError> {
+        if groups.contains(&0) {
+            return Ok(());
+        }
+        if groups.iter().any(|&g| g > MAX_GROUPS) || buffers.len() + 1 != kernel.bindings.len() {
+            return Err(GpuError::Rejected {
+                during: format!("kernel {}", kernel.name),
+                reason: format!(
+                    "a grid of {groups:?} workgroups (limit {MAX_GROUPS}) with {} buffers (declared {})",
+                    buffers.len() + 1,
+                    kernel.bindings.len()
+                ),
+            });
+        }
+        debug_assert_eq!(kernel.bindings.first(), Some(&Access::Uniform));
+        let uniform = gpu.uniform(kernel.name, uniform)?;
+        let entries: Vec<_> = std::iter::once(&uniform)
+            .chain(buffers.iter().copied())
+            .enumerate()
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource: buffer.raw.as_entire_binding(),
+            })
+            .collect();
+        gpu.note(&format!("kernel {}", kernel.name));
+        let bind_group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(kernel.name),
+            layout: &kernel.layout,
+            entries: &entries,
+        });
+        gpu.check()?;
+        self.dispatches.push(Dispatch {
+            kernel,
+            bind_group,
+            groups,
+        });
+        Ok(())
+    }
+
+    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for dispatch in &self.dispatches {
+            let [x, y, z] = dispatch.groups;
+            pass.set_pipeline(&dispatch.kernel.pipeline);
+            pass.set_bind_group(0, &dispatch.bind_group, &[]);
+            pass.dispatch_workgroups(x, y, z);
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! Results for people: statistics, the table on the terminal, and plots.
+//!
+//! Everything here is a function of rows from [`crate::store`]; nothing is read from or written to disk.
+
+mod canvas;
+mod difference;
+mod groups;
+mod plot_accuracy;
+mod plot_curves;
+mod plots;
+mod stats;
+mod table;
+mod table_json;
+mod text_table;
+mod ticks;
+
+pub use difference::{Difference, Reference};
+pub use groups::{ArmInfo, Group, group_runs};
+pub use plot_accuracy::accuracy_plots;
+pub use plot_curves::curve_plots;
+pub use plots::{Plot, PlotError};
+pub use stats::{Summary, paired_difference};
+pub use table::{TableOptions, table};
+pub use table_json::table_json;

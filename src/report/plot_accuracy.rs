@@ -1,0 +1,307 @@
+//! Test accuracy against density.
+
+use super::groups::{ArmInfo, Group, compatible, group_runs, names};
+use super::plots::{
+    Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, padded, seeds_in_words,
+};
+use crate::store::{RunRow, slug};
+
+/// Pixels between arms at the same density, so that they do not hide each other.
+const SHIFT: f64 = 11.0;
+
+/// Test accuracy against density, one plot per combination of the sweep axes that do not set the density.
+///
+/// Per arm: the mean over seeds as a line with 95 % intervals, and every run as a dot. An arm that is dense everywhere is a horizontal
+/// line with its interval as a band. Arms that do not depend on an axis appear in all its plots. Where nothing was pruned there is no
+/// density to plot against, and so no plot.
+///
+/// # Errors
+/// [`PlotError`] if the picture cannot be drawn or encoded.
+pub fn accuracy_plots(
+    title: &str,
+    rows: &[RunRow],
+    arms: &[ArmInfo],
+) -> Result<Vec<Plot>, PlotError> {
+    let mut groups = group_runs(rows, arms);
+    // A diverged run has no place on an axis; the table shows it.
+    groups.retain(|group| {
+        group
+            .rows
+            .iter()
+            .all(|row| row.test_accuracy.is_finite() && row.density > 0.0 && row.density <= 1.0)
+    });
+    let arms = complete(arms, &groups);
+    let dense = |name: &str| {
+        groups
+            .iter()
+            .filter(|group| group.arm == name)
+            .all(|group| density(group) >= 1.0)
+    };
+    let looks = looks(&arms, dense);
+    let mut plots = Vec::new();
+    for facet in facets(&groups) {
+        let members: Vec<&Group<'_>> = groups
+            .iter()
+            .filter(|group| compatible(group.point, &facet))
+            .collect();
+        if members.iter().all(|group| dense(group.arm)) {
+            continue;
+        }
+        let curves: Vec<Curve<'_>> = arms
+            .iter()
+            .zip(&looks)
+            .filter_map(|(arm, look)| {
+                let mut groups: Vec<&Group<'_>> = members
+                    .iter()
+                    .copied()
+                    .filter(|group| group.arm == arm.name)
+                    .collect();
+                groups.sort_by(|a, b| density(a).total_cmp(&density(b)));
+                (!groups.is_empty()).then(|| Curve {
+                    name: groups[0].arm,
+                    look: *look,
+                    dense: dense(&arm.name),
+                    groups,
+                })
+            })
+            .collect();
+        plots.push(draw(title, &facet, &curves)?);
+    }
+    Ok(plots)
+}
+
+/// One arm in one plot, its groups by rising density.
+struct Curve<'a> {
+    name: &'a str,
+    look: Look,
+    dense: bool,
+    groups: Vec<&'a Group<'a>>,
+}
+
+fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result<Plot, PlotError> {
+    let all = || curves.iter().flat_map(|curve| &curve.groups);
+    let least = all().map(|group| density(group)).fold(1.0, f64::min);
+    let most = all().map(|group| density(group)).fold(0.0, f64::max);
+    let ratio = (most / least).max(1.5);
+    let margin = ratio.powf(0.045);
+    let (y, cut) = accuracy_range(all().copied());
+
+    let counts: Vec<usize> = all().map(|group| group.rows.len()).collect();
+    let mut subtitle: Vec<String> = facet
+        .iter()
+        .map(|(axis, value)| format!("{axis} = {value}"))
+        .collect();
+    subtitle.push(seeds_in_words(&counts));
+    if counts.iter().any(|&n| n > 1) {
+        subtitle.push("dots: single runs".into());
+    }
+    if cut {
+        subtitle.push("intervals wider than the frame are cut".into());
+    }
+    let keys: Vec<Key<'_>> = curves
+        .iter()
+        .map(|curve| Key {
+            name: curve.name,
+            look: curve.look,
+            marked: !curve.dense,
+        })
+        .collect();
+    let mut frame = Frame::new(
+        &Figure {
+            title,
+            subtitle: &subtitle.join("; "),
+            x_label: "density: weights kept (% of all prunable weights, log scale)",
+            y_label: "test accuracy (%)",
+            x: (100.0 * least / margin, 100.0 * most * margin),
+            x_log: true,
+            x_whole: false,
+            x_unit: " %",
+            y,
+        },
+        &keys,
+    );
+
+    for curve in curves.iter().filter(|curve| curve.dense) {
+        draw_dense(&mut frame, curve);
+    }
+    let sparse: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.dense).collect();
+    let shifts: Vec<f64> = (0..sparse.len())
+        .map(|index| SHIFT * (index as f64 - (sparse.len() - 1) as f64 / 2.0))
+        .collect();
+    // Dots of all arms first, means of all arms on top.
+    for (curve, shift) in sparse.iter().zip(&shifts) {
+        for group in &curve.groups {
+            draw_runs(&mut frame, curve, group, *shift);
+        }
+    }
+    for (curve, shift) in sparse.iter().zip(&shifts) {
+        draw_means(&mut frame, curve, *shift);
+    }
+    let mut name = "accuracy".to_owned();
+    for (axis, value) in facet {
+        name.push_str(&format!("-{}={}", slug(axis), slug(value)));
+    }
+    frame.scene.render(name)
+}
+
+fn draw_dense(frame: &mut Frame, curve: &Curve<'_>) {
+    let (left, right) = (frame.x.start, frame.x.end);
+    for group in &curve.groups {
+        let Some(summary) = group.summary(|row| Some(row.test_accuracy)) else {
+            continue;
+        };
+        if let Some((low, high)) = summary.interval_95() {
+            let low = frame.y.at(low.max(frame.y.low));
+            let high = frame.y.at(high.min(frame.y.high));
+            frame.scene.area(
+                &[(left, low), (right, low), (right, high), (left, high)],
+                curve.look.color,
+                0.10,
+            );
+        }
+        let y = frame.y.at(summary.mean);
+        frame
+            .scene
+            .dashed(&[(left, y), (right, y)], curve.look.color, 2.0, curve.look.dash);
+        draw_runs(frame, curve, group, 0.0);
+    }
+}
+
+fn draw_runs(frame: &mut Frame, curve: &Curve<'_>, group: &Group<'_>, shift: f64) {
+    // A single run is its own mean.
+    if group.rows.len() < 2 {
+        return;
+    }
+    for row in &group.rows {
+        let at = (
+            frame.x.at(100.0 * row.density) + shift,
+            frame.y.at(row.test_accuracy),
+        );
+        frame.scene.dot(at, 4.0, curve.look.color, 0.35);
+    }
+}
+
+fn draw_means(frame: &mut Frame, curve: &Curve<'_>, shift: f64) {
+    let color = curve.look.color;
+    let mut means = Vec::new();
+    for group in &curve.groups {
+        let Some(summary) = group.summary(|row| Some(row.test_accuracy)) else {
+            continue;
+        };
+        let x = frame.x.at(100.0 * density(group)) + shift;
+        means.push((x, frame.y.at(summary.mean)));
+        if let Some((low, high)) = summary.interval_95() {
+            let ends = [low.max(frame.y.low), high.min(frame.y.high)];
+            let pixels = ends.map(|value| (x, frame.y.at(value)));
+            frame.scene.path(&pixels, color, 2.0);
+            for (end, value, (_, y)) in [(low, ends[0], pixels[0]), (high, ends[1], pixels[1])] {
+                // No cap where the interval goes on outside the frame.
+                if end == value {
+                    frame
+                        .scene
+                        .path(&[(x - 7.0, y), (x + 7.0, y)], color, 2.0);
+                }
+            }
+        }
+    }
+    frame.scene.dashed(&means, color, 3.0, curve.look.dash);
+    for at in means {
+        draw_marker(&mut frame.scene, at, 8.0, curve.look.marker, color);
+    }
+}
+
+/// Range of the y axis, and whether it cuts an interval: with two or three seeds intervals can dwarf the data.
+fn accuracy_range<'a>(groups: impl Iterator<Item = &'a Group<'a>>) -> ((f64, f64), bool) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let (mut low_bar, mut high_bar) = (f64::INFINITY, f64::NEG_INFINITY);
+    for group in groups {
+        if let Some(summary) = group.summary(|row| Some(row.test_accuracy)) {
+            low = low.min(summary.min);
+            high = high.max(summary.max);
+            let (bottom, top) = summary.interval_95().unwrap_or((summary.min, summary.max));
+            low_bar = low_bar.min(bottom);
+            high_bar = high_bar.max(top);
+        }
+    }
+    let room = 0.3 * (high - low);
+    let range = padded(
+        low_bar.clamp(low - room, low),
+        high_bar.clamp(high, high + room),
+        0.05,
+        (0.0, 100.0),
+    );
+    (range, low_bar < range.0 || high_bar > range.1)
+}
+
+/// Combinations of the axes that do not set the density, in order of first appearance; one empty combination if there are none.
+fn facets(groups: &[Group<'_>]) -> Vec<Vec<(String, String)>> {
+    let axes: Vec<&str> = names(groups.iter().map(|group| group.point))
+        .into_iter()
+        .filter(|axis| !sets_density(axis, groups))
+        .collect();
+    let mut facets: Vec<Vec<(String, String)>> = vec![Vec::new()];
+    for axis in axes {
+        let mut values: Vec<&str> = Vec::new();
+        for value in groups.iter().filter_map(|group| group.axis(axis)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        facets = facets
+            .into_iter()
+            .flat_map(|facet| {
+                values.iter().map(move |value| {
+                    let mut facet = facet.clone();
+                    facet.push((axis.to_owned(), (*value).to_owned()));
+                    facet
+                })
+            })
+            .collect();
+    }
+    facets
+}
+
+/// Whether two groups that differ in this axis alone have different densities.
+fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
+    let asked = |group: &Group<'_>| {
+        group
+            .rows
+            .first()
+            .and_then(|row| row.asked_density)
+            .unwrap_or_else(|| density(group))
+    };
+    let others = |group: &Group<'_>| -> Vec<(String, String)> {
+        let mut point = group.point.to_vec();
+        point.retain(|(name, _)| name != axis);
+        point
+    };
+    groups.iter().enumerate().any(|(index, one)| {
+        groups[..index].iter().any(|two| {
+            one.arm == two.arm
+                && one.axis(axis) != two.axis(axis)
+                && others(one) == others(two)
+                && asked(one) != asked(two)
+        })
+    })
+}
+
+/// Mean achieved density of a group.
+fn density(group: &Group<'_>) -> f64 {
+    group
+        .summary(|row| Some(row.density))
+        .map_or(1.0, |summary| summary.mean)
+}
+
+/// The experiment's arms and any others the rows mention.
+fn complete(arms: &[ArmInfo], groups: &[Group<'_>]) -> Vec<ArmInfo> {
+    let mut arms = arms.to_vec();
+    for group in groups {
+        if !arms.iter().any(|arm| arm.name == group.arm) {
+            arms.push(ArmInfo {
+                name: group.arm.to_owned(),
+                control_of: None,
+            });
+        }
+    }
+    arms
+}

@@ -1,0 +1,269 @@
+//! Masks as files: the artifact that experiments pass around.
+
+use super::atomic::write_once;
+use super::digest::mask_digest;
+use super::error::{MaskError, StoreError};
+use super::payload::{self, Entry};
+use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const FORMAT: &str = "secateur-mask";
+const VERSION: u32 = 1;
+
+/// Where a mask came from; written into its file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MaskOrigin {
+    /// Title of the experiment.
+    pub experiment: String,
+    /// Digest of the experiment.
+    pub experiment_digest: String,
+    /// The arm.
+    pub arm: String,
+    /// Sweep axes the arm depends on, with their values.
+    pub point: Vec<(String, String)>,
+    /// The seed.
+    pub seed: u32,
+    /// Dataset of the weights that were scored.
+    pub dataset: String,
+    /// How they were scored and how many stayed, in words.
+    pub criterion: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    format: &'a str,
+    version: u32,
+    /// Kept / all within each tensor.
+    densities: BTreeMap<&'a str, f64>,
+    /// Kept / all over the prunable tensors.
+    density: f64,
+    /// See [`mask_digest`].
+    digest: String,
+    origin: &'a MaskOrigin,
+}
+
+/// The fields that matter when reading; the others are for people.
+#[derive(Deserialize)]
+struct ReadHeader {
+    format: String,
+    version: u32,
+    #[serde(default)]
+    digest: Option<String>,
+}
+
+/// Writes a mask as safetensors: one BOOL tensor per prunable tensor, under the weight's own name and shape.
+///
+/// `mask` holds weight `i` of the flat layout in bit `i % 32` of word `i / 32`. The metadata entry `secateur` is a JSON object
+/// with format, version, density per tensor and in total, digest and origin. Saving the same mask again changes nothing.
+///
+/// # Errors
+/// [`StoreError::Exists`] if the file holds another mask, [`StoreError::Io`] if it cannot be written,
+/// [`StoreError::Layout`] if `mask` is too short for `tensors`.
+pub fn save_mask(
+    path: &Path,
+    tensors: &[TensorInfo],
+    mask: &[u32],
+    origin: &MaskOrigin,
+) -> Result<(), StoreError> {
+    let refuse = |reason: String| StoreError::Layout {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let prunable = || tensors.iter().filter(|tensor| tensor.prunable);
+    if prunable().any(|tensor| tensor.end() > mask.len() * 32) {
+        return Err(refuse(format!(
+            "the mask has {} bits, the tensors need {}",
+            mask.len() * 32,
+            flat_length(tensors)
+        )));
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut densities = BTreeMap::new();
+    let (mut kept, mut all) = (0, 0);
+    for tensor in prunable() {
+        let bytes = mask_bytes(tensor, mask);
+        let alive = bytes.iter().filter(|&&byte| byte == 1).count();
+        densities.insert(tensor.name.as_str(), ratio(alive, bytes.len()));
+        kept += alive;
+        all += bytes.len();
+        entries.push((
+            tensor.name.clone(),
+            Dtype::BOOL,
+            tensor.shape.clone(),
+            bytes,
+        ));
+    }
+    let header = Header {
+        format: FORMAT,
+        version: VERSION,
+        densities,
+        density: ratio(kept, all),
+        digest: mask_digest(tensors, mask),
+        origin,
+    };
+    write_once(path, &payload::encode(&entries, &header).map_err(refuse)?)
+}
+
+/// Reads a mask for a model: packed bits in the flat layout, `ceil(last tensor's end / 32)` words.
+///
+/// Bits where no prunable tensor lies are 1, so a longer buffer is padded with `u32::MAX`. Files made elsewhere are accepted too:
+/// BOOL, U8 or F32 tensors of 0 and 1 under the weights' names.
+///
+/// # Errors
+/// A [`MaskError`] that says what does not fit: the file, a tensor's name, shape, type or value, or the digest.
+pub fn load_mask(path: &Path, tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
+    let bytes = std::fs::read(path).map_err(|error| StoreError::io("read", path, error))?;
+    let path_buf = || path.to_path_buf();
+    let (file, header) =
+        payload::decode(&bytes).map_err(|reason| MaskError::NotSafetensors {
+            path: path_buf(),
+            reason,
+        })?;
+    let header: Option<ReadHeader> = match header {
+        None => None,
+        Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
+            MaskError::NotAMask {
+                path: path_buf(),
+                found: format!("an unreadable header ({error})"),
+            }
+        })?),
+    };
+    if let Some(header) = &header {
+        if header.format != FORMAT {
+            return Err(MaskError::NotAMask {
+                path: path_buf(),
+                found: format!("a {}", header.format),
+            });
+        }
+        if header.version != VERSION {
+            return Err(MaskError::Version {
+                path: path_buf(),
+                found: header.version,
+                known: VERSION,
+            });
+        }
+    }
+
+    let prunable: Vec<&TensorInfo> = tensors.iter().filter(|tensor| tensor.prunable).collect();
+    let mut names = file.names();
+    names.sort_unstable();
+    if let Some(missing) = prunable
+        .iter()
+        .find(|tensor| !names.contains(&tensor.name.as_str()))
+    {
+        return Err(MaskError::MissingTensor {
+            path: path_buf(),
+            tensor: missing.name.clone(),
+            holds: list(&names),
+        });
+    }
+    if let Some(unexpected) = names
+        .iter()
+        .find(|name| !prunable.iter().any(|tensor| tensor.name == **name))
+    {
+        let expected: Vec<&str> = prunable.iter().map(|tensor| tensor.name.as_str()).collect();
+        return Err(MaskError::UnexpectedTensor {
+            path: path_buf(),
+            tensor: (*unexpected).to_owned(),
+            expected: list(&expected),
+        });
+    }
+
+    let mut mask = vec![u32::MAX; flat_length(tensors).div_ceil(32)];
+    for tensor in prunable {
+        let view = file
+            .tensor(&tensor.name)
+            .map_err(|error| MaskError::NotSafetensors {
+                path: path_buf(),
+                reason: error.to_string(),
+            })?;
+        if view.shape() != tensor.shape {
+            return Err(MaskError::Shape {
+                path: path_buf(),
+                tensor: tensor.name.clone(),
+                found: view.shape().to_vec(),
+                expected: tensor.shape.clone(),
+            });
+        }
+        let kept = kept(path, &tensor.name, &view)?;
+        clear_pruned(tensor, kept.into_iter(), &mut mask);
+    }
+    if let Some(recorded) = header.and_then(|header| header.digest) {
+        let found = mask_digest(tensors, &mask);
+        if found != recorded {
+            return Err(MaskError::Digest {
+                path: path_buf(),
+                found,
+                recorded,
+            });
+        }
+    }
+    Ok(mask)
+}
+
+/// Which weights of one tensor stay.
+fn kept(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Vec<bool>, MaskError> {
+    let refuse = |index: usize, value: String| MaskError::Value {
+        path: path.to_path_buf(),
+        tensor: name.to_owned(),
+        index,
+        value,
+    };
+    match view.dtype() {
+        Dtype::BOOL | Dtype::U8 => view
+            .data()
+            .iter()
+            .enumerate()
+            .map(|(index, &byte)| match byte {
+                0 => Ok(false),
+                1 => Ok(true),
+                other => Err(refuse(index, other.to_string())),
+            })
+            .collect(),
+        Dtype::F32 => {
+            let (words, _) = view.data().as_chunks::<4>();
+            words
+                .iter()
+                .enumerate()
+                .map(|(index, word)| match f32::from_le_bytes(*word) {
+                    0.0 => Ok(false),
+                    1.0 => Ok(true),
+                    other => Err(refuse(index, other.to_string())),
+                })
+                .collect()
+        }
+        other => Err(MaskError::Type {
+            path: path.to_path_buf(),
+            tensor: name.to_owned(),
+            found: format!("{other:?}"),
+        }),
+    }
+}
+
+/// A model without prunable tensors is whole.
+fn ratio(kept: usize, all: usize) -> f64 {
+    if all == 0 { 1.0 } else { kept as f64 / all as f64 }
+}
+
+/// A few names in words.
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 8;
+    if names.is_empty() {
+        return "no tensors".into();
+    }
+    let mut text = names
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if names.len() > SHOWN {
+        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    }
+    text
+}

@@ -1,0 +1,29 @@
+//! Results on disk: one folder per experiment, every file written whole or not at all.
+//!
+//! [`RunFolder`] owns the layout and the lock; rows become CSV in [`results_csv`] and its siblings; stages and masks are
+//! safetensors files that PyTorch users can open.
+
+mod atomic;
+mod digest;
+mod error;
+mod folder;
+mod mask;
+mod names;
+mod payload;
+mod rows;
+mod rows_csv;
+mod stage;
+mod tensors;
+
+pub use atomic::{write_atomic, write_once};
+pub use digest::{mask_digest, sha256_hex, weights_digest};
+pub use error::{MaskError, StoreError};
+pub use folder::RunFolder;
+pub use mask::{MaskOrigin, load_mask, save_mask};
+pub use names::{RunKey, run_names, slug};
+pub use rows::{CurveRow, RunRow, TimeRow};
+pub use rows_csv::{
+    append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
+};
+pub use stage::StageState;
+pub use tensors::TensorInfo;

@@ -1,0 +1,40 @@
+//! Safetensors files with one header entry, so that equal contents are equal bytes.
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use std::collections::HashMap;
+
+/// The one metadata key. The crate writes metadata in hash order, which changes from process to process; one key cannot be reordered.
+/// Its value is a JSON object.
+const KEY: &str = "secateur";
+
+/// A tensor to be written: name, type, shape, little-endian bytes.
+pub(crate) type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
+
+/// The bytes of a safetensors file. `header` becomes a JSON object under the metadata key `secateur`.
+pub(crate) fn encode(entries: &[Entry], header: &impl serde::Serialize) -> Result<Vec<u8>, String> {
+    let text = serde_json::to_string(header).map_err(|error| error.to_string())?;
+    let mut views = Vec::with_capacity(entries.len());
+    for (name, dtype, shape, bytes) in entries {
+        let view = TensorView::new(*dtype, shape.clone(), bytes)
+            .map_err(|error| format!("tensor `{name}`: {error}"))?;
+        views.push((name.as_str(), view));
+    }
+    safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))
+        .map_err(|error| error.to_string())
+}
+
+/// A parsed file and the JSON text under its key `secateur`, if it has one.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(SafeTensors<'_>, Option<String>), String> {
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+    let header = metadata
+        .metadata()
+        .as_ref()
+        .and_then(|entries| entries.get(KEY).cloned());
+    Ok((tensors, header))
+}
+
+/// Little-endian bytes of some weights.
+pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}

@@ -1,0 +1,96 @@
+//! The rows of the three tables that an experiment leaves behind.
+
+/// One finished run: one row of `results.csv`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunRow {
+    /// The arm's name.
+    pub arm: String,
+    /// The seed.
+    pub seed: u32,
+    /// Sweep axes this arm depends on, with their values, in the experiment's order.
+    pub point: Vec<(String, String)>,
+    /// Other settings that vary between runs, e.g. model and dataset.
+    pub settings: Vec<(String, String)>,
+    /// Kept / all prunable weights that was asked for (0 to 1); `None` where nothing was pruned.
+    pub asked_density: Option<f64>,
+    /// Kept / all prunable weights at the end (0 to 1).
+    pub density: f64,
+    /// The same within each prunable layer.
+    pub layer_density: Vec<(String, f64)>,
+    /// Mean loss over the last epoch's training samples.
+    pub train_loss: Option<f64>,
+    /// Mean loss over the validation split; `None` without one.
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation split in percent; `None` without one.
+    pub validation_accuracy: Option<f64>,
+    /// Mean loss over the test set.
+    pub test_loss: f64,
+    /// Accuracy on the test set in percent.
+    pub test_accuracy: f64,
+    /// Pruned weights that were found other than 0; anything but 0 is a defect.
+    pub mask_violations: u64,
+    /// Digest of the final weights.
+    pub weights_digest: String,
+    /// Digest of the final mask.
+    pub mask_digest: String,
+    /// Adapter the run was computed on.
+    pub adapter: String,
+    /// Its driver.
+    pub driver: String,
+    /// Version of this program.
+    pub version: String,
+    /// Digest of the experiment.
+    pub experiment_digest: String,
+    /// Digest of the data.
+    pub data_digest: String,
+}
+
+/// One epoch of one run: one row of `curves.csv`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CurveRow {
+    /// The arm's name.
+    pub arm: String,
+    /// The seed.
+    pub seed: u32,
+    /// Sweep axes this arm depends on, with their values, in the experiment's order.
+    pub point: Vec<(String, String)>,
+    /// Which train step of the arm, from 0.
+    pub train_step: u32,
+    /// Dataset trained on in this step.
+    pub dataset: String,
+    /// Epochs finished in this train step.
+    pub epoch: u32,
+    /// Optimizer steps taken in this train step.
+    pub step: u32,
+    /// Learning rate of the last optimizer step.
+    pub learning_rate: f64,
+    /// Mean loss over the epoch's training samples.
+    pub train_loss: f64,
+    /// Accuracy over the epoch's training samples in percent.
+    pub train_accuracy: f64,
+    /// Mean loss over the validation split; `None` without one.
+    pub validation_loss: Option<f64>,
+    /// Accuracy on the validation split in percent; `None` without one.
+    pub validation_accuracy: Option<f64>,
+}
+
+/// How long one stage took: one row of `times.csv`. Unlike results, these differ each time an experiment is computed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TimeRow {
+    /// Digest of the stage.
+    pub stage: String,
+    /// What it did, in words.
+    pub what: String,
+    /// Adapter it ran on.
+    pub adapter: String,
+    /// Replicas that ran together.
+    pub replicas: u32,
+    /// Optimizer steps per replica.
+    pub steps: u64,
+    /// Training samples over all replicas.
+    pub samples: u64,
+    /// Wall-clock seconds.
+    pub seconds: f64,
+    /// `samples / seconds`.
+    pub samples_per_second: f64,
+}

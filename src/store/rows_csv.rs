@@ -1,0 +1,442 @@
+//! Rows to CSV and back. Bytes depend on the rows alone; floats use the shortest text that reads back to the same number.
+
+use super::rows::{CurveRow, RunRow, TimeRow};
+use std::collections::HashMap;
+use std::str::FromStr;
+
+/// Columns of `results.csv` that are always there; a sweep axis or setting of the same name is prefixed.
+const RESULT_COLUMNS: [&str; 17] = [
+    "arm",
+    "seed",
+    "asked_density",
+    "density",
+    "train_loss",
+    "validation_loss",
+    "validation_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "mask_violations",
+    "weights_digest",
+    "mask_digest",
+    "adapter",
+    "driver",
+    "version",
+    "experiment_digest",
+    "data_digest",
+];
+
+const CURVE_COLUMNS: [&str; 11] = [
+    "arm",
+    "seed",
+    "train_step",
+    "dataset",
+    "epoch",
+    "step",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "validation_loss",
+    "validation_accuracy",
+];
+
+const TIME_COLUMNS: [&str; 8] = [
+    "stage",
+    "what",
+    "adapter",
+    "replicas",
+    "steps",
+    "samples",
+    "seconds",
+    "samples_per_second",
+];
+
+/// The bytes of `results.csv`: one line per row, in the order given.
+///
+/// Columns: arm, seed, each sweep axis under its own name, each other setting, asked_density, density, `density_<layer>`...,
+/// losses, accuracies, mask_violations, digests, adapter, driver, version. Axes, settings and layers come in order of first
+/// appearance; a cell is empty where a run does not have it. An axis called like a fixed column becomes `axis_<name>`, a setting
+/// called like a fixed column or an axis becomes `setting_<name>`.
+pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
+    let axes = names(rows.iter().map(|row| &row.point));
+    let settings = names(rows.iter().map(|row| &row.settings));
+    let layers = names(rows.iter().map(|row| &row.layer_density));
+    let mut header: Vec<String> = vec!["arm".into(), "seed".into()];
+    header.extend(axes.iter().map(|axis| axis_column(axis, &RESULT_COLUMNS)));
+    header.extend(settings.iter().map(|name| setting_column(name, &axes)));
+    header.push("asked_density".into());
+    header.push("density".into());
+    header.extend(layers.iter().map(|layer| format!("density_{layer}")));
+    header.extend(RESULT_COLUMNS[4..].iter().map(|&name| name.to_owned()));
+
+    let mut lines = vec![header];
+    for row in rows {
+        let mut line = vec![row.arm.clone(), row.seed.to_string()];
+        line.extend(cells(&axes, &row.point, String::clone));
+        line.extend(cells(&settings, &row.settings, String::clone));
+        line.push(optional(row.asked_density));
+        line.push(number(row.density));
+        line.extend(cells(&layers, &row.layer_density, |value| number(*value)));
+        line.extend([
+            optional(row.train_loss),
+            optional(row.validation_loss),
+            optional(row.validation_accuracy),
+            number(row.test_loss),
+            number(row.test_accuracy),
+            row.mask_violations.to_string(),
+            row.weights_digest.clone(),
+            row.mask_digest.clone(),
+            row.adapter.clone(),
+            row.driver.clone(),
+            row.version.clone(),
+            row.experiment_digest.clone(),
+            row.data_digest.clone(),
+        ]);
+        lines.push(line);
+    }
+    write(&lines)
+}
+
+/// The bytes of `curves.csv`: one line per row, in the order given; sweep axes follow the seed as in [`results_csv`].
+pub fn curves_csv(rows: &[CurveRow]) -> Vec<u8> {
+    let axes = names(rows.iter().map(|row| &row.point));
+    let mut header: Vec<String> = vec!["arm".into(), "seed".into()];
+    header.extend(axes.iter().map(|axis| axis_column(axis, &CURVE_COLUMNS)));
+    header.extend(CURVE_COLUMNS[2..].iter().map(|&name| name.to_owned()));
+
+    let mut lines = vec![header];
+    for row in rows {
+        let mut line = vec![row.arm.clone(), row.seed.to_string()];
+        line.extend(cells(&axes, &row.point, String::clone));
+        line.extend([
+            row.train_step.to_string(),
+            row.dataset.clone(),
+            row.epoch.to_string(),
+            row.step.to_string(),
+            number(row.learning_rate),
+            number(row.train_loss),
+            number(row.train_accuracy),
+            optional(row.validation_loss),
+            optional(row.validation_accuracy),
+        ]);
+        lines.push(line);
+    }
+    write(&lines)
+}
+
+/// The bytes of `times.csv` after `rows` were added to `old` (empty at first): earlier sessions keep their lines.
+pub fn append_times_csv(old: &[u8], rows: &[TimeRow]) -> Vec<u8> {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    if old.is_empty() {
+        lines.push(TIME_COLUMNS.map(str::to_owned).to_vec());
+    }
+    for row in rows {
+        lines.push(vec![
+            row.stage.clone(),
+            row.what.clone(),
+            row.adapter.clone(),
+            row.replicas.to_string(),
+            row.steps.to_string(),
+            row.samples.to_string(),
+            number(row.seconds),
+            number(row.samples_per_second),
+        ]);
+    }
+    let mut bytes = old.to_vec();
+    // A file saved by a spreadsheet may lack the last line break.
+    if bytes.last().is_some_and(|&last| last != b'\n') {
+        bytes.push(b'\n');
+    }
+    bytes.extend(write(&lines));
+    bytes
+}
+
+/// Reads `results.csv` back. `axes` names the experiment's sweep axes: the other free columns are settings.
+///
+/// # Errors
+/// What is wrong, with its line.
+pub fn parse_results(bytes: &[u8], axes: &[String]) -> Result<Vec<RunRow>, String> {
+    let table = Table::read(bytes, &RESULT_COLUMNS)?;
+    let free = table.between("seed", "asked_density")?;
+    let (points, settings): (Vec<_>, Vec<_>) = free.into_iter().partition(|(name, _)| {
+        axes.iter()
+            .any(|axis| axis_column(axis, &RESULT_COLUMNS) == *name)
+    });
+    let points = unprefixed(points, "axis_");
+    let settings = unprefixed(settings, "setting_");
+    let layers = unprefixed(table.between("density", "train_loss")?, "density_");
+    table
+        .lines()
+        .map(|line| {
+            let mut layer_density = Vec::new();
+            for (layer, column) in &layers {
+                if let Some(value) = line.at_optional(*column)? {
+                    layer_density.push((layer.clone(), value));
+                }
+            }
+            Ok(RunRow {
+                arm: line.text("arm"),
+                seed: line.value("seed")?,
+                point: line.pairs(&points),
+                settings: line.pairs(&settings),
+                asked_density: line.optional("asked_density")?,
+                density: line.value("density")?,
+                layer_density,
+                train_loss: line.optional("train_loss")?,
+                validation_loss: line.optional("validation_loss")?,
+                validation_accuracy: line.optional("validation_accuracy")?,
+                test_loss: line.value("test_loss")?,
+                test_accuracy: line.value("test_accuracy")?,
+                mask_violations: line.value("mask_violations")?,
+                weights_digest: line.text("weights_digest"),
+                mask_digest: line.text("mask_digest"),
+                adapter: line.text("adapter"),
+                driver: line.text("driver"),
+                version: line.text("version"),
+                experiment_digest: line.text("experiment_digest"),
+                data_digest: line.text("data_digest"),
+            })
+        })
+        .collect()
+}
+
+/// Reads `curves.csv` back.
+///
+/// # Errors
+/// What is wrong, with its line.
+pub fn parse_curves(bytes: &[u8]) -> Result<Vec<CurveRow>, String> {
+    let table = Table::read(bytes, &CURVE_COLUMNS)?;
+    let points = unprefixed(table.between("seed", "train_step")?, "axis_");
+    table
+        .lines()
+        .map(|line| {
+            Ok(CurveRow {
+                arm: line.text("arm"),
+                seed: line.value("seed")?,
+                point: line.pairs(&points),
+                train_step: line.value("train_step")?,
+                dataset: line.text("dataset"),
+                epoch: line.value("epoch")?,
+                step: line.value("step")?,
+                learning_rate: line.value("learning_rate")?,
+                train_loss: line.value("train_loss")?,
+                train_accuracy: line.value("train_accuracy")?,
+                validation_loss: line.optional("validation_loss")?,
+                validation_accuracy: line.optional("validation_accuracy")?,
+            })
+        })
+        .collect()
+}
+
+/// Reads `times.csv` back.
+///
+/// # Errors
+/// What is wrong, with its line.
+pub fn parse_times(bytes: &[u8]) -> Result<Vec<TimeRow>, String> {
+    let table = Table::read(bytes, &TIME_COLUMNS)?;
+    table
+        .lines()
+        .map(|line| {
+            Ok(TimeRow {
+                stage: line.text("stage"),
+                what: line.text("what"),
+                adapter: line.text("adapter"),
+                replicas: line.value("replicas")?,
+                steps: line.value("steps")?,
+                samples: line.value("samples")?,
+                seconds: line.value("seconds")?,
+                samples_per_second: line.value("samples_per_second")?,
+            })
+        })
+        .collect()
+}
+
+/// Names in order of first appearance.
+fn names<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<(String, T)>>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (name, _) in lists.flatten() {
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    names
+}
+
+fn cells<T>(
+    names: &[String],
+    pairs: &[(String, T)],
+    text: impl Fn(&T) -> String,
+) -> Vec<String> {
+    names
+        .iter()
+        .map(|name| {
+            pairs
+                .iter()
+                .find(|(key, _)| key == name)
+                .map_or_else(String::new, |(_, value)| text(value))
+        })
+        .collect()
+}
+
+/// `density_...` columns belong to layers, and the prefixes must stay reversible: names that start so are prefixed as well.
+fn taken(name: &str, fixed: &[&str]) -> bool {
+    fixed.contains(&name)
+        || ["density_", "axis_", "setting_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+}
+
+fn axis_column(axis: &str, fixed: &[&str]) -> String {
+    if taken(axis, fixed) {
+        format!("axis_{axis}")
+    } else {
+        axis.to_owned()
+    }
+}
+
+fn setting_column(name: &str, axes: &[String]) -> String {
+    if taken(name, &RESULT_COLUMNS) || axes.iter().any(|axis| axis == name) {
+        format!("setting_{name}")
+    } else {
+        name.to_owned()
+    }
+}
+
+fn unprefixed(columns: Vec<(String, usize)>, prefix: &str) -> Vec<(String, usize)> {
+    columns
+        .into_iter()
+        .map(|(name, column)| match name.strip_prefix(prefix) {
+            Some(rest) => (rest.to_owned(), column),
+            None => (name, column),
+        })
+        .collect()
+}
+
+/// Shortest text that reads back to the same number; an exponent only where plain digits would be long.
+fn number(value: f64) -> String {
+    let size = value.abs();
+    if size == 0.0 || (1e-6..1e15).contains(&size) || !size.is_finite() {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map_or_else(String::new, number)
+}
+
+fn write(lines: &[Vec<String>]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        // Every line has the header's length and memory does not fail, so neither can this.
+        let _ = writer.write_record(line);
+    }
+    writer.into_inner().unwrap_or_default()
+}
+
+/// A CSV file with its columns by name.
+struct Table {
+    header: Vec<String>,
+    columns: HashMap<String, usize>,
+    records: Vec<csv::StringRecord>,
+}
+
+impl Table {
+    fn read(bytes: &[u8], required: &[&str]) -> Result<Self, String> {
+        let mut reader = csv::Reader::from_reader(bytes);
+        let header: Vec<String> = reader
+            .headers()
+            .map_err(|error| error.to_string())?
+            .iter()
+            .map(str::to_owned)
+            .collect();
+        let columns: HashMap<String, usize> = header
+            .iter()
+            .enumerate()
+            .map(|(column, name)| (name.clone(), column))
+            .collect();
+        if let Some(missing) = required.iter().find(|name| !columns.contains_key(**name)) {
+            return Err(format!("it has no column `{missing}`"));
+        }
+        let records = reader
+            .records()
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())?;
+        Ok(Table {
+            header,
+            columns,
+            records,
+        })
+    }
+
+    /// Columns strictly between two fixed ones.
+    fn between(&self, first: &str, last: &str) -> Result<Vec<(String, usize)>, String> {
+        let range = self.columns[first] + 1..self.columns[last];
+        match self.header.get(range.clone()) {
+            Some(names) => Ok(names.iter().cloned().zip(range).collect()),
+            None => Err(format!("its column `{last}` comes before `{first}`")),
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Line<'_>> {
+        self.records.iter().map(|record| Line {
+            table: self,
+            record,
+        })
+    }
+}
+
+/// One record of a [`Table`].
+struct Line<'a> {
+    table: &'a Table,
+    record: &'a csv::StringRecord,
+}
+
+impl Line<'_> {
+    /// The reader checked that every record is as long as the header.
+    fn at(&self, column: usize) -> &str {
+        self.record.get(column).unwrap_or_default()
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.at(self.table.columns[name]).to_owned()
+    }
+
+    fn value<T: FromStr>(&self, name: &str) -> Result<T, String> {
+        let column = self.table.columns[name];
+        let text = self.at(column);
+        text.parse().map_err(|_| self.not_a_number(column))
+    }
+
+    fn optional(&self, name: &str) -> Result<Option<f64>, String> {
+        self.at_optional(self.table.columns[name])
+    }
+
+    fn at_optional(&self, column: usize) -> Result<Option<f64>, String> {
+        match self.at(column) {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| self.not_a_number(column)),
+        }
+    }
+
+    /// Free columns this record fills.
+    fn pairs(&self, columns: &[(String, usize)]) -> Vec<(String, String)> {
+        columns
+            .iter()
+            .filter(|(_, column)| !self.at(*column).is_empty())
+            .map(|(name, column)| (name.clone(), self.at(*column).to_owned()))
+            .collect()
+    }
+
+    fn not_a_number(&self, column: usize) -> String {
+        format!(
+            "line {}: `{}` is not a valid number for column `{}`",
+            self.record.position().map_or(0, csv::Position::line),
+            self.at(column),
+            self.table.header[column],
+        )
+    }
+}

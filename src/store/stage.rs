@@ -1,0 +1,207 @@
+//! Stage checkpoints: what a run is after one step, so that a killed experiment continues from there.
+
+use super::atomic::write_once;
+use super::error::StoreError;
+use super::payload::{self, Entry};
+use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
+use safetensors::tensor::Dtype;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+const FORMAT: &str = "secateur-stage";
+const VERSION: u32 = 1;
+const DAMAGED: &str = "remove this file and run the same command again: only this stage is computed again";
+
+/// What a run is after one of its steps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StageState {
+    /// Weights in the flat, padded layout that a list of [`TensorInfo`] describes; padding is 0.
+    pub weights: Vec<f32>,
+    /// Bit `i % 32` of word `i / 32` tells whether weight `i` of the flat layout is kept; 1 where no prunable tensor lies.
+    pub mask: Vec<u32>,
+    /// Whatever else must survive: curve points and losses, as JSON texts.
+    pub meta: BTreeMap<String, String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: String,
+    version: u32,
+    stage: String,
+    /// Elements in the flat layout, padding included.
+    flat: usize,
+    /// Words of the packed mask.
+    words: usize,
+    meta: BTreeMap<String, String>,
+    /// SHA-256 over everything else in the file.
+    digest: String,
+}
+
+/// Writes a stage: each tensor as F32 under its name, the mask of each prunable one as BOOL under `<name>.mask`.
+pub(crate) fn save(
+    path: &Path,
+    stage: &str,
+    tensors: &[TensorInfo],
+    state: &StageState,
+) -> Result<(), StoreError> {
+    let refuse = |reason: String| StoreError::Layout {
+        path: path.to_path_buf(),
+        reason,
+    };
+    let flat = flat_length(tensors);
+    if state.weights.len() < flat || state.mask.len() * 32 < flat {
+        return Err(refuse(format!(
+            "the tensors need {flat} elements, there are {} weights and {} mask bits",
+            state.weights.len(),
+            state.mask.len() * 32
+        )));
+    }
+    let mut entries: Vec<Entry> = Vec::new();
+    for tensor in tensors {
+        entries.push((
+            tensor.name.clone(),
+            Dtype::F32,
+            tensor.shape.clone(),
+            payload::f32_bytes(&state.weights[tensor.offset..tensor.end()]),
+        ));
+        if tensor.prunable {
+            entries.push((
+                mask_name(tensor),
+                Dtype::BOOL,
+                tensor.shape.clone(),
+                mask_bytes(tensor, &state.mask),
+            ));
+        }
+    }
+    let mut header = Header {
+        format: FORMAT.into(),
+        version: VERSION,
+        stage: stage.into(),
+        flat: state.weights.len(),
+        words: state.mask.len(),
+        meta: state.meta.clone(),
+        digest: String::new(),
+    };
+    header.digest = digest(
+        &header,
+        entries
+            .iter()
+            .map(|(name, _, shape, bytes)| (name.as_str(), shape.as_slice(), bytes.as_slice())),
+    );
+    write_once(path, &payload::encode(&entries, &header).map_err(refuse)?)
+}
+
+/// Reads a stage; `None` if there is no such file.
+pub(crate) fn load(
+    path: &Path,
+    stage: &str,
+    tensors: &[TensorInfo],
+) -> Result<Option<StageState>, StoreError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("read", path, error)),
+    };
+    decode(&bytes, stage, tensors)
+        .map(Some)
+        .map_err(|reason| StoreError::Damaged {
+            path: path.to_path_buf(),
+            reason,
+            next: DAMAGED,
+        })
+}
+
+fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageState, String> {
+    let (file, header) = payload::decode(bytes)?;
+    let header = header.ok_or("its header does not say what it is")?;
+    let header: Header =
+        serde_json::from_str(&header).map_err(|error| format!("its header: {error}"))?;
+    if header.format != FORMAT || header.version != VERSION {
+        return Err(format!(
+            "it is a {} of version {}, not a {FORMAT} of version {VERSION}",
+            header.format, header.version
+        ));
+    }
+    if header.stage != stage {
+        return Err(format!("it holds stage {}", header.stage));
+    }
+
+    let mut parts = Vec::new();
+    for tensor in tensors {
+        let weight = (tensor.name.clone(), Dtype::F32);
+        let mask = tensor.prunable.then(|| (mask_name(tensor), Dtype::BOOL));
+        for (name, dtype) in std::iter::once(weight).chain(mask) {
+            let view = file
+                .tensor(&name)
+                .map_err(|_| format!("it has no tensor `{name}`"))?;
+            if view.dtype() != dtype || view.shape() != tensor.shape {
+                return Err(format!(
+                    "its `{name}` is {:?} {:?}, the model's is {dtype:?} {:?}",
+                    view.dtype(),
+                    view.shape(),
+                    tensor.shape
+                ));
+            }
+            parts.push((name, tensor, view.data()));
+        }
+    }
+    if file.len() != parts.len() {
+        return Err(format!(
+            "it has {} tensors, the model {}",
+            file.len(),
+            parts.len()
+        ));
+    }
+    let found = digest(
+        &header,
+        parts
+            .iter()
+            .map(|(name, tensor, bytes)| (name.as_str(), tensor.shape.as_slice(), *bytes)),
+    );
+    if found != header.digest {
+        return Err("its contents do not match its checksum".into());
+    }
+
+    // The checksum holds, so the recorded lengths are the ones that were saved.
+    let flat = flat_length(tensors).max(header.flat);
+    let mut state = StageState {
+        weights: vec![0.0; flat],
+        mask: vec![u32::MAX; flat_length(tensors).div_ceil(32).max(header.words)],
+        meta: header.meta,
+    };
+    for (name, tensor, bytes) in parts {
+        if name == tensor.name {
+            let (words, _) = bytes.as_chunks::<4>();
+            for (slot, word) in state.weights[tensor.offset..].iter_mut().zip(words) {
+                *slot = f32::from_le_bytes(*word);
+            }
+        } else {
+            clear_pruned(tensor, bytes.iter().map(|&byte| byte != 0), &mut state.mask);
+        }
+    }
+    Ok(state)
+}
+
+fn mask_name(tensor: &TensorInfo) -> String {
+    format!("{}.mask", tensor.name)
+}
+
+/// Every field is preceded by its length or ended by a NUL, so no two contents hash the same text.
+fn digest<'a>(
+    header: &Header,
+    parts: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
+) -> String {
+    let mut hash = Sha256::new();
+    hash.update(format!("{}\0{}\0{}\0", header.stage, header.flat, header.words));
+    for (key, value) in &header.meta {
+        hash.update(format!("{}:{key}{}:{value}", key.len(), value.len()));
+    }
+    for (name, shape, bytes) in parts {
+        hash.update(format!("{name}\0{shape:?}\0"));
+        hash.update(bytes);
+    }
+    super::digest::hex(&hash.finalize())
+}

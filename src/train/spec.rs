@@ -1,0 +1,122 @@
+//! What a `train` step asks for.
+
+use serde::{Deserialize, Serialize};
+
+/// How long to train: whole epochs or optimizer steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Length {
+    /// Passes over the training split; the last batch of a pass may be partial.
+    Epochs(u32),
+    /// Optimizer steps.
+    Steps(u32),
+}
+
+/// The update rule and its hyper-parameters. Names and defaults are PyTorch's.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Optimizer {
+    /// Stochastic gradient descent; `v = momentum*v + g; w -= lr*v` (Nesterov: `w -= lr*(g + momentum*v)`), g including `weight_decay*w`.
+    Sgd {
+        /// Learning rate.
+        lr: f64,
+        /// Momentum, 0 for none.
+        momentum: f64,
+        /// Nesterov's look-ahead.
+        nesterov: bool,
+        /// L2 penalty added to the gradient.
+        weight_decay: f64,
+    },
+    /// Kingma and Ba 2015; weight decay is added to the gradient.
+    Adam {
+        /// Learning rate.
+        lr: f64,
+        /// Decay of the mean.
+        beta1: f64,
+        /// Decay of the mean square.
+        beta2: f64,
+        /// Added to the root of the mean square.
+        eps: f64,
+        /// L2 penalty added to the gradient.
+        weight_decay: f64,
+    },
+    /// Loshchilov and Hutter 2019; weight decay shrinks the weight itself.
+    AdamW {
+        /// Learning rate.
+        lr: f64,
+        /// Decay of the mean.
+        beta1: f64,
+        /// Decay of the mean square.
+        beta2: f64,
+        /// Added to the root of the mean square.
+        eps: f64,
+        /// Decoupled weight decay.
+        weight_decay: f64,
+    },
+    /// Zeiler 2012.
+    Adadelta {
+        /// Learning rate.
+        lr: f64,
+        /// Decay of both running averages.
+        rho: f64,
+        /// Added under both roots.
+        eps: f64,
+        /// L2 penalty added to the gradient.
+        weight_decay: f64,
+    },
+}
+
+/// How the learning rate changes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", tag = "kind")]
+pub enum Schedule {
+    /// Never.
+    Constant,
+    /// Multiplied by `factor` after every `every`.
+    Step {
+        /// The interval.
+        every: Length,
+        /// The multiplier.
+        factor: f64,
+    },
+}
+
+/// How bytes become inputs: `x = (byte / 255 - mean) / std`, per channel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Normalise {
+    /// Mean and standard deviation measured on the training split.
+    Measured,
+    /// `x = byte / 255`.
+    None,
+    /// The given numbers, one per channel.
+    Fixed {
+        /// Subtracted from byte / 255.
+        mean: Vec<f64>,
+        /// Divides the difference.
+        std: Vec<f64>,
+    },
+}
+
+/// A `train` step with every default filled in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrainSpec {
+    /// Name of the dataset to train on.
+    pub dataset: String,
+    /// Samples per optimizer step.
+    pub batch: u32,
+    /// How long.
+    pub length: Length,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Learning-rate schedule.
+    pub schedule: Schedule,
+    /// Clip the gradient of each replica to this global L2 norm.
+    pub clip_norm: Option<f64>,
+    /// Samples held out of the training set for validation (drawn by seed, so each seed holds out its own).
+    pub validation: u32,
+    /// Use only this many training samples (after the validation split), for quick trials.
+    pub samples: Option<u32>,
+    /// How bytes become inputs.
+    pub normalise: Normalise,
+}
