@@ -14,7 +14,7 @@
 # does so for both. Each prints one line of JSON; the table at the end has every run, both medians and their ratio.
 # Close other programs first: on the software adapter the processor is the adapter.
 #
-# Needs bash, awk, sed, sort and cargo. The other engine's build takes many minutes the first time.
+# Needs bash, awk, sed, sort, mktemp and cargo. The other engine's build takes many minutes the first time.
 
 set -euo pipefail
 
@@ -81,11 +81,12 @@ export CUBECL_AUTOTUNE_CACHE=0
 
 echo "Building (release mode) ..." >&2
 (cd "$root" && cargo build --release --bench training --quiet)
-(cd "$peers/burn" && cargo build --release --locked --quiet)
-peer_target=${CARGO_TARGET_DIR:-$peers/burn/target}
-if [[ $peer_target != /* ]]; then peer_target=$peers/burn/$peer_target; fi
-peer=$peer_target/release/peer-burn
-[[ -x $peer ]] || fail "cargo did not leave the program at $peer"
+peer=$(
+    cd "$peers/burn" &&
+        cargo build --release --locked --quiet --message-format=json-render-diagnostics |
+        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+)
+[[ -x $peer ]] || fail "cargo did not say where it left burn's program"
 
 # The last line of standard output that looks like one JSON object.
 json_line() {
@@ -94,7 +95,12 @@ json_line() {
 
 # field NAME: the value of that key in the JSON line on standard input (flat, no escaped quotes), without its quotes.
 field() {
-    sed -n "s/.*\"$1\"[[:space:]]*:[[:space:]]*\(\"[^\"]*\"\|[^,}]*\).*/\1/p" | sed 's/^"//; s/"$//; s/[[:space:]]*$//'
+    awk -v name="$1" '{
+        if (!match($0, "\"" name "\"[ \t]*:[ \t]*")) exit
+        rest = substr($0, RSTART + RLENGTH)
+        if (match(rest, /^"[^"]*"/)) print substr(rest, 2, RLENGTH - 2)
+        else if (match(rest, /^[^, \t}]+/)) print substr(rest, 1, RLENGTH)
+    }'
 }
 
 # record NAME LINE: keeps one run's line, after checking that it measured what was asked.

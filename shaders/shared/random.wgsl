@@ -1,6 +1,6 @@
 // Counter-based random numbers: four words from four words, no state (pcg4d: Jarzynski and Olano 2020, "Hash Functions for
 // GPU Rendering", JCGT 9(3)). Every use names (seed, stream, step, index), so a number never depends on what ran beside it.
-// Streams keep uses apart; src/train/random.rs lists the same values.
+// Streams keep uses apart; tests/reference/random.rs lists the same values.
 const STREAM_INIT: u32 = 1u;
 const STREAM_SPLIT: u32 = 2u;
 const STREAM_SHUFFLE: u32 = 3u;

@@ -80,7 +80,11 @@ pub(super) fn fill(cover: &mut Coverage, points: &[DVec2]) {
         }
     }
     for ((cell, inside), nearest) in cover.iter_mut().zip(inside).zip(nearest) {
-        let depth = if inside { nearest.sqrt() } else { -nearest.sqrt() };
+        let depth = if inside {
+            nearest.sqrt()
+        } else {
+            -nearest.sqrt()
+        };
         *cell = cell.max((depth + 0.5).clamp(0.0, 1.0) as f32);
     }
 }
@@ -101,10 +105,20 @@ mod tests {
     #[test]
     fn a_pen_is_as_wide_as_asked_and_clipped_at_the_edge() {
         let mut cover = [0.0; SIDE * SIDE];
-        pen(&mut cover, &[DVec2::new(-20.0, 10.0), DVec2::new(60.0, 10.0)], false, 1.5);
+        pen(
+            &mut cover,
+            &[DVec2::new(-20.0, 10.0), DVec2::new(60.0, 10.0)],
+            false,
+            1.5,
+        );
         let column: f32 = (0..SIDE).map(|y| cover[y * SIDE + 13]).sum();
         assert_eq!(column, 3.0);
-        pen(&mut cover, &[DVec2::new(90.0, 90.0), DVec2::new(99.0, 99.0)], false, 1.5);
+        pen(
+            &mut cover,
+            &[DVec2::new(90.0, 90.0), DVec2::new(99.0, 99.0)],
+            false,
+            1.5,
+        );
         assert_eq!(cover.iter().sum::<f32>(), 3.0 * SIDE as f32);
     }
 }

@@ -53,11 +53,11 @@ pub(super) const ALL: [Drawn; 2] = [
         file: "assets/digits.strokes",
         strokes: include_str!("../../assets/digits.strokes"),
         seed: 0x5eca_0001,
-        turn: 0.16,
-        scale: (0.74, 1.1),
+        turn: 0.15,
+        scale: (0.76, 1.1),
         shear: 0.3,
-        shift: 2.4,
-        bend: 1.8,
+        shift: 2.0,
+        bend: 1.7,
         pen: (0.8, 1.8),
         ink: (0.6, 1.0),
         cloth: false,
@@ -142,9 +142,13 @@ fn paint(drawn: &Drawn, class: &Class, mut draws: Draws, image: &mut [u8]) {
             .iter()
             .map(|&point| pose.transform_point2(field.bend(point)))
             .collect();
-        lay(&mut pixels, shape, &shape.flatten(&moved), radius, |x, y| {
-            ink * shape.shade as f32 * cloth.light(x, y)
-        });
+        lay(
+            &mut pixels,
+            shape,
+            &shape.flatten(&moved),
+            radius,
+            |x, y| ink * shape.shade as f32 * cloth.light(x, y),
+        );
     }
     occlude(&mut pixels, draws);
     let noise = draws.between(0.02, drawn.noise);
@@ -196,7 +200,11 @@ fn rotation(t: f64) -> (f64, f64) {
 fn pose(drawn: &Drawn, draws: &mut Draws) -> DAffine2 {
     let (cos, sin) = rotation(drawn.turn * draws.between(-1.0, 1.0));
     let turn = DMat2::from_cols(DVec2::new(cos, sin), DVec2::new(-sin, cos));
-    let flip = if drawn.cloth && draws.chance(0.5) { -1.0 } else { 1.0 };
+    let flip = if drawn.cloth && draws.chance(0.5) {
+        -1.0
+    } else {
+        1.0
+    };
     let size = draws.between(drawn.scale.0, drawn.scale.1);
     // Both axes share most of the scale, so that shapes keep their proportions roughly.
     let wide = size * draws.between(0.9, 1.1) * flip;
@@ -275,7 +283,7 @@ fn occlude(pixels: &mut Coverage, draws: &mut Draws) {
     blend(pixels, &cover, |_, _| shade);
 }
 
-/// The light on cloth: a fold across it and, on some, stripes or a check.
+/// The light on cloth: a fold across it and, on some, stripes.
 struct Cloth {
     fold: DVec2,
     stripe: Option<(DVec2, f64)>,
@@ -306,7 +314,11 @@ impl Cloth {
             // A triangle wave in 0..=1: a stripe without a sine. Shifted to stay positive before the truncation.
             let phase = direction.dot(at) + 64.0;
             let part = phase - phase as u32 as f64;
-            let wave = if part < 0.5 { part * 2.0 } else { 2.0 - part * 2.0 };
+            let wave = if part < 0.5 {
+                part * 2.0
+            } else {
+                2.0 - part * 2.0
+            };
             light -= depth * wave;
         }
         light as f32
@@ -331,7 +343,12 @@ mod tests {
     #[test]
     fn a_still_field_moves_nothing_and_a_constant_one_shifts() {
         let knots = [[DVec2::new(1.0, -2.0); 5]; 5];
-        for point in [DVec2::ZERO, DVec2::splat(28.0), DVec2::new(13.0, 3.7), DVec2::splat(-5.0)] {
+        for point in [
+            DVec2::ZERO,
+            DVec2::splat(28.0),
+            DVec2::new(13.0, 3.7),
+            DVec2::splat(-5.0),
+        ] {
             let moved = Field { knots }.bend(point) - point;
             assert!((moved - DVec2::new(1.0, -2.0)).length() < 1e-12, "{moved}");
         }

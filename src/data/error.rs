@@ -95,7 +95,9 @@ pub enum DataError {
         path: PathBuf,
     },
     /// There is no folder to download into.
-    #[error("no folder for data is known on this system; name one with --data DIR or SECATEUR_DATA")]
+    #[error(
+        "no folder for data is known on this system; name one with --data DIR or SECATEUR_DATA"
+    )]
     NoFolder,
     /// A stroke file compiled into the program has a mistake.
     #[error("{file}, line {line}: {problem}\nthis is a bug in the program: please report it")]

@@ -68,11 +68,17 @@ pub fn fetch(
             name: name.to_string(),
             folder: None,
             files: Vec::new(),
-            notes: vec![format!("`{name}` is drawn by the program: there is nothing to download")],
+            notes: vec![format!(
+                "`{name}` is drawn by the program: there is nothing to download"
+            )],
         });
     }
     let source = known_source(name)?;
-    let built_in: Vec<String> = source.mirrors.iter().map(|mirror| mirror.to_string()).collect();
+    let built_in: Vec<String> = source
+        .mirrors
+        .iter()
+        .map(|mirror| mirror.to_string())
+        .collect();
     let mirrors = mirrors.unwrap_or(&built_in);
     let folder = dest_root.join(name);
     let mut report = FetchReport {
@@ -107,7 +113,10 @@ fn present(
     let verdict = match sources::check(source, i, packed) {
         Ok(checked) => checked.verdict,
         Err(problem) => {
-            notes.push(format!("{} was damaged and is replaced: {problem}", path.display()));
+            notes.push(format!(
+                "{} was damaged and is replaced: {problem}",
+                path.display()
+            ));
             return Ok(None);
         }
     };
@@ -145,7 +154,11 @@ fn download(
         match attempt(source, i, agent, &file, &url, progress) {
             Ok(packed) => {
                 // A server may unpack on the way; the name must still say what the file is.
-                let saved_as = if idx::is_gzip(&packed) { &file } else { FILES[i].name };
+                let saved_as = if idx::is_gzip(&packed) {
+                    &file
+                } else {
+                    FILES[i].name
+                };
                 return Ok(FetchedFile {
                     path: save(folder, saved_as, &packed)?,
                     url: Some(url),
@@ -186,9 +199,12 @@ fn attempt(
     };
     progress(report(0));
     loop {
-        let count = reader
-            .read(&mut buffer)
-            .map_err(|error| format!("the transfer broke off after {} bytes: {error}", packed.len()))?;
+        let count = reader.read(&mut buffer).map_err(|error| {
+            format!(
+                "the transfer broke off after {} bytes: {error}",
+                packed.len()
+            )
+        })?;
         if count == 0 {
             break;
         }
@@ -198,15 +214,19 @@ fn attempt(
     if let Some(total) = total
         && total != packed.len() as u64
     {
-        return Err(format!("the transfer broke off after {} of {total} bytes", packed.len()));
+        return Err(format!(
+            "the transfer broke off after {} of {total} bytes",
+            packed.len()
+        ));
     }
     let received = packed.clone();
-    let checked = sources::check(source, i, packed).map_err(|problem| format!("what was sent is wrong: {problem}"))?;
+    let checked = sources::check(source, i, packed)
+        .map_err(|problem| format!("what was sent is wrong: {problem}"))?;
     match checked.verdict {
         Verdict::Published => Ok(received),
-        Verdict::Different | Verdict::Unknown => {
-            Err("what was sent is a sound file, but its sha256 is not the published one".to_string())
-        }
+        Verdict::Different | Verdict::Unknown => Err(
+            "what was sent is a sound file, but its sha256 is not the published one".to_string(),
+        ),
     }
 }
 
@@ -215,13 +235,23 @@ fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, DataError> {
     let path = folder.join(name);
     let failed = |path: &Path, action| {
         let path = path.to_path_buf();
-        move |source| DataError::Io { path, action, source }
+        move |source| DataError::Io {
+            path,
+            action,
+            source,
+        }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder, "create the folder"))?;
     // In the same folder, so that the rename stays within one file system. Dropped on failure, it deletes itself.
-    let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(failed(folder, "write into it"))?;
-    temporary.write_all(bytes).map_err(failed(&path, "write it"))?;
-    temporary.as_file().sync_all().map_err(failed(&path, "write it"))?;
+    let mut temporary =
+        tempfile::NamedTempFile::new_in(folder).map_err(failed(folder, "write into it"))?;
+    temporary
+        .write_all(bytes)
+        .map_err(failed(&path, "write it"))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(failed(&path, "write it"))?;
     temporary
         .persist(&path)
         .map_err(|error| failed(&path, "put it in place")(error.error))?;

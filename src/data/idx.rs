@@ -7,7 +7,7 @@
 use std::io::Read;
 
 /// No dataset here comes near this size; it stops a small gzip that unpacks to fill the memory.
-const MOST_BYTES: u64 = 1 << 30;
+pub(super) const MOST_BYTES: u64 = 1 << 30;
 
 /// What is wrong with the content of an IDX file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +20,7 @@ pub enum IdxProblem {
     #[error("the gzip stream is damaged ({0})")]
     GzipCorrupt(String),
     /// Far larger than any known dataset.
-    #[error("it unpacks to more than {} MiB, which no dataset here does", MOST_BYTES >> 20)]
+    #[error("it holds more than {} MiB, which no dataset here does", MOST_BYTES >> 20)]
     TooLarge,
     /// Not even a header.
     #[error("it has {found} bytes, fewer than the {needed} of its header: the file is truncated")]
@@ -31,7 +31,9 @@ pub enum IdxProblem {
         needed: usize,
     },
     /// Another kind of file.
-    #[error("it begins with the bytes {found:02x?}, but a file of {what} begins with {expected:02x?}")]
+    #[error(
+        "it begins with the bytes {found:02x?}, but a file of {what} begins with {expected:02x?}"
+    )]
     Magic {
         /// `images` or `labels`.
         what: &'static str,
@@ -56,7 +58,9 @@ pub enum IdxProblem {
     #[error("it holds no samples")]
     Empty,
     /// Fewer bytes than the header promises.
-    #[error("its header promises {promised} {what} ({needed} bytes), but only {found} bytes follow: the file is truncated")]
+    #[error(
+        "its header promises {promised} {what} ({needed} bytes), but only {found} bytes follow: the file is truncated"
+    )]
     Truncated {
         /// `images` or `labels`.
         what: &'static str,
@@ -91,6 +95,9 @@ pub enum IdxProblem {
 
 /// The content of a file, unpacked if it is gzip (told by its first bytes, not its name).
 pub(super) fn unpack(bytes: Vec<u8>) -> Result<Vec<u8>, IdxProblem> {
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(IdxProblem::TooLarge);
+    }
     if !is_gzip(&bytes) {
         return Ok(bytes);
     }
@@ -131,7 +138,10 @@ pub(super) fn images(bytes: Vec<u8>, height: usize, width: usize) -> Result<Vec<
 pub(super) fn labels(bytes: Vec<u8>, classes: usize) -> Result<Vec<u8>, IdxProblem> {
     let [count] = header(&bytes, "labels")?;
     let labels = body(bytes, "labels", 8, count, 1)?;
-    match labels.iter().position(|&label| usize::from(label) >= classes) {
+    match labels
+        .iter()
+        .position(|&label| usize::from(label) >= classes)
+    {
         Some(index) => Err(IdxProblem::Label {
             index,
             value: labels[index],
@@ -162,7 +172,9 @@ fn header<const N: usize>(bytes: &[u8], what: &'static str) -> Result<[usize; N]
         });
     }
     let (sizes, _) = bytes[4..needed].as_chunks::<4>();
-    Ok(std::array::from_fn(|i| u32::from_be_bytes(sizes[i]) as usize))
+    Ok(std::array::from_fn(|i| {
+        u32::from_be_bytes(sizes[i]) as usize
+    }))
 }
 
 /// What follows the header, if it is exactly `count` samples of `each` bytes.
@@ -240,18 +252,53 @@ mod tests {
     #[test]
     fn each_damage_of_images_is_named() {
         let problem = |bytes| images(bytes, 2, 3).unwrap_err();
-        assert!(matches!(problem(vec![]), IdxProblem::ShortHeader { found: 0, needed: 16 }));
-        assert!(matches!(problem(images_file(2, 2, 3, 12)[..10].to_vec()), IdxProblem::ShortHeader { found: 10, .. }));
-        assert!(matches!(problem(labels_file(2, &[1, 2])), IdxProblem::Magic { found: [0, 0, 8, 1], .. }));
-        assert!(matches!(problem(images_file(2, 3, 2, 12)), IdxProblem::Size { found_height: 3, found_width: 2, .. }));
-        assert!(matches!(problem(images_file(0, 2, 3, 0)), IdxProblem::Empty));
-        assert!(matches!(problem(images_file(2, 2, 3, 13)), IdxProblem::Trailing { extra: 1, .. }));
+        assert!(matches!(
+            problem(vec![]),
+            IdxProblem::ShortHeader {
+                found: 0,
+                needed: 16
+            }
+        ));
+        assert!(matches!(
+            problem(images_file(2, 2, 3, 12)[..10].to_vec()),
+            IdxProblem::ShortHeader { found: 10, .. }
+        ));
+        assert!(matches!(
+            problem(labels_file(2, &[1, 2])),
+            IdxProblem::Magic {
+                found: [0, 0, 8, 1],
+                ..
+            }
+        ));
+        assert!(matches!(
+            problem(images_file(2, 3, 2, 12)),
+            IdxProblem::Size {
+                found_height: 3,
+                found_width: 2,
+                ..
+            }
+        ));
+        assert!(matches!(
+            problem(images_file(0, 2, 3, 0)),
+            IdxProblem::Empty
+        ));
+        assert!(matches!(
+            problem(images_file(2, 2, 3, 13)),
+            IdxProblem::Trailing { extra: 1, .. }
+        ));
         assert!(matches!(
             problem(images_file(2, 2, 3, 11)),
-            IdxProblem::Truncated { needed: 12, found: 11, .. }
+            IdxProblem::Truncated {
+                needed: 12,
+                found: 11,
+                ..
+            }
         ));
         // A header that promises 24 GB: an error, not an allocation.
-        assert!(matches!(problem(images_file(u32::MAX, 2, 3, 12)), IdxProblem::Truncated { found: 12, .. }));
+        assert!(matches!(
+            problem(images_file(u32::MAX, 2, 3, 12)),
+            IdxProblem::Truncated { found: 12, .. }
+        ));
     }
 
     #[test]
@@ -274,7 +321,10 @@ mod tests {
             let cut = unpack(whole[..end].to_vec());
             assert!(cut.is_err(), "cut at {end}");
         }
-        assert_eq!(unpack(whole[..whole.len() - 1].to_vec()), Err(IdxProblem::GzipTruncated));
+        assert_eq!(
+            unpack(whole[..whole.len() - 1].to_vec()),
+            Err(IdxProblem::GzipTruncated)
+        );
         // The checksum is the first half of the last eight bytes.
         let mut flipped = whole.clone();
         let crc = flipped.len() - 8;

@@ -71,7 +71,9 @@ pub struct Dataset {
 /// Every dataset the program knows, in the order to list them.
 pub fn names() -> Vec<&'static str> {
     let files = sources::ALL.iter().map(|source| source.name);
-    files.chain(drawn::ALL.iter().map(|drawn| drawn.name)).collect()
+    files
+        .chain(drawn::ALL.iter().map(|drawn| drawn.name))
+        .collect()
 }
 
 /// (channels, height, width, classes) of a dataset, known without reading it; `None` if the name is unknown.
@@ -107,8 +109,18 @@ pub fn load(name: &str, search: &SearchPath) -> Result<Dataset, DataError> {
         None => {
             let source = known_source(name)?;
             let read = sources::read(source, search)?;
-            let class_names = source.classes.iter().map(|class| class.to_string()).collect();
-            (class_names, read.train, read.test, read.folder, read.warnings)
+            let class_names = source
+                .classes
+                .iter()
+                .map(|class| class.to_string())
+                .collect();
+            (
+                class_names,
+                read.train,
+                read.test,
+                read.folder,
+                read.warnings,
+            )
         }
     };
     let (height, width) = (sources::SIDE, sources::SIDE);

@@ -103,7 +103,10 @@ mod tests {
         for _ in 0..100_000 {
             bins[draws.below(10)] += 1;
         }
-        assert!(bins.iter().all(|&n| (9_600..10_400).contains(&n)), "{bins:?}");
+        assert!(
+            bins.iter().all(|&n| (9_600..10_400).contains(&n)),
+            "{bins:?}"
+        );
         let mean = (0..100_000).map(|_| draws.bell()).sum::<f64>() / 1e5;
         assert!(mean.abs() < 0.01, "{mean}");
     }

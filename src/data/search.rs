@@ -41,6 +41,9 @@ impl SearchPath {
     /// # Errors
     /// [`DataError::NoFolder`] if there is none.
     pub fn download_root(&self) -> Result<&Path, DataError> {
-        self.0.first().map(PathBuf::as_path).ok_or(DataError::NoFolder)
+        self.0
+            .first()
+            .map(PathBuf::as_path)
+            .ok_or(DataError::NoFolder)
     }
 }

@@ -1,5 +1,6 @@
 //! The datasets that are files: where they come from, what their files are called, and how to know them.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{DataError, IdxProblem, SearchPath, Split, idx, sha256};
@@ -160,10 +161,15 @@ pub(super) fn find(name: &str) -> Option<&'static Source> {
 pub(super) fn find_file(folder: &Path, file: &File) -> Option<PathBuf> {
     let gz = |name: &str| format!("{name}.gz");
     // .gz first: that is what a download writes, and it must win over an older copy.
-    [gz(file.name), file.name.to_string(), gz(file.dotted), file.dotted.to_string()]
-        .into_iter()
-        .map(|name| folder.join(name))
-        .find(|path| path.is_file())
+    [
+        gz(file.name),
+        file.name.to_string(),
+        gz(file.dotted),
+        file.dotted.to_string(),
+    ]
+    .into_iter()
+    .map(|name| folder.join(name))
+    .find(|path| path.is_file())
 }
 
 /// A dataset's files, found together in one folder.
@@ -200,7 +206,9 @@ pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, Da
         } else if FILES.iter().all(|file| find_file(place, file).is_some()) {
             // A common slip, and the folder alone does not say which dataset these files are.
             let place = place.display();
-            looked.push(format!("{shown}: no such files, but {place} itself holds some; name the folder above it"));
+            looked.push(format!(
+                "{shown}: no such files, but {place} itself holds some; name the folder above it"
+            ));
         } else if folder.is_dir() {
             looked.push(format!("{shown}: holds none of the files"));
         } else {
@@ -290,13 +298,17 @@ pub(super) fn check(source: &Source, i: usize, packed: Vec<u8>) -> Result<Checke
     Ok(Checked { body, verdict })
 }
 
-/// All bytes of a file.
+/// All bytes of a file; of one far too large, only enough for [`idx::unpack`] to say so.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
-    std::fs::read(path).map_err(|source| DataError::Io {
-        path: path.to_path_buf(),
-        action: "read it",
-        source,
-    })
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(idx::MOST_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|source| DataError::Io {
+            path: path.to_path_buf(),
+            action: "read it",
+            source,
+        })?;
+    Ok(bytes)
 }
 
 fn damaged(source: &Source, path: &Path, problem: IdxProblem) -> DataError {

@@ -56,7 +56,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Class>, Mistake> {
         };
         match keyword {
             "class" => {
-                let name = words.next().ok_or_else(|| mistake("a class needs a name".into()))?;
+                let name = words
+                    .next()
+                    .ok_or_else(|| mistake("a class needs a name".into()))?;
                 classes.push(Class {
                     name: name.to_string(),
                     variants: Vec::new(),
@@ -89,10 +91,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Class>, Mistake> {
     }
 }
 
-fn parse_shape<'a>(
-    keyword: &str,
-    words: impl Iterator<Item = &'a str>,
-) -> Result<Shape, String> {
+fn parse_shape<'a>(keyword: &str, words: impl Iterator<Item = &'a str>) -> Result<Shape, String> {
     let (kind, least) = match keyword {
         "line" => (Kind::Line, 2),
         "curve" => (Kind::Curve, 3),
@@ -170,7 +169,8 @@ fn smooth(points: &[DVec2], closed: bool) -> Vec<DVec2> {
         let (a, b, c, d) = (at(span - 1), at(span), at(span + 1), at(span + 2));
         for piece in 0..PIECES {
             let t = piece as f64 / PIECES as f64;
-            let bend = (c - a) + ((a * 2.0 - b * 5.0 + c * 4.0 - d) + (b * 3.0 - a - c * 3.0 + d) * t) * t;
+            let bend =
+                (c - a) + ((a * 2.0 - b * 5.0 + c * 4.0 - d) + (b * 3.0 - a - c * 3.0 + d) * t) * t;
             out.push(b + bend * (0.5 * t));
         }
     }
@@ -211,7 +211,11 @@ mod tests {
         for (text, line, part) in cases {
             let mistake = parse(text).unwrap_err();
             assert_eq!(mistake.line, line, "{text}");
-            assert!(mistake.problem.contains(part), "{} / {part}", mistake.problem);
+            assert!(
+                mistake.problem.contains(part),
+                "{} / {part}",
+                mistake.problem
+            );
         }
     }
 }

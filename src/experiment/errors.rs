@@ -118,15 +118,15 @@ impl Mistake {
     }
 
     fn render(&self, colour: bool, out: &mut String) {
-        let mut diagnostic = MietteDiagnostic::new(self.message.clone());
-        diagnostic.help = self.help.clone();
+        let mut diagnostic = MietteDiagnostic::new(wrap(&self.message));
+        diagnostic.help = self.help.as_deref().map(wrap);
         let theme = if colour {
             GraphicalTheme::unicode()
         } else {
             GraphicalTheme::unicode_nocolor()
         };
         let handler = GraphicalReportHandler::new_themed(theme)
-            .with_width(100)
+            .with_wrap_lines(false)
             .without_syntax_highlighting();
         let written = if self.line == 0 {
             handler.render_report(out, &diagnostic)
@@ -156,6 +156,25 @@ impl fmt::Display for ExperimentErrors {
 }
 
 impl std::error::Error for ExperimentErrors {}
+
+/// Lines of at most 90 characters. The renderer's own wrapping would break names at their hyphens.
+fn wrap(text: &str) -> String {
+    let mut out = String::new();
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > 90 {
+            out.push('\n');
+            width = 0;
+        } else if width > 0 {
+            out.push(' ');
+            width += 1;
+        }
+        out.push_str(word);
+        width += length;
+    }
+    out
+}
 
 /// The part of a span that lies on its first line, moved onto character boundaries.
 fn first_line(text: &str, start: usize, end: usize) -> Range<usize> {

@@ -76,7 +76,7 @@ impl<'n> Fields<'n> {
             [one] => Some(*one),
             [] => {
                 let message = format!("{} needs {what}", self.what);
-                let help = format!("exactly one of {}", suggest::list(keys));
+                let help = format!("give exactly one of {}", suggest::list(keys));
                 problems.at(self.node, message, help);
                 None
             }
@@ -85,7 +85,7 @@ impl<'n> Fields<'n> {
                     "{} takes either `{first}` or `{second}`, not both",
                     self.what
                 );
-                let help = format!("{what} is exactly one of {}", suggest::list(keys));
+                let help = format!("give exactly one of {}", suggest::list(keys));
                 problems.at(node, message, help);
                 None
             }

@@ -46,6 +46,10 @@ impl Problems {
         self.list.is_empty()
     }
 
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// In the order of the text, `--set` arguments last.
     pub fn into_sorted(mut self) -> Vec<Problem> {
         self.list.sort_by(|a, b| a.place.cmp(&b.place));

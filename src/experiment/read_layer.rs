@@ -23,8 +23,8 @@ const TABLES: [(&str, &[&str], &str); 5] = [
         &["conv2d", "kernel", "stride", "padding", "bias", "name"],
         "conv",
     ),
-    ("max_pool", &["max_pool", "stride", "name"], "max_pool"),
-    ("avg_pool", &["avg_pool", "stride", "name"], "avg_pool"),
+    ("max_pool", &["max_pool", "stride", "name"], "maxpool"),
+    ("avg_pool", &["avg_pool", "stride", "name"], "avgpool"),
     ("dropout", &["dropout", "channels", "name"], "dropout"),
 ];
 

@@ -1,7 +1,7 @@
 //! Reading single values: type, range, choice. Each returns `None` after reporting what is wrong.
 
 use super::node::{Node, Value};
-use super::problem::Problems;
+use super::problem::{Problem, Problems};
 use super::suggest;
 
 /// A range of real numbers, and how a message says it.
@@ -47,7 +47,7 @@ pub(super) fn number(
         Value::Float(number) => number,
         Value::Integer(number) => number as f64,
         _ => {
-            let expected = format!("a number {}", interval.words);
+            let expected = format!("a number that is {}", interval.words);
             return wrong_type(node, key, &expected, problems);
         }
     };
@@ -146,17 +146,26 @@ pub(super) fn wrong_type<T>(
     expected: &str,
     problems: &mut Problems,
 ) -> Option<T> {
-    let hint = match &node.value {
+    let help = match &node.value {
         Value::Unknown => return None,
         Value::String(text) if text.parse::<f64>().is_ok() && expected.contains("number") => {
-            format!("without the quotes: {text}")
+            Some(format!("without the quotes: {text}"))
         }
         Value::Float(number) if number.fract() == 0.0 && expected.starts_with("a whole") => {
-            format!("without the point: {number}")
+            Some(format!("without the point: {number}"))
         }
-        _ => format!("expected {expected}"),
+        Value::Integer(number) if expected.starts_with("a length") => {
+            Some(format!("for epochs: \"{number}ep\""))
+        }
+        // The message says it all.
+        _ => None,
     };
-    let message = format!("`{key}` must be {expected}, not {}", node.describe());
-    problems.at(node, message, hint);
+    problems.add(Problem {
+        message: format!("`{key}` must be {expected}, not {}", node.describe()),
+        place: node.place.clone(),
+        path: node.path.clone(),
+        used_at: node.used_at.clone(),
+        help,
+    });
     None
 }

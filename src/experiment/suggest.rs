@@ -15,14 +15,14 @@ pub(super) fn nearest<'a>(
             // A third of the letters may be wrong; or the word was left unfinished.
             let close = distance <= (letters / 3).max(1) && distance < letters;
             let unfinished = letters >= 3 && (lower.starts_with(&word) || word.starts_with(&lower));
-            (close || unfinished).then_some((distance, option))
+            (close || unfinished).then_some((!unfinished, distance, option))
         })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, option)| option)
+        .min_by_key(|(other, distance, _)| (*other, *distance))
+        .map(|(_, _, option)| option)
 }
 
 /// The help line of a word that is none of `options`: the nearest one, then all of them.
-pub(super) fn help<'a>(word: &str, options: &[&'a str]) -> String {
+pub(super) fn help(word: &str, options: &[&str]) -> String {
     let all = list(options);
     match nearest(word, options.iter().copied()) {
         Some(option) if options.len() == 1 => format!("did you mean `{option}`?"),
@@ -33,9 +33,6 @@ pub(super) fn help<'a>(word: &str, options: &[&'a str]) -> String {
 
 /// `a`, `b`, `c`.
 pub(super) fn list(options: &[&str]) -> String {
-    let quoted: Vec<String> = options
-        .iter()
-        .map(|option| format!("`{option}`"))
-        .collect();
+    let quoted: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
     quoted.join(", ")
 }

@@ -62,9 +62,7 @@ impl<'n> Sweep<'n> {
         {
             let names: Vec<&str> = self.axes.iter().map(|axis| axis.name).collect();
             let help = if names.is_empty() {
-                format!(
-                    "a string that starts with `$` names an axis: write [sweep] {name} = [...]"
-                )
+                format!("a string that starts with `$` names an axis: write [sweep] {name} = [...]")
             } else {
                 suggest::help(name, &names)
             };
@@ -84,10 +82,11 @@ impl<'n> Sweep<'n> {
             let axis = self.find(name);
             let chosen = point.iter().find(|(at, _)| Some(*at) == axis);
             let value = chosen.and_then(|(axis, value)| self.axes[*axis].values.get(*value));
-            let mut copy = value.unwrap_or(node).clone();
-            if value.is_none() {
-                copy.value = Value::Unknown;
-            }
+            let mut copy = match value {
+                // A value of the sweep may not refer to others: what does so is unknown.
+                Some(value) => self.substitute(value, &Vec::new()),
+                None => Node::new(Value::Unknown, node.place.clone()),
+            };
             copy.used_at = Some(node.path.clone());
             return copy;
         }
@@ -182,7 +181,11 @@ fn axis_values<'n>(entry: &'n Entry, problems: &mut Problems) -> &'n [Node] {
         }
         if values[..index].iter().any(|earlier| earlier.same(value)) {
             let help = "each value is its own point: remove the repetition";
-            problems.at(value, format!("the axis `{name}` lists a value twice"), help);
+            problems.at(
+                value,
+                format!("the axis `{name}` lists a value twice"),
+                help,
+            );
         }
     }
     values

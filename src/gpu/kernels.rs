@@ -31,6 +31,34 @@ kernels! {
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_backward_data: [Uniform, Read, Read, ReadWrite];
     dense_backward_weight: [Uniform, Read, Read, ReadWrite];
+    conv_forward: [Uniform, Read, Read, ReadWrite];
+    conv_backward_data: [Uniform, Read, Read, ReadWrite];
+    conv_backward_weight: [Uniform, Read, Read, ReadWrite];
+    bias_backward: [Uniform, Read, ReadWrite];
+    partial_sum: [Uniform, Read, ReadWrite];
+    relu_forward: [Uniform, ReadWrite];
+    relu_backward: [Uniform, Read, ReadWrite];
+    max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
+    max_pool_backward: [Uniform, Read, Read, ReadWrite];
+    avg_pool_forward: [Uniform, Read, ReadWrite];
+    avg_pool_backward: [Uniform, Read, ReadWrite];
+    dropout_apply: [Uniform, Read, Read, ReadWrite];
+    softmax_loss: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite];
+    gradient_norm: [Uniform, Read, Read, ReadWrite];
+    gradient_clip: [Uniform, Read, Read, ReadWrite];
+    sgd_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
+    adam_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
+    adadelta_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
+    step_advance: [Uniform, Read, Read, Read, Read, ReadWrite];
+    params_init: [Uniform, Read, ReadWrite];
+    mask_apply: [Uniform, Read, ReadWrite];
+    mask_audit: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    mask_shuffle: [Uniform, Read, Read, ReadWrite];
+    magnitude_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    random_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    select_count: [Uniform, Read, Read, Read, ReadWrite];
+    select_pick: [Uniform, ReadWrite, ReadWrite];
+    select_write: [Uniform, Read, Read, Read, ReadWrite];
 }
 
 macro_rules! shared {
@@ -42,7 +70,9 @@ macro_rules! shared {
     };
 }
 
-shared!["dense", "grid", "hyper", "math", "params", "random", "state"];
+shared![
+    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "score", "select", "state"
+];
 
 /// The kernel called `name`.
 pub fn source_of(name: &str) -> Option<&'static KernelSource> {

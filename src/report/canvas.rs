@@ -3,24 +3,21 @@
 //! Sizes are in pixels of the finished picture, y pointing down. Figures build a [`Scene`]; only this file knows plotters.
 
 use super::plots::{Plot, PlotError};
+use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea};
-use plotters::element::{Circle, PathElement, Polygon, Text};
+use plotters::drawing::{DrawingArea, DrawingAreaErrorKind, IntoDrawingArea};
+use plotters::element::{Circle, PathElement, Polygon};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{
-    Color as _, FontStyle, FontTransform, IntoFont, IntoTextStyle, RGBAColor, RGBColor, ShapeStyle,
-    register_font,
+    Color as _, FontTransform, IntoFont, IntoTextStyle, RGBAColor, RGBColor, ShapeStyle, WHITE,
 };
-use std::sync::OnceLock;
 
 /// Compiled in, so that a machine without fonts draws the same picture. See `assets/fonts/LICENSE`.
 static FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
-/// Name of the compiled-in font, and what an SVG viewer looks for: Verdana has nearly the same widths.
+/// What an SVG viewer looks for: the compiled-in font, or one with nearly the same widths.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
-/// Ascent - descent of the font over its em square: plotters sizes bitmap glyphs by the former, SVG text by the latter.
-const BITMAP_PER_EM: f64 = 2384.0 / 2048.0;
 /// plotters divides sizes by this when it writes SVG.
 const SVG_PER_EM: f64 = 1.24;
 /// Where plotters puts the baseline of SVG text that hangs from its anchor, in em.
@@ -54,14 +51,17 @@ enum Shape {
         radius: f64,
         color: RGBAColor,
     },
-    Text {
-        at: (f64, f64),
-        text: String,
-        em: f64,
-        color: RGBAColor,
-        anchor: Anchor,
-        upward: bool,
-    },
+    Text(Label),
+}
+
+/// A line of text whose baseline goes through `at`; `upward` reads from bottom to top.
+struct Label {
+    at: (f64, f64),
+    text: String,
+    em: f64,
+    color: RGBAColor,
+    anchor: Anchor,
+    upward: bool,
 }
 
 /// A picture under construction.
@@ -165,37 +165,32 @@ impl Scene {
         anchor: Anchor,
         upward: bool,
     ) {
-        self.shapes.push(Shape::Text {
+        self.shapes.push(Shape::Text(Label {
             at,
             text: text.to_owned(),
             em,
             color: rgba(color, 1.0),
             anchor,
             upward,
-        });
+        }));
     }
 
     /// Draws the scene as SVG and PNG.
     pub fn render(&self, name: String) -> Result<Plot, PlotError> {
-        register()?;
         let mut svg = String::new();
         {
             let backend = SVGBackend::with_string(&mut svg, (self.width, self.height));
-            self.draw(&backend.into_drawing_area(), 1.0, SVG_PER_EM, |em| {
-                SVG_TOP_TO_BASELINE * em
-            })?;
+            self.draw(&backend.into_drawing_area(), 1.0, draw_svg_text)?;
         }
+        let font = font()?;
         let (width, height) = (self.width * SUPERSAMPLING, self.height * SUPERSAMPLING);
         let mut large = vec![0; 3 * width as usize * height as usize];
         {
             let backend = BitMapBackend::with_buffer(&mut large, (width, height));
-            // The baseline of a hanging bitmap text lies half its size below the anchor.
-            self.draw(
-                &backend.into_drawing_area(),
-                f64::from(SUPERSAMPLING),
-                BITMAP_PER_EM,
-                |em| 0.5 * BITMAP_PER_EM * em,
-            )?;
+            let scale = f64::from(SUPERSAMPLING);
+            self.draw(&backend.into_drawing_area(), scale, |area, label| {
+                draw_bitmap_text(area, label, &font, scale)
+            })?;
         }
         let pixels = average(&large, self.width as usize, self.height as usize);
         let mut png = Vec::new();
@@ -205,18 +200,15 @@ impl Scene {
         Ok(Plot { name, svg, png })
     }
 
-    /// `per_em` turns an em into plotters' size on this backend, `drop` an em into the way from anchor to baseline.
     fn draw<B: DrawingBackend>(
         &self,
         area: &DrawingArea<B, Shift>,
         scale: f64,
-        per_em: f64,
-        drop: impl Fn(f64) -> f64,
+        draw_text: impl Fn(&DrawingArea<B, Shift>, &Label) -> Drawn<B>,
     ) -> Result<(), PlotError> {
         let failed = |error: &dyn std::fmt::Display| PlotError(error.to_string());
         let pixel = |(x, y): (f64, f64)| ((x * scale).round() as i32, (y * scale).round() as i32);
-        area.fill(&plotters::style::WHITE)
-            .map_err(|error| failed(&error))?;
+        area.fill(&WHITE).map_err(|error| failed(&error))?;
         for shape in &self.shapes {
             match shape {
                 Shape::Path {
@@ -246,38 +238,7 @@ impl Scene {
                     (radius * scale).round() as i32,
                     color.filled(),
                 )),
-                Shape::Text {
-                    at,
-                    text,
-                    em,
-                    color,
-                    anchor,
-                    upward,
-                } => {
-                    let drop = drop(*em);
-                    let at = if *upward {
-                        (at.0 - drop, at.1)
-                    } else {
-                        (at.0, at.1 - drop)
-                    };
-                    let transform = if *upward {
-                        FontTransform::Rotate270
-                    } else {
-                        FontTransform::None
-                    };
-                    let horizontal = match anchor {
-                        Anchor::Start => HPos::Left,
-                        Anchor::Middle => HPos::Center,
-                        Anchor::End => HPos::Right,
-                    };
-                    let style = (FAMILY, em * scale * per_em)
-                        .into_font()
-                        .transform(transform)
-                        .into_text_style(area)
-                        .color(color)
-                        .pos(Pos::new(horizontal, VPos::Top));
-                    area.draw(&Text::new(text.as_str(), pixel(at), style))
-                }
+                Shape::Text(label) => draw_text(area, label),
             }
             .map_err(|error| failed(&error))?;
         }
@@ -285,18 +246,107 @@ impl Scene {
     }
 }
 
+type Drawn<B> = Result<(), DrawingAreaErrorKind<<B as DrawingBackend>::ErrorType>>;
+
+fn draw_svg_text<B: DrawingBackend>(area: &DrawingArea<B, Shift>, label: &Label) -> Drawn<B> {
+    let (x, y) = label.at;
+    let drop = SVG_TOP_TO_BASELINE * label.em;
+    let (x, y, transform) = if label.upward {
+        (x - drop, y, FontTransform::Rotate270)
+    } else {
+        (x, y - drop, FontTransform::None)
+    };
+    let horizontal = match label.anchor {
+        Anchor::Start => HPos::Left,
+        Anchor::Middle => HPos::Center,
+        Anchor::End => HPos::Right,
+    };
+    let style = (FAMILY, label.em * SVG_PER_EM)
+        .into_font()
+        .transform(transform)
+        .into_text_style(area)
+        .color(&label.color)
+        .pos(Pos::new(horizontal, VPos::Top));
+    area.draw_text(&label.text, &style, (x.round() as i32, y.round() as i32))
+}
+
+/// Draws glyphs one by one: plotters' own bitmap text leaves out the space to the left of each glyph, so letters stand unevenly.
+fn draw_bitmap_text<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    label: &Label,
+    font: &FontRef<'_>,
+    scale: f64,
+) -> Drawn<B> {
+    let (glyphs, width) = glyphs(font, &label.text, label.em * scale);
+    let along = match label.anchor {
+        Anchor::Start => 0.0,
+        Anchor::Middle => -0.5 * width,
+        Anchor::End => -width,
+    };
+    let (x, y) = (label.at.0 * scale, label.at.1 * scale);
+    for mut glyph in glyphs {
+        // Upward text is drawn along the x axis and turned pixel by pixel, so only whole pixels may be added after turning.
+        let (start, base) = if label.upward {
+            (along, 0.0)
+        } else {
+            (x + along, y)
+        };
+        glyph.position.x += start as f32;
+        glyph.position.y += base as f32;
+        let Some(outline) = font.outline_glyph(glyph) else {
+            continue;
+        };
+        let corner = outline.px_bounds().min;
+        let mut covered = Vec::new();
+        outline.draw(|dx, dy, share| {
+            covered.push((
+                corner.x as i32 + dx as i32,
+                corner.y as i32 + dy as i32,
+                share,
+            ));
+        });
+        for (px, py, share) in covered {
+            let at = if label.upward {
+                (x.round() as i32 + py, y.round() as i32 - px)
+            } else {
+                (px, py)
+            };
+            area.draw_pixel(at, &label.color.mix(f64::from(share.clamp(0.0, 1.0))))?;
+        }
+    }
+    Ok(())
+}
+
+/// The glyphs of a text set from the origin, and its width in pixels.
+fn glyphs(font: &FontRef<'_>, text: &str, em: f64) -> (Vec<Glyph>, f64) {
+    let per_em = font
+        .units_per_em()
+        .map_or(1.0, |units| font.height_unscaled() / units);
+    let scale = PxScale::from(em as f32 * per_em);
+    let scaled = font.as_scaled(scale);
+    let mut x = 0.0;
+    let glyphs = text
+        .chars()
+        .map(|c| {
+            let id = font.glyph_id(c);
+            let glyph = id.with_scale_and_position(scale, point(x, 0.0));
+            x += scaled.h_advance(id);
+            glyph
+        })
+        .collect();
+    (glyphs, f64::from(x))
+}
+
+fn font() -> Result<FontRef<'static>, PlotError> {
+    FontRef::try_from_slice(FONT).map_err(|error| PlotError(error.to_string()))
+}
+
 /// Width of a text in pixels at a font size of `em`.
 pub(super) fn text_width(text: &str, em: f64) -> f64 {
-    // Measured large, because plotters rounds to whole pixels.
-    const LARGE: f64 = 200.0;
-    if register().is_err() {
-        return 0.6 * em * text.chars().count() as f64;
+    match font() {
+        Ok(font) => glyphs(&font, text, em).1,
+        Err(_) => 0.6 * em * text.chars().count() as f64,
     }
-    let width = (FAMILY, LARGE * BITMAP_PER_EM)
-        .into_font()
-        .box_size(text)
-        .map_or(0, |(width, _)| width);
-    f64::from(width) * em / LARGE
 }
 
 /// Breaks a text between words into lines of at most `width` pixels; a single longer word stays whole.
@@ -326,15 +376,6 @@ pub(super) fn shortened(text: &str, em: f64, width: f64) -> String {
 
 fn rgba((red, green, blue): Rgb, opacity: f64) -> RGBAColor {
     RGBColor(red, green, blue).mix(opacity)
-}
-
-fn register() -> Result<(), PlotError> {
-    static DONE: OnceLock<bool> = OnceLock::new();
-    if *DONE.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok()) {
-        Ok(())
-    } else {
-        Err(PlotError("the compiled-in font cannot be read".into()))
-    }
 }
 
 /// Averages squares of `SUPERSAMPLING` pixels a side into one.

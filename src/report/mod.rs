@@ -16,7 +16,7 @@ mod ticks;
 
 pub use difference::{Difference, Reference};
 pub use groups::{ArmInfo, Group, group_runs};
-pub use plot_accuracy::accuracy_plots;
+pub use plot_accuracy::{accuracy_plots, dense_arms};
 pub use plot_curves::curve_plots;
 pub use plots::{Plot, PlotError};
 pub use stats::{Summary, paired_difference};

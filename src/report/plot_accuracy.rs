@@ -2,17 +2,19 @@
 
 use super::groups::{ArmInfo, Group, compatible, group_runs, names};
 use super::plots::{
-    Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, padded, seeds_in_words,
+    CUT, Figure, Frame, Key, LEFT, Look, Plot, PlotError, RIGHT, WIDTH, draw_marker, looks,
+    seeds_in_words, value_range,
 };
 use crate::store::{RunRow, slug};
 
-/// Pixels between arms at the same density, so that they do not hide each other.
+/// Pixels between arms at the same density, so that they do not hide each other; all of them together stay within `SPREAD`.
 const SHIFT: f64 = 11.0;
+const SPREAD: f64 = 72.0;
 
 /// Test accuracy against density, one plot per combination of the sweep axes that do not set the density.
 ///
 /// Per arm: the mean over seeds as a line with 95 % intervals, and every run as a dot. An arm that is dense everywhere is a horizontal
-/// line with its interval as a band. Arms that do not depend on an axis appear in all its plots. Where nothing was pruned there is no
+/// line with its interval as a band. Arms at the same density stand a few pixels beside each other. Arms that do not depend on an axis appear in all its plots. Where nothing was pruned there is no
 /// density to plot against, and so no plot.
 ///
 /// # Errors
@@ -31,12 +33,8 @@ pub fn accuracy_plots(
             .all(|row| row.test_accuracy.is_finite() && row.density > 0.0 && row.density <= 1.0)
     });
     let arms = complete(arms, &groups);
-    let dense = |name: &str| {
-        groups
-            .iter()
-            .filter(|group| group.arm == name)
-            .all(|group| density(group) >= 1.0)
-    };
+    let dense_names = dense_arms(rows);
+    let dense = |name: &str| dense_names.iter().any(|dense| dense == name);
     let looks = looks(&arms, dense);
     let mut plots = Vec::new();
     for facet in facets(&groups) {
@@ -70,6 +68,22 @@ pub fn accuracy_plots(
     Ok(plots)
 }
 
+/// Names of arms whose every run kept all weights: plots draw them in black.
+pub fn dense_arms(rows: &[RunRow]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for row in rows {
+        let dense = || {
+            rows.iter()
+                .filter(|other| other.arm == row.arm)
+                .all(|other| other.density >= 1.0)
+        };
+        if !names.contains(&row.arm) && dense() {
+            names.push(row.arm.clone());
+        }
+    }
+    names
+}
+
 /// One arm in one plot, its groups by rising density.
 struct Curve<'a> {
     name: &'a str,
@@ -82,9 +96,18 @@ fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result
     let all = || curves.iter().flat_map(|curve| &curve.groups);
     let least = all().map(|group| density(group)).fold(1.0, f64::min);
     let most = all().map(|group| density(group)).fold(0.0, f64::max);
-    let ratio = (most / least).max(1.5);
-    let margin = ratio.powf(0.045);
-    let (y, cut) = accuracy_range(all().copied());
+    let sparse: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.dense).collect();
+    let step = SHIFT.min(SPREAD / sparse.len().max(1) as f64);
+    let shifts: Vec<f64> = (0..sparse.len())
+        .map(|index| step * (index as f64 - (sparse.len() - 1) as f64 / 2.0))
+        .collect();
+    // Room at both ends for the shifted points and their markers.
+    let beyond = (0.5 * step * sparse.len() as f64 + 14.0).max(55.0) / (WIDTH - LEFT - RIGHT);
+    let margin = (most / least).max(1.5).powf(beyond / (1.0 - 2.0 * beyond));
+    let (y, cut) = value_range(
+        all().filter_map(|group| group.summary(|row| Some(row.test_accuracy))),
+        (0.0, 100.0),
+    );
 
     let counts: Vec<usize> = all().map(|group| group.rows.len()).collect();
     let mut subtitle: Vec<String> = facet
@@ -96,7 +119,7 @@ fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result
         subtitle.push("dots: single runs".into());
     }
     if cut {
-        subtitle.push("intervals wider than the frame are cut".into());
+        subtitle.push(CUT.into());
     }
     let keys: Vec<Key<'_>> = curves
         .iter()
@@ -124,10 +147,6 @@ fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result
     for curve in curves.iter().filter(|curve| curve.dense) {
         draw_dense(&mut frame, curve);
     }
-    let sparse: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.dense).collect();
-    let shifts: Vec<f64> = (0..sparse.len())
-        .map(|index| SHIFT * (index as f64 - (sparse.len() - 1) as f64 / 2.0))
-        .collect();
     // Dots of all arms first, means of all arms on top.
     for (curve, shift) in sparse.iter().zip(&shifts) {
         for group in &curve.groups {
@@ -160,9 +179,12 @@ fn draw_dense(frame: &mut Frame, curve: &Curve<'_>) {
             );
         }
         let y = frame.y.at(summary.mean);
-        frame
-            .scene
-            .dashed(&[(left, y), (right, y)], curve.look.color, 2.0, curve.look.dash);
+        frame.scene.dashed(
+            &[(left, y), (right, y)],
+            curve.look.color,
+            2.0,
+            curve.look.dash,
+        );
         draw_runs(frame, curve, group, 0.0);
     }
 }
@@ -197,9 +219,7 @@ fn draw_means(frame: &mut Frame, curve: &Curve<'_>, shift: f64) {
             for (end, value, (_, y)) in [(low, ends[0], pixels[0]), (high, ends[1], pixels[1])] {
                 // No cap where the interval goes on outside the frame.
                 if end == value {
-                    frame
-                        .scene
-                        .path(&[(x - 7.0, y), (x + 7.0, y)], color, 2.0);
+                    frame.scene.path(&[(x - 7.0, y), (x + 7.0, y)], color, 2.0);
                 }
             }
         }
@@ -208,29 +228,6 @@ fn draw_means(frame: &mut Frame, curve: &Curve<'_>, shift: f64) {
     for at in means {
         draw_marker(&mut frame.scene, at, 8.0, curve.look.marker, color);
     }
-}
-
-/// Range of the y axis, and whether it cuts an interval: with two or three seeds intervals can dwarf the data.
-fn accuracy_range<'a>(groups: impl Iterator<Item = &'a Group<'a>>) -> ((f64, f64), bool) {
-    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-    let (mut low_bar, mut high_bar) = (f64::INFINITY, f64::NEG_INFINITY);
-    for group in groups {
-        if let Some(summary) = group.summary(|row| Some(row.test_accuracy)) {
-            low = low.min(summary.min);
-            high = high.max(summary.max);
-            let (bottom, top) = summary.interval_95().unwrap_or((summary.min, summary.max));
-            low_bar = low_bar.min(bottom);
-            high_bar = high_bar.max(top);
-        }
-    }
-    let room = 0.3 * (high - low);
-    let range = padded(
-        low_bar.clamp(low - room, low),
-        high_bar.clamp(high, high + room),
-        0.05,
-        (0.0, 100.0),
-    );
-    (range, low_bar < range.0 || high_bar > range.1)
 }
 
 /// Combinations of the axes that do not set the density, in order of first appearance; one empty combination if there are none.

@@ -2,7 +2,7 @@
 
 use super::groups::{ArmInfo, compatible};
 use super::plots::{
-    Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, padded, seeds_in_words,
+    CUT, Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, seeds_in_words, value_range,
 };
 use super::stats::Summary;
 use crate::store::{CurveRow, slug};
@@ -14,7 +14,7 @@ const MARKED_EPOCHS: usize = 25;
 /// an arm has no validation split.
 ///
 /// Per arm: the mean over seeds as a line with its 95 % interval as a band. Arms that do not depend on an axis appear in all its plots.
-/// An arm named in `dense` is drawn in black.
+/// An arm named in `dense` (see [`dense_arms`](super::dense_arms)) is drawn in black. One epoch is no curve: there is no plot then.
 ///
 /// # Errors
 /// [`PlotError`] if the picture cannot be drawn or encoded.
@@ -57,7 +57,7 @@ pub fn curve_plots(
             .map(|(name, look, rows)| Curve::new(name, look, &rows, validated))
             .filter(|curve| !curve.epochs.is_empty())
             .collect();
-        if !curves.is_empty() {
+        if curves.iter().any(|curve| curve.epochs.len() > 1) {
             plots.push(draw(title, point, &curves, validated)?);
         }
     }
@@ -119,20 +119,14 @@ fn draw(
     let all = || curves.iter().flat_map(|curve| &curve.epochs);
     let first = all().map(|(epoch, _)| *epoch).fold(f64::INFINITY, f64::min);
     let last = all().map(|(epoch, _)| *epoch).fold(0.0, f64::max);
-    let x = if first < last {
-        let margin = 0.015 * (last - first);
-        (first - margin, last + margin)
-    } else {
-        (first - 1.0, first + 1.0)
-    };
-    let low = all().map(|(_, s)| s.min).fold(f64::INFINITY, f64::min);
-    let high = all().map(|(_, s)| s.max).fold(f64::NEG_INFINITY, f64::max);
+    let margin = 0.015 * (last - first);
+    let x = (first - margin, last + margin);
     let limits = if validated {
         (0.0, 100.0)
     } else {
         (0.0, f64::INFINITY)
     };
-    let y = padded(low, high, 0.05, limits);
+    let (y, cut) = value_range(all().map(|(_, summary)| *summary), limits);
 
     let counts: Vec<usize> = all().map(|(_, summary)| summary.n).collect();
     let mut subtitle: Vec<String> = point
@@ -141,6 +135,9 @@ fn draw(
         .collect();
     subtitle.push("last train step of each arm".into());
     subtitle.push(seeds_in_words(&counts));
+    if cut {
+        subtitle.push(CUT.into());
+    }
     let marked = curves
         .iter()
         .all(|curve| curve.epochs.len() <= MARKED_EPOCHS);
@@ -187,7 +184,13 @@ fn draw(
             .dashed(&line, curve.look.color, 3.0, curve.look.dash);
         if marked {
             for at in line {
-                draw_marker(&mut frame.scene, at, 6.0, curve.look.marker, curve.look.color);
+                draw_marker(
+                    &mut frame.scene,
+                    at,
+                    6.0,
+                    curve.look.marker,
+                    curve.look.color,
+                );
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::canvas::{Anchor, Rgb, Scene, shortened, text_width, wrapped};
 use super::groups::ArmInfo;
+use super::stats::Summary;
 use super::ticks::Axis;
 
 /// A drawn figure in both formats.
@@ -156,10 +157,10 @@ pub(super) struct Frame {
     pub y: Axis,
 }
 
-const WIDTH: f64 = 1600.0;
+pub(super) const WIDTH: f64 = 1600.0;
 const PLOT_HEIGHT: f64 = 720.0;
-const LEFT: f64 = 150.0;
-const RIGHT: f64 = 45.0;
+pub(super) const LEFT: f64 = 172.0;
+pub(super) const RIGHT: f64 = 45.0;
 const TITLE: f64 = 34.0;
 const BODY: f64 = 24.0;
 const LEGEND_LINE: f64 = 40.0;
@@ -180,7 +181,8 @@ impl Frame {
             .iter()
             .map(|key| SAMPLE + 14.0 + text_width(key.name, BODY))
             .fold(1.0, f64::max)
-            .min(room);
+            // One long name among many must not force a column as wide as the figure.
+            .min(if keys.len() > 6 { 0.48 * room } else { room });
         let fitting = (((room + gap) / (widest + gap)).floor() as usize).max(1);
         let legend_rows = keys.len().div_ceil(fitting);
         // Equal rows look better than one full row and a lonely entry.
@@ -261,13 +263,8 @@ impl Frame {
             self.scene
                 .path(&[(x, bottom), (x, bottom + 11.0)], BLACK, 2.0);
             let label = format!("{label}{}", figure.x_unit);
-            self.scene.text(
-                (x, bottom + 40.0),
-                &label,
-                BODY,
-                BLACK,
-                Anchor::Middle,
-            );
+            self.scene
+                .text((x, bottom + 40.0), &label, BODY, BLACK, Anchor::Middle);
         }
         self.scene
             .path(&[(left, top), (left, bottom), (right, bottom)], BLACK, 2.0);
@@ -297,7 +294,13 @@ impl Frame {
         );
         if key.marked {
             let middle = (x + SAMPLE / 2.0, y);
-            draw_marker(&mut self.scene, middle, 8.0, key.look.marker, key.look.color);
+            draw_marker(
+                &mut self.scene,
+                middle,
+                8.0,
+                key.look.marker,
+                key.look.color,
+            );
         }
         let text = shortened(key.name, BODY, room - SAMPLE - 28.0);
         let at = (x + SAMPLE + 14.0, y + 0.36 * BODY);
@@ -305,8 +308,36 @@ impl Frame {
     }
 }
 
+/// Said in the subtitle where [`value_range`] cuts.
+pub(super) const CUT: &str = "intervals wider than the frame are cut";
+
+/// Range of the y axis around values and their intervals, and whether it cuts an interval: with two or three seeds intervals can dwarf
+/// the data.
+pub(super) fn value_range(
+    summaries: impl Iterator<Item = Summary>,
+    limits: (f64, f64),
+) -> ((f64, f64), bool) {
+    let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+    let (mut low_bar, mut high_bar) = (low, high);
+    for summary in summaries {
+        let (bottom, top) = summary.interval_95().unwrap_or((summary.min, summary.max));
+        low = low.min(summary.min);
+        high = high.max(summary.max);
+        low_bar = low_bar.min(bottom);
+        high_bar = high_bar.max(top);
+    }
+    let room = 0.3 * (high - low);
+    let range = padded(
+        low_bar.max(low - room).min(low),
+        high_bar.min(high + room).max(high),
+        0.05,
+        limits,
+    );
+    (range, low_bar < range.0 || high_bar > range.1)
+}
+
 /// An axis range around data, with room at both ends and cut at `limits`. Equal ends are spread.
-pub(super) fn padded(low: f64, high: f64, share: f64, limits: (f64, f64)) -> (f64, f64) {
+fn padded(low: f64, high: f64, share: f64, limits: (f64, f64)) -> (f64, f64) {
     let span = high - low;
     let pad = if span > 0.0 {
         share * span

@@ -9,7 +9,7 @@ use crate::store::RunRow;
 /// How the table is drawn.
 #[derive(Clone, Debug)]
 pub struct TableOptions {
-    /// Widest line in characters; long arm names are wrapped to fit.
+    /// Widest line in characters; long arm names are wrapped to fit, and nothing is ever cut off to fit.
     pub width: usize,
     /// What arms are compared with.
     pub reference: Reference,
@@ -39,7 +39,9 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
         .collect();
     let references = references(&differences);
 
-    let mut columns = vec![column("arm", Align::Left, &groups, |group| group.arm.into())];
+    let mut columns = vec![column("arm", Align::Left, &groups, |group| {
+        group.arm.into()
+    })];
     for axis in names(groups.iter().map(|group| group.point)) {
         columns.push(column(axis, Align::Right, &groups, |group| {
             group.axis(axis).unwrap_or("").into()
@@ -189,7 +191,11 @@ fn compared(difference: &Difference, references: &[&str]) -> String {
 /// Two decimals with a sign, and no minus in front of a zero.
 fn signed(value: f64) -> String {
     let text = format!("{value:+.2}");
-    if text == "-0.00" { "+0.00".into() } else { text }
+    if text == "-0.00" {
+        "+0.00".into()
+    } else {
+        text
+    }
 }
 
 /// Reference arms in order of first use.

@@ -10,12 +10,7 @@ use serde_json::{Map, Value, json};
 ///
 /// A summary is `{"n", "mean", "sd", "interval_95": [low, high], "min", "max"}`; `sd` and `interval_95` are null for one run, and a
 /// number that is not finite is null. Accuracies are in percent, densities fractions, differences percentage points.
-pub fn table_json(
-    title: &str,
-    rows: &[RunRow],
-    arms: &[ArmInfo],
-    reference: &Reference,
-) -> Value {
+pub fn table_json(title: &str, rows: &[RunRow], arms: &[ArmInfo], reference: &Reference) -> Value {
     let groups = group_runs(rows, arms);
     let list: Vec<Value> = groups
         .iter()

@@ -27,7 +27,7 @@ impl Column {
 
 const GAP: &str = "  ";
 /// A wrapped first column is never narrower than this.
-const NARROWEST: usize = 16;
+const NARROWEST: usize = 12;
 
 /// Draws the columns side by side. A first cell that repeats the one above is left out; where the columns are wider than `width`
 /// characters, the first one is wrapped between words, beside the rows it names.

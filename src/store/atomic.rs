@@ -43,9 +43,7 @@ fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
     let temporary = temporary_in(folder)?;
     let mut file = BufWriter::new(temporary);
     fill(&mut file)?;
-    let temporary = file
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
+    let temporary = file.into_inner().map_err(io::IntoInnerError::into_error)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)

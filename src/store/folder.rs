@@ -212,7 +212,9 @@ impl RunFolder {
 
     /// Where a stage lies.
     pub fn stage_path(&self, digest: &str) -> PathBuf {
-        self.dir.join("stages").join(format!("{digest}.safetensors"))
+        self.dir
+            .join("stages")
+            .join(format!("{digest}.safetensors"))
     }
 
     /// Where the weights of a run lie; `name` is one of [`run_names`](super::run_names).
@@ -288,7 +290,11 @@ fn check_identity(dir: &Path, name: &str, digest: &str) -> Result<bool, StoreErr
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return match FILES.iter().chain(&FOLDERS).find(|name| dir.join(name).exists()) {
+            return match FILES
+                .iter()
+                .chain(&FOLDERS)
+                .find(|name| dir.join(name).exists())
+            {
                 None => Ok(false),
                 Some(found) => Err(StoreError::NotARunFolder {
                     dir: dir.to_path_buf(),
@@ -298,12 +304,11 @@ fn check_identity(dir: &Path, name: &str, digest: &str) -> Result<bool, StoreErr
         }
         Err(error) => return Err(StoreError::io("read", &path, error)),
     };
-    let identity: Identity =
-        serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
-            path: path.clone(),
-            reason: error.to_string(),
-            next: "restore it from a copy, or choose another folder with `--out DIR`",
-        })?;
+    let identity: Identity = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
+        path: path.clone(),
+        reason: error.to_string(),
+        next: "restore it from a copy, or choose another folder with `--out DIR`",
+    })?;
     if identity.experiment_digest == digest {
         Ok(true)
     } else {

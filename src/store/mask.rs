@@ -119,19 +119,18 @@ pub fn save_mask(
 pub fn load_mask(path: &Path, tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
     let bytes = std::fs::read(path).map_err(|error| StoreError::io("read", path, error))?;
     let path_buf = || path.to_path_buf();
-    let (file, header) =
-        payload::decode(&bytes).map_err(|reason| MaskError::NotSafetensors {
-            path: path_buf(),
-            reason,
-        })?;
+    let (file, header) = payload::decode(&bytes).map_err(|reason| MaskError::NotSafetensors {
+        path: path_buf(),
+        reason,
+    })?;
     let header: Option<ReadHeader> = match header {
         None => None,
-        Some(text) => Some(serde_json::from_str(&text).map_err(|error| {
-            MaskError::NotAMask {
+        Some(text) => Some(
+            serde_json::from_str(&text).map_err(|error| MaskError::NotAMask {
                 path: path_buf(),
                 found: format!("an unreadable header ({error})"),
-            }
-        })?),
+            })?,
+        ),
     };
     if let Some(header) = &header {
         if header.format != FORMAT {
@@ -247,7 +246,11 @@ fn kept(path: &Path, name: &str, view: &TensorView<'_>) -> Result<Vec<bool>, Mas
 
 /// A model without prunable tensors is whole.
 fn ratio(kept: usize, all: usize) -> f64 {
-    if all == 0 { 1.0 } else { kept as f64 / all as f64 }
+    if all == 0 {
+        1.0
+    } else {
+        kept as f64 / all as f64
+    }
 }
 
 /// A few names in words.

@@ -36,5 +36,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(SafeTensors<'_>, Option<String>), 
 
 /// Little-endian bytes of some weights.
 pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }

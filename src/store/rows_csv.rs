@@ -261,11 +261,7 @@ fn names<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<(String, T)>>) -> Vec<St
     names
 }
 
-fn cells<T>(
-    names: &[String],
-    pairs: &[(String, T)],
-    text: impl Fn(&T) -> String,
-) -> Vec<String> {
+fn cells<T>(names: &[String], pairs: &[(String, T)], text: impl Fn(&T) -> String) -> Vec<String> {
     names
         .iter()
         .map(|name| {

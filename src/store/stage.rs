@@ -13,7 +13,8 @@ use std::path::Path;
 
 const FORMAT: &str = "secateur-stage";
 const VERSION: u32 = 1;
-const DAMAGED: &str = "remove this file and run the same command again: only this stage is computed again";
+const DAMAGED: &str =
+    "remove this file and run the same command again: only this stage is computed again";
 
 /// What a run is after one of its steps.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -195,7 +196,10 @@ fn digest<'a>(
     parts: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
 ) -> String {
     let mut hash = Sha256::new();
-    hash.update(format!("{}\0{}\0{}\0", header.stage, header.flat, header.words));
+    hash.update(format!(
+        "{}\0{}\0{}\0",
+        header.stage, header.flat, header.words
+    ));
     for (key, value) in &header.meta {
         hash.update(format!("{}:{key}{}:{value}", key.len(), value.len()));
     }

@@ -44,7 +44,11 @@ pub(crate) fn mask_bytes(tensor: &TensorInfo, mask: &[u32]) -> Vec<u8> {
 }
 
 /// Clears the bits of a tensor's pruned weights.
-pub(crate) fn clear_pruned(tensor: &TensorInfo, kept: impl Iterator<Item = bool>, mask: &mut [u32]) {
+pub(crate) fn clear_pruned(
+    tensor: &TensorInfo,
+    kept: impl Iterator<Item = bool>,
+    mask: &mut [u32],
+) {
     for (index, kept) in (tensor.offset..).zip(kept) {
         if !kept {
             mask[index / 32] &= !(1 << (index % 32));

@@ -1,0 +1,31 @@
+// part[r][p][o] = sum over the pixels of part p, then b, of dY[r][o][pixel][b];  one part is one output row (a linear layer has one).
+// One invocation owns one (part, o). Sum: starts at 0, pixels then b ascending, plain additions. `partial_sum` adds the parts.
+#import grid
+struct BiasShape {
+    outputs: u32,
+    parts: u32,
+    pixels: u32,  // per part
+    columns: u32, // vec4s of samples
+}
+@group(0) @binding(0) var<uniform> u: BiasShape;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [R][outputs][parts * pixels][columns]
+@group(0) @binding(2) var<storage, read_write> part: array<f32>; // [R][parts][outputs]
+
+@compute @workgroup_size(64)
+fn bias_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                 @builtin(local_invocation_index) local: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    let p = flat / u.outputs;
+    let o = flat % u.outputs;
+    if p >= u.parts { return; }
+    let start = ((group.z * u.outputs + o) * u.parts + p) * u.pixels * u.columns;
+    var sum = 0.0;
+    for (var k = 0u; k < u.pixels * u.columns; k++) {
+        let v = dy[start + k];
+        sum = sum + v.x;
+        sum = sum + v.y;
+        sum = sum + v.z;
+        sum = sum + v.w;
+    }
+    part[(group.z * u.parts + p) * u.outputs + o] = sum;
+}

@@ -1,0 +1,68 @@
+// dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b].
+// One invocation owns ROWS input channels x COLS vec4s of samples of one input pixel p; lanes run along samples, then pixels.
+// Sum: starts at 0, then o, ky, kx ascending, one fma each.
+#import grid
+#import conv
+const ROWS: u32 = 8u;
+const COLS: u32 = 2u;
+@group(0) @binding(0) var<uniform> u: ConvShape;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+
+// The smallest tap k >= 0 with (p - k) divisible by the stride and (p - k) / stride < size.
+fn first_tap(p: u32, size: u32) -> u32 {
+    let last = (size - 1u) * u.stride;
+    if p <= last { return p % u.stride; }
+    return p - last;
+}
+
+@compute @workgroup_size(64)
+fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                      @builtin(local_invocation_index) local: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let pixels = u.in_height * u.in_width;
+    let column = (flat % column_tiles) * COLS;
+    let pixel = (flat / column_tiles) % pixels;
+    let row = (flat / (column_tiles * pixels)) * ROWS;
+    if row >= u.in_channels { return; }
+    let area = u.kernel * u.kernel;
+    var w: array<u32, ROWS>;
+    var sum: array<vec4<f32>, ROWS * COLS>;
+    for (var k = 0u; k < ROWS; k++) {
+        w[k] = group.z * u.param_stride + u.weight_offset + min(row + k, u.in_channels - 1u) * area;
+        for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(); }
+    }
+    var at: array<u32, COLS>;
+    for (var c = 0u; c < COLS; c++) { at[c] = min(column + c, u.columns - 1u); }
+    // p in padded coordinates; taps beyond it would reach before the first output.
+    let py = pixel / u.in_width + u.padding;
+    let px = pixel % u.in_width + u.padding;
+    let ky0 = first_tap(py, u.out_height);
+    let kx0 = first_tap(px, u.out_width);
+    let ky1 = min(u.kernel, py + 1u);
+    let kx1 = min(u.kernel, px + 1u);
+    for (var o = 0u; o < u.out_channels; o++) {
+        for (var ky = ky0; ky < ky1; ky += u.stride) {
+            let line = ((group.z * u.out_channels + o) * u.out_height + (py - ky) / u.stride) * u.out_width;
+            for (var kx = kx0; kx < kx1; kx += u.stride) {
+                let tap = o * u.in_channels * area + ky * u.kernel + kx;
+                let place = (line + (px - kx) / u.stride) * u.columns;
+                var ys: array<vec4<f32>, COLS>;
+                for (var c = 0u; c < COLS; c++) { ys[c] = dy[place + at[c]]; }
+                for (var k = 0u; k < ROWS; k++) {
+                    let weight = vec4<f32>(params[w[k] + tap]);
+                    for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = fma(weight, ys[c], sum[k * COLS + c]); }
+                }
+            }
+        }
+    }
+    for (var k = 0u; k < ROWS; k++) {
+        for (var c = 0u; c < COLS; c++) {
+            if row + k < u.in_channels && column + c < u.columns {
+                dx[((group.z * u.in_channels + row + k) * pixels + pixel) * u.columns + column + c] = sum[k * COLS + c];
+            }
+        }
+    }
+}

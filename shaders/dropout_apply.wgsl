@@ -1,0 +1,31 @@
+// y = y * scale where the unit survives, else 0, in place; forward on activations, backward on their gradients: the same
+// numbers, since a unit's fate is a hash of (seed, layer, training, step, unit, sample). scale = 1 / (1 - p).
+// A unit is one feature, or one whole channel of `plane` pixels.   One invocation owns one vec4 of samples.
+#import grid
+#import random
+#import state
+struct Dropout {
+    count: u32,     // vec4s per replica
+    columns: u32,   // vec4s of samples
+    plane: u32,     // features per unit
+    threshold: u32, // p * 2^32
+    scale: f32,
+    layer: u32,
+}
+@group(0) @binding(0) var<uniform> u: Dropout;
+@group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>; // (seed, fresh, train, select) per replica
+@group(0) @binding(2) var<storage, read> state: array<State>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn dropout_apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                 @builtin(local_invocation_index) local: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    if flat >= u.count { return; }
+    let r = group.z;
+    let unit = flat / u.columns / u.plane;
+    let fate = pcg4d(vec4<u32>(keys[r].x, stream(STREAM_DROPOUT, u.layer, keys[r].z), state[r].step,
+                               unit * u.columns + flat % u.columns));
+    let i = r * u.count + flat;
+    y[i] = select(vec4<f32>(), y[i] * u.scale, fate >= vec4<u32>(u.threshold));
+}

@@ -1,0 +1,16 @@
+// Shape of a 2-D convolution (cross-correlation) within one replica. Twin: ConvShape in src/ops/conv2d.rs.
+struct ConvShape {
+    in_channels: u32,
+    in_height: u32,
+    in_width: u32,
+    out_channels: u32,
+    out_height: u32,
+    out_width: u32,
+    kernel: u32,
+    stride: u32,
+    padding: u32,
+    columns: u32,       // vec4s of samples
+    weight_offset: u32, // of W[out][in][ky][kx] in the flat parameters
+    bias_offset: u32,   // of bias[out]; 0xffffffff: none
+    param_stride: u32,  // floats per replica
+}

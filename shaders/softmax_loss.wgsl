@@ -1,0 +1,57 @@
+// Per sample b with label t:  loss = ln sum_c e^(l_c - m) + m - l_t,  m = max_c l_c;  dl_c = (e^(l_c - m) / sum - [c = t]) / count.
+// hit = 1 when l_t is the first maximum. Slots past the batch's end get 0 everywhere.
+// One invocation owns four samples. Sums run over classes ascending.
+#import grid
+#import math
+#import state
+struct Loss {
+    classes: u32,
+    columns: u32, // vec4s of samples
+}
+@group(0) @binding(0) var<uniform> u: Loss;
+@group(0) @binding(1) var<storage, read> state: array<State>;
+@group(0) @binding(2) var<storage, read> label: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read> logits: array<vec4<f32>>; // [R][classes][columns]
+@group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> loss: array<vec4<f32>>; // [R][columns]
+@group(0) @binding(6) var<storage, read_write> hit: array<vec4<u32>>;  // [R][columns]
+
+fn exp_each(v: vec4<f32>) -> vec4<f32> {
+    return vec4<f32>(exp_exact(v.x), exp_exact(v.y), exp_exact(v.z), exp_exact(v.w));
+}
+
+@compute @workgroup_size(64)
+fn softmax_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                @builtin(local_invocation_index) local: u32) {
+    let column = flat_index(group, groups, 64u, local);
+    if column >= u.columns { return; }
+    let r = group.z;
+    let labels = label[r * u.columns + column];
+    let at = r * u.classes * u.columns + column;
+    var top = logits[at];
+    for (var c = 1u; c < u.classes; c++) {
+        let l = logits[at + c * u.columns];
+        top = select(top, l, l > top);
+    }
+    var sum = vec4<f32>();
+    var own = vec4<f32>();
+    for (var c = 0u; c < u.classes; c++) {
+        let l = logits[at + c * u.columns];
+        sum = sum + exp_each(l - top);
+        own = select(own, l, labels == vec4<u32>(c));
+    }
+    let present = labels != vec4<u32>(0xffffffffu);
+    let share = 1.0 / f32(state[r].count);
+    var right = present;
+    for (var c = 0u; c < u.classes; c++) {
+        let l = logits[at + c * u.columns];
+        let is_own = labels == vec4<u32>(c);
+        let beaten = (own > l) | ((own == l) & (vec4<u32>(c) >= labels));
+        right = right & (beaten | is_own);
+        let d = (exp_each(l - top) / sum - select(vec4<f32>(), vec4<f32>(1.0), is_own)) * share;
+        dlogits[at + c * u.columns] = select(vec4<f32>(), d, present);
+    }
+    let ln_sum = vec4<f32>(ln_exact(sum.x), ln_exact(sum.y), ln_exact(sum.z), ln_exact(sum.w));
+    loss[r * u.columns + column] = select(vec4<f32>(), ln_sum + (top - own), present);
+    hit[r * u.columns + column] = select(vec4<u32>(), vec4<u32>(1u), right);
+}

@@ -1,0 +1,222 @@
+//! The whole file: TOML text to a checked experiment.
+
+use super::arms;
+use super::errors::{ExperimentErrors, Source};
+use super::expand::{Shared, expand};
+use super::fields::Fields;
+use super::files::MaskFiles;
+use super::header::{check_version, read_seeds};
+use super::node::{Node, Value};
+use super::problem::{Problem, Problems};
+use super::read_model::read_model;
+use super::read_train::check_defaults;
+use super::scalars::line;
+use super::sweep::{Point, Sweep};
+use super::{Axis, Experiment, set, write};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// Plans are held in memory and shown in tables.
+const MOST_RUNS: usize = 200_000;
+/// Points of the sweep of one arm.
+const MOST_POINTS: usize = 10_000;
+/// Syntax errors shown: after a few, the rest are echoes.
+const MOST_SYNTAX: usize = 10;
+
+/// See [`Experiment::parse`].
+pub(super) fn parse(
+    file_name: &str,
+    text: &str,
+    folder: &Path,
+    overrides: &[String],
+) -> Result<Experiment, ExperimentErrors> {
+    let mut sources = vec![Source {
+        name: file_name.to_string(),
+        text: Arc::from(text),
+    }];
+    for argument in overrides {
+        sources.push(Source {
+            name: "command line".to_string(),
+            text: Arc::from(format!("{}{argument}", set::PREFIX)),
+        });
+    }
+    let mut problems = Problems::default();
+    let experiment = read_tree(text, overrides, &mut problems).and_then(|root| {
+        let name = Path::new(file_name)
+            .file_stem()
+            .map_or("experiment".into(), |stem| {
+                stem.to_string_lossy().into_owned()
+            });
+        let mut experiment = read_root(&root, name, folder, &sources, &mut problems)?;
+        experiment.text = if overrides.is_empty() {
+            text.to_string()
+        } else {
+            write::document(&root)
+        };
+        Some(experiment)
+    });
+    match experiment {
+        Some(experiment) if problems.is_empty() => Ok(experiment),
+        _ => Err(ExperimentErrors::new(&sources, problems.into_sorted())),
+    }
+}
+
+/// Syntax and overrides.
+fn read_tree(text: &str, overrides: &[String], problems: &mut Problems) -> Option<Node> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut last_line = None;
+    for error in errors.iter() {
+        let span = error.span().unwrap_or(0..0);
+        let start = text.floor_char_boundary(span.start.min(text.len()));
+        let line = text[..start].matches('\n').count();
+        // One mistake often makes several errors on its line.
+        if last_line.replace(line) == Some(line) || problems.len() >= MOST_SYNTAX {
+            continue;
+        }
+        problems.add(Problem {
+            message: format!("this is not TOML: {}", error.message()),
+            place: super::node::Place::new(0, span, 0),
+            path: String::new(),
+            used_at: None,
+            help: Some("the file's contents are checked once its syntax is right".into()),
+        });
+    }
+    if !errors.is_empty() {
+        return None;
+    }
+    let mut root = Node::from_table(&table, 0);
+    for (index, argument) in overrides.iter().enumerate() {
+        if let Err(problem) = set::apply(&mut root, argument, index + 1) {
+            problems.add(*problem);
+        }
+    }
+    root.assign_paths(String::new());
+    Some(root)
+}
+
+fn read_root(
+    root: &Node,
+    name: String,
+    folder: &Path,
+    sources: &[Source],
+    problems: &mut Problems,
+) -> Option<Experiment> {
+    if !check_version(root, problems) {
+        return None;
+    }
+    let keys = [
+        "secateur", "title", "seeds", "model", "train", "sweep", "arm",
+    ];
+    let fields = Fields::open(root, "the experiment", &keys, problems)?;
+    let title = match fields.get("title") {
+        Some(node) => line(node, "title", problems).map(str::to_string),
+        None => Some(name.clone()),
+    };
+    let seeds = fields
+        .need("seeds", "seeds = 10", problems)
+        .and_then(|node| read_seeds(node, problems));
+    let model = fields.need("model", "[model] preset = \"lenet-300-100\"", problems);
+    let train = fields.get("train");
+    let sweep = Sweep::read(fields.get("sweep"), problems);
+
+    let no_arms = Vec::new();
+    let arm_nodes = match fields.need("arm", "[[arm]] name = \"dense\"", problems) {
+        None => &no_arms,
+        Some(node) => match &node.value {
+            Value::Array(items) if !items.is_empty() => items,
+            _ => {
+                let help = "each arm is its own [[arm]] table";
+                problems.at(node, "`arm` must be a list of tables", help);
+                &no_arms
+            }
+        },
+    };
+    for node in [model, train].into_iter().flatten().chain(arm_nodes) {
+        sweep.check_references(node, problems);
+    }
+
+    // With the first value of every axis: what no arm uses is checked too.
+    let first: Point = (0..sweep.axes.len()).map(|axis| (axis, 0)).collect();
+    if let Some(model) = model {
+        read_model(&sweep.substitute(model, &first), problems);
+    }
+    if let Some(train) = train {
+        check_defaults(&sweep.substitute(train, &first), problems);
+    }
+
+    let files = MaskFiles::new(folder);
+    let raw = arms::read_arms(arm_nodes, problems);
+    let shared = Shared {
+        model,
+        train,
+        sweep: &sweep,
+        files: &files,
+        sources,
+        most: MOST_POINTS,
+    };
+    let (arms, used) = expand(&raw, &shared, problems);
+    if let Some(used) = used.filter(|_| !arm_nodes.is_empty()) {
+        check_used(&sweep, &used, problems);
+    }
+    let seeds = seeds?;
+    let variants: usize = arms.iter().map(|arm| arm.variants.len()).sum();
+    if variants.saturating_mul(seeds.len()) > MOST_RUNS {
+        let message = format!("{variants} points x {} seeds", seeds.len());
+        let help = format!("at most {MOST_RUNS} runs in one experiment: split it");
+        problems.at(fields.get("seeds")?, message, help);
+    }
+    Some(Experiment {
+        name,
+        title: title?,
+        seeds,
+        axes: sweep
+            .axes
+            .iter()
+            .map(|axis| Axis {
+                name: axis.name.to_string(),
+                values: axis
+                    .values
+                    .iter()
+                    .map(|value| written(value, sources))
+                    .collect(),
+            })
+            .collect(),
+        arms,
+        text: String::new(),
+        mask_files: files.into_digests(),
+    })
+}
+
+/// A value of the sweep as people wrote it; strings without their quotes.
+pub(super) fn written(node: &Node, sources: &[Source]) -> String {
+    let place = &node.place;
+    let text = sources
+        .get(place.source)
+        .and_then(|source| source.text.get(place.start..place.end));
+    match (node.text(), text) {
+        (Some(text), _) => text.to_string(),
+        (None, Some(text)) if !text.contains('\n') => text.trim().to_string(),
+        _ => write::inline(node),
+    }
+}
+
+fn check_used(sweep: &Sweep<'_>, used: &BTreeSet<usize>, problems: &mut Problems) {
+    for (index, axis) in sweep.axes.iter().enumerate() {
+        if used.contains(&index) {
+            continue;
+        }
+        let name = axis.name;
+        problems.add(Problem {
+            message: format!("no arm depends on the axis `{name}`"),
+            place: axis.entry.key_place.clone(),
+            path: axis.entry.node.path.clone(),
+            used_at: None,
+            help: Some(format!(
+                "write \"${name}\" where its values belong, or remove it; to hold an axis at one \
+                 value: --set sweep.{name}=[VALUE]"
+            )),
+        });
+    }
+}

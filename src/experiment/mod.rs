@@ -1,0 +1,36 @@
+//! Experiments: from a TOML file to a checked [`Experiment`], and from that to a [`Plan`].
+//!
+//! The format is described in `docs/experiment-file.md`. Reading is strict: an unknown key, a value out of range or a
+//! step that cannot mean anything is a mistake, and all mistakes are reported together, each with its place.
+//!
+//! A file passes through a tree of values that know their places (`node`), overrides (`set`), and readers for each
+//! table (`read_*`), once for every point of the sweep (`sweep`, `expand`).
+
+mod arms;
+mod digest;
+mod document;
+mod errors;
+mod expand;
+mod fields;
+mod files;
+mod header;
+mod node;
+mod plan;
+mod problem;
+mod read_layer;
+mod read_model;
+mod read_optimizer;
+mod read_step;
+mod read_train;
+mod scalars;
+mod sense;
+mod set;
+mod set_path;
+mod suggest;
+mod sweep;
+mod types;
+mod write;
+
+pub use errors::{ExperimentErrors, Mistake};
+pub use plan::{Plan, Run, Stage};
+pub use types::{Arm, Axis, Experiment, Step, Variant};

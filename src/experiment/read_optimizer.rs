@@ -1,0 +1,167 @@
+//! `optimizer` and `schedule` tables. Defaults are PyTorch's.
+
+use super::fields::Fields;
+use super::node::{Node, Value};
+use super::problem::Problems;
+use super::read_train::length;
+use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, number};
+use super::suggest;
+use crate::train::{Optimizer, Schedule};
+
+/// Each kind with the keys beside `kind`.
+const OPTIMIZERS: [(&str, &[&str]); 4] = [
+    (
+        "sgd",
+        &["kind", "lr", "momentum", "nesterov", "weight_decay"],
+    ),
+    (
+        "adam",
+        &["kind", "lr", "beta1", "beta2", "eps", "weight_decay"],
+    ),
+    (
+        "adamw",
+        &["kind", "lr", "beta1", "beta2", "eps", "weight_decay"],
+    ),
+    ("adadelta", &["kind", "lr", "rho", "eps", "weight_decay"]),
+];
+const SCHEDULES: [(&str, &[&str]); 2] = [
+    ("constant", &["kind"]),
+    ("step", &["kind", "every", "factor"]),
+];
+
+pub(super) fn read_optimizer(node: &Node, problems: &mut Problems) -> Option<Optimizer> {
+    let (kind, fields) = open(node, "optimizer", &OPTIMIZERS, problems)?;
+    let mut real = |key: &str, interval: &Interval, default: f64| match fields.get(key) {
+        Some(node) => number(node, key, interval, problems),
+        None => Some(default),
+    };
+    let penalty = if kind == "adamw" { 0.01 } else { 0.0 };
+    let weight_decay = real("weight_decay", &NOT_NEGATIVE, penalty);
+    match kind {
+        "sgd" => {
+            let momentum = real("momentum", &BELOW_ONE, 0.0);
+            sgd(&fields, momentum, weight_decay, problems)
+        }
+        "adadelta" => {
+            let (lr, rho) = (real("lr", &POSITIVE, 1.0), real("rho", &BELOW_ONE, 0.9));
+            let eps = real("eps", &POSITIVE, 1e-6);
+            Some(Optimizer::Adadelta {
+                lr: lr?,
+                rho: rho?,
+                eps: eps?,
+                weight_decay: weight_decay?,
+            })
+        }
+        _ => {
+            let lr = real("lr", &POSITIVE, 1e-3);
+            let beta1 = real("beta1", &BELOW_ONE, 0.9);
+            let beta2 = real("beta2", &BELOW_ONE, 0.999);
+            let eps = real("eps", &POSITIVE, 1e-8);
+            let (lr, beta1, beta2) = (lr?, beta1?, beta2?);
+            let (eps, weight_decay) = (eps?, weight_decay?);
+            Some(if kind == "adam" {
+                Optimizer::Adam {
+                    lr,
+                    beta1,
+                    beta2,
+                    eps,
+                    weight_decay,
+                }
+            } else {
+                Optimizer::AdamW {
+                    lr,
+                    beta1,
+                    beta2,
+                    eps,
+                    weight_decay,
+                }
+            })
+        }
+    }
+}
+
+fn sgd(
+    fields: &Fields<'_>,
+    momentum: Option<f64>,
+    weight_decay: Option<f64>,
+    problems: &mut Problems,
+) -> Option<Optimizer> {
+    // No default: plain SGD has no learning rate that suits most models.
+    let lr = fields
+        .need("lr", "lr = 0.1", problems)
+        .and_then(|lr| number(lr, "lr", &POSITIVE, problems));
+    let nesterov = match fields.get("nesterov") {
+        Some(node) => boolean(node, "nesterov", problems),
+        None => Some(false),
+    };
+    if nesterov == Some(true)
+        && momentum == Some(0.0)
+        && let Some(node) = fields.get("nesterov")
+    {
+        let help = "Nesterov's look-ahead follows the momentum: set momentum, e.g. 0.9";
+        problems.at(node, "`nesterov` without momentum", help);
+        return None;
+    }
+    Some(Optimizer::Sgd {
+        lr: lr?,
+        momentum: momentum?,
+        nesterov: nesterov?,
+        weight_decay: weight_decay?,
+    })
+}
+
+pub(super) fn read_schedule(node: &Node, problems: &mut Problems) -> Option<Schedule> {
+    let (kind, fields) = open(node, "schedule", &SCHEDULES, problems)?;
+    if kind == "constant" {
+        return Some(Schedule::Constant);
+    }
+    let every = fields
+        .need("every", "every = \"1ep\"", problems)
+        .and_then(|node| length(node, "every", problems));
+    let factor = fields
+        .need("factor", "factor = 0.7", problems)
+        .and_then(|node| number(node, "factor", &POSITIVE, problems));
+    Some(Schedule::Step {
+        every: every?,
+        factor: factor?,
+    })
+}
+
+/// Opens a table whose `kind` decides which other keys it takes.
+fn open<'n>(
+    node: &'n Node,
+    key: &str,
+    kinds: &[(&'static str, &'static [&'static str])],
+    problems: &mut Problems,
+) -> Option<(&'static str, Fields<'n>)> {
+    let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
+    let example = format!("{key} = {{ kind = \"{}\", ... }}", names[0]);
+    if !matches!(node.value, Value::Table(_)) {
+        if !matches!(node.value, Value::Unknown) {
+            let message = format!("`{key}` must be a table, not {}", node.describe());
+            let help = match node.text().filter(|text| names.contains(text)) {
+                Some(text) => format!("write {key} = {{ kind = \"{text}\" }}"),
+                None => format!("for example: {example}"),
+            };
+            problems.at(node, message, help);
+        }
+        return None;
+    }
+    let Some(kind) = node.get("kind") else {
+        // Without the kind no other key can be judged.
+        let message = format!("`{key}` needs `kind`");
+        let help = format!(
+            "kinds: {}. An `{key}` table replaces the one in [train] whole",
+            suggest::list(&names)
+        );
+        problems.add(super::fields::missing(node, "kind", message, help));
+        return None;
+    };
+    let options: Vec<_> = kinds
+        .iter()
+        .map(|(name, keys)| (*name, (*name, *keys)))
+        .collect();
+    let (name, keys) = super::scalars::choice(kind, "kind", &options, problems)?;
+    let what = format!("the `{name}` {key}");
+    Some((name, Fields::open(node, &what, keys, problems)?))
+}

@@ -1,0 +1,189 @@
+//! One step of an arm.
+
+use super::Step;
+use super::fields::Fields;
+use super::files::MaskFiles;
+use super::node::{Node, Value};
+use super::problem::Problems;
+use super::read_train::read_train;
+use super::scalars::{UNIT, choice, integer, number, wrong_type};
+use super::suggest;
+use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
+
+const STEPS: [&str; 4] = ["train", "prune", "restart", "mask"];
+const CRITERIA: [(&str, Criterion); 2] = [
+    ("magnitude", Criterion::Magnitude),
+    ("random", Criterion::Random),
+];
+const SCOPES: [(&str, Scope); 3] = [
+    ("global", Scope::Global),
+    ("layer", Scope::Layer),
+    ("uniform", Scope::Uniform),
+];
+const RESTARTS: [(&str, Restart); 3] = [
+    ("fresh", Restart::Fresh),
+    ("init", Restart::Init),
+    ("none", Restart::None),
+];
+
+/// What a step may refer to, at one point of the sweep.
+pub(super) struct Surroundings<'a> {
+    /// `[train]`.
+    pub defaults: Option<&'a Node>,
+    /// Names of the layers with weights; `None` if the model has a mistake.
+    pub prunable: Option<&'a [&'a str]>,
+    pub files: &'a MaskFiles,
+}
+
+pub(super) fn read_step(
+    node: &Node,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Step> {
+    let example = "{ train = {} }, { prune = { sparsity = 0.9 } }, { restart = \"fresh\" } or { mask = \"shuffle\" }";
+    match &node.value {
+        Value::Table(_) => {}
+        Value::Unknown => return None,
+        _ => {
+            let message = format!("a step must be a table, not {}", node.describe());
+            problems.at(node, message, format!("one of {example}"));
+            return None;
+        }
+    }
+    let fields = Fields::open(node, "this step", &STEPS, problems)?;
+    let entry = match node.entries() {
+        [entry] => entry,
+        [] => {
+            problems.at(node, "this step is empty", format!("one of {example}"));
+            return None;
+        }
+        [_, second, ..] => {
+            let known = |key: &str| STEPS.contains(&key);
+            if node.entries().iter().all(|entry| known(&entry.key)) {
+                let help = "steps run in order: give each its own table, { ... }, { ... }";
+                problems.at(&second.node, "two steps in one table", help);
+            }
+            return None;
+        }
+    };
+    let value = &entry.node;
+    match entry.key.as_str() {
+        "train" => read_train(value, around.defaults, problems).map(Step::Train),
+        "prune" => read_prune(value, around, problems).map(Step::Prune),
+        "restart" => choice(value, "restart", &RESTARTS, problems).map(Step::Restart),
+        "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
+        _ => None,
+    }
+}
+
+fn read_prune(
+    node: &Node,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<PruneSpec> {
+    let keys = [
+        "criterion",
+        "scope",
+        "sparsity",
+        "density",
+        "keep",
+        "layers",
+    ];
+    let fields = Fields::open(node, "this prune step", &keys, problems)?;
+    let criterion = match fields.get("criterion") {
+        Some(node) => choice(node, "criterion", &CRITERIA, problems),
+        None => Some(Criterion::Magnitude),
+    };
+    let scope = match fields.get("scope") {
+        Some(node) => choice(node, "scope", &SCOPES, problems),
+        None => Some(Scope::Global),
+    };
+    let layers = match fields.get("layers") {
+        Some(node) => read_layers(node, around, problems).map(Some),
+        None => Some(None),
+    };
+    let amount = match fields.one_of(&["sparsity", "density", "keep"], "an amount", problems)? {
+        ("sparsity", node) => number(node, "sparsity", &UNIT, problems).map(Amount::Sparsity),
+        ("density", node) => number(node, "density", &UNIT, problems).map(Amount::Density),
+        (_, node) => integer(node, "keep", 0, u64::from(u32::MAX), problems).map(Amount::Keep),
+    };
+    Some(PruneSpec {
+        criterion: criterion?,
+        scope: scope?,
+        amount: amount?,
+        layers: layers?,
+    })
+}
+
+fn read_layers(
+    node: &Node,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<String>> {
+    let Value::Array(items) = &node.value else {
+        let expected = "a list of layer names such as [\"fc1\"]";
+        return wrong_type(node, "layers", expected, problems);
+    };
+    if items.is_empty() {
+        let help = "leave `layers` out to prune every layer with weights";
+        problems.at(node, "`layers` is empty", help);
+        return None;
+    }
+    let mut names: Vec<String> = Vec::new();
+    let mut good = true;
+    for item in items {
+        let name = match around.prunable {
+            Some(prunable) => {
+                let options: Vec<(&str, &str)> =
+                    prunable.iter().map(|name| (*name, *name)).collect();
+                choice(item, "layer", &options, problems)
+            }
+            None => None,
+        };
+        match name {
+            Some(name) if names.iter().any(|other| other == name) => {
+                let help = "name each layer once";
+                problems.at(item, format!("the layer `{name}` is listed twice"), help);
+                good = false;
+            }
+            Some(name) => names.push(name.to_string()),
+            None => good = false,
+        }
+    }
+    // In the model's order: ["fc2", "fc1"] and ["fc1", "fc2"] are the same request.
+    let order = |name: &String| around.prunable?.iter().position(|other| other == name);
+    names.sort_by_key(order);
+    good.then_some(names)
+}
+
+fn read_mask(
+    step: &Fields<'_>,
+    node: &Node,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<MaskStep> {
+    let words = [
+        ("transfer", MaskStep::Transfer),
+        ("shuffle", MaskStep::Shuffle),
+        ("random", MaskStep::Random),
+        ("release", MaskStep::Release),
+    ];
+    match &node.value {
+        Value::Table(_) => {
+            let fields = Fields::open(node, "this mask step", &["load"], problems)?;
+            let file = fields.need("load", "load = \"mask.safetensors\"", problems)?;
+            around.files.find(file, problems).map(MaskStep::Load)
+        }
+        Value::String(text) if text == "load" => {
+            let help = "write { mask = { load = \"FILE.safetensors\" } }";
+            problems.at(step.node, "`load` needs a file", help);
+            None
+        }
+        Value::String(_) => choice(node, "mask", &words, problems),
+        _ => {
+            let names = words.each_ref().map(|(word, _)| *word);
+            let expected = format!("one of {} or {{ load = FILE }}", suggest::list(&names));
+            wrong_type(node, "mask", &expected, problems)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `train` steps over the defaults of `[train]`.
+
+use super::fields::{Fields, missing};
+use super::node::{Node, Value};
+use super::problem::Problems;
+use super::read_optimizer::{read_optimizer, read_schedule};
+use super::scalars::{FINITE, Interval, POSITIVE, choice, integer32, number, string, wrong_type};
+use crate::train::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+
+/// Every key of `[train]` and of a `train` step.
+pub(super) const KEYS: [&str; 9] = [
+    "dataset",
+    "batch",
+    "length",
+    "optimizer",
+    "schedule",
+    "clip_norm",
+    "validation",
+    "samples",
+    "normalise",
+];
+
+/// Images held out when the file does not say.
+const VALIDATION: u32 = 5000;
+
+/// Checks `[train]` by itself, so that a default no step uses is still read.
+pub(super) fn check_defaults(node: &Node, problems: &mut Problems) {
+    if Fields::open(node, "[train]", &KEYS, problems).is_some() {
+        Settings {
+            step: node,
+            defaults: None,
+        }
+        .read(problems);
+    }
+}
+
+/// Reads one `train` step; what it leaves out comes from `defaults`.
+pub(super) fn read_train(
+    step: &Node,
+    defaults: Option<&Node>,
+    problems: &mut Problems,
+) -> Option<TrainSpec> {
+    Fields::open(step, "this train step", &KEYS, problems)?;
+    let settings = Settings { step, defaults };
+    let complete = settings.check_complete(problems);
+    let read = settings.read(problems);
+    Some(TrainSpec {
+        dataset: read.dataset?,
+        batch: read.batch?,
+        length: read.length?,
+        optimizer: read.optimizer?,
+        schedule: read.schedule?,
+        clip_norm: read.clip_norm?,
+        validation: read.validation?,
+        samples: read.samples?,
+        normalise: read.normalise?,
+    })
+    .filter(|_| complete)
+}
+
+struct Settings<'n> {
+    step: &'n Node,
+    defaults: Option<&'n Node>,
+}
+
+/// `None` where a key without a default is missing or a value has a mistake.
+struct Read {
+    dataset: Option<String>,
+    batch: Option<u32>,
+    length: Option<Length>,
+    optimizer: Option<Optimizer>,
+    schedule: Option<Schedule>,
+    clip_norm: Option<Option<f64>>,
+    validation: Option<u32>,
+    samples: Option<Option<u32>>,
+    normalise: Option<Normalise>,
+}
+
+impl<'n> Settings<'n> {
+    fn get(&self, key: &str) -> Option<&'n Node> {
+        let default = || self.defaults?.get(key);
+        self.step.get(key).or_else(default)
+    }
+
+    fn check_complete(&self, problems: &mut Problems) -> bool {
+        let needed = [
+            ("dataset", "dataset = \"mnist\""),
+            ("batch", "batch = 64"),
+            ("length", "length = \"14ep\""),
+            ("optimizer", "optimizer = { kind = \"adam\", lr = 0.001 }"),
+        ];
+        let mut complete = true;
+        for (key, example) in needed {
+            if self.get(key).is_some() {
+                continue;
+            }
+            complete = false;
+            // One mistake, however many steps lack the key.
+            let problem = match self.defaults {
+                Some(defaults) => missing(
+                    defaults,
+                    key,
+                    format!("[train] needs `{key}`: a train step does not give its own"),
+                    format!("for example: {example}"),
+                ),
+                None => missing(
+                    self.step,
+                    key,
+                    format!("this train step needs `{key}`, and there is no [train] table"),
+                    format!("for example: {example}; in [train] it serves all train steps"),
+                ),
+            };
+            problems.add(problem);
+        }
+        complete
+    }
+
+    fn read(&self, problems: &mut Problems) -> Read {
+        // A value that is absent and needed was reported by `check_complete`.
+        Read {
+            dataset: self.get("dataset").and_then(|node| dataset(node, problems)),
+            batch: self
+                .get("batch")
+                .and_then(|node| integer32(node, "batch", 1, problems)),
+            length: self
+                .get("length")
+                .and_then(|node| length(node, "length", problems)),
+            optimizer: self
+                .get("optimizer")
+                .and_then(|node| read_optimizer(node, problems)),
+            schedule: match self.get("schedule") {
+                Some(node) => read_schedule(node, problems),
+                None => Some(Schedule::Constant),
+            },
+            clip_norm: match self.get("clip_norm") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => number(node, "clip_norm", &POSITIVE, problems).map(Some),
+                None => Some(None),
+            },
+            validation: match self.get("validation") {
+                Some(node) => integer32(node, "validation", 0, problems),
+                None => Some(VALIDATION),
+            },
+            samples: match self.get("samples") {
+                Some(node) if node.text() == Some("all") => Some(None),
+                Some(node) => integer32(node, "samples", 1, problems).map(Some),
+                None => Some(None),
+            },
+            normalise: match self.get("normalise") {
+                Some(node) => normalise(node, problems),
+                None => Some(Normalise::Measured),
+            },
+        }
+    }
+}
+
+fn dataset(node: &Node, problems: &mut Problems) -> Option<String> {
+    let options: Vec<(&str, &str)> = crate::data::names()
+        .into_iter()
+        .map(|name| (name, name))
+        .collect();
+    choice(node, "dataset", &options, problems).map(str::to_string)
+}
+
+/// `"14ep"` or `"5000st"`.
+pub(super) fn length(node: &Node, key: &str, problems: &mut Problems) -> Option<Length> {
+    let expected = "a length such as \"14ep\" (epochs) or \"5000st\" (steps)";
+    if !matches!(node.value, Value::String(_)) {
+        return wrong_type(node, key, expected, problems);
+    }
+    let text = string(node, key, problems)?;
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = &text[digits.len()..];
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count = digits.parse::<u32>().ok().filter(|count| *count > 0);
+    match (unit, count) {
+        ("ep", Some(count)) => Some(Length::Epochs(count)),
+        ("st", Some(count)) => Some(Length::Steps(count)),
+        ("ep" | "st", None) if whole => {
+            let help = format!("`{key}` must be from 1 to {} {unit}", u32::MAX);
+            problems.at(node, format!("`{key}` is {text:?}: out of range"), help);
+            None
+        }
+        _ => {
+            let help = "a whole number, then `ep` for epochs or `st` for optimizer steps";
+            let message = format!("`{key}` must be {expected}, not {text:?}");
+            problems.at(node, message, help);
+            None
+        }
+    }
+}
+
+fn normalise(node: &Node, problems: &mut Problems) -> Option<Normalise> {
+    let words = [("measured", Normalise::Measured), ("none", Normalise::None)];
+    match node.value {
+        Value::String(_) => choice(node, "normalise", &words, problems),
+        Value::Table(_) => {
+            let fields = Fields::open(node, "`normalise`", &["mean", "std"], problems)?;
+            let mean = fields.need("mean", "mean = 0.1307", problems);
+            let std = fields.need("std", "std = 0.3081", problems);
+            let mean = mean.and_then(|mean| channels(mean, "mean", &FINITE, problems));
+            let values = std.and_then(|std| channels(std, "std", &POSITIVE, problems));
+            let (mean, values) = (mean?, values?);
+            if mean.len() != values.len() {
+                let message = format!("{} means and {} stds", mean.len(), values.len());
+                problems.at(node, message, "give one of each per image channel");
+                return None;
+            }
+            Some(Normalise::Fixed { mean, std: values })
+        }
+        _ => {
+            let expected = "\"measured\", \"none\" or { mean = 0.1307, std = 0.3081 }";
+            wrong_type(node, "normalise", expected, problems)
+        }
+    }
+}
+
+/// One number, or a list of one per channel.
+fn channels(
+    node: &Node,
+    key: &str,
+    interval: &Interval,
+    problems: &mut Problems,
+) -> Option<Vec<f64>> {
+    let Value::Array(items) = &node.value else {
+        return number(node, key, interval, problems).map(|number| vec![number]);
+    };
+    if items.is_empty() {
+        problems.at(node, format!("`{key}` is empty"), "one number per channel");
+        return None;
+    }
+    let read: Vec<Option<f64>> = items
+        .iter()
+        .map(|item| number(item, key, interval, problems))
+        .collect();
+    read.into_iter().collect()
+}

@@ -1,0 +1,171 @@
+//! A model with every shape known: what is needed before anything runs.
+
+use super::{Init, ModelSpec, Shape};
+use crate::ops::{self, Operator};
+
+/// Parameters start at multiples of this many floats: whole mask words and vec4s, and 256-byte binding offsets.
+pub const ALIGNMENT: usize = 64;
+
+/// One parameter tensor in a replica's flat buffer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// `<layer>.weight` or `<layer>.bias`, as PyTorch would say.
+    pub name: String,
+    /// The layer's name.
+    pub layer: String,
+    /// Sizes, output side first.
+    pub shape: Vec<usize>,
+    /// First float in the flat buffer, a multiple of [`ALIGNMENT`].
+    pub offset: usize,
+    /// Number of values.
+    pub count: usize,
+    /// Whether masks apply to it (weights yes, biases no).
+    pub prunable: bool,
+    /// Inputs that feed one output.
+    pub fan_in: usize,
+    /// Outputs that one input feeds.
+    pub fan_out: usize,
+}
+
+/// One layer with its shapes.
+pub struct LayerAt {
+    /// Its name.
+    pub name: String,
+    /// What it computes.
+    pub operator: Box<dyn Operator>,
+    /// Shape of its input.
+    pub input: Shape,
+    /// Shape of its output.
+    pub output: Shape,
+    /// Its tensors: a range of [`Model::tensors`].
+    pub tensors: std::ops::Range<usize>,
+}
+
+/// A model whose shapes fit together.
+pub struct Model {
+    /// Name of the preset, or `custom`.
+    pub name: String,
+    /// How fresh weights are drawn.
+    pub init: Init,
+    /// Shape of one input.
+    pub input: Shape,
+    /// Number of classes it tells apart.
+    pub classes: usize,
+    /// Layers, input side first.
+    pub layers: Vec<LayerAt>,
+    /// All parameter tensors, in layer order.
+    pub tensors: Vec<Tensor>,
+    /// Floats per replica in the flat buffer, padding included; a multiple of [`ALIGNMENT`].
+    pub floats: usize,
+}
+
+/// Why a model cannot be built on a dataset.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("layer {layer}: {reason}")]
+pub struct ShapeError {
+    /// The layer's name.
+    pub layer: String,
+    /// What does not fit and what would.
+    pub reason: String,
+}
+
+impl Model {
+    /// Infers every shape from the input's.
+    ///
+    /// # Errors
+    /// A layer that cannot take its input, or a last layer that does not give one number per class; names the layer.
+    pub fn new(spec: &ModelSpec, input: Shape, classes: usize) -> Result<Self, ShapeError> {
+        let mut layers = Vec::new();
+        let mut tensors: Vec<Tensor> = Vec::new();
+        let mut offset = 0;
+        let mut shape = input;
+        for named in &spec.layers {
+            let operator = ops::operator(&named.layer);
+            let fail = |reason| ShapeError {
+                layer: named.name.clone(),
+                reason,
+            };
+            let output = operator.output(shape).map_err(fail)?;
+            let first = tensors.len();
+            for parameter in operator.parameters(shape) {
+                let count = parameter.shape.iter().product();
+                tensors.push(Tensor {
+                    name: format!("{}.{}", named.name, parameter.role),
+                    layer: named.name.clone(),
+                    shape: parameter.shape,
+                    offset,
+                    count,
+                    prunable: parameter.prunable,
+                    fan_in: parameter.fan_in,
+                    fan_out: parameter.fan_out,
+                });
+                offset += count.next_multiple_of(ALIGNMENT);
+            }
+            layers.push(LayerAt {
+                name: named.name.clone(),
+                operator,
+                input: shape,
+                output,
+                tensors: first..tensors.len(),
+            });
+            shape = output;
+        }
+        let last = layers.last().map_or("(none)", |l| l.name.as_str());
+        if shape.features() != classes {
+            return Err(ShapeError {
+                layer: last.to_owned(),
+                reason: format!(
+                    "the model ends with {shape} outputs, but the dataset has {classes} classes; end it with {{ linear = {classes} }}"
+                ),
+            });
+        }
+        if tensors.is_empty() {
+            return Err(ShapeError {
+                layer: last.to_owned(),
+                reason: "the model has no weights to train; add a linear or conv2d layer".to_owned(),
+            });
+        }
+        if offset > u32::MAX as usize {
+            return Err(ShapeError {
+                layer: last.to_owned(),
+                reason: format!("{offset} parameters are more than 32 bits can index"),
+            });
+        }
+        Ok(Self {
+            name: spec.name.clone(),
+            init: spec.init,
+            input,
+            classes,
+            layers,
+            tensors,
+            floats: offset,
+        })
+    }
+
+    /// Number of parameters, weights and biases.
+    pub fn parameters(&self) -> usize {
+        self.tensors.iter().map(|t| t.count).sum()
+    }
+
+    /// Number of weights that masks apply to.
+    pub fn prunable(&self) -> usize {
+        self.tensors
+            .iter()
+            .filter(|t| t.prunable)
+            .map(|t| t.count)
+            .sum()
+    }
+
+    /// Multiply-adds of one forward pass of one sample, dense.
+    pub fn multiply_adds(&self) -> u64 {
+        self.layers
+            .iter()
+            .map(|l| l.operator.multiply_adds(l.input))
+            .sum()
+    }
+
+    /// Words of a replica's bit mask.
+    pub fn mask_words(&self) -> usize {
+        self.floats / 32
+    }
+}

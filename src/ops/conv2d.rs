@@ -1,0 +1,186 @@
+//! 2-D convolution (cross-correlation), square kernel, zero padding.
+
+use super::linear::tiles;
+use super::reduce::{record_bias, record_partial_sum};
+use super::{NO_BIAS, Operator, Parameter, Scratch, Site};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of the `conv_*` kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct ConvShape {
+    /// Input channels.
+    pub in_channels: u32,
+    /// Input rows.
+    pub in_height: u32,
+    /// Input columns.
+    pub in_width: u32,
+    /// Output channels.
+    pub out_channels: u32,
+    /// Output rows.
+    pub out_height: u32,
+    /// Output columns.
+    pub out_width: u32,
+    /// Kernel height and width.
+    pub kernel: u32,
+    /// Step between windows.
+    pub stride: u32,
+    /// Zeros on every side.
+    pub padding: u32,
+    /// vec4s of samples.
+    pub columns: u32,
+    /// Where W starts in the flat parameters.
+    pub weight_offset: u32,
+    /// Where the bias starts; `u32::MAX` for none.
+    pub bias_offset: u32,
+    /// Floats per replica in the flat parameters.
+    pub param_stride: u32,
+}
+
+pub(super) struct Conv2d {
+    pub(super) channels: usize,
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) bias: bool,
+}
+
+impl Conv2d {
+    fn taps(&self, input: Shape) -> usize {
+        input.channels * self.kernel * self.kernel
+    }
+
+    fn shape(&self, site: &Site<'_>) -> ConvShape {
+        ConvShape {
+            in_channels: site.input.channels as u32,
+            in_height: site.input.height as u32,
+            in_width: site.input.width as u32,
+            out_channels: self.channels as u32,
+            out_height: site.output.height as u32,
+            out_width: site.output.width as u32,
+            kernel: self.kernel as u32,
+            stride: self.stride as u32,
+            padding: self.padding as u32,
+            columns: site.columns,
+            weight_offset: site.offsets[0],
+            bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
+            param_stride: site.param_stride,
+        }
+    }
+}
+
+/// Windows along one axis, or why there are none.
+pub(super) fn windows(
+    size: usize,
+    window: usize,
+    stride: usize,
+    padding: usize,
+) -> Result<usize, String> {
+    if window == 0 || stride == 0 {
+        return Err("its window and stride must be at least 1".to_owned());
+    }
+    if padding >= window {
+        return Err(format!(
+            "padding {padding} must be smaller than the window of {window}"
+        ));
+    }
+    let padded = size + 2 * padding;
+    if padded < window {
+        return Err(format!(
+            "a window of {window} does not fit an input of {size} with padding {padding}"
+        ));
+    }
+    Ok((padded - window) / stride + 1)
+}
+
+impl Operator for Conv2d {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        if self.channels == 0 {
+            return Err("it needs at least one output channel".to_owned());
+        }
+        let along = |size| windows(size, self.kernel, self.stride, self.padding);
+        Ok(Shape::new(
+            self.channels,
+            along(input.height)?,
+            along(input.width)?,
+        ))
+    }
+
+    fn parameters(&self, input: Shape) -> Vec<Parameter> {
+        let area = self.kernel * self.kernel;
+        let (fan_in, fan_out) = (input.channels * area, self.channels * area);
+        let weight = Parameter {
+            role: "weight",
+            shape: vec![self.channels, input.channels, self.kernel, self.kernel],
+            prunable: true,
+            fan_in,
+            fan_out,
+        };
+        let bias = Parameter {
+            role: "bias",
+            shape: vec![self.channels],
+            prunable: false,
+            fan_in,
+            fan_out,
+        };
+        if self.bias { vec![weight, bias] } else { vec![weight] }
+    }
+
+    fn multiply_adds(&self, input: Shape) -> u64 {
+        let pixels = self.output(input).map_or(0, |o| o.plane());
+        (self.taps(input) * self.channels * pixels) as u64
+    }
+
+    fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
+        let rows = self.output(input).map_or(0, |o| o.height);
+        Scratch {
+            kept: 0,
+            shared: (rows * self.channels * self.taps(input)) as u64,
+        }
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _training: bool,
+    ) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let kernel = gpu.kernel("conv_forward", &site.tiles.data_constants())?;
+        let buffers = [site.params, site.x, site.y];
+        let count = site.output.plane() as u64
+            * tiles(shape.out_channels, shape.columns, site.tiles.data);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let taps = self.taps(site.input) as u32;
+        let kernel = gpu.kernel("conv_backward_weight", &site.tiles.weight_constants())?;
+        let buffers = [site.x, site.dy, site.shared];
+        let count = u64::from(shape.out_height) * tiles(shape.out_channels, taps, site.tiles.weight);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        record_partial_sum(
+            gpu,
+            program,
+            site,
+            shape.out_channels * taps,
+            shape.out_height,
+            shape.weight_offset,
+        )?;
+        if self.bias {
+            record_bias(gpu, program, site, shape.bias_offset)?;
+        }
+        if let Some(dx) = site.dx {
+            let kernel = gpu.kernel("conv_backward_data", &site.tiles.data_constants())?;
+            let buffers = [site.params, site.dy, dx];
+            let count = site.input.plane() as u64
+                * tiles(shape.in_channels, shape.columns, site.tiles.data);
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        }
+        Ok(())
+    }
+}

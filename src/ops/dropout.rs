@@ -1,0 +1,82 @@
+//! Dropout of elements or whole channels (Srivastava et al. 2014; Tompson et al. 2015), in place.
+
+use super::{Operator, Site};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of `dropout_apply`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct DropoutShape {
+    /// vec4s per replica.
+    pub count: u32,
+    /// vec4s of samples.
+    pub columns: u32,
+    /// Features per unit: 1, or the pixels of a channel.
+    pub plane: u32,
+    /// p * 2^32.
+    pub threshold: u32,
+    /// 1 / (1 - p).
+    pub scale: f32,
+    /// Number of the layer.
+    pub layer: u32,
+}
+
+pub(super) struct Dropout {
+    pub(super) p: f32,
+    pub(super) channels: bool,
+}
+
+impl Dropout {
+    fn record(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        on: &Buffer,
+    ) -> Result<(), GpuError> {
+        let p = f64::from(self.p);
+        let shape = DropoutShape {
+            count: site.output.features() as u32 * site.columns,
+            columns: site.columns,
+            // On a flat input every feature is its own channel, as in PyTorch's Dropout2d on 2-D tensors.
+            plane: if self.channels {
+                site.input.plane() as u32
+            } else {
+                1
+            },
+            threshold: (p * 4_294_967_296.0).round() as u32,
+            scale: (1.0 / (1.0 - p)) as f32,
+            layer: site.layer,
+        };
+        let kernel = gpu.kernel("dropout_apply", &[])?;
+        let buffers = [site.keys, site.state, on];
+        let count = u64::from(shape.count);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+}
+
+impl Operator for Dropout {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        Ok(input)
+    }
+    fn in_place(&self) -> bool {
+        true
+    }
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        training: bool,
+    ) -> Result<(), GpuError> {
+        if !training {
+            return Ok(());
+        }
+        self.record(gpu, program, site, site.y)
+    }
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        self.record(gpu, program, site, site.dy)
+    }
+}

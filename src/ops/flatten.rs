@@ -1,0 +1,22 @@
+//! Flatten: `[channel][y][x][sample]` is already `[feature][sample]`, so nothing runs.
+
+use super::{Operator, Site};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Shape;
+
+pub(super) struct Flatten;
+
+impl Operator for Flatten {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        Ok(Shape::flat(input.features()))
+    }
+    fn in_place(&self) -> bool {
+        true
+    }
+    fn forward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>, _: bool) -> Result<(), GpuError> {
+        Ok(())
+    }
+    fn backward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>) -> Result<(), GpuError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,119 @@
+//! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
+
+use super::reduce::record_bias;
+use super::{NO_BIAS, Operator, Parameter, Scratch, Site};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of the `dense_*` kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct DenseShape {
+    /// Inputs.
+    pub inputs: u32,
+    /// Outputs.
+    pub outputs: u32,
+    /// vec4s of samples.
+    pub columns: u32,
+    /// Where W starts in the flat parameters.
+    pub weight_offset: u32,
+    /// Where the bias starts; `u32::MAX` for none.
+    pub bias_offset: u32,
+    /// Floats per replica in the flat parameters.
+    pub param_stride: u32,
+}
+
+pub(super) struct Linear {
+    pub(super) features: usize,
+    pub(super) bias: bool,
+}
+
+impl Linear {
+    fn shape(&self, site: &Site<'_>) -> DenseShape {
+        DenseShape {
+            inputs: site.input.features() as u32,
+            outputs: self.features as u32,
+            columns: site.columns,
+            weight_offset: site.offsets[0],
+            bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
+            param_stride: site.param_stride,
+        }
+    }
+}
+
+/// Invocations of a register-tiled kernel.
+pub(super) fn tiles(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
+    u64::from(rows.div_ceil(tile.0)) * u64::from(columns.div_ceil(tile.1))
+}
+
+impl Operator for Linear {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        if self.features == 0 || input.features() == 0 {
+            return Err("a linear layer needs at least one input and one output".to_owned());
+        }
+        Ok(Shape::flat(self.features))
+    }
+
+    fn parameters(&self, input: Shape) -> Vec<Parameter> {
+        let (fan_in, fan_out) = (input.features(), self.features);
+        let weight = Parameter {
+            role: "weight",
+            shape: vec![fan_out, fan_in],
+            prunable: true,
+            fan_in,
+            fan_out,
+        };
+        let bias = Parameter {
+            role: "bias",
+            shape: vec![fan_out],
+            prunable: false,
+            fan_in,
+            fan_out,
+        };
+        if self.bias { vec![weight, bias] } else { vec![weight] }
+    }
+
+    fn multiply_adds(&self, input: Shape) -> u64 {
+        (input.features() * self.features) as u64
+    }
+
+    fn scratch(&self, _input: Shape, _columns: u32) -> Scratch {
+        Scratch {
+            kept: 0,
+            shared: self.features as u64,
+        }
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _training: bool,
+    ) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let kernel = gpu.kernel("dense_forward", &site.tiles.data_constants())?;
+        let buffers = [site.params, site.x, site.y];
+        let count = tiles(shape.outputs, shape.columns, site.tiles.data);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let kernel = gpu.kernel("dense_backward_weight", &site.tiles.weight_constants())?;
+        let buffers = [site.x, site.dy, site.grads];
+        let count = tiles(shape.outputs, shape.inputs, site.tiles.weight);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        if self.bias {
+            record_bias(gpu, program, site, shape.bias_offset)?;
+        }
+        if let Some(dx) = site.dx {
+            let kernel = gpu.kernel("dense_backward_data", &site.tiles.data_constants())?;
+            let buffers = [site.params, site.dy, dx];
+            let count = tiles(shape.inputs, shape.columns, site.tiles.data);
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,196 @@
+//! One file per layer kind: its shapes, its cost, and which kernels run it forward and backward.
+//!
+//! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
+
+mod conv2d;
+mod dropout;
+mod flatten;
+mod linear;
+mod loss;
+mod pool;
+mod reduce;
+mod relu;
+
+pub use conv2d::ConvShape;
+pub use dropout::DropoutShape;
+pub use linear::DenseShape;
+pub use loss::{LossShape, record_loss};
+pub use pool::PoolShape;
+pub use reduce::{BiasShape, PartialShape};
+pub use relu::Span;
+
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::{Layer, Shape};
+
+/// The offset that says "no bias".
+const NO_BIAS: u32 = u32::MAX;
+
+/// A parameter tensor that a layer needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parameter {
+    /// `weight` or `bias`.
+    pub role: &'static str,
+    /// Sizes, output side first.
+    pub shape: Vec<usize>,
+    /// Whether masks apply to it.
+    pub prunable: bool,
+    /// Inputs that feed one output.
+    pub fan_in: usize,
+    /// Outputs that one input feeds.
+    pub fan_out: usize,
+}
+
+/// Register tiles. They change speed only: no sum depends on them (design contract 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tiles {
+    /// Outputs x vec4s of samples per invocation, forward and backward-data.
+    pub data: (u32, u32),
+    /// Outputs x inputs per invocation, backward-weight.
+    pub weight: (u32, u32),
+}
+
+impl Default for Tiles {
+    fn default() -> Self {
+        Self {
+            data: (8, 2),
+            weight: (4, 4),
+        }
+    }
+}
+
+impl Tiles {
+    /// The constants of a forward or backward-data kernel.
+    fn data_constants(&self) -> [(&'static str, u32); 2] {
+        [("ROWS", self.data.0), ("COLS", self.data.1)]
+    }
+    /// The constants of a backward-weight kernel.
+    fn weight_constants(&self) -> [(&'static str, u32); 2] {
+        [("ROWS", self.weight.0), ("COLS", self.weight.1)]
+    }
+}
+
+/// Extra memory a layer needs per replica, in 4-byte words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scratch {
+    /// Kept from forward to backward (places of maxima).
+    pub kept: u64,
+    /// Used only within backward, shared by all layers (partial sums).
+    pub shared: u64,
+}
+
+/// Where a layer stands in a cohort's memory.
+pub struct Site<'a> {
+    /// Number of the layer, which keys its random stream.
+    pub layer: u32,
+    /// Replicas in the cohort: the grid's z.
+    pub replicas: u32,
+    /// vec4s of samples per feature.
+    pub columns: u32,
+    /// Floats per replica in the flat parameters.
+    pub param_stride: u32,
+    /// Where the layer's tensors start in them, in the order of [`Operator::parameters`].
+    pub offsets: &'a [u32],
+    /// Shape of the input.
+    pub input: Shape,
+    /// Shape of the output.
+    pub output: Shape,
+    /// Flat parameters of all replicas.
+    pub params: &'a Buffer,
+    /// Flat gradients of all replicas.
+    pub grads: &'a Buffer,
+    /// Random keys, one per replica.
+    pub keys: &'a Buffer,
+    /// Training states, one per replica.
+    pub state: &'a Buffer,
+    /// Input activations.
+    pub x: &'a Buffer,
+    /// Output activations; the same buffer as `x` for operators in place.
+    pub y: &'a Buffer,
+    /// Gradient of the output; becomes the gradient of the input for operators in place.
+    pub dy: &'a Buffer,
+    /// Where the input's gradient goes; `None` at the first layer with weights, below which nothing learns.
+    pub dx: Option<&'a Buffer>,
+    /// [`Scratch::kept`] words per replica.
+    pub kept: &'a Buffer,
+    /// [`Scratch::shared`] words per replica, at least.
+    pub shared: &'a Buffer,
+    /// Register tiles.
+    pub tiles: Tiles,
+}
+
+/// What a layer kind is.
+pub trait Operator: Send + Sync {
+    /// The output's shape.
+    ///
+    /// # Errors
+    /// A sentence saying why this input cannot be taken.
+    fn output(&self, input: Shape) -> Result<Shape, String>;
+
+    /// The tensors it learns.
+    fn parameters(&self, _input: Shape) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// Multiply-adds for one sample forward.
+    fn multiply_adds(&self, _input: Shape) -> u64 {
+        0
+    }
+
+    /// Whether it overwrites its input.
+    fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Extra memory per replica for `columns` vec4s of samples.
+    fn scratch(&self, _input: Shape, _columns: u32) -> Scratch {
+        Scratch::default()
+    }
+
+    /// Records the forward pass; `training` is false in evaluation.
+    ///
+    /// # Errors
+    /// The device refused a kernel or a buffer.
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        training: bool,
+    ) -> Result<(), GpuError>;
+
+    /// Records the backward pass: gradients of the parameters, and of the input where `site.dx` asks for it.
+    ///
+    /// # Errors
+    /// The device refused a kernel or a buffer.
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+    ) -> Result<(), GpuError>;
+}
+
+/// The registry: which operator runs a layer.
+pub fn operator(layer: &Layer) -> Box<dyn Operator> {
+    match *layer {
+        Layer::Linear { features, bias } => Box::new(linear::Linear { features, bias }),
+        Layer::Conv2d {
+            channels,
+            kernel,
+            stride,
+            padding,
+            bias,
+        } => Box::new(conv2d::Conv2d {
+            channels,
+            kernel,
+            stride,
+            padding,
+            bias,
+        }),
+        Layer::Relu => Box::new(relu::Relu),
+        Layer::MaxPool { window, stride } => Box::new(pool::MaxPool { window, stride }),
+        Layer::AvgPool { window, stride } => Box::new(pool::AvgPool { window, stride }),
+        Layer::Flatten => Box::new(flatten::Flatten),
+        Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
+    }
+}

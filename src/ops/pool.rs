@@ -1,0 +1,147 @@
+//! Max and average pooling; windows lie wholly inside the image.
+
+use super::conv2d::windows;
+use super::{Operator, Scratch, Site};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct PoolShape {
+    /// Channels.
+    pub channels: u32,
+    /// Input rows.
+    pub in_height: u32,
+    /// Input columns.
+    pub in_width: u32,
+    /// Output rows.
+    pub out_height: u32,
+    /// Output columns.
+    pub out_width: u32,
+    /// Window rows.
+    pub window_height: u32,
+    /// Window columns.
+    pub window_width: u32,
+    /// Step between windows.
+    pub stride: u32,
+    /// vec4s of samples.
+    pub columns: u32,
+    /// Average pooling: 1 / (window area).
+    pub share: f32,
+}
+
+pub(super) struct MaxPool {
+    pub(super) window: usize,
+    pub(super) stride: usize,
+}
+
+pub(super) struct AvgPool {
+    /// `None`: the whole image.
+    pub(super) window: Option<usize>,
+    pub(super) stride: usize,
+}
+
+fn shape(site: &Site<'_>, window: (usize, usize), stride: usize) -> PoolShape {
+    PoolShape {
+        channels: site.input.channels as u32,
+        in_height: site.input.height as u32,
+        in_width: site.input.width as u32,
+        out_height: site.output.height as u32,
+        out_width: site.output.width as u32,
+        window_height: window.0 as u32,
+        window_width: window.1 as u32,
+        stride: stride as u32,
+        columns: site.columns,
+        share: (1.0 / (window.0 * window.1) as f64) as f32,
+    }
+}
+
+fn pooled(input: Shape, window: (usize, usize), stride: usize) -> Result<Shape, String> {
+    Ok(Shape::new(
+        input.channels,
+        windows(input.height, window.0, stride, 0)?,
+        windows(input.width, window.1, stride, 0)?,
+    ))
+}
+
+fn vectors(shape: Shape, site: &Site<'_>) -> u64 {
+    shape.features() as u64 * u64::from(site.columns)
+}
+
+impl Operator for MaxPool {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        pooled(input, (self.window, self.window), self.stride)
+    }
+
+    fn scratch(&self, input: Shape, columns: u32) -> Scratch {
+        let outputs = self.output(input).map_or(0, |o| o.features());
+        Scratch {
+            kept: outputs as u64 * u64::from(columns) * 4,
+            shared: 0,
+        }
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _training: bool,
+    ) -> Result<(), GpuError> {
+        let shape = shape(site, (self.window, self.window), self.stride);
+        let kernel = gpu.kernel("max_pool_forward", &[])?;
+        let buffers = [site.x, site.y, site.kept];
+        let count = vectors(site.output, site);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let Some(dx) = site.dx else { return Ok(()) };
+        let shape = shape(site, (self.window, self.window), self.stride);
+        let kernel = gpu.kernel("max_pool_backward", &[])?;
+        let buffers = [site.dy, site.kept, dx];
+        let count = vectors(site.input, site);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+}
+
+impl AvgPool {
+    fn window(&self, input: Shape) -> ((usize, usize), usize) {
+        match self.window {
+            Some(window) => ((window, window), self.stride),
+            None => ((input.height, input.width), 1),
+        }
+    }
+}
+
+impl Operator for AvgPool {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        let (window, stride) = self.window(input);
+        pooled(input, window, stride)
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _training: bool,
+    ) -> Result<(), GpuError> {
+        let (window, stride) = self.window(site.input);
+        let shape = shape(site, window, stride);
+        let kernel = gpu.kernel("avg_pool_forward", &[])?;
+        let count = vectors(site.output, site);
+        program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
+    }
+
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let Some(dx) = site.dx else { return Ok(()) };
+        let (window, stride) = self.window(site.input);
+        let shape = shape(site, window, stride);
+        let kernel = gpu.kernel("avg_pool_backward", &[])?;
+        let count = vectors(site.input, site);
+        program.push(gpu, kernel, &shape, &[site.dy, dx], count, site.replicas)
+    }
+}

@@ -1,0 +1,80 @@
+//! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
+
+use super::Site;
+use crate::gpu::{Gpu, GpuError, Program};
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of `bias_backward`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct BiasShape {
+    /// Output channels or features.
+    pub outputs: u32,
+    /// Parts the pixels are split into.
+    pub parts: u32,
+    /// Pixels per part.
+    pub pixels: u32,
+    /// vec4s of samples.
+    pub columns: u32,
+}
+
+/// Uniform of `partial_sum`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct PartialShape {
+    /// Values.
+    pub count: u32,
+    /// Parts to add.
+    pub parts: u32,
+    /// Where the sums go in the flat gradients.
+    pub offset: u32,
+    /// Floats per replica in the flat gradients.
+    pub param_stride: u32,
+}
+
+/// Records `grads[offset..] = sum over parts of site.shared`.
+pub(super) fn record_partial_sum(
+    gpu: &Gpu,
+    program: &mut Program,
+    site: &Site<'_>,
+    count: u32,
+    parts: u32,
+    offset: u32,
+) -> Result<(), GpuError> {
+    let shape = PartialShape {
+        count,
+        parts,
+        offset,
+        param_stride: site.param_stride,
+    };
+    let kernel = gpu.kernel("partial_sum", &[])?;
+    let buffers = [site.shared, site.grads];
+    program.push(
+        gpu,
+        kernel,
+        &shape,
+        &buffers,
+        u64::from(count),
+        site.replicas,
+    )
+}
+
+/// Records the gradient of a bias: one part per output row, then the parts in order.
+pub(super) fn record_bias(
+    gpu: &Gpu,
+    program: &mut Program,
+    site: &Site<'_>,
+    offset: u32,
+) -> Result<(), GpuError> {
+    let shape = BiasShape {
+        outputs: site.output.channels as u32,
+        parts: site.output.height as u32,
+        pixels: site.output.width as u32,
+        columns: site.columns,
+    };
+    let kernel = gpu.kernel("bias_backward", &[])?;
+    let buffers = [site.dy, site.shared];
+    let count = u64::from(shape.outputs * shape.parts);
+    program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+    record_partial_sum(gpu, program, site, shape.outputs, shape.parts, offset)
+}

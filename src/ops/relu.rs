@@ -1,0 +1,49 @@
+//! ReLU, in place: the output tells where the gradient passes.
+
+use super::{Operator, Site};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of `relu_forward` and `relu_backward`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct Span {
+    /// vec4s per replica.
+    pub count: u32,
+}
+
+pub(super) struct Relu;
+
+fn span(site: &Site<'_>) -> Span {
+    Span {
+        count: site.output.features() as u32 * site.columns,
+    }
+}
+
+impl Operator for Relu {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        Ok(input)
+    }
+    fn in_place(&self) -> bool {
+        true
+    }
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _training: bool,
+    ) -> Result<(), GpuError> {
+        let span = span(site);
+        let kernel = gpu.kernel("relu_forward", &[])?;
+        let count = u64::from(span.count);
+        program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
+    }
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let span = span(site);
+        let kernel = gpu.kernel("relu_backward", &[])?;
+        let count = u64::from(span.count);
+        program.push(gpu, kernel, &span, &[site.y, site.dy], count, site.replicas)
+    }
+}

@@ -1,0 +1,180 @@
+//! From scope and amount to exact counts: which weights compete, and how many of each group stay.
+
+use super::{Amount, PruneSpec, Scope};
+use crate::model::Model;
+
+/// Weights that compete with each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Indices into [`Model::tensors`].
+    pub tensors: Vec<usize>,
+    /// How many stay.
+    pub keep: u64,
+}
+
+/// An amount that cannot be met.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CountError {
+    /// A layer that the model lacks or that has no weights.
+    #[error("there is no layer {layer:?} with weights; the prunable layers are {available}")]
+    NoSuchLayer {
+        /// The name asked for.
+        layer: String,
+        /// The names there are.
+        available: String,
+    },
+    /// More asked for than there are.
+    #[error("keep = {keep} is more than the {available} weights in scope")]
+    TooMany {
+        /// Asked for.
+        keep: u64,
+        /// In scope.
+        available: u64,
+    },
+    /// A total count where every layer rounds its own.
+    #[error("keep = {keep} is one total, but scope \"layer\" has a count per layer; use scope \"global\" or \"uniform\"")]
+    TotalPerLayer {
+        /// Asked for.
+        keep: u64,
+    },
+}
+
+/// How many of `total` stay. Fractions round half to even, like PyTorch's `prune` (which rounds the number removed).
+pub fn kept_of(amount: Amount, total: u64) -> u64 {
+    let all = total as f64;
+    match amount {
+        Amount::Sparsity(sparsity) => total - (sparsity * all).round_ties_even() as u64,
+        Amount::Density(density) => (density * all).round_ties_even() as u64,
+        Amount::Keep(keep) => keep,
+    }
+}
+
+/// The density that an amount asks for, of `total` weights.
+pub fn asked_density(amount: Amount, total: u64) -> f64 {
+    match amount {
+        Amount::Sparsity(sparsity) => 1.0 - sparsity,
+        Amount::Density(density) => density,
+        Amount::Keep(keep) => keep as f64 / total.max(1) as f64,
+    }
+}
+
+/// The prunable tensors that `layers` names, all of them for `None`.
+///
+/// # Errors
+/// A name that no prunable layer has.
+pub fn tensors_in_scope(
+    model: &Model,
+    layers: Option<&[String]>,
+) -> Result<Vec<usize>, CountError> {
+    let prunable: Vec<usize> = (0..model.tensors.len())
+        .filter(|&t| model.tensors[t].prunable)
+        .collect();
+    let Some(layers) = layers else {
+        return Ok(prunable);
+    };
+    if let Some(missing) = layers
+        .iter()
+        .find(|l| !prunable.iter().any(|&t| model.tensors[t].layer == **l))
+    {
+        let available: Vec<&str> = prunable
+            .iter()
+            .map(|&t| model.tensors[t].layer.as_str())
+            .collect();
+        return Err(CountError::NoSuchLayer {
+            layer: missing.clone(),
+            available: available.join(", "),
+        });
+    }
+    Ok(prunable
+        .into_iter()
+        .filter(|&t| layers.contains(&model.tensors[t].layer))
+        .collect())
+}
+
+/// The groups of a prune step and the exact number each keeps.
+///
+/// # Errors
+/// An unknown layer, or an amount that the weights in scope cannot meet.
+pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError> {
+    let tensors = tensors_in_scope(model, spec.layers.as_deref())?;
+    let sizes: Vec<u64> = tensors
+        .iter()
+        .map(|&t| model.tensors[t].count as u64)
+        .collect();
+    let total: u64 = sizes.iter().sum();
+    if let Amount::Keep(keep) = spec.amount {
+        if spec.scope == Scope::Layer {
+            return Err(CountError::TotalPerLayer { keep });
+        }
+        if keep > total {
+            return Err(CountError::TooMany {
+                keep,
+                available: total,
+            });
+        }
+    }
+    let keeps = match spec.scope {
+        Scope::Global => {
+            return Ok(vec![Group {
+                tensors,
+                keep: kept_of(spec.amount, total),
+            }]);
+        }
+        Scope::Layer => sizes.iter().map(|&n| kept_of(spec.amount, n)).collect(),
+        Scope::Uniform => apportion(kept_of(spec.amount, total), &sizes),
+    };
+    Ok(tensors
+        .into_iter()
+        .zip(keeps)
+        .map(|(tensor, keep)| Group {
+            tensors: vec![tensor],
+            keep,
+        })
+        .collect())
+}
+
+/// Shares `keep` among layers in proportion to their sizes so that the sum is exact: largest remainder first, ties to the
+/// earlier layer (Hamilton's method). Integer arithmetic.
+fn apportion(keep: u64, sizes: &[u64]) -> Vec<u64> {
+    let total: u128 = sizes.iter().map(|&n| u128::from(n)).sum();
+    if total == 0 {
+        return vec![0; sizes.len()];
+    }
+    let product = |n: u64| u128::from(keep) * u128::from(n);
+    let mut shares: Vec<u64> = sizes.iter().map(|&n| (product(n) / total) as u64).collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&l| (std::cmp::Reverse(product(sizes[l]) % total), l));
+    let missing = (keep - shares.iter().sum::<u64>()) as usize;
+    for &l in order.iter().take(missing) {
+        shares[l] += 1;
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_those_of_founding_project_000() {
+        // 97.5 % and 92 % of 1,199,648 weights, as PyTorch rounds them.
+        assert_eq!(kept_of(Amount::Sparsity(0.975), 1_199_648), 29_991);
+        assert_eq!(kept_of(Amount::Sparsity(0.92), 1_199_648), 95_972);
+        assert_eq!(kept_of(Amount::Density(1.0), 7), 7);
+        assert_eq!(kept_of(Amount::Sparsity(1.0), 7), 0);
+    }
+
+    #[test]
+    fn uniform_shares_sum_exactly_and_stay_within_one_of_the_quota() {
+        let sizes = [288, 18_432, 1_179_648, 1_280];
+        for keep in [0, 1, 7, 29_991, 95_972, 1_199_648] {
+            let shares = apportion(keep, &sizes);
+            assert_eq!(shares.iter().sum::<u64>(), keep);
+            for (share, size) in shares.iter().zip(sizes) {
+                let quota = keep as f64 * size as f64 / 1_199_648.0;
+                assert!((*share as f64 - quota).abs() < 1.0);
+                assert!(*share <= size);
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Prune and mask steps on replicas that are on the GPU.
+
+use super::counts::{self, CountError, Group};
+use super::criterion::{ScoreBuffers, record_scores};
+use super::selection::{Part, Segment, select};
+use super::{Criterion, PruneSpec};
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::model::Model;
+use crate::train::Replicas;
+use bytemuck::{Pod, Zeroable};
+
+/// Why a prune or mask step could not be done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PruneError {
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The amount does not fit the model.
+    #[error(transparent)]
+    Count(#[from] CountError),
+    /// The scores have no order.
+    #[error(
+        "{count} weights are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."
+    )]
+    NotANumber {
+        /// NaN scores.
+        count: u32,
+        /// Which replica.
+        replica: usize,
+    },
+    /// Fewer weights exist than are to stay.
+    #[error(
+        "asked to keep {keep} weights of {layers}, but the mask leaves only {alive}. Amounts are fractions of all weights, not of those still there."
+    )]
+    TooFewLeft {
+        /// Asked for.
+        keep: u64,
+        /// Still there.
+        alive: u64,
+        /// Where.
+        layers: String,
+    },
+}
+
+/// Uniform of `mask_shuffle`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct ShuffleShape {
+    /// First word of the tensor in a replica's mask.
+    pub first_word: u32,
+    /// Its weights.
+    pub count: u32,
+    /// Its number, which keys its random stream.
+    pub tensor: u32,
+    /// Mask words per replica.
+    pub mask_words: u32,
+}
+
+/// Kept weights per tensor of `model`; biases count whole.
+pub fn kept_per_tensor(model: &Model, mask: &[u32]) -> Vec<u64> {
+    model
+        .tensors
+        .iter()
+        .map(|t| {
+            let words = &mask[t.offset / 32..(t.offset + t.count).div_ceil(32)];
+            let ones: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
+            // Bits past the tensor's end are 1 by convention.
+            let tail = words.len() * 32 - t.count;
+            ones - tail as u64
+        })
+        .collect()
+}
+
+/// Prunes every replica by its own amount; `specs[replica]` may differ only in the amount. Pruned weights become 0.
+///
+/// # Errors
+/// NaN weights, fewer weights left than asked for, or the device failed. Masks are unchanged in the first two cases.
+pub fn prune(gpu: &Gpu, replicas: &Replicas, specs: &[&PruneSpec]) -> Result<(), PruneError> {
+    let Some(first) = specs.first() else {
+        return Ok(());
+    };
+    let groups = specs
+        .iter()
+        .map(|spec| counts::groups(&replicas.model, spec))
+        .collect::<Result<Vec<_>, _>>()?;
+    let masks = read_masks(gpu, replicas)?;
+    for (groups, mask) in groups.iter().zip(&masks) {
+        let alive = kept_per_tensor(&replicas.model, mask);
+        for group in groups {
+            let alive: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
+            if group.keep > alive {
+                let names = group.tensors.iter().map(|&t| &replicas.model.tensors[t].layer);
+                return Err(PruneError::TooFewLeft {
+                    keep: group.keep,
+                    alive,
+                    layers: names.cloned().collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+    }
+    keep_largest(gpu, replicas, first.criterion, &groups, false)
+}
+
+/// Gives every replica a uniformly random mask with the counts per layer that it has now. Weights outside it become 0;
+/// weights that come back are 0 until a restart.
+///
+/// # Errors
+/// The device failed.
+pub fn randomise_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
+    let model = &replicas.model;
+    let groups: Vec<Vec<Group>> = read_masks(gpu, replicas)?
+        .iter()
+        .map(|mask| {
+            let kept = kept_per_tensor(model, mask);
+            (0..model.tensors.len())
+                .filter(|&t| model.tensors[t].prunable)
+                .map(|t| Group {
+                    tensors: vec![t],
+                    keep: kept[t],
+                })
+                .collect()
+        })
+        .collect();
+    keep_largest(gpu, replicas, Criterion::Random, &groups, true)
+}
+
+/// Permutes each replica's mask within each layer. Weights outside it become 0.
+///
+/// # Errors
+/// The device failed.
+pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
+    let model = &replicas.model;
+    let shuffled = gpu.buffer("shuffled masks", replicas.masks.bytes())?;
+    let mut program = Program::new("mask shuffle");
+    for (number, tensor) in model.tensors.iter().enumerate() {
+        if !tensor.prunable {
+            continue;
+        }
+        let shape = ShuffleShape {
+            first_word: (tensor.offset / 32) as u32,
+            count: tensor.count as u32,
+            tensor: number as u32,
+            mask_words: model.mask_words() as u32,
+        };
+        let kernel = gpu.kernel("mask_shuffle", &[])?;
+        let buffers = [&replicas.keys, &replicas.masks, &shuffled];
+        let words = tensor.count.div_ceil(32) as u64;
+        program.push(gpu, kernel, &shape, &buffers, words, replicas.count)?;
+    }
+    gpu.run(&program)?;
+    let words = model.mask_words();
+    let mut masks = read_masks(gpu, replicas)?;
+    let moved: Vec<u32> = gpu.read(&shuffled, 0, words * masks.len())?;
+    for (replica, mask) in masks.iter_mut().enumerate() {
+        for tensor in model.tensors.iter().filter(|t| t.prunable) {
+            let range = tensor.offset / 32..(tensor.offset + tensor.count).div_ceil(32);
+            let from = replica * words;
+            mask[range.clone()].copy_from_slice(&moved[from + range.start..from + range.end]);
+        }
+    }
+    gpu.write(&replicas.masks, 0, &masks.concat())?;
+    let mut program = Program::new("mask apply");
+    replicas.record_mask_apply(gpu, &mut program)?;
+    Ok(gpu.run(&program)?)
+}
+
+fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
+    let words = replicas.model.mask_words();
+    let all: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
+    Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())
+}
+
+/// Scores, selects, and zeroes what was not selected. All replicas have the same groups; the counts may differ.
+fn keep_largest(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    criterion: Criterion,
+    groups: &[Vec<Group>],
+    revive: bool,
+) -> Result<(), PruneError> {
+    let Some(first) = groups.first() else {
+        return Ok(());
+    };
+    let model = &replicas.model;
+    let tensors: Vec<usize> = first.iter().flat_map(|g| g.tensors.clone()).collect();
+    let score = gpu.buffer("scores", replicas.params.bytes())?;
+    let unordered = gpu.buffer("NaN counts", u64::from(replicas.count) * 4)?;
+    let to = ScoreBuffers {
+        score: &score,
+        unordered: &unordered,
+    };
+    let mut program = Program::new("scores");
+    record_scores(gpu, &mut program, replicas, criterion, &tensors, revive, &to)?;
+    gpu.run(&program)?;
+    let nans: Vec<u32> = gpu.read(&unordered, 0, replicas.count as usize)?;
+    if let Some(replica) = nans.iter().position(|&n| n > 0) {
+        return Err(PruneError::NotANumber {
+            count: nans[replica],
+            replica,
+        });
+    }
+    let segments: Vec<Segment> = first
+        .iter()
+        .enumerate()
+        .flat_map(|(number, group)| {
+            group.tensors.iter().map(move |&t| Segment {
+                start: model.tensors[t].offset as u32,
+                count: model.tensors[t].count as u32,
+                group: number as u32,
+            })
+        })
+        .collect();
+    let part = Part {
+        score: &score,
+        masks: &replicas.masks,
+        score_stride: model.floats as u32,
+        mask_words: model.mask_words() as u32,
+        base: 0,
+        segments: &segments,
+    };
+    let keep: Vec<Vec<u32>> = groups
+        .iter()
+        .map(|groups| groups.iter().map(|g| g.keep as u32).collect())
+        .collect();
+    let mut program = Program::new("selection");
+    select(gpu, &mut program, &[part], &keep)?;
+    replicas.record_mask_apply(gpu, &mut program)?;
+    Ok(gpu.run(&program)?)
+}

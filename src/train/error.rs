@@ -1,0 +1,40 @@
+//! What can end a training.
+
+use crate::gpu::GpuError;
+
+/// Why a training or evaluation did not finish.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TrainError {
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Contract 1 was broken.
+    #[error(
+        "the mask audit found {count} pruned weights that are not 0 (replica {replica} of the cohort, after step {step}). The mask is a law, so this run is worthless and stops. This is a bug; please report it."
+    )]
+    Violation {
+        /// Violations found.
+        count: u32,
+        /// Which replica.
+        replica: usize,
+        /// After how many steps.
+        step: u64,
+    },
+    /// The split does not work out.
+    #[error(
+        "{dataset} has {available} training samples; validation = {validation} and samples = {samples:?} leave nothing to train on. Lower train.validation or train.samples."
+    )]
+    NoSamples {
+        /// The dataset.
+        dataset: String,
+        /// Samples in its training set.
+        available: u32,
+        /// Held out.
+        validation: u32,
+        /// Asked for.
+        samples: Option<u32>,
+    },
+}

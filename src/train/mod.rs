@@ -1,0 +1,19 @@
+//! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
+
+mod error;
+mod replicas;
+mod resident;
+mod schedule;
+mod spec;
+mod state;
+mod trainer;
+mod workspace;
+
+pub use error::TrainError;
+pub use replicas::{Replicas, Snapshot};
+pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
+pub use schedule::{factors, steps_of, steps_per_epoch};
+pub use spec::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
+pub use trainer::{EpochPoint, Metrics, Part, Progress, Trainer, training_samples};
+pub use workspace::{Memory, Workspace};

@@ -1,0 +1,142 @@
+//! The parameters and masks of several replicas on the GPU, outermost index the replica.
+
+use super::state::{InitShape, Key, ParamsShape};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::{Init, Model};
+use std::sync::Arc;
+
+/// A replica's weights and mask, off the GPU. Flat layouts as in [`Model::tensors`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// [`Model::floats`] values; padding is 0.
+    pub weights: Vec<f32>,
+    /// [`Model::mask_words`] words; bit i % 32 of word i / 32 says that weight i exists. Biases and padding are 1.
+    pub mask: Vec<u32>,
+}
+
+/// Replicas of one model on the GPU.
+pub struct Replicas {
+    /// The model.
+    pub model: Arc<Model>,
+    /// How many.
+    pub count: u32,
+    /// Values `[replica][float]`.
+    pub params: Buffer,
+    /// Gradients, the same shape.
+    pub grads: Buffer,
+    /// Bit masks `[replica][word]`.
+    pub masks: Buffer,
+    /// One [`Key`] per replica.
+    pub keys: Buffer,
+}
+
+impl Replicas {
+    /// Room for `keys.len()` replicas, zero weights, full masks.
+    ///
+    /// # Errors
+    /// Too large for a binding, or out of memory.
+    pub fn new(gpu: &Gpu, model: Arc<Model>, keys: &[Key]) -> Result<Self, GpuError> {
+        let count = keys.len() as u64;
+        let flat = count * model.floats as u64 * 4;
+        let words = vec![u32::MAX; keys.len() * model.mask_words()];
+        Ok(Self {
+            params: gpu.buffer("parameters", flat)?,
+            grads: gpu.buffer("gradients", flat)?,
+            masks: gpu.buffer_with("masks", &words)?,
+            keys: gpu.buffer_with("random keys", keys)?,
+            count: keys.len() as u32,
+            model,
+        })
+    }
+
+    pub(crate) fn params_shape(&self) -> ParamsShape {
+        ParamsShape {
+            quads: (self.model.floats / 4) as u32,
+            mask_words: self.model.mask_words() as u32,
+        }
+    }
+
+    /// Writes snapshots, one per replica, in order.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn upload(&self, gpu: &Gpu, snapshots: &[&Snapshot]) -> Result<(), GpuError> {
+        for (slot, snapshot) in snapshots.iter().enumerate() {
+            let slot = slot as u64;
+            let floats = self.model.floats as u64;
+            gpu.write(&self.params, slot * floats * 4, &snapshot.weights)?;
+            gpu.write(&self.masks, slot * floats / 8, &snapshot.mask)?;
+        }
+        Ok(())
+    }
+
+    /// Reads every replica back.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn download(&self, gpu: &Gpu) -> Result<Vec<Snapshot>, GpuError> {
+        let (floats, words) = (self.model.floats as u64, self.model.mask_words());
+        (0..u64::from(self.count))
+            .map(|slot| {
+                Ok(Snapshot {
+                    weights: gpu.read(&self.params, slot * floats * 4, self.model.floats)?,
+                    mask: gpu.read(&self.masks, slot * floats / 8, words)?,
+                })
+            })
+            .collect()
+    }
+
+    /// Draws initial weights by each replica's key, then applies the masks.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn initialise(&self, gpu: &Gpu) -> Result<(), GpuError> {
+        let mut program = Program::new("initialise");
+        for (number, tensor) in self.model.tensors.iter().enumerate() {
+            let fan_in = tensor.fan_in as f64;
+            let fans = fan_in + tensor.fan_out as f64;
+            let (kind, scale) = match self.model.init {
+                // Only PyTorch's default draws biases too.
+                Init::Pytorch => (1, 1.0 / fan_in.sqrt()),
+                _ if !tensor.prunable => (0, 0.0),
+                Init::KaimingUniform => (1, (6.0 / fan_in).sqrt()),
+                Init::KaimingNormal => (2, (2.0 / fan_in).sqrt()),
+                Init::GlorotUniform => (1, (6.0 / fans).sqrt()),
+                Init::GlorotNormal => (2, (2.0 / fans).sqrt()),
+            };
+            let shape = InitShape {
+                offset: tensor.offset as u32,
+                count: tensor.count as u32,
+                kind,
+                tensor: number as u32,
+                scale: scale as f32,
+                param_stride: self.model.floats as u32,
+            };
+            let kernel = gpu.kernel("params_init", &[])?;
+            let buffers = [&self.keys, &self.params];
+            let count = tensor.count as u64;
+            program.push(gpu, kernel, &shape, &buffers, count, self.count)?;
+        }
+        self.record_mask_apply(gpu, &mut program)?;
+        gpu.run(&program)
+    }
+
+    /// Records: every pruned weight becomes 0.
+    pub(crate) fn record_mask_apply(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+    ) -> Result<(), GpuError> {
+        let shape = self.params_shape();
+        let kernel = gpu.kernel("mask_apply", &[])?;
+        let buffers = [&self.masks, &self.params];
+        program.push(
+            gpu,
+            kernel,
+            &shape,
+            &buffers,
+            u64::from(shape.quads),
+            self.count,
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! A dataset on the GPU, as bytes.
+
+use super::Normalise;
+use crate::data::{Dataset, Split};
+use crate::gpu::{Buffer, Gpu, GpuError};
+
+/// One split on the GPU.
+pub struct ResidentSplit {
+    /// Bytes `[sample][feature]`, samples padded to whole words.
+    pub images: Buffer,
+    /// Class numbers, one byte each.
+    pub labels: Buffer,
+    /// Samples.
+    pub count: u32,
+}
+
+/// A dataset on the GPU.
+pub struct ResidentDataset {
+    /// Its name.
+    pub name: String,
+    /// Features per sample.
+    pub features: u32,
+    /// Words of bytes per sample.
+    pub words: u32,
+    /// Features per channel.
+    pub plane: u32,
+    /// Training images; validation samples are drawn from them.
+    pub train: ResidentSplit,
+    /// Test images.
+    pub test: ResidentSplit,
+}
+
+impl ResidentDataset {
+    /// Uploads both splits.
+    ///
+    /// # Errors
+    /// A split is larger than one binding, or memory is short; names the dataset.
+    pub fn upload(gpu: &Gpu, data: &Dataset) -> Result<Self, GpuError> {
+        let features = data.channels * data.height * data.width;
+        Ok(Self {
+            name: data.name.clone(),
+            features: features as u32,
+            words: features.div_ceil(4) as u32,
+            plane: (data.height * data.width) as u32,
+            train: upload_split(gpu, &data.name, "training", &data.train, features)?,
+            test: upload_split(gpu, &data.name, "test", &data.test, features)?,
+        })
+    }
+}
+
+fn upload_split(
+    gpu: &Gpu,
+    name: &str,
+    which: &str,
+    split: &Split,
+    features: usize,
+) -> Result<ResidentSplit, GpuError> {
+    let padded = features.next_multiple_of(4);
+    let label = format!("{which} images of {name}");
+    let images = if padded == features {
+        gpu.buffer_with(&label, &split.images)?
+    } else {
+        let mut bytes = vec![0u8; split.labels.len() * padded];
+        for (to, from) in bytes
+            .chunks_exact_mut(padded)
+            .zip(split.images.chunks_exact(features))
+        {
+            to[..features].copy_from_slice(from);
+        }
+        gpu.buffer_with(&label, &bytes)?
+    };
+    let labels = gpu.buffer_with(&format!("{which} labels of {name}"), &split.labels)?;
+    Ok(ResidentSplit {
+        images,
+        labels,
+        count: split.labels.len() as u32,
+    })
+}
+
+/// (mean, standard deviation) of byte / 255 per channel over the training images, exact integer sums first.
+/// The test images are never looked at.
+pub fn measure(data: &Dataset) -> Vec<(f64, f64)> {
+    let plane = data.height * data.width;
+    let mut sums = vec![(0u64, 0u64); data.channels];
+    for image in data.train.images.chunks_exact(plane * data.channels) {
+        for (channel, pixels) in image.chunks_exact(plane).enumerate() {
+            for &pixel in pixels {
+                let value = u64::from(pixel);
+                sums[channel].0 += value;
+                sums[channel].1 += value * value;
+            }
+        }
+    }
+    let count = (data.train.labels.len() * plane).max(1) as f64;
+    sums.into_iter()
+        .map(|(sum, squares)| {
+            let mean = sum as f64 / count;
+            let variance = (squares as f64 / count - mean * mean).max(0.0);
+            (mean / 255.0, variance.sqrt() / 255.0)
+        })
+        .collect()
+}
+
+/// (scale, shift) per channel such that x = byte * scale + shift.
+pub fn scales(normalise: &Normalise, data: &Dataset) -> Vec<[f32; 2]> {
+    let affine = |mean: f64, std: f64| {
+        // A constant channel has no spread; leave it as it is.
+        let std = if std > 0.0 { std } else { 1.0 };
+        [(1.0 / (255.0 * std)) as f32, (-mean / std) as f32]
+    };
+    match normalise {
+        Normalise::None => vec![affine(0.0, 1.0); data.channels],
+        Normalise::Measured => measure(data)
+            .into_iter()
+            .map(|(mean, std)| affine(mean, std))
+            .collect(),
+        Normalise::Fixed { mean, std } => (0..data.channels)
+            .map(|c| {
+                // One number stands for every channel.
+                let of = |list: &[f64], default| {
+                    list.get(c).or(list.first()).copied().unwrap_or(default)
+                };
+                affine(of(mean, 0.0), of(std, 1.0))
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,484 @@
+//! The training program: recorded once, run for every step; and evaluation with the same buffers.
+
+use super::replicas::Replicas;
+use super::resident::ResidentDataset;
+use super::schedule::{factors, steps_of, steps_per_epoch};
+use super::state::{Advance, Draw, Gather, Hyper, State};
+use super::workspace::Workspace;
+use super::{Optimizer, TrainError, TrainSpec};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::ops::{LossShape, Tiles, record_loss};
+
+/// Loss and accuracy over some samples.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metrics {
+    /// Mean cross-entropy per sample, in nats.
+    pub loss: f64,
+    /// Share of samples whose class was right, in percent.
+    pub accuracy: f64,
+}
+
+impl Metrics {
+    fn of(state: &State) -> Self {
+        let seen = f64::from(state.seen.max(1));
+        Self {
+            loss: f64::from(state.loss_sum) / seen,
+            accuracy: 100.0 * f64::from(state.correct) / seen,
+        }
+    }
+}
+
+/// A replica at the end of a pass.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochPoint {
+    /// Passes done (the last may be cut short by a length in steps).
+    pub epoch: u32,
+    /// Optimizer steps done.
+    pub step: u32,
+    /// Learning rate of the last step.
+    pub learning_rate: f64,
+    /// Over the pass, with the weights of each moment.
+    pub train: Metrics,
+    /// On the validation split, where there is one.
+    pub validation: Option<Metrics>,
+    /// Mask violations found by the audit.
+    pub violations: u32,
+    /// Steps of the training so far whose loss was not finite.
+    pub broken: u32,
+}
+
+/// Which samples an evaluation reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The samples this seed holds out of the training set.
+    Validation,
+    /// The test set.
+    Test,
+}
+
+/// How far a training is, for progress bars.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// Steps done by the cohort.
+    pub steps: u64,
+    /// Steps in all.
+    pub of: u64,
+    /// Samples per step, all replicas together.
+    pub samples_per_step: u64,
+}
+
+/// Replicas that train together on one dataset.
+pub struct Trainer<'a> {
+    gpu: &'a Gpu,
+    replicas: &'a Replicas,
+    data: &'a ResidentDataset,
+    spec: &'a TrainSpec,
+    workspace: Workspace,
+    tiles: Tiles,
+    scales: Buffer,
+    hyper: Buffer,
+    factors: Buffer,
+    steps: u64,
+    samples: u32,
+}
+
+impl<'a> Trainer<'a> {
+    /// Prepares buffers for training `replicas` by `spec`. `scales` are (scale, shift) per channel, see [`super::scales`].
+    ///
+    /// # Errors
+    /// The split leaves no training samples, or the device has no room.
+    pub fn new(
+        gpu: &'a Gpu,
+        replicas: &'a Replicas,
+        data: &'a ResidentDataset,
+        spec: &'a TrainSpec,
+        scales: &[[f32; 2]],
+        tiles: Tiles,
+    ) -> Result<Self, TrainError> {
+        let samples = training_samples(spec, data.train.count)?;
+        let steps = steps_of(spec.length, samples, spec.batch);
+        let table = factors(&spec.schedule, steps, samples, spec.batch);
+        let hyper = vec![hyper(spec); replicas.count as usize];
+        Ok(Self {
+            workspace: Workspace::new(gpu, replicas, spec.batch)?,
+            scales: gpu.buffer_with("normalisation", scales)?,
+            hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
+            factors: gpu.buffer_with("learning-rate factors", &table)?,
+            gpu,
+            replicas,
+            data,
+            spec,
+            tiles,
+            steps,
+            samples,
+        })
+    }
+
+    /// Optimizer steps in all.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Trains to the end. Returns each replica's points, `[replica][epoch]`. `observe` is called a few times a second;
+    /// it returns false to stop.
+    ///
+    /// # Errors
+    /// The device failed, the audit found a violation, or `observe` stopped it.
+    pub fn train(
+        &mut self,
+        observe: &mut dyn FnMut(Progress) -> bool,
+    ) -> Result<Vec<Vec<EpochPoint>>, TrainError> {
+        let program = self.training_program()?;
+        let audit = self.audit_program()?;
+        let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec.batch));
+        let samples_per_step = u64::from(self.spec.batch) * u64::from(self.replicas.count);
+        let mut states = vec![self.first_state(); self.replicas.count as usize];
+        let mut points = vec![Vec::new(); states.len()];
+        let mut done = 0;
+        while done < self.steps {
+            let chunk = per_epoch.min(self.steps - done);
+            self.gpu.write(&self.workspace.state, 0, &states)?;
+            let mut going = true;
+            let ran = self.gpu.run_repeated(&program, chunk, &mut |count| {
+                going = observe(Progress {
+                    steps: done + count,
+                    of: self.steps,
+                    samples_per_step,
+                });
+                going
+            })?;
+            if !going && ran < chunk {
+                return Err(TrainError::Interrupted);
+            }
+            done += ran;
+            states = self
+                .gpu
+                .read(&self.workspace.state, 0, states.len())?;
+            let violations = self.audit(&audit)?;
+            let validation = if self.spec.validation > 0 {
+                Some(self.evaluate(Part::Validation)?)
+            } else {
+                None
+            };
+            for (r, state) in states.iter_mut().enumerate() {
+                points[r].push(EpochPoint {
+                    epoch: done.div_ceil(per_epoch) as u32,
+                    step: done as u32,
+                    learning_rate: f64::from(self.rate_of(done - 1)),
+                    train: Metrics::of(state),
+                    validation: validation.as_ref().map(|v| v[r]),
+                    violations: violations[r],
+                    broken: state.broken,
+                });
+                (state.loss_sum, state.correct, state.seen) = (0.0, 0, 0);
+            }
+            if let Some(r) = violations.iter().position(|&v| v > 0) {
+                return Err(TrainError::Violation {
+                    count: violations[r],
+                    replica: r,
+                    step: done,
+                });
+            }
+        }
+        Ok(points)
+    }
+
+    /// Loss and accuracy of every replica on `part`. Reads parameters, changes none.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn evaluate(&self, part: Part) -> Result<Vec<Metrics>, TrainError> {
+        let samples = match part {
+            Part::Validation => self.spec.validation,
+            Part::Test => self.data.test.count,
+        };
+        let start = State {
+            count: samples.min(self.spec.batch),
+            ..State::default()
+        };
+        let count = self.replicas.count as usize;
+        self.gpu
+            .write(&self.workspace.state, 0, &vec![start; count])?;
+        let program = self.evaluation_program(part, samples)?;
+        let steps = u64::from(steps_per_epoch(samples, self.spec.batch));
+        self.gpu.run_repeated(&program, steps, &mut |_| true)?;
+        let states: Vec<State> = self.gpu.read(&self.workspace.state, 0, count)?;
+        Ok(states.iter().map(Metrics::of).collect())
+    }
+
+    /// Counts mask violations of every replica in weights, gradients and optimizer state.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn audit_now(&self) -> Result<Vec<u32>, TrainError> {
+        Ok(self.audit(&self.audit_program()?)?)
+    }
+
+    fn rate_of(&self, step: u64) -> f32 {
+        let base = hyper(self.spec).lr;
+        let table = factors(&self.spec.schedule, step + 1, self.samples, self.spec.batch);
+        base * table.last().copied().unwrap_or(1.0)
+    }
+
+    fn first_state(&self) -> State {
+        let h = hyper(self.spec);
+        let first = factors(&self.spec.schedule, 1, self.samples, self.spec.batch);
+        State {
+            count: self.samples.min(self.spec.batch),
+            lr: h.lr * first.first().copied().unwrap_or(1.0),
+            clip: 1.0,
+            beta1_power: h.momentum,
+            beta2_power: h.beta2,
+            ..State::default()
+        }
+    }
+
+    fn audit(&self, program: &Program) -> Result<Vec<u32>, GpuError> {
+        let count = self.replicas.count as usize;
+        self.gpu
+            .write(&self.workspace.violations, 0, &vec![0u32; count])?;
+        self.gpu.run(program)?;
+        self.gpu.read(&self.workspace.violations, 0, count)
+    }
+
+    fn audit_program(&self) -> Result<Program, GpuError> {
+        let mut program = Program::new("audit");
+        let shape = self.replicas.params_shape();
+        let kernel = self.gpu.kernel("mask_audit", &[])?;
+        let w = &self.workspace;
+        let r = self.replicas;
+        let buffers = [
+            &r.masks,
+            &r.params,
+            &r.grads,
+            &w.moment1,
+            &w.moment2,
+            &w.violations,
+        ];
+        let count = u64::from(shape.quads);
+        program.push(self.gpu, kernel, &shape, &buffers, count, r.count)?;
+        Ok(program)
+    }
+
+    fn training_program(&self) -> Result<Program, GpuError> {
+        let mut program = Program::new("training step");
+        let draw = Draw {
+            total: self.data.train.count,
+            base: self.spec.validation,
+            samples: self.samples,
+            mode: 0,
+            slots: self.workspace.columns * 4,
+        };
+        self.record_batch(&mut program, &draw, false)?;
+        self.record_forward(&mut program, true)?;
+        self.record_backward(&mut program)?;
+        self.record_update(&mut program)?;
+        self.record_advance(&mut program, self.samples, self.steps as u32)?;
+        Ok(program)
+    }
+
+    fn evaluation_program(&self, part: Part, samples: u32) -> Result<Program, GpuError> {
+        let mut program = Program::new("evaluation");
+        let test = part == Part::Test;
+        let draw = Draw {
+            total: self.data.train.count,
+            base: 0,
+            samples,
+            mode: if test { 2 } else { 1 },
+            slots: self.workspace.columns * 4,
+        };
+        self.record_batch(&mut program, &draw, test)?;
+        self.record_forward(&mut program, false)?;
+        self.record_advance(&mut program, samples, 0)?;
+        Ok(program)
+    }
+
+    /// Chooses the batch's samples and brings their images in.
+    fn record_batch(
+        &self,
+        program: &mut Program,
+        draw: &Draw,
+        test: bool,
+    ) -> Result<(), GpuError> {
+        let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
+        let split = if test {
+            &self.data.test
+        } else {
+            &self.data.train
+        };
+        let buffers = [&r.keys, &w.state, &split.labels, &w.index, &w.label];
+        let kernel = gpu.kernel("batch_draw", &[])?;
+        program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
+        let gather = Gather {
+            features: self.data.features,
+            words: self.data.words,
+            plane: self.data.plane,
+            columns: w.columns,
+        };
+        let buffers = [&split.images, &self.scales, &w.index, w.input()];
+        let kernel = gpu.kernel("batch_gather", &[])?;
+        let count = u64::from(gather.words) * u64::from(w.columns);
+        program.push(gpu, kernel, &gather, &buffers, count, r.count)
+    }
+
+    fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {
+        let (w, r) = (&self.workspace, self.replicas);
+        for (i, layer) in r.model.layers.iter().enumerate() {
+            let site = w.site(r, self.tiles, i, 0);
+            layer.operator.forward(self.gpu, program, &site, training)?;
+        }
+        let shape = LossShape {
+            classes: r.model.classes as u32,
+            columns: w.columns,
+        };
+        let buffers = [
+            &w.state,
+            &w.label,
+            w.logits(),
+            w.logits_gradient(),
+            &w.loss,
+            &w.hit,
+        ];
+        record_loss(self.gpu, program, shape, buffers, r.count)
+    }
+
+    fn record_backward(&self, program: &mut Program) -> Result<(), GpuError> {
+        let (w, r) = (&self.workspace, self.replicas);
+        let mut side = 0;
+        for (i, layer) in r.model.layers.iter().enumerate().rev() {
+            if i < w.first_learning() {
+                break;
+            }
+            let site = w.site(r, self.tiles, i, side);
+            layer.operator.backward(self.gpu, program, &site)?;
+            if !layer.operator.in_place() {
+                side = 1 - side;
+            }
+        }
+        Ok(())
+    }
+
+    fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
+        let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
+        let shape = r.params_shape();
+        let quads = u64::from(shape.quads);
+        if self.spec.clip_norm.is_some() {
+            let kernel = gpu.kernel("gradient_norm", &[])?;
+            let buffers = [&r.grads, &r.masks, &w.norm_parts];
+            program.push(gpu, kernel, &shape, &buffers, quads.div_ceil(256), r.count)?;
+            let kernel = gpu.kernel("gradient_clip", &[])?;
+            let buffers = [&w.norm_parts, &self.hyper, &w.state];
+            program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
+        }
+        let kernel = gpu.kernel(optimizer_kernel(&self.spec.optimizer), &[])?;
+        let buffers = [
+            &self.hyper,
+            &w.state,
+            &r.masks,
+            &r.params,
+            &r.grads,
+            &w.moment1,
+            &w.moment2,
+        ];
+        program.push(gpu, kernel, &shape, &buffers, quads, r.count)
+    }
+
+    fn record_advance(
+        &self,
+        program: &mut Program,
+        samples: u32,
+        steps: u32,
+    ) -> Result<(), GpuError> {
+        let w = &self.workspace;
+        let advance = Advance {
+            samples,
+            batch: self.spec.batch,
+            columns: w.columns,
+            steps,
+        };
+        let buffers = [&self.hyper, &self.factors, &w.loss, &w.hit, &w.state];
+        let kernel = self.gpu.kernel("step_advance", &[])?;
+        program.push(self.gpu, kernel, &advance, &buffers, 1, self.replicas.count)
+    }
+}
+
+/// Training samples left after the validation split, or why there are none.
+///
+/// # Errors
+/// Nothing is left to train on, or more was asked for than there is.
+pub fn training_samples(spec: &TrainSpec, available: u32) -> Result<u32, TrainError> {
+    let left = available.saturating_sub(spec.validation);
+    let samples = spec.samples.unwrap_or(left);
+    if left == 0 || samples == 0 || samples > left {
+        return Err(TrainError::NoSamples {
+            dataset: spec.dataset.clone(),
+            available,
+            validation: spec.validation,
+            samples: spec.samples,
+        });
+    }
+    Ok(samples)
+}
+
+fn optimizer_kernel(optimizer: &Optimizer) -> &'static str {
+    match optimizer {
+        Optimizer::Sgd { .. } => "sgd_step",
+        Optimizer::Adam { .. } | Optimizer::AdamW { .. } => "adam_step",
+        Optimizer::Adadelta { .. } => "adadelta_step",
+    }
+}
+
+fn hyper(spec: &TrainSpec) -> Hyper {
+    let clip_norm = spec.clip_norm.unwrap_or(0.0) as f32;
+    match spec.optimizer {
+        Optimizer::Sgd {
+            lr,
+            momentum,
+            nesterov,
+            weight_decay,
+        } => Hyper {
+            lr: lr as f32,
+            momentum: momentum as f32,
+            weight_decay: weight_decay as f32,
+            nesterov: u32::from(nesterov),
+            clip_norm,
+            ..Hyper::default()
+        },
+        Optimizer::Adam {
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+        }
+        | Optimizer::AdamW {
+            lr,
+            beta1,
+            beta2,
+            eps,
+            weight_decay,
+        } => Hyper {
+            lr: lr as f32,
+            momentum: beta1 as f32,
+            beta2: beta2 as f32,
+            eps: eps as f32,
+            weight_decay: weight_decay as f32,
+            decoupled: u32::from(matches!(spec.optimizer, Optimizer::AdamW { .. })),
+            clip_norm,
+            ..Hyper::default()
+        },
+        Optimizer::Adadelta {
+            lr,
+            rho,
+            eps,
+            weight_decay,
+        } => Hyper {
+            lr: lr as f32,
+            momentum: rho as f32,
+            eps: eps as f32,
+            weight_decay: weight_decay as f32,
+            clip_norm,
+            ..Hyper::default()
+        },
+    }
+}

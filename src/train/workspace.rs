@@ -1,0 +1,228 @@
+//! What training needs on the GPU beside the parameters: activations, their gradients, batches and sums.
+//!
+//! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
+
+use super::replicas::Replicas;
+use super::state::State;
+use crate::gpu::{Buffer, Gpu, GpuError};
+use crate::model::Model;
+use crate::ops::{Site, Tiles};
+
+/// 4-byte words per replica of everything a training cohort allocates.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// (name, words per replica), one entry per buffer.
+    pub buffers: Vec<(String, u64)>,
+    /// For layer i, the buffer of its output; operators in place share their input's.
+    output_of: Vec<usize>,
+}
+
+/// Names of the flat buffers, each [`Model::floats`] words per replica.
+const FLAT: [&str; 4] = [
+    "parameters",
+    "gradients",
+    "first moments",
+    "second moments",
+];
+
+impl Memory {
+    /// The plan for `batch` samples.
+    pub fn plan(model: &Model, batch: u32) -> Self {
+        let columns = u64::from(batch.div_ceil(4));
+        let mut activations = vec![(
+            "input batch".to_owned(),
+            model.input.features() as u64 * columns * 4,
+        )];
+        let mut kept = Vec::new();
+        let mut output_of = Vec::new();
+        let (mut widest, mut shared) = (0, 1);
+        for layer in &model.layers {
+            if !layer.operator.in_place() {
+                let words = layer.output.features() as u64 * columns * 4;
+                activations.push((format!("activations of {}", layer.name), words));
+            }
+            output_of.push(activations.len() - 1);
+            let scratch = layer.operator.scratch(layer.input, columns as u32);
+            kept.push((format!("places of {}", layer.name), scratch.kept));
+            shared = shared.max(scratch.shared);
+            widest = widest
+                .max(layer.input.features())
+                .max(layer.output.features());
+        }
+        let gradient = widest as u64 * columns * 4;
+        let floats = model.floats as u64;
+        let mut buffers = activations;
+        buffers.extend(kept);
+        buffers.extend([
+            ("activation gradients A".to_owned(), gradient),
+            ("activation gradients B".to_owned(), gradient),
+            ("partial sums".to_owned(), shared),
+            ("gradient norm parts".to_owned(), floats.div_ceil(1024)),
+            ("sample indices".to_owned(), columns * 4),
+            ("labels".to_owned(), columns * 4),
+            ("losses".to_owned(), columns * 4),
+            ("hits".to_owned(), columns * 4),
+        ]);
+        buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
+        buffers.push(("masks".to_owned(), floats / 32));
+        Self { buffers, output_of }
+    }
+
+    /// Bytes for `replicas`.
+    pub fn bytes(&self, replicas: u64) -> u64 {
+        replicas * self.buffers.iter().map(|(_, words)| words * 4).sum::<u64>()
+    }
+
+    /// The largest buffer: (name, bytes per replica).
+    pub fn largest(&self) -> (&str, u64) {
+        self.buffers
+            .iter()
+            .max_by_key(|(_, words)| *words)
+            .map_or(("", 0), |(name, words)| (name.as_str(), words * 4))
+    }
+
+    /// How many replicas fit when no buffer may exceed `max_binding` bytes and all together `budget`; 0 when not even one does.
+    pub fn replicas_that_fit(&self, max_binding: u64, budget: u64) -> u64 {
+        let (_, largest) = self.largest();
+        (max_binding / largest.max(1)).min(budget / self.bytes(1).max(1))
+    }
+}
+
+/// The buffers of a training cohort.
+pub struct Workspace {
+    pub(super) columns: u32,
+    pub(super) moment1: Buffer,
+    pub(super) moment2: Buffer,
+    pub(super) state: Buffer,
+    pub(super) index: Buffer,
+    pub(super) label: Buffer,
+    pub(super) loss: Buffer,
+    pub(super) hit: Buffer,
+    pub(super) norm_parts: Buffer,
+    pub(super) violations: Buffer,
+    activations: Vec<Buffer>,
+    kept: Vec<Buffer>,
+    gradients: [Buffer; 2],
+    shared: Buffer,
+    output_of: Vec<usize>,
+    offsets: Vec<Vec<u32>>,
+    first_learning: usize,
+}
+
+impl Workspace {
+    /// Allocates what [`Memory::plan`] lists.
+    ///
+    /// # Errors
+    /// A buffer too large, or out of memory; names the buffer.
+    pub fn new(gpu: &Gpu, replicas: &Replicas, batch: u32) -> Result<Self, GpuError> {
+        let model = &replicas.model;
+        let memory = Memory::plan(model, batch);
+        let mut made = memory
+            .buffers
+            .iter()
+            .take(memory.buffers.len() - FLAT.len() - 1)
+            .map(|(name, words)| gpu.buffer(name, words * 4 * u64::from(replicas.count)));
+        let mut next = || made.next().unwrap_or_else(|| gpu.buffer("nothing", 0));
+        let activation_count = memory.output_of.iter().max().map_or(1, |last| last + 1);
+        let activations = (0..activation_count)
+            .map(|_| next())
+            .collect::<Result<_, _>>()?;
+        let kept = (0..model.layers.len())
+            .map(|_| next())
+            .collect::<Result<_, _>>()?;
+        let gradients = [next()?, next()?];
+        let shared = next()?;
+        let norm_parts = next()?;
+        let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
+        let flat = u64::from(replicas.count) * model.floats as u64 * 4;
+        let offsets = model
+            .layers
+            .iter()
+            .map(|layer| {
+                model.tensors[layer.tensors.clone()]
+                    .iter()
+                    .map(|t| t.offset as u32)
+                    .collect()
+            })
+            .collect();
+        let first_learning = model
+            .layers
+            .iter()
+            .position(|l| !l.tensors.is_empty())
+            .unwrap_or(0);
+        Ok(Self {
+            columns: batch.div_ceil(4),
+            moment1: gpu.buffer("first moments", flat)?,
+            moment2: gpu.buffer("second moments", flat)?,
+            state: gpu.buffer(
+                "states",
+                u64::from(replicas.count) * std::mem::size_of::<State>() as u64,
+            )?,
+            index,
+            label,
+            loss,
+            hit,
+            norm_parts,
+            violations: gpu.buffer("violations", u64::from(replicas.count) * 4)?,
+            activations,
+            kept,
+            gradients,
+            shared,
+            output_of: memory.output_of,
+            offsets,
+            first_learning,
+        })
+    }
+
+    /// The batch's images.
+    pub(super) fn input(&self) -> &Buffer {
+        &self.activations[0]
+    }
+
+    /// The last layer's output.
+    pub(super) fn logits(&self) -> &Buffer {
+        &self.activations[self.output_of.last().copied().unwrap_or(0)]
+    }
+
+    /// Where the loss writes the logits' gradient.
+    pub(super) fn logits_gradient(&self) -> &Buffer {
+        &self.gradients[0]
+    }
+
+    /// The first layer that learns; nothing below it needs a gradient.
+    pub(super) fn first_learning(&self) -> usize {
+        self.first_learning
+    }
+
+    /// Layer `i`'s place. `side` says which of the two gradient buffers holds the gradient of its output.
+    pub(super) fn site<'a>(
+        &'a self,
+        replicas: &'a Replicas,
+        tiles: Tiles,
+        i: usize,
+        side: usize,
+    ) -> Site<'a> {
+        let layer = &replicas.model.layers[i];
+        let input = if i == 0 { 0 } else { self.output_of[i - 1] };
+        Site {
+            layer: i as u32,
+            replicas: replicas.count,
+            columns: self.columns,
+            param_stride: replicas.model.floats as u32,
+            offsets: &self.offsets[i],
+            input: layer.input,
+            output: layer.output,
+            params: &replicas.params,
+            grads: &replicas.grads,
+            keys: &replicas.keys,
+            state: &self.state,
+            x: &self.activations[input],
+            y: &self.activations[self.output_of[i]],
+            dy: &self.gradients[side],
+            dx: (i > self.first_learning).then_some(&self.gradients[1 - side]),
+            kept: &self.kept[i],
+            shared: &self.shared,
+            tiles,
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Ring three: every kernel on a real driver against its CPU twins, and the twins against mathematics.
+//!
+//! On a software adapter results must equal the `f32` twin to the bit; on every adapter they must be as close to the `f64`
+//! twin as rounding allows. `SECATEUR_NO_GPU=1` skips what needs an adapter; `SECATEUR_ADAPTER` chooses one.
+
+mod reference;
+
+#[path = "kernels/batches.rs"]
+mod batches;
+#[path = "kernels/comparing.rs"]
+mod comparing;
+#[path = "kernels/convolution.rs"]
+mod convolution;
+#[path = "kernels/gradients.rs"]
+mod gradients;
+#[path = "kernels/linear.rs"]
+mod linear;
+#[path = "kernels/losses.rs"]
+mod losses;
+#[path = "kernels/masks.rs"]
+mod masks;
+#[path = "kernels/optimizers.rs"]
+mod optimizers;
+#[path = "kernels/pointwise.rs"]
+mod pointwise;
+#[path = "kernels/pooling.rs"]
+mod pooling;
+#[path = "kernels/polynomials.rs"]
+mod polynomials;
+#[path = "kernels/randomness.rs"]
+mod randomness;
+#[path = "kernels/selection.rs"]
+mod selection;
+
+/// The text of all twins and of all tests here.
+const TWINS: &[&str] = &[
+    include_str!("reference/batch.rs"),
+    include_str!("reference/conv.rs"),
+    include_str!("reference/dense.rs"),
+    include_str!("reference/init.rs"),
+    include_str!("reference/loss.rs"),
+    include_str!("reference/mask.rs"),
+    include_str!("reference/optimizer.rs"),
+    include_str!("reference/pointwise.rs"),
+    include_str!("reference/pool.rs"),
+    include_str!("reference/reduce.rs"),
+    include_str!("reference/select.rs"),
+];
+const TESTS: &[&str] = &[
+    include_str!("kernels/batches.rs"),
+    include_str!("kernels/convolution.rs"),
+    include_str!("kernels/linear.rs"),
+    include_str!("kernels/losses.rs"),
+    include_str!("kernels/masks.rs"),
+    include_str!("kernels/optimizers.rs"),
+    include_str!("kernels/pointwise.rs"),
+    include_str!("kernels/pooling.rs"),
+    include_str!("kernels/selection.rs"),
+];
+
+/// A kernel without a twin, or a twin that no test runs, is a kernel nobody checked.
+#[test]
+fn every_kernel_has_a_twin_and_a_test() {
+    for kernel in secateur::gpu::KERNELS {
+        let name = kernel.name;
+        let twins = [format!("pub fn {name}("), format!("pub fn {name}<")];
+        let has_twin = TWINS
+            .iter()
+            .any(|text| twins.iter().any(|t| text.contains(t)));
+        assert!(has_twin, "tests/reference/ has no twin of {name}");
+        let called = format!("\"{name}\"");
+        let has_test = TESTS.iter().any(|text| text.contains(&called));
+        assert!(has_test, "tests/kernels/ does not run {name}");
+    }
+}

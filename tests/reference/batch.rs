@@ -1,0 +1,128 @@
+//! Which samples a batch holds, their values, and the state that moves from batch to batch.
+
+use super::number::{Real, fma};
+use super::random::{STREAM_SHUFFLE, STREAM_SPLIT, permuted, stream};
+use secateur::train::{Advance, Draw, Gather, Hyper, State};
+
+/// What an empty slot of a batch holds instead of a sample or a label.
+pub const EMPTY: u32 = u32::MAX;
+
+/// index[r][b] = which sample is number `position + b` of replica r's pass, and its label. `keys` is (seed, fresh, train,
+/// select) per replica.
+pub fn batch_draw(
+    u: &Draw,
+    keys: &[[u32; 4]],
+    state: &[State],
+    all_labels: &[u8],
+    index: &mut [u32],
+    label: &mut [u32],
+) {
+    for (r, (key, s)) in keys.iter().zip(state).enumerate() {
+        for b in 0..u.slots {
+            let at = (r as u32 * u.slots + b) as usize;
+            index[at] = EMPTY;
+            label[at] = EMPTY;
+            if b < s.count {
+                let mut position = s.position + b;
+                if u.mode == 0 {
+                    let order = stream(STREAM_SHUFFLE, 0, key[2]);
+                    position = permuted(u.samples, key[0], order, s.epoch, position);
+                }
+                if u.mode < 2 {
+                    let split = stream(STREAM_SPLIT, 0, 0);
+                    position = permuted(u.total, key[0], split, 0, u.base + position);
+                }
+                index[at] = position;
+                label[at] = u32::from(all_labels[position as usize]);
+            }
+        }
+    }
+}
+
+/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel]; 0 in empty slots. `images` is bytes
+/// `[sample][4 words]`.
+pub fn batch_gather<T: Real>(
+    u: &Gather,
+    replicas: u32,
+    images: &[u8],
+    scales: &[[f32; 2]],
+    index: &[u32],
+    x: &mut [T],
+) {
+    let [features, words, plane] = [u.features, u.words, u.plane].map(|n| n as usize);
+    let slots = 4 * u.columns as usize;
+    for r in 0..replicas as usize {
+        for f in 0..features {
+            for b in 0..slots {
+                let sample = index[r * slots + b];
+                let [scale, shift] = scales[f / plane].map(T::of);
+                x[(r * features + f) * slots + b] = if sample == EMPTY {
+                    T::ZERO
+                } else {
+                    let byte = images[sample as usize * 4 * words + f];
+                    fma(T::count(u32::from(byte)), scale, shift)
+                };
+            }
+        }
+    }
+}
+
+/// The numbers of a [`State`] that are not whole, at a twin's precision.
+#[derive(Clone, Copy, Debug)]
+pub struct Reals<T> {
+    /// Sum of sample losses.
+    pub loss_sum: T,
+    /// Learning rate.
+    pub lr: T,
+    /// beta1 ^ (step + 1).
+    pub beta1_power: T,
+    /// beta2 ^ (step + 1).
+    pub beta2_power: T,
+}
+
+/// Adds the batch's losses and hits to the totals and moves the state on to the next batch. The state's own reals are left
+/// to the caller, who gets them at the twin's precision.
+pub fn step_advance<T: Real>(
+    u: &Advance,
+    hyper: &[Hyper],
+    factors: &[f32],
+    loss: &[T],
+    hit: &[u32],
+    state: &mut [State],
+) -> Vec<Reals<T>> {
+    let slots = 4 * u.columns as usize;
+    let each = state.iter_mut().zip(hyper).enumerate().map(|(r, (s, h))| {
+        let mut sum = T::ZERO;
+        let mut hits = 0;
+        for b in 0..slots {
+            sum = sum + loss[r * slots + b];
+            hits += hit[r * slots + b];
+        }
+        if !sum.finite() {
+            s.broken += 1;
+        }
+        let mut reals = Reals {
+            loss_sum: T::of(s.loss_sum) + sum,
+            lr: T::of(s.lr),
+            beta1_power: T::of(s.beta1_power),
+            beta2_power: T::of(s.beta2_power),
+        };
+        s.correct += hits;
+        s.seen += s.count;
+        s.position += s.count;
+        s.step += 1;
+        if s.position >= u.samples {
+            s.position = 0;
+            s.epoch += 1;
+        }
+        s.count = u.batch.min(u.samples - s.position);
+        if u.steps > 0 {
+            let factor = factors[s.step.min(u.steps - 1) as usize];
+            reals.lr = T::of(h.lr) * T::of(factor);
+            reals.beta1_power = reals.beta1_power * T::of(h.momentum);
+            reals.beta2_power = reals.beta2_power * T::of(h.beta2);
+        }
+        reals
+    });
+    each.collect()
+}

@@ -1,0 +1,77 @@
+//! Linear layers. `x` is `[R][inputs][slots]`, `y` `[R][outputs][slots]`, with `slots = 4 columns` samples.
+
+use super::number::{Real, fma};
+use secateur::ops::DenseShape;
+
+/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending from the bias.
+pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[T], y: &mut [T]) {
+    let [inputs, outputs, slots] = sizes(u);
+    for r in 0..replicas as usize {
+        let own = &params[r * u.param_stride as usize..];
+        for o in 0..outputs {
+            for b in 0..slots {
+                let mut sum = match u.bias_offset {
+                    u32::MAX => T::ZERO,
+                    offset => own[offset as usize + o],
+                };
+                for i in 0..inputs {
+                    let weight = own[u.weight_offset as usize + o * inputs + i];
+                    sum = fma(weight, x[(r * inputs + i) * slots + b], sum);
+                }
+                y[(r * outputs + o) * slots + b] = sum;
+            }
+        }
+    }
+}
+
+/// dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b], o ascending.
+pub fn dense_backward_data<T: Real>(
+    u: &DenseShape,
+    replicas: u32,
+    params: &[T],
+    dy: &[T],
+    dx: &mut [T],
+) {
+    let [inputs, outputs, slots] = sizes(u);
+    for r in 0..replicas as usize {
+        let own = &params[r * u.param_stride as usize..];
+        for i in 0..inputs {
+            for b in 0..slots {
+                let mut sum = T::ZERO;
+                for o in 0..outputs {
+                    let weight = own[u.weight_offset as usize + o * inputs + i];
+                    sum = fma(weight, dy[(r * outputs + o) * slots + b], sum);
+                }
+                dx[(r * inputs + i) * slots + b] = sum;
+            }
+        }
+    }
+}
+
+/// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b], b ascending, into the flat gradients.
+pub fn dense_backward_weight<T: Real>(
+    u: &DenseShape,
+    replicas: u32,
+    x: &[T],
+    dy: &[T],
+    grads: &mut [T],
+) {
+    let [inputs, outputs, slots] = sizes(u);
+    for r in 0..replicas as usize {
+        for o in 0..outputs {
+            for i in 0..inputs {
+                let mut sum = T::ZERO;
+                for b in 0..slots {
+                    let pair = (dy[(r * outputs + o) * slots + b], x[(r * inputs + i) * slots + b]);
+                    sum = fma(pair.0, pair.1, sum);
+                }
+                let at = r * u.param_stride as usize + u.weight_offset as usize;
+                grads[at + o * inputs + i] = sum;
+            }
+        }
+    }
+}
+
+fn sizes(u: &DenseShape) -> [usize; 3] {
+    [u.inputs, u.outputs, 4 * u.columns].map(|n| n as usize)
+}

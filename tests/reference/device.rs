@@ -1,0 +1,139 @@
+//! One device for all tests of a binary, and running one kernel on it.
+
+use super::compare::{differs, differs_bits, differs_words};
+use bytemuck::Pod;
+use secateur::gpu::{Buffer, Gpu, GpuOptions, Program};
+use std::fmt::Debug;
+use std::sync::OnceLock;
+
+/// What output buffers hold before a kernel runs, so that a place it forgot, or should not have touched, shows.
+pub const UNTOUCHED: f32 = -77_777.0;
+/// Floats behind every output that no kernel may touch.
+pub const GUARD: usize = 64;
+
+/// The device, or `None` where `SECATEUR_NO_GPU=1` says that there is none. `SECATEUR_ADAPTER` chooses another than the best.
+///
+/// # Panics
+/// There is no adapter and nobody said so: a GPU test that did not run must not look like one that passed.
+pub fn gpu() -> Option<&'static Gpu> {
+    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
+    let open = || {
+        if std::env::var("SECATEUR_NO_GPU").is_ok_and(|v| v == "1") {
+            println!("skipped: SECATEUR_NO_GPU=1");
+            return None;
+        }
+        let options = GpuOptions {
+            adapter: std::env::var("SECATEUR_ADAPTER").ok(),
+            ..GpuOptions::default()
+        };
+        let gpu = Gpu::open(&options)
+            .unwrap_or_else(|e| panic!("{e}\nSECATEUR_NO_GPU=1 skips the tests that need one."));
+        if gpu.adapter().kind != "software" {
+            // Hardware drivers may fuse multiply-adds and round divisions and roots less than correctly.
+            println!("{}: bits are not compared on hardware", gpu.adapter().line());
+        }
+        Some(gpu)
+    };
+    GPU.get_or_init(open).as_ref()
+}
+
+/// A kernel under test, with what its failures should name.
+pub struct Case<'a> {
+    gpu: &'static Gpu,
+    kernel: &'static str,
+    shape: &'a dyn Debug,
+}
+
+impl<'a> Case<'a> {
+    /// `shape` is anything that tells this case from others.
+    pub fn new(gpu: &'static Gpu, kernel: &'static str, shape: &'a dyn Debug) -> Self {
+        Self { gpu, kernel, shape }
+    }
+
+    /// Unwraps, naming the case.
+    pub fn get<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> T {
+        result.unwrap_or_else(|e| self.fail(&e.to_string()))
+    }
+
+    /// A buffer with these contents.
+    pub fn with<T: Pod>(&self, data: &[T]) -> Buffer {
+        self.get(self.gpu.buffer_with(self.kernel, data))
+    }
+
+    /// All of a buffer's floats.
+    pub fn floats(&self, buffer: &Buffer, count: usize) -> Vec<f32> {
+        self.get(self.gpu.read(buffer, 0, count))
+    }
+
+    /// All of a buffer's words.
+    pub fn words(&self, buffer: &Buffer, count: usize) -> Vec<u32> {
+        self.get(self.gpu.read(buffer, 0, count))
+    }
+
+    /// Runs the kernel once, as [`Case::run_with`].
+    pub fn run<U: Pod>(&self, uniform: &U, buffers: &[&Buffer], invocations: u64, replicas: u32) {
+        self.run_with(&[], uniform, buffers, invocations, replicas);
+    }
+
+    /// Runs the kernel once with other constants. The grid is folded after five workgroups, as large grids are after 65,535,
+    /// so that every kernel's unfolding is tested on small shapes.
+    pub fn run_with<U: Pod>(
+        &self,
+        constants: &[(&'static str, u32)],
+        uniform: &U,
+        buffers: &[&Buffer],
+        invocations: u64,
+        replicas: u32,
+    ) {
+        let kernel = self.get(self.gpu.kernel(self.kernel, constants));
+        let groups = invocations.div_ceil(u64::from(kernel.workgroup)).max(1) as u32;
+        let x = groups.min(5);
+        let grid = [x, groups.div_ceil(x), replicas];
+        let mut program = Program::new(self.kernel);
+        self.get(program.push_groups(self.gpu, kernel, uniform, buffers, grid));
+        self.get(self.gpu.run(&program));
+    }
+
+    /// Compares with the `f64` twin within `allowed`, and with the `f32` twin to the bit where the adapter is a software one.
+    pub fn check(&self, what: &str, got: &[f32], exact: &[f64], allowed: &[f64], twin: &[f32]) {
+        // A twin that is wrong the same way twice would hide; one that is wrong once is our bug, not the shader's.
+        if let Some(text) = differs(twin, exact, allowed) {
+            self.fail(&format!("{what}: the f32 twin is not the f64 twin rounded: {text}"));
+        }
+        if let Some(text) = differs(got, exact, allowed) {
+            self.fail(&format!("{what}, against the f64 twin: {text}"));
+        }
+        self.check_bits(what, got, twin);
+    }
+
+    /// Compares to the bit where the adapter is a software one.
+    pub fn check_bits(&self, what: &str, got: &[f32], twin: &[f32]) {
+        if self.gpu.adapter().kind == "software"
+            && let Some(text) = differs_bits(got, twin)
+        {
+            self.fail(&format!("{what}, bits against the f32 twin: {text}"));
+        }
+    }
+
+    /// Compares words, on every adapter.
+    pub fn check_words(&self, what: &str, got: &[u32], want: &[u32]) {
+        if let Some(text) = differs_words(got, want) {
+            self.fail(&format!("{what}: {text}"));
+        }
+    }
+
+    /// Ends the test, naming kernel, shape and adapter.
+    pub fn fail(&self, text: &str) -> ! {
+        panic!(
+            "{} {:?} on {}\n{text}",
+            self.kernel,
+            self.shape,
+            self.gpu.adapter().line()
+        )
+    }
+}
+
+/// Room for `count` results and the guard behind them.
+pub fn output(count: usize) -> Vec<f32> {
+    vec![UNTOUCHED; count + GUARD]
+}

@@ -1,0 +1,50 @@
+//! Softmax and cross-entropy.
+
+use super::number::Real;
+use secateur::ops::LossShape;
+use secateur::train::State;
+
+/// Per sample b with label t: loss = ln sum_c e^(l_c - m) + m - l_t, m = max_c l_c;
+/// dl_c = (e^(l_c - m) / sum - [c = t]) / count; hit = 1 when l_t is the first maximum; 0 everywhere in empty slots.
+pub fn softmax_loss<T: Real>(
+    u: &LossShape,
+    state: &[State],
+    label: &[u32],
+    logits: &[T],
+    dlogits: &mut [T],
+    loss: &mut [T],
+    hit: &mut [u32],
+) {
+    let classes = u.classes as usize;
+    let slots = 4 * u.columns as usize;
+    for (r, s) in state.iter().enumerate() {
+        for b in 0..slots {
+            let at = |c: usize| (r * classes + c) * slots + b;
+            let own = label[r * slots + b] as usize;
+            if own >= classes {
+                loss[r * slots + b] = T::ZERO;
+                hit[r * slots + b] = 0;
+                (0..classes).for_each(|c| dlogits[at(c)] = T::ZERO);
+                continue;
+            }
+            let mut first = 0;
+            for c in 1..classes {
+                if logits[at(c)] > logits[at(first)] {
+                    first = c;
+                }
+            }
+            let top = logits[at(first)];
+            let mut sum = T::ZERO;
+            for c in 0..classes {
+                sum = sum + (logits[at(c)] - top).exp();
+            }
+            let share = T::ONE / T::count(s.count);
+            for c in 0..classes {
+                let target = if c == own { T::ONE } else { T::ZERO };
+                dlogits[at(c)] = ((logits[at(c)] - top).exp() / sum - target) * share;
+            }
+            loss[r * slots + b] = sum.ln() + (top - logits[at(own)]);
+            hit[r * slots + b] = u32::from(first == own);
+        }
+    }
+}

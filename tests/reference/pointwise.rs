@@ -1,0 +1,47 @@
+//! Layers that look at one value at a time, in place.
+
+use super::number::Real;
+use super::random::{STREAM_DROPOUT, pcg4d, stream};
+use secateur::ops::{DropoutShape, Span};
+use secateur::train::State;
+
+/// y = max(y, 0); NaN stays NaN, and -0 becomes +0.
+pub fn relu_forward<T: Real>(u: &Span, replicas: u32, y: &mut [T]) {
+    for v in &mut y[..4 * (u.count * replicas) as usize] {
+        if *v <= T::ZERO {
+            *v = T::ZERO;
+        }
+    }
+}
+
+/// dy = dy where y > 0, else 0; y is the layer's output.
+pub fn relu_backward<T: Real>(u: &Span, replicas: u32, y: &[T], dy: &mut [T]) {
+    for (d, &v) in dy[..4 * (u.count * replicas) as usize].iter_mut().zip(y) {
+        if v <= T::ZERO {
+            *d = T::ZERO;
+        }
+    }
+}
+
+/// y = y scale where the unit survives, else 0. `keys` is (seed, fresh, train, select) per replica.
+pub fn dropout_apply<T: Real>(u: &DropoutShape, keys: &[[u32; 4]], state: &[State], y: &mut [T]) {
+    let count = 4 * u.count as usize;
+    for (r, y) in y.chunks_exact_mut(count).take(keys.len()).enumerate() {
+        for (at, v) in y.iter_mut().enumerate() {
+            let (quad, lane) = (at as u32 / 4, at % 4);
+            let (feature, column) = (quad / u.columns, quad % u.columns);
+            let unit = feature / u.plane;
+            let fate = pcg4d([
+                keys[r][0],
+                stream(STREAM_DROPOUT, u.layer, keys[r][2]),
+                state[r].step,
+                unit * u.columns + column,
+            ]);
+            *v = if fate[lane] >= u.threshold {
+                *v * T::of(u.scale)
+            } else {
+                T::ZERO
+            };
+        }
+    }
+}
