@@ -2,12 +2,16 @@
 //!
 //! Rooms, from the ground up: [`gpu`] (device, kernels, programs), [`ops`] (layer kinds), [`model`] and [`data`],
 //! [`train`] and [`prune`], then [`experiment`] (the TOML file and its plan), [`store`] and [`report`], and [`run`], which
-//! carries a plan out. The binary's commands are in [`cli`].
+//! carries a plan out. The binary's commands are in `src/cli/`.
 #![deny(missing_docs)]
 
 pub mod data;
+pub mod experiment;
 pub mod gpu;
 pub mod model;
 pub mod ops;
 pub mod prune;
+pub mod report;
+pub mod run;
+pub mod store;
 pub mod train;

@@ -713,6 +713,7 @@ fn mistakes_in_overrides_point_at_the_command_line() {
     refused("train[0]=1", &["not a list"]);
     refused("seeds=[1, oops]", &["not TOML"]);
     refused("sweep.sparsity=[0.5, 2]", &["`sparsity` is 2"]);
+    refused(&format!("{}a=1", "a.".repeat(20_000)), &["too long"]);
     refused("arm[0.name=1", &["not readable"]);
 }
 

@@ -23,10 +23,10 @@ mod masks;
 mod optimizers;
 #[path = "kernels/pointwise.rs"]
 mod pointwise;
-#[path = "kernels/pooling.rs"]
-mod pooling;
 #[path = "kernels/polynomials.rs"]
 mod polynomials;
+#[path = "kernels/pooling.rs"]
+mod pooling;
 #[path = "kernels/randomness.rs"]
 mod randomness;
 #[path = "kernels/selection.rs"]

@@ -5,6 +5,9 @@ use super::problem::Problem;
 use super::set::HELP;
 use std::ops::Range;
 
+/// Several times the deepest path of the format; trees are walked recursively, so depth must have an end.
+const MOST_SEGMENTS: usize = 32;
+
 /// Which `--set` argument is being read: the index of its text among the sources.
 pub(super) struct Spot {
     pub source: usize,
@@ -43,6 +46,10 @@ pub(super) fn parse_path(
     let mut segments = Vec::new();
     let mut at = skip_spaces(argument, 0);
     loop {
+        if segments.len() == MOST_SEGMENTS {
+            let span = at..argument.len();
+            return Err(spot.problem("this path is too long", span, HELP));
+        }
         let rest = &argument[at..];
         let start = at;
         if rest.starts_with('[') {

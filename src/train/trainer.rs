@@ -72,33 +72,40 @@ pub struct Trainer<'a> {
     gpu: &'a Gpu,
     replicas: &'a Replicas,
     data: &'a ResidentDataset,
-    spec: &'a TrainSpec,
+    specs: &'a [&'a TrainSpec],
     workspace: Workspace,
     tiles: Tiles,
     scales: Buffer,
     hyper: Buffer,
     factors: Buffer,
+    table: Vec<f32>,
     steps: u64,
     samples: u32,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares buffers for training `replicas` by `spec`. `scales` are (scale, shift) per channel, see [`super::scales`].
+    /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind) and in the
+    /// norm to clip to. `scales` are (scale, shift) per channel, see [`super::scales`].
     ///
     /// # Errors
     /// The split leaves no training samples, or the device has no room.
+    ///
+    /// # Panics
+    /// If `specs` has not one entry per replica.
     pub fn new(
         gpu: &'a Gpu,
         replicas: &'a Replicas,
         data: &'a ResidentDataset,
-        spec: &'a TrainSpec,
+        specs: &'a [&'a TrainSpec],
         scales: &[[f32; 2]],
         tiles: Tiles,
     ) -> Result<Self, TrainError> {
+        assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
+        let spec = specs[0];
         let samples = training_samples(spec, data.train.count)?;
         let steps = steps_of(spec.length, samples, spec.batch);
         let table = factors(&spec.schedule, steps, samples, spec.batch);
-        let hyper = vec![hyper(spec); replicas.count as usize];
+        let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
         Ok(Self {
             workspace: Workspace::new(gpu, replicas, spec.batch)?,
             scales: gpu.buffer_with("normalisation", scales)?,
@@ -107,8 +114,9 @@ impl<'a> Trainer<'a> {
             gpu,
             replicas,
             data,
-            spec,
+            specs,
             tiles,
+            table,
             steps,
             samples,
         })
@@ -130,9 +138,9 @@ impl<'a> Trainer<'a> {
     ) -> Result<Vec<Vec<EpochPoint>>, TrainError> {
         let program = self.training_program()?;
         let audit = self.audit_program()?;
-        let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec.batch));
-        let samples_per_step = u64::from(self.spec.batch) * u64::from(self.replicas.count);
-        let mut states = vec![self.first_state(); self.replicas.count as usize];
+        let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
+        let samples_per_step = u64::from(self.spec().batch) * u64::from(self.replicas.count);
+        let mut states: Vec<State> = self.specs.iter().map(|s| self.first_state(s)).collect();
         let mut points = vec![Vec::new(); states.len()];
         let mut done = 0;
         while done < self.steps {
@@ -155,7 +163,7 @@ impl<'a> Trainer<'a> {
                 .gpu
                 .read(&self.workspace.state, 0, states.len())?;
             let violations = self.audit(&audit)?;
-            let validation = if self.spec.validation > 0 {
+            let validation = if self.spec().validation > 0 {
                 Some(self.evaluate(Part::Validation)?)
             } else {
                 None
@@ -164,7 +172,7 @@ impl<'a> Trainer<'a> {
                 points[r].push(EpochPoint {
                     epoch: done.div_ceil(per_epoch) as u32,
                     step: done as u32,
-                    learning_rate: f64::from(self.rate_of(done - 1)),
+                    learning_rate: f64::from(hyper(self.specs[r]).lr * self.table[(done - 1) as usize]),
                     train: Metrics::of(state),
                     validation: validation.as_ref().map(|v| v[r]),
                     violations: violations[r],
@@ -189,18 +197,18 @@ impl<'a> Trainer<'a> {
     /// The device failed.
     pub fn evaluate(&self, part: Part) -> Result<Vec<Metrics>, TrainError> {
         let samples = match part {
-            Part::Validation => self.spec.validation,
+            Part::Validation => self.spec().validation,
             Part::Test => self.data.test.count,
         };
         let start = State {
-            count: samples.min(self.spec.batch),
+            count: samples.min(self.spec().batch),
             ..State::default()
         };
         let count = self.replicas.count as usize;
         self.gpu
             .write(&self.workspace.state, 0, &vec![start; count])?;
         let program = self.evaluation_program(part, samples)?;
-        let steps = u64::from(steps_per_epoch(samples, self.spec.batch));
+        let steps = u64::from(steps_per_epoch(samples, self.spec().batch));
         self.gpu.run_repeated(&program, steps, &mut |_| true)?;
         let states: Vec<State> = self.gpu.read(&self.workspace.state, 0, count)?;
         Ok(states.iter().map(Metrics::of).collect())
@@ -214,18 +222,16 @@ impl<'a> Trainer<'a> {
         Ok(self.audit(&self.audit_program()?)?)
     }
 
-    fn rate_of(&self, step: u64) -> f32 {
-        let base = hyper(self.spec).lr;
-        let table = factors(&self.spec.schedule, step + 1, self.samples, self.spec.batch);
-        base * table.last().copied().unwrap_or(1.0)
+    /// What all replicas share: everything but the optimizer's numbers.
+    fn spec(&self) -> &TrainSpec {
+        self.specs[0]
     }
 
-    fn first_state(&self) -> State {
-        let h = hyper(self.spec);
-        let first = factors(&self.spec.schedule, 1, self.samples, self.spec.batch);
+    fn first_state(&self, spec: &TrainSpec) -> State {
+        let h = hyper(spec);
         State {
-            count: self.samples.min(self.spec.batch),
-            lr: h.lr * first.first().copied().unwrap_or(1.0),
+            count: self.samples.min(spec.batch),
+            lr: h.lr * self.table.first().copied().unwrap_or(1.0),
             clip: 1.0,
             beta1_power: h.momentum,
             beta2_power: h.beta2,
@@ -264,7 +270,7 @@ impl<'a> Trainer<'a> {
         let mut program = Program::new("training step");
         let draw = Draw {
             total: self.data.train.count,
-            base: self.spec.validation,
+            base: self.spec().validation,
             samples: self.samples,
             mode: 0,
             slots: self.workspace.columns * 4,
@@ -362,7 +368,7 @@ impl<'a> Trainer<'a> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let shape = r.params_shape();
         let quads = u64::from(shape.quads);
-        if self.spec.clip_norm.is_some() {
+        if self.spec().clip_norm.is_some() {
             let kernel = gpu.kernel("gradient_norm", &[])?;
             let buffers = [&r.grads, &r.masks, &w.norm_parts];
             program.push(gpu, kernel, &shape, &buffers, quads.div_ceil(256), r.count)?;
@@ -370,7 +376,7 @@ impl<'a> Trainer<'a> {
             let buffers = [&w.norm_parts, &self.hyper, &w.state];
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
-        let kernel = gpu.kernel(optimizer_kernel(&self.spec.optimizer), &[])?;
+        let kernel = gpu.kernel(optimizer_kernel(&self.spec().optimizer), &[])?;
         let buffers = [
             &self.hyper,
             &w.state,
@@ -392,7 +398,7 @@ impl<'a> Trainer<'a> {
         let w = &self.workspace;
         let advance = Advance {
             samples,
-            batch: self.spec.batch,
+            batch: self.spec().batch,
             columns: w.columns,
             steps,
         };

@@ -1,10 +1,10 @@
 //! `dense_*`, `bias_backward` and `partial_sum`.
 
-use crate::reference::compare::{differs_bits, sum_bound};
+use crate::reference::compare::sum_bound;
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
-use crate::reference::device::{Case, gpu, output};
+use crate::reference::device::{Case, gpu, output, tile_constants, twin};
 use crate::reference::dice::Dice;
-use crate::reference::number::{Real, magnitudes, widen};
+use crate::reference::number::{magnitudes, widen};
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
 
@@ -37,37 +37,6 @@ fn shape(size: (u32, u32, u32, u32, bool)) -> DenseShape {
     }
 }
 
-/// Results of one twin.
-fn twin<T: Real>(count: usize, run: impl Fn(&mut [T])) -> Vec<T> {
-    let mut out = widen(&output(count));
-    run(&mut out);
-    out
-}
-
-/// Runs a kernel with every tile; all must give the bits of the first.
-fn with_tiles(
-    case: &Case<'_>,
-    tiles: &[(u32, u32)],
-    count: usize,
-    run: impl Fn((u32, u32), &secateur::gpu::Buffer),
-) -> Vec<f32> {
-    let mut first: Option<Vec<f32>> = None;
-    for &tile in tiles {
-        let buffer = case.with(&output(count));
-        run(tile, &buffer);
-        let got = case.floats(&buffer, output(count).len());
-        if let Some(text) = first.as_ref().and_then(|f| differs_bits(&got, f)) {
-            case.fail(&format!("tile {tile:?} is not tile {:?}: {text}", tiles[0]));
-        }
-        first.get_or_insert(got);
-    }
-    first.unwrap_or_default()
-}
-
-fn constants((rows, cols): (u32, u32)) -> [(&'static str, u32); 2] {
-    [("ROWS", rows), ("COLS", cols)]
-}
-
 fn tiled(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
     u64::from(rows.div_ceil(tile.0)) * u64::from(columns.div_ceil(tile.1))
 }
@@ -83,10 +52,10 @@ fn forward_is_its_twin() {
         let x = dice.values((replicas * u.inputs * u.columns * 4) as usize);
         let count = (replicas * u.outputs * u.columns * 4) as usize;
         let buffers = [case.with(&params), case.with(&x)];
-        let got = with_tiles(&case, DATA_TILES, count, |tile, y| {
+        let got = case.with_tiles(DATA_TILES, count, |tile, y| {
             let invocations = tiled(u.outputs, u.columns, tile);
             let buffers = [&buffers[0], &buffers[1], y];
-            case.run_with(&constants(tile), &u, &buffers, invocations, replicas);
+            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |y| {
             dense_forward(&u, replicas, &widen(&params), &widen(&x), y);
@@ -110,10 +79,10 @@ fn backward_data_is_its_twin() {
         let dy = dice.values((replicas * u.outputs * u.columns * 4) as usize);
         let count = (replicas * u.inputs * u.columns * 4) as usize;
         let buffers = [case.with(&params), case.with(&dy)];
-        let got = with_tiles(&case, DATA_TILES, count, |tile, dx| {
+        let got = case.with_tiles(DATA_TILES, count, |tile, dx| {
             let invocations = tiled(u.inputs, u.columns, tile);
             let buffers = [&buffers[0], &buffers[1], dx];
-            case.run_with(&constants(tile), &u, &buffers, invocations, replicas);
+            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
             dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), dx);
@@ -121,7 +90,9 @@ fn backward_data_is_its_twin() {
         let bound = twin::<f64>(count, |dx| {
             dense_backward_data(&u, replicas, &magnitudes(&params), &magnitudes(&dy), dx);
         });
-        let equal = twin::<f32>(count, |dx| dense_backward_data(&u, replicas, &params, &dy, dx));
+        let equal = twin::<f32>(count, |dx| {
+            dense_backward_data(&u, replicas, &params, &dy, dx)
+        });
         case.check("dx", &got, &exact, &sum_bound(u.outputs, &bound), &equal);
     }
 }
@@ -137,10 +108,10 @@ fn backward_weight_is_its_twin() {
         let dy = dice.values((replicas * u.outputs * u.columns * 4) as usize);
         let count = (replicas * u.param_stride) as usize;
         let buffers = [case.with(&x), case.with(&dy)];
-        let got = with_tiles(&case, WEIGHT_TILES, count, |tile, grads| {
+        let got = case.with_tiles(WEIGHT_TILES, count, |tile, grads| {
             let invocations = tiled(u.outputs, u.inputs, tile);
             let buffers = [&buffers[0], &buffers[1], grads];
-            case.run_with(&constants(tile), &u, &buffers, invocations, replicas);
+            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |grads| {
             dense_backward_weight(&u, replicas, &widen(&x), &widen(&dy), grads);
@@ -187,7 +158,13 @@ fn empty_slots_add_nothing_to_weight_gradients() {
         let case = Case::new(gpu, "dense_backward_weight", &shape);
         // What stands in the inputs of empty slots must not matter, because dY is 0 there.
         let spread = |values: &[f32], rows: u32, filler: f32| -> Vec<f32> {
-            let slot = |k: u32, b: u32| if b < samples { values[at(k, b)] } else { filler };
+            let slot = |k: u32, b: u32| {
+                if b < samples {
+                    values[at(k, b)]
+                } else {
+                    filler
+                }
+            };
             (0..rows)
                 .flat_map(|k| (0..4 * columns).map(move |b| slot(k, b)))
                 .collect()
@@ -195,7 +172,12 @@ fn empty_slots_add_nothing_to_weight_gradients() {
         let x = case.with(&spread(&full_x, inputs, 0.75));
         let dy = case.with(&spread(&full_dy, outputs, 0.0));
         let grads = case.with(&vec![0.0f32; 32]);
-        case.run(&shape, &[&x, &dy, &grads], tiled(outputs, inputs, (4, 4)), 1);
+        case.run(
+            &shape,
+            &[&x, &dy, &grads],
+            tiled(outputs, inputs, (4, 4)),
+            1,
+        );
         case.check_bits("grads", &case.floats(&grads, want.len()), &want);
     }
 }
@@ -205,7 +187,12 @@ fn bias_backward_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(5);
     // (outputs, parts, pixels, columns, replicas)
-    for size in [(1, 1, 1, 1, 1), (10, 1, 1, 16, 3), (7, 5, 9, 3, 2), (130, 2, 3, 1, 1)] {
+    for size in [
+        (1, 1, 1, 1, 1),
+        (10, 1, 1, 16, 3),
+        (7, 5, 9, 3, 2),
+        (130, 2, 3, 1, 1),
+    ] {
         let (outputs, parts, pixels, columns, replicas) = size;
         let u = BiasShape {
             outputs,

@@ -62,7 +62,10 @@ pub fn dense_backward_weight<T: Real>(
             for i in 0..inputs {
                 let mut sum = T::ZERO;
                 for b in 0..slots {
-                    let pair = (dy[(r * outputs + o) * slots + b], x[(r * inputs + i) * slots + b]);
+                    let pair = (
+                        dy[(r * outputs + o) * slots + b],
+                        x[(r * inputs + i) * slots + b],
+                    );
                     sum = fma(pair.0, pair.1, sum);
                 }
                 let at = r * u.param_stride as usize + u.weight_offset as usize;

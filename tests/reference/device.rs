@@ -1,6 +1,7 @@
 //! One device for all tests of a binary, and running one kernel on it.
 
 use super::compare::{differs, differs_bits, differs_words};
+use super::number::{Real, widen};
 use bytemuck::Pod;
 use secateur::gpu::{Buffer, Gpu, GpuOptions, Program};
 use std::fmt::Debug;
@@ -30,7 +31,10 @@ pub fn gpu() -> Option<&'static Gpu> {
             .unwrap_or_else(|e| panic!("{e}\nSECATEUR_NO_GPU=1 skips the tests that need one."));
         if gpu.adapter().kind != "software" {
             // Hardware drivers may fuse multiply-adds and round divisions and roots less than correctly.
-            println!("{}: bits are not compared on hardware", gpu.adapter().line());
+            println!(
+                "{}: bits are not compared on hardware",
+                gpu.adapter().line()
+            );
         }
         Some(gpu)
     };
@@ -94,11 +98,34 @@ impl<'a> Case<'a> {
         self.get(self.gpu.run(&program));
     }
 
+    /// The `count` floats that `run(tile, output)` computes with every tile; all must give the bits of the first, on every
+    /// adapter (design contract 3).
+    pub fn with_tiles(
+        &self,
+        tiles: &[(u32, u32)],
+        count: usize,
+        run: impl Fn((u32, u32), &Buffer),
+    ) -> Vec<f32> {
+        let mut first: Option<Vec<f32>> = None;
+        for &tile in tiles {
+            let buffer = self.with(&output(count));
+            run(tile, &buffer);
+            let got = self.floats(&buffer, count + GUARD);
+            if let Some(text) = first.as_ref().and_then(|f| differs_bits(&got, f)) {
+                self.fail(&format!("tile {tile:?} is not tile {:?}: {text}", tiles[0]));
+            }
+            first.get_or_insert(got);
+        }
+        first.unwrap_or_default()
+    }
+
     /// Compares with the `f64` twin within `allowed`, and with the `f32` twin to the bit where the adapter is a software one.
     pub fn check(&self, what: &str, got: &[f32], exact: &[f64], allowed: &[f64], twin: &[f32]) {
         // A twin that is wrong the same way twice would hide; one that is wrong once is our bug, not the shader's.
         if let Some(text) = differs(twin, exact, allowed) {
-            self.fail(&format!("{what}: the f32 twin is not the f64 twin rounded: {text}"));
+            self.fail(&format!(
+                "{what}: the f32 twin is not the f64 twin rounded: {text}"
+            ));
         }
         if let Some(text) = differs(got, exact, allowed) {
             self.fail(&format!("{what}, against the f64 twin: {text}"));
@@ -136,4 +163,16 @@ impl<'a> Case<'a> {
 /// Room for `count` results and the guard behind them.
 pub fn output(count: usize) -> Vec<f32> {
     vec![UNTOUCHED; count + GUARD]
+}
+
+/// The constants of a register tile.
+pub fn tile_constants((rows, cols): (u32, u32)) -> [(&'static str, u32); 2] {
+    [("ROWS", rows), ("COLS", cols)]
+}
+
+/// What a twin makes of an [`output`].
+pub fn twin<T: Real>(count: usize, run: impl Fn(&mut [T])) -> Vec<T> {
+    let mut out = widen(&output(count));
+    run(&mut out);
+    out
 }

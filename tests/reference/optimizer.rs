@@ -56,7 +56,11 @@ pub fn sgd_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
         let momentum = T::of(h.momentum);
         let g = fma(T::of(h.weight_decay), w, g * T::of(s.clip));
         let v = fma(momentum, v, g);
-        let d = if h.nesterov != 0 { fma(momentum, v, g) } else { v };
+        let d = if h.nesterov != 0 {
+            fma(momentum, v, g)
+        } else {
+            v
+        };
         [fma(-T::of(s.lr), d, w), v, T::ZERO]
     });
     t.moment2 = untouched;

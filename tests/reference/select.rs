@@ -49,7 +49,14 @@ fn each_weight(
 /// The bits of a digit that earlier rounds decided, and where the digit of this round lies.
 fn digit_of(round: u32) -> (u32, u32) {
     let shift = 24 - 8 * (round % 4);
-    (if shift == 24 { 0 } else { u32::MAX << (shift + 8) }, shift)
+    (
+        if shift == 24 {
+            0
+        } else {
+            u32::MAX << (shift + 8)
+        },
+        shift,
+    )
 }
 
 /// histogram[r][g][digit] += keys of group g that match the decided bits, by their next 8 bits. `blocks` is (first key, keys,
@@ -73,7 +80,10 @@ pub fn select_count(
                 let (counted, word) = if t.round < 4 {
                     (key != 0 && key & decided == t.key & decided, key)
                 } else {
-                    (key == t.key && inverse & decided == t.index & decided, inverse)
+                    (
+                        key == t.key && inverse & decided == t.index & decided,
+                        inverse,
+                    )
                 };
                 if counted {
                     histogram[slot * 256 + (word >> shift & 255) as usize] += 1;
@@ -92,7 +102,11 @@ pub fn select_pick(thresholds: &mut [Threshold], histogram: &mut [u32]) {
             digit -= 1;
         }
         let (_, shift) = digit_of(t.round);
-        let word = if t.round < 4 { &mut t.key } else { &mut t.index };
+        let word = if t.round < 4 {
+            &mut t.key
+        } else {
+            &mut t.index
+        };
         *word |= (digit as u32) << shift;
         t.round += 1;
         counts.fill(0);
@@ -126,7 +140,11 @@ pub fn select_write(
 
 /// What selection means: which of `candidates` (index, key) are the `keep` largest, ties to the lower index, 0 never.
 pub fn chosen(candidates: &[(u32, u32)], keep: u32) -> Vec<u32> {
-    let mut order: Vec<_> = candidates.iter().copied().filter(|&(_, k)| k != 0).collect();
+    let mut order: Vec<_> = candidates
+        .iter()
+        .copied()
+        .filter(|&(_, k)| k != 0)
+        .collect();
     order.sort_by_key(|&(index, key)| (std::cmp::Reverse(key), index));
     order.truncate(keep as usize);
     order.into_iter().map(|(index, _)| index).collect()

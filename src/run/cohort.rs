@@ -1,0 +1,133 @@
+//! Which stages can share a cohort, and how many replicas a cohort may have.
+
+use super::verify::model_key;
+use crate::experiment::{Stage, Step};
+use crate::gpu::Gpu;
+use crate::model::Model;
+use crate::prune::{Amount, MaskStep};
+use crate::train::{Memory, Optimizer, TrainSpec};
+
+/// Memory a cohort may take unless `--memory` says otherwise.
+pub const DEFAULT_MEMORY: u64 = 4 << 30;
+/// Replicas per cohort unless `--replicas` says otherwise, on hardware: past this a GPU is full anyway.
+const HARDWARE_REPLICAS: u64 = 64;
+/// On a software adapter replicas gain nothing from company, and smaller cohorts are saved sooner.
+const SOFTWARE_REPLICAS: u64 = 8;
+
+/// What stages must agree in to run in the same dispatches. Only per-replica numbers may differ: amounts, learning rates,
+/// momenta, decay, the norm to clip to.
+pub fn key(stage: &Stage) -> String {
+    let step = match &stage.step {
+        Step::Train(spec) => {
+            let alike = TrainSpec {
+                optimizer: kind_only(&spec.optimizer),
+                clip_norm: spec.clip_norm.map(|_| 1.0),
+                ..spec.clone()
+            };
+            serde_json::to_string(&alike)
+        }
+        Step::Prune(spec) => {
+            let alike = crate::prune::PruneSpec {
+                amount: Amount::Keep(0),
+                ..spec.clone()
+            };
+            serde_json::to_string(&alike)
+        }
+        Step::Mask(MaskStep::Load(path)) => serde_json::to_string(path),
+        Step::Mask(mask) => serde_json::to_string(mask),
+        Step::Restart(restart) => serde_json::to_string(restart),
+    };
+    let kind = match &stage.step {
+        Step::Train(_) => "train",
+        Step::Prune(_) => "prune",
+        Step::Mask(_) => "mask",
+        Step::Restart(_) => "restart",
+    };
+    format!(
+        "{kind} {} {}",
+        step.unwrap_or_default(),
+        model_key(&stage.model)
+    )
+}
+
+/// The optimizer with all numbers that may differ between replicas set to 0.
+fn kind_only(optimizer: &Optimizer) -> Optimizer {
+    match *optimizer {
+        Optimizer::Sgd { .. } => Optimizer::Sgd {
+            lr: 0.0,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        // Adam and AdamW share a kernel, but one name each keeps logs plain.
+        Optimizer::Adam { .. } => Optimizer::Adam {
+            lr: 0.0,
+            beta1: 0.0,
+            beta2: 0.0,
+            eps: 0.0,
+            weight_decay: 0.0,
+        },
+        Optimizer::AdamW { .. } => Optimizer::AdamW {
+            lr: 0.0,
+            beta1: 0.0,
+            beta2: 0.0,
+            eps: 0.0,
+            weight_decay: 0.0,
+        },
+        Optimizer::Adadelta { .. } => Optimizer::Adadelta {
+            lr: 0.0,
+            rho: 0.0,
+            eps: 0.0,
+            weight_decay: 0.0,
+        },
+    }
+}
+
+/// Limits on a cohort.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest storage binding in bytes.
+    pub max_binding: u64,
+    /// Bytes a cohort may take.
+    pub memory: u64,
+    /// Replicas it may have.
+    pub replicas: u64,
+}
+
+impl Limits {
+    /// From the adapter and the user's wishes.
+    pub fn new(gpu: &Gpu, memory: Option<u64>, replicas: Option<u32>) -> Self {
+        let software = gpu.adapter().kind == "software";
+        let usual = if software {
+            SOFTWARE_REPLICAS
+        } else {
+            HARDWARE_REPLICAS
+        };
+        Self {
+            max_binding: gpu.max_binding(),
+            memory: memory.unwrap_or(DEFAULT_MEMORY),
+            replicas: replicas.map_or(usual, u64::from).max(1),
+        }
+    }
+
+    /// How many replicas of `model` may train together.
+    ///
+    /// # Errors
+    /// Not even one fits; names the largest buffer and both limits.
+    pub fn replicas_of(&self, model: &Model, batch: u32) -> Result<usize, String> {
+        let memory = Memory::plan(model, batch);
+        let fit = memory.replicas_that_fit(self.max_binding, self.memory);
+        if fit == 0 {
+            let (largest, bytes) = memory.largest();
+            return Err(format!(
+                "one replica of {} with batch {batch} needs {} MiB, of which {largest} {} MiB; this adapter binds at most {} MiB at once and the limit is {} MiB (--memory). Use a smaller batch or model.",
+                model.name,
+                memory.bytes(1) >> 20,
+                bytes >> 20,
+                self.max_binding >> 20,
+                self.memory >> 20
+            ));
+        }
+        Ok(fit.min(self.replicas) as usize)
+    }
+}

@@ -1,0 +1,97 @@
+//! What can end `secateur run`, and its exit code.
+
+use crate::data::DataError;
+use crate::gpu::GpuError;
+use crate::prune::PruneError;
+use crate::report::PlotError;
+use crate::store::{MaskError, StoreError};
+use crate::train::TrainError;
+
+/// Why an experiment did not finish.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The device failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The data is missing or damaged.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The run folder could not be written or read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mask file does not fit.
+    #[error(transparent)]
+    Mask(#[from] MaskError),
+    /// A plot could not be drawn.
+    #[error(transparent)]
+    Plot(#[from] PlotError),
+    /// Training ended early.
+    #[error("{what}: {source}")]
+    Train {
+        /// Which stage.
+        what: String,
+        /// Why.
+        source: TrainError,
+    },
+    /// A prune or mask step could not be done.
+    #[error("{what}: {source}")]
+    Prune {
+        /// Which stage.
+        what: String,
+        /// Why.
+        source: PruneError,
+    },
+    /// The experiment does not fit its data or this adapter.
+    #[error("the experiment cannot run as it is:\n  {}", .0.join("\n  "))]
+    Experiment(Vec<String>),
+    /// The folder holds results of another adapter.
+    #[error(
+        "{folder} holds results computed on {theirs}, and this is {ours}. Bits differ between adapters, so they are not mixed: choose another folder with --out, or that adapter with --adapter."
+    )]
+    OtherAdapter {
+        /// The run folder.
+        folder: String,
+        /// The adapter in its results.
+        theirs: String,
+        /// The adapter now.
+        ours: String,
+    },
+    /// Ctrl-C.
+    #[error(
+        "interrupted. Finished stages are in {folder}; the same command goes on from there and ends with the same results."
+    )]
+    Interrupted {
+        /// The run folder.
+        folder: String,
+    },
+    /// A stage's saved state is not what this version writes.
+    #[error("{path}: its record cannot be read ({reason}). Remove this file and run the same command again: only this stage is computed again.")]
+    Record {
+        /// The stage file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+impl RunError {
+    /// The exit code of design section 8: 2 experiment, 3 adapter, 4 data, 5 storage, 130 interrupted, 1 anything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Gpu(_)
+            | Self::Train {
+                source: TrainError::Gpu(_),
+                ..
+            }
+            | Self::Prune {
+                source: PruneError::Gpu(_),
+                ..
+            } => 3,
+            Self::Data(_) => 4,
+            Self::Store(_) | Self::Record { .. } => 5,
+            Self::Experiment(_) | Self::Mask(_) | Self::OtherAdapter { .. } => 2,
+            Self::Prune { .. } | Self::Train { .. } | Self::Plot(_) => 1,
+            Self::Interrupted { .. } => 130,
+        }
+    }
+}

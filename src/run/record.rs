@@ -1,0 +1,83 @@
+//! What is remembered of a finished stage beside its weights and mask.
+
+use crate::train::{EpochPoint, Metrics};
+use serde::{Deserialize, Serialize};
+
+/// A number that survives JSON when it is NaN or infinite: the text of the shortest exact decimal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Exact(pub f64);
+
+impl From<Exact> for String {
+    fn from(value: Exact) -> String {
+        value.0.to_string()
+    }
+}
+
+impl TryFrom<String> for Exact {
+    type Error = std::num::ParseFloatError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Exact)
+    }
+}
+
+/// Loss and accuracy in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Mean cross-entropy.
+    pub loss: Exact,
+    /// Percent right.
+    pub accuracy: Exact,
+}
+
+impl From<Metrics> for Score {
+    fn from(m: Metrics) -> Self {
+        Self {
+            loss: Exact(m.loss),
+            accuracy: Exact(m.accuracy),
+        }
+    }
+}
+
+/// One point of a learning curve.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Passes done.
+    pub epoch: u32,
+    /// Optimizer steps done.
+    pub step: u32,
+    /// Learning rate of the last step.
+    pub learning_rate: Exact,
+    /// Over the pass.
+    pub train: Score,
+    /// On the validation split.
+    pub validation: Option<Score>,
+    /// Steps so far whose loss was not finite.
+    pub broken: u32,
+}
+
+impl From<&EpochPoint> for CurvePoint {
+    fn from(p: &EpochPoint) -> Self {
+        Self {
+            epoch: p.epoch,
+            step: p.step,
+            learning_rate: Exact(p.learning_rate),
+            train: p.train.into(),
+            validation: p.validation.map(Score::from),
+            broken: p.broken,
+        }
+    }
+}
+
+/// What a stage leaves behind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The learning curve, of train stages.
+    pub curve: Vec<CurvePoint>,
+    /// Mask violations that the audits found.
+    pub violations: u64,
+    /// At the end of a run: the validation split with the final weights.
+    pub validation: Option<Score>,
+    /// At the end of a run: the test set, read once.
+    pub test: Option<Score>,
+}

@@ -1,0 +1,180 @@
+//! From finished stages to the rows of results.csv and curves.csv.
+
+use super::record::Record;
+use super::steps::tensor_infos;
+use crate::experiment::{Experiment, Plan, Run, Step, Variant};
+use crate::gpu::AdapterDescription;
+use crate::model::Model;
+use crate::prune::{asked_density, kept_per_tensor, tensors_in_scope};
+use crate::store::{CurveRow, RunRow, mask_digest, weights_digest};
+use crate::train::{Snapshot, TrainSpec};
+
+/// What every row repeats.
+pub struct Facts {
+    /// Adapter name and backend.
+    pub adapter: String,
+    /// Driver.
+    pub driver: String,
+    /// Digest of the experiment.
+    pub experiment_digest: String,
+    /// Digests of the datasets.
+    pub data_digest: String,
+}
+
+impl Facts {
+    /// Adapter and driver as results name them.
+    pub fn adapter_name(adapter: &AdapterDescription) -> String {
+        format!("{} ({})", adapter.name, adapter.backend)
+    }
+}
+
+/// The last training of a variant: what its test score is about.
+pub fn last_training(variant: &Variant) -> Option<&TrainSpec> {
+    variant.steps.iter().rev().find_map(|step| match step {
+        Step::Train(spec) => Some(spec),
+        _ => None,
+    })
+}
+
+/// Settings that differ between variants and that no axis of the sweep names: (name, value) per variant of each arm.
+pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
+    let all = |variant: &Variant| -> Vec<(&'static str, String)> {
+        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
+        let mut list = vec![("model", variant.model.name.clone())];
+        if let Some(spec) = last_training(variant) {
+            list.extend([
+                ("dataset", spec.dataset.clone()),
+                ("batch", spec.batch.to_string()),
+                ("length", text(serde_json::to_string(&spec.length))),
+                ("optimizer", text(serde_json::to_string(&spec.optimizer))),
+                ("schedule", text(serde_json::to_string(&spec.schedule))),
+            ]);
+        }
+        list
+    };
+    let variants: Vec<Vec<Vec<(&'static str, String)>>> = experiment
+        .arms
+        .iter()
+        .map(|arm| arm.variants.iter().map(all).collect())
+        .collect();
+    let flat: Vec<&Vec<(&'static str, String)>> = variants.iter().flatten().collect();
+    let varies = |name: &str| {
+        let mut values = flat
+            .iter()
+            .flat_map(|list| list.iter().filter(|(n, _)| *n == name).map(|(_, v)| v));
+        let first = values.next();
+        values.any(|v| Some(v) != first)
+    };
+    // A dataset that only an axis changes already stands under the axis's name.
+    let named_by_axis = |name: &str| {
+        experiment.arms.iter().zip(&variants).all(|(arm, lists)| {
+            arm.variants.iter().zip(lists).all(|(variant, list)| {
+                list.iter()
+                    .filter(|(n, _)| *n == name)
+                    .all(|(_, v)| variant.point.iter().any(|(_, value)| value == v))
+            })
+        })
+    };
+    variants
+        .iter()
+        .map(|arm| {
+            arm.iter()
+                .map(|list| {
+                    list.iter()
+                        .filter(|(n, _)| varies(n) && !named_by_axis(n))
+                        .map(|(n, v)| ((*n).to_owned(), v.clone()))
+                        .collect()
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// The density that a variant's last prune step asks for.
+fn asked(variant: &Variant, model: &Model) -> Option<f64> {
+    variant.steps.iter().rev().find_map(|step| match step {
+        Step::Prune(spec) => {
+            let tensors = tensors_in_scope(model, spec.layers.as_deref()).ok()?;
+            let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
+            Some(asked_density(spec.amount, total))
+        }
+        _ => None,
+    })
+}
+
+/// The row of a finished run. `records` are those of its stages, first to last.
+pub fn run_row(
+    experiment: &Experiment,
+    run: &Run,
+    settings: &[(String, String)],
+    model: &Model,
+    snapshot: &Snapshot,
+    records: &[&Record],
+    facts: &Facts,
+) -> RunRow {
+    let arm = &experiment.arms[run.arm];
+    let variant = &arm.variants[run.variant];
+    let infos = tensor_infos(model);
+    let kept = kept_per_tensor(model, &snapshot.mask);
+    let prunable = || model.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
+    let alive: u64 = prunable().map(|(_, k)| k).sum();
+    let last = records.last();
+    let curve_end = records.iter().rev().find_map(|r| r.curve.last());
+    RunRow {
+        arm: arm.name.clone(),
+        seed: run.seed,
+        point: variant.point.clone(),
+        settings: settings.to_vec(),
+        asked_density: asked(variant, model),
+        density: alive as f64 / model.prunable() as f64,
+        layer_density: prunable()
+            .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))
+            .collect(),
+        train_loss: curve_end.map(|p| p.train.loss.0),
+        validation_loss: last.and_then(|r| r.validation).map(|s| s.loss.0),
+        validation_accuracy: last.and_then(|r| r.validation).map(|s| s.accuracy.0),
+        test_loss: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.loss.0),
+        test_accuracy: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.accuracy.0),
+        mask_violations: records.iter().map(|r| r.violations).sum(),
+        weights_digest: weights_digest(&infos, &snapshot.weights),
+        mask_digest: mask_digest(&infos, &snapshot.mask),
+        adapter: facts.adapter.clone(),
+        driver: facts.driver.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        experiment_digest: facts.experiment_digest.clone(),
+        data_digest: facts.data_digest.clone(),
+    }
+}
+
+/// The curve rows of a finished run.
+pub fn curve_rows(
+    experiment: &Experiment,
+    plan: &Plan,
+    run: &Run,
+    records: &[&Record],
+) -> Vec<CurveRow> {
+    let arm = &experiment.arms[run.arm];
+    let variant = &arm.variants[run.variant];
+    let mut rows = Vec::new();
+    for (&id, record) in run.stages.iter().zip(records) {
+        let stage = &plan.stages[id];
+        let Step::Train(spec) = &stage.step else {
+            continue;
+        };
+        rows.extend(record.curve.iter().map(|point| CurveRow {
+            arm: arm.name.clone(),
+            seed: run.seed,
+            point: variant.point.clone(),
+            train_step: stage.train_ordinal,
+            dataset: spec.dataset.clone(),
+            epoch: point.epoch,
+            step: point.step,
+            learning_rate: point.learning_rate.0,
+            train_loss: point.train.loss.0,
+            train_accuracy: point.train.accuracy.0,
+            validation_loss: point.validation.map(|s| s.loss.0),
+            validation_accuracy: point.validation.map(|s| s.accuracy.0),
+        }));
+    }
+    rows
+}

@@ -1,0 +1,244 @@
+//! One cohort through one step.
+
+use super::error::RunError;
+use super::interrupt;
+use super::progress::Meter;
+use super::record::{CurvePoint, Record};
+use crate::data::Dataset;
+use crate::experiment::{Stage, Step};
+use crate::gpu::{Gpu, Program};
+use crate::model::Model;
+use crate::ops::Tiles;
+use crate::prune::{self, MaskStep, PruneError, PruneSpec};
+use crate::store::{TensorInfo, load_mask};
+use crate::train::{
+    Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer, scales,
+};
+use std::sync::Arc;
+
+/// What a step needs to know of the world.
+pub struct Context<'a> {
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// Register tiles.
+    pub tiles: Tiles,
+    /// The dataset that the cohort trains or is tested on, in both places.
+    pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
+}
+
+/// A stage's outcome.
+pub struct Outcome {
+    /// Weights and mask.
+    pub snapshot: Arc<Snapshot>,
+    /// Curves, scores and violations.
+    pub record: Record,
+}
+
+/// The store's view of a model's tensors.
+pub fn tensor_infos(model: &Model) -> Vec<TensorInfo> {
+    model
+        .tensors
+        .iter()
+        .map(|t| TensorInfo {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            offset: t.offset,
+            prunable: t.prunable,
+        })
+        .collect()
+}
+
+fn key_of(stage: &Stage) -> Key {
+    Key {
+        seed: stage.seed,
+        fresh: stage.fresh_ordinal,
+        train: stage.train_ordinal,
+        select: stage.step_ordinal,
+    }
+}
+
+/// Brings a cohort onto the GPU: each stage from its parent's snapshot, or freshly initialised where it has none.
+fn place(
+    gpu: &Gpu,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    parents: &[Option<Arc<Snapshot>>],
+) -> Result<Replicas, RunError> {
+    let keys: Vec<Key> = stages.iter().map(|s| key_of(s)).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys)?;
+    if parents.iter().any(Option::is_none) {
+        replicas.initialise(gpu)?;
+    }
+    if parents.iter().any(Option::is_some) {
+        let fresh = replicas.download(gpu)?;
+        let all: Vec<&Snapshot> = parents
+            .iter()
+            .zip(&fresh)
+            .map(|(parent, fresh)| parent.as_deref().unwrap_or(fresh))
+            .collect();
+        replicas.upload(gpu, &all)?;
+    }
+    Ok(replicas)
+}
+
+/// Runs one step for stages that share a cohort key. `what` names them in errors; `ends[i]`: a run ends with stage i, so the
+/// test set is read (`tested` is the spec of the run's last training).
+///
+/// # Errors
+/// Whatever ends a run; see [`RunError`].
+pub fn execute(
+    context: &Context<'_>,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    parents: &[Option<Arc<Snapshot>>],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<Vec<Outcome>, RunError> {
+    let gpu = context.gpu;
+    let pruning = |source: PruneError| RunError::Prune {
+        what: what.to_owned(),
+        source,
+    };
+    let replicas = place(gpu, model, stages, parents)?;
+    let mut records = vec![Record::default(); stages.len()];
+    match &stages[0].step {
+        Step::Train(_) => records = train(context, &replicas, stages, meter, what)?,
+        Step::Prune(_) => {
+            let specs: Vec<&PruneSpec> = stages
+                .iter()
+                .filter_map(|s| match &s.step {
+                    Step::Prune(spec) => Some(spec),
+                    _ => None,
+                })
+                .collect();
+            prune::prune(gpu, &replicas, &specs).map_err(pruning)?;
+        }
+        // The mask stays, and `initialise` zeroes what it does not keep. `init` draws what the last `fresh` drew: the
+        // stage's key holds that restart's number.
+        Step::Restart(_) => replicas.initialise(gpu)?,
+        Step::Mask(MaskStep::Shuffle) => prune::shuffle_masks(gpu, &replicas).map_err(pruning)?,
+        Step::Mask(MaskStep::Random) => prune::randomise_masks(gpu, &replicas).map_err(pruning)?,
+        Step::Mask(MaskStep::Transfer) => {}
+        Step::Mask(MaskStep::Release) => {
+            let words = model.mask_words() * stages.len();
+            gpu.write(&replicas.masks, 0, &vec![u32::MAX; words])?;
+        }
+        Step::Mask(MaskStep::Load(path)) => {
+            let mut mask = load_mask(path, &tensor_infos(model))?;
+            mask.resize(model.mask_words(), u32::MAX);
+            gpu.write(&replicas.masks, 0, &mask.repeat(stages.len()))?;
+            let mut program = Program::new("mask apply");
+            replicas.record_mask_apply(gpu, &mut program)?;
+            gpu.run(&program)?;
+        }
+    }
+    let snapshots = replicas.download(gpu)?;
+    Ok(snapshots
+        .into_iter()
+        .zip(records)
+        .map(|(snapshot, record)| Outcome {
+            snapshot: Arc::new(snapshot),
+            record,
+        })
+        .collect())
+}
+
+fn train(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<Vec<Record>, RunError> {
+    let specs: Vec<&TrainSpec> = stages
+        .iter()
+        .filter_map(|s| match &s.step {
+            Step::Train(spec) => Some(spec),
+            _ => None,
+        })
+        .collect();
+    let failed = |source: TrainError| match source {
+        TrainError::Interrupted => RunError::Interrupted {
+            folder: String::new(),
+        },
+        source => RunError::Train {
+            what: what.to_owned(),
+            source,
+        },
+    };
+    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
+    let scales = scales(&specs[0].normalise, data);
+    let mut trainer = Trainer::new(
+        context.gpu,
+        replicas,
+        resident,
+        &specs,
+        &scales,
+        context.tiles,
+    )
+    .map_err(failed)?;
+    let points = trainer
+        .train(&mut |p| {
+            meter.within(p.steps * p.samples_per_step);
+            !interrupt::asked()
+        })
+        .map_err(failed)?;
+    Ok(points
+        .iter()
+        .map(|points| Record {
+            curve: points.iter().map(CurvePoint::from).collect(),
+            violations: points.iter().map(|p| u64::from(p.violations)).sum(),
+            ..Record::default()
+        })
+        .collect())
+}
+
+fn no_data(what: &str) -> RunError {
+    RunError::Experiment(vec![format!("{what}: no dataset was loaded for it")])
+}
+
+/// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
+///
+/// # Errors
+/// The device failed.
+pub fn score(
+    context: &Context<'_>,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    specs: &[&TrainSpec],
+    outcomes: &mut [&mut Outcome],
+    what: &str,
+) -> Result<(), RunError> {
+    let failed = |source: TrainError| RunError::Train {
+        what: what.to_owned(),
+        source,
+    };
+    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
+    let keys: Vec<Key> = stages.iter().map(|s| key_of(s)).collect();
+    let replicas = Replicas::new(context.gpu, model.clone(), &keys)?;
+    let snapshots: Vec<&Snapshot> = outcomes.iter().map(|o| o.snapshot.as_ref()).collect();
+    replicas.upload(context.gpu, &snapshots)?;
+    let scales = scales(&specs[0].normalise, data);
+    let trainer = Trainer::new(
+        context.gpu,
+        &replicas,
+        resident,
+        specs,
+        &scales,
+        context.tiles,
+    )
+    .map_err(failed)?;
+    let validation = if specs[0].validation > 0 {
+        Some(trainer.evaluate(Part::Validation).map_err(failed)?)
+    } else {
+        None
+    };
+    let test = trainer.evaluate(Part::Test).map_err(failed)?;
+    let violations = trainer.audit_now().map_err(failed)?;
+    for (i, outcome) in outcomes.iter_mut().enumerate() {
+        outcome.record.validation = validation.as_ref().map(|v| v[i].into());
+        outcome.record.test = Some(test[i].into());
+        outcome.record.violations += u64::from(violations[i]);
+    }
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Checks that need the data's shapes and the model's: everything that can be known wrong before anything runs.
+
+use crate::data;
+use crate::experiment::{Experiment, Step};
+use crate::model::{Model, ModelSpec, Shape};
+use crate::prune;
+use crate::train::{TrainSpec, training_samples};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Input shape, classes and training samples of a dataset; samples are unknown before the files are read.
+#[derive(Clone, Copy, Debug)]
+pub struct DataFacts {
+    /// One image.
+    pub shape: Shape,
+    /// Classes.
+    pub classes: usize,
+    /// Training samples, once the dataset is loaded.
+    pub train: Option<u32>,
+}
+
+/// What is known of a dataset without reading its files.
+pub fn known_facts(name: &str) -> Option<DataFacts> {
+    let (channels, height, width, classes) = data::shape_of(name)?;
+    Some(DataFacts {
+        shape: Shape::new(channels, height, width),
+        classes,
+        train: None,
+    })
+}
+
+/// The train steps of an experiment, each dataset once.
+pub fn datasets(experiment: &Experiment) -> Vec<String> {
+    let mut names: Vec<String> = trainings(experiment)
+        .map(|spec| spec.dataset.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn trainings(experiment: &Experiment) -> impl Iterator<Item = &TrainSpec> {
+    experiment
+        .arms
+        .iter()
+        .flat_map(|arm| &arm.variants)
+        .flat_map(|variant| &variant.steps)
+        .filter_map(|step| match step {
+            Step::Train(spec) => Some(spec),
+            _ => None,
+        })
+}
+
+/// The models of an experiment, shapes inferred, by the canonical text of their spec.
+#[derive(Default)]
+pub struct Models(BTreeMap<String, Arc<Model>>);
+
+/// The canonical text that names a model.
+pub fn model_key(spec: &ModelSpec) -> String {
+    serde_json::to_string(&(&spec.layers, spec.init)).unwrap_or_default()
+}
+
+impl Models {
+    /// The model of a spec that was verified.
+    pub fn of(&self, spec: &ModelSpec) -> Option<&Arc<Model>> {
+        self.0.get(&model_key(spec))
+    }
+    /// Every distinct model.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.values()
+    }
+}
+
+/// Builds every model on every dataset it trains on, and counts every prune step.
+///
+/// # Errors
+/// All mistakes, each naming its arm.
+pub fn verify(
+    experiment: &Experiment,
+    facts: &BTreeMap<String, DataFacts>,
+) -> Result<Models, Vec<String>> {
+    let mut models = Models::default();
+    let mut mistakes = Vec::new();
+    for arm in &experiment.arms {
+        for variant in &arm.variants {
+            let place = if variant.point.is_empty() {
+                format!("arm {:?}", arm.name)
+            } else {
+                let point: Vec<String> =
+                    variant.point.iter().map(|(a, v)| format!("{a} = {v}")).collect();
+                format!("arm {:?} at {}", arm.name, point.join(", "))
+            };
+            let mut shape: Option<(String, DataFacts)> = None;
+            for step in &variant.steps {
+                let found = match step {
+                    Step::Train(spec) => {
+                        check_train(&variant.model, spec, facts, &mut shape, &mut models)
+                    }
+                    _ => Ok(()),
+                };
+                if let Err(mistake) = found {
+                    mistakes.push(format!("{place}: {mistake}"));
+                }
+            }
+            let Some(model) = models.of(&variant.model) else {
+                continue;
+            };
+            for step in &variant.steps {
+                if let Step::Prune(spec) = step
+                    && let Err(error) = prune::groups(model, spec)
+                {
+                    mistakes.push(format!("{place}: {error}"));
+                }
+            }
+        }
+    }
+    mistakes.dedup();
+    if mistakes.is_empty() {
+        Ok(models)
+    } else {
+        Err(mistakes)
+    }
+}
+
+fn check_train(
+    model: &ModelSpec,
+    spec: &TrainSpec,
+    facts: &BTreeMap<String, DataFacts>,
+    before: &mut Option<(String, DataFacts)>,
+    models: &mut Models,
+) -> Result<(), String> {
+    let found = facts
+        .get(&spec.dataset)
+        .ok_or_else(|| format!("unknown dataset {:?}", spec.dataset))?;
+    if let Some((name, other)) = before
+        && (other.shape != found.shape || other.classes != found.classes)
+    {
+        return Err(format!(
+            "{name} has {} inputs and {} classes, {} has {} and {}: one network cannot train on both",
+            other.shape, other.classes, spec.dataset, found.shape, found.classes
+        ));
+    }
+    *before = Some((spec.dataset.clone(), *found));
+    let built = Model::new(model, found.shape, found.classes)
+        .map_err(|e| format!("model {} on {}: {e}", model.name, spec.dataset))?;
+    let known = models
+        .0
+        .entry(model_key(model))
+        .or_insert_with(|| Arc::new(built));
+    if known.input != found.shape || known.classes != found.classes {
+        return Err(format!(
+            "model {} is used with inputs of {} elsewhere in this file and of {} on {}; make two experiments of it",
+            model.name, known.input, found.shape, spec.dataset
+        ));
+    }
+    if let Some(train) = found.train {
+        training_samples(spec, train).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}
