@@ -1,4 +1,4 @@
-// key[r][i] = a random word in 1..2^32-1 for weights that exist, 0 for pruned ones.
+// key[r][i] = a random word from 1 to 2^32 - 2 for weights that exist, 0 for pruned ones.
 // Keyed by (seed, tensor, selections so far, i).   One invocation owns one weight of one tensor.
 #import grid
 #import random
@@ -19,5 +19,5 @@ fn random_score(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let key = keys[group.z];
     let word = pcg4d(vec4<u32>(key.x, stream(STREAM_SELECT, u.tensor, key.w), 0u, i)).x;
     let exists = u.revive != 0u || ((masks[group.z * u.mask_words + p / 32u] >> (p % 32u)) & 1u) != 0u;
-    score[group.z * u.param_stride + p] = select(0u, max(word, 1u), exists);
+    score[group.z * u.param_stride + p] = select(0u, clamp(word, 1u, 0xfffffffeu), exists);
 }

@@ -30,7 +30,8 @@ fn permuted(n: u32, seed: u32, stream: u32, step: u32, position: u32) -> u32 {
         var left = x >> half;
         var right = x & low;
         for (var round = 0u; round < 6u; round++) {
-            let mixed = left ^ (pcg4d(vec4<u32>(seed, stream, step, (round << 16u) | right)).x & low);
+            // The upper half of the word: the lowest bits of pcg4d are uneven, which shows when a round uses few of them.
+            let mixed = left ^ ((pcg4d(vec4<u32>(seed, stream, step, (round << 16u) | right)).x >> 16u) & low);
             left = right;
             right = mixed;
         }

@@ -1,4 +1,5 @@
 // Exact top-k by radix select on the pair (key, inverted index), 8 bits a round, 4 rounds on each: ties go to the lower index.
+// Keys stay below 0xffffffff: a rank of 0 ends at the threshold (0xffffffff, 0xffffffff), which none of them may reach.
 // A group is the set over which weights compete. Blocks of at most 8192 keys never straddle groups.
 struct SelectShape {
     blocks: u32,

@@ -125,3 +125,16 @@ fn huge_logits() {
         }
     }
 }
+
+/// One NaN among the logits makes loss and gradient NaN, whichever class it is in, so that the step counts as broken.
+#[test]
+fn nan_is_not_lost() {
+    let mut dice = Dice(44);
+    let size = (10, 16, 2);
+    let mut logits = dice.values(count(size));
+    let slots = 64;
+    for b in 0..slots / 2 {
+        logits[dice.below(10) as usize * slots + b] = f32::NAN;
+    }
+    check(size, "NaN", &logits, &mut dice);
+}

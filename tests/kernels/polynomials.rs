@@ -44,6 +44,9 @@ fn ln_is_within_its_promise() {
         check(f32::from_bits(bits));
     }
     assert!(worst < 3e-7, "{worst:e}");
+    // A loss that is not finite must not become finite.
+    assert!(ln_exact(f32::NAN).is_nan() && ln_exact(-f32::NAN).is_nan());
+    assert_eq!(ln_exact(f32::INFINITY), f32::INFINITY);
 }
 
 /// cos 2 pi u on every argument that `params_init` can ask for.

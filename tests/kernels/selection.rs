@@ -301,9 +301,9 @@ fn one_byte_decides() {
             select("one byte", &[single(&[keys.clone()])], &[vec![keep]], 8192);
         }
     }
-    // The largest key there is, with the index that only it can have.
-    for keep in [1, 2, 3] {
-        let keys = vec![u32::MAX, u32::MAX, u32::MAX - 1, 1];
+    // The largest key there may be: keep 0 must not keep it, nor the index that inverts to the largest word.
+    for keep in [0, 1, 2, 3] {
+        let keys = vec![u32::MAX - 1, u32::MAX - 1, u32::MAX - 2, 1];
         select("largest", &[single(&[keys])], &[vec![keep]], 8192);
     }
 }

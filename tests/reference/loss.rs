@@ -27,13 +27,12 @@ pub fn softmax_loss<T: Real>(
                 (0..classes).for_each(|c| dlogits[at(c)] = T::ZERO);
                 continue;
             }
-            let mut first = 0;
+            let mut top = logits[at(0)];
             for c in 1..classes {
-                if logits[at(c)] > logits[at(first)] {
-                    first = c;
+                if logits[at(c)] > top {
+                    top = logits[at(c)];
                 }
             }
-            let top = logits[at(first)];
             let mut sum = T::ZERO;
             for c in 0..classes {
                 sum = sum + (logits[at(c)] - top).exp();
@@ -43,8 +42,13 @@ pub fn softmax_loss<T: Real>(
                 let target = if c == own { T::ONE } else { T::ZERO };
                 dlogits[at(c)] = ((logits[at(c)] - top).exp() / sum - target) * share;
             }
-            loss[r * slots + b] = sum.ln() + (top - logits[at(own)]);
-            hit[r * slots + b] = u32::from(first == own);
+            let mine = logits[at(own)];
+            loss[r * slots + b] = sum.ln() + (top - mine);
+            // Of equal maxima the first wins, and nothing wins against NaN.
+            let beats = |c: usize| {
+                c == own || mine > logits[at(c)] || (mine == logits[at(c)] && own < c)
+            };
+            hit[r * slots + b] = u32::from((0..classes).all(beats));
         }
     }
 }

@@ -43,7 +43,8 @@ pub fn permuted(n: u32, seed: u32, stream: u32, step: u32, position: u32) -> u32
     loop {
         let (mut left, mut right) = (x >> half, x & low);
         for round in 0..6 {
-            let mixed = left ^ (pcg4d([seed, stream, step, (round << 16) | right])[0] & low);
+            let word = pcg4d([seed, stream, step, (round << 16) | right])[0];
+            let mixed = left ^ ((word >> 16) & low);
             (left, right) = (right, mixed);
         }
         x = (left << half) | right;

@@ -20,12 +20,12 @@ pub fn magnitude_score(
     }
 }
 
-/// score[r][i] = a random word other than 0 for weights that may be selected, else 0. `keys` is (seed, fresh, train, select)
+/// score[r][i] = a random word from 1 to 2^32 - 2 for weights that may be selected, else 0. `keys` is (seed, fresh, train, select)
 /// per replica.
 pub fn random_score(u: &ScoreShape, keys: &[[u32; 4]], masks: &[u32], score: &mut [u32]) {
     for (r, key) in keys.iter().enumerate() {
         each_weight(u, r, masks, score, |i, _| {
-            pcg4d([key[0], stream(STREAM_SELECT, u.tensor, key[3]), 0, i])[0].max(1)
+            pcg4d([key[0], stream(STREAM_SELECT, u.tensor, key[3]), 0, i])[0].clamp(1, u32::MAX - 1)
         });
     }
 }

@@ -1,0 +1,75 @@
+//! A failed command: what to print and the exit code (design section 8).
+
+use secateur::data::DataError;
+use secateur::gpu::GpuError;
+use secateur::run::RunError;
+use secateur::store::{MaskError, StoreError};
+use std::fmt;
+
+/// Exit codes: 2 the experiment or the command line is wrong; 3 no usable adapter; 4 data; 5 storage; 130 interrupted; 1 else.
+pub struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    pub fn experiment(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 2,
+        }
+    }
+    pub fn storage(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            code: 5,
+        }
+    }
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Messages of the experiment checker are whole diagnostics already.
+        if self.message.starts_with("  ") {
+            f.write_str(self.message.trim_end())
+        } else {
+            write!(f, "error: {}", self.message)
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self {
+            message: error.to_string(),
+            code: error.exit_code(),
+        }
+    }
+}
+
+impl From<GpuError> for Failure {
+    fn from(error: GpuError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        RunError::from(error).into()
+    }
+}
+
+impl From<MaskError> for Failure {
+    fn from(error: MaskError) -> Self {
+        RunError::from(error).into()
+    }
+}

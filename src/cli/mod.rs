@@ -1,0 +1,95 @@
+//! The command line: one file per command.
+
+mod adapters;
+mod check;
+mod data;
+mod failure;
+mod model;
+mod plan;
+mod run;
+
+use clap::{Args, Parser, Subcommand};
+use failure::Failure;
+use secateur::experiment::Experiment;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Experiments on pruning neural networks, run entirely by compute shaders, on any GPU.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run an experiment, or go on with one that was interrupted
+    Run(run::Run),
+    /// Check an experiment file without running it
+    Check(check::Check),
+    /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
+    Plan(plan::Plan),
+    /// List the adapters (GPUs and software) that can be used
+    Adapters(adapters::Adapters),
+    /// Fetch and look at datasets
+    #[command(subcommand)]
+    Data(data::Data),
+    /// Look at models
+    #[command(subcommand)]
+    Model(model::Model),
+}
+
+/// Which experiment.
+#[derive(Args)]
+struct ExperimentArgs {
+    /// The experiment's TOML file
+    file: PathBuf,
+    /// Override a value, e.g. --set train.batch=32 or --set 'seeds=[7,8]'; may be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    overrides: Vec<String>,
+}
+
+impl ExperimentArgs {
+    fn read(&self) -> Result<Experiment, Failure> {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Experiment::read(&self.file, &self.overrides)
+            .map_err(|e| Failure::experiment(e.render(colour)))
+    }
+}
+
+/// Which adapter.
+#[derive(Args)]
+struct AdapterArgs {
+    /// Adapter by its number or by a part of its name (see `secateur adapters`); the best one if not given
+    #[arg(long, env = "SECATEUR_ADAPTER", value_name = "INDEX|TEXT")]
+    adapter: Option<String>,
+}
+
+/// Where the data is.
+#[derive(Args)]
+struct DataArgs {
+    /// Folder with the datasets; else SECATEUR_DATA, else the user's data folder
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Runs the command and turns its failure into a message and an exit code.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Adapters(args) => adapters::run(&args),
+        Command::Data(args) => data::run(args),
+        Command::Model(args) => model::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

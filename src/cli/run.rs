@@ -1,0 +1,129 @@
+//! `secateur run`.
+
+use super::failure::Failure;
+use super::{AdapterArgs, DataArgs, ExperimentArgs};
+use clap::Args;
+use secateur::data::SearchPath;
+use secateur::gpu::{Gpu, GpuOptions};
+use secateur::ops::Tiles;
+use secateur::report::{Reference, TableOptions, table, table_json};
+use secateur::run::{self, RunOptions, arm_infos, duration};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Run an experiment, or go on with one that was interrupted
+#[derive(Args)]
+pub struct Run {
+    #[command(flatten)]
+    experiment: ExperimentArgs,
+    #[command(flatten)]
+    adapter: AdapterArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// The run folder; runs/<experiment name> if not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Compare every arm with this one, instead of controls with their originals
+    #[arg(long, value_name = "ARM")]
+    reference: Option<String>,
+    /// Memory a cohort may take, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 40))]
+    memory: Option<u64>,
+    /// Replicas that train together, at most; changes speed and memory, never a result
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    replicas: Option<u32>,
+    /// Register tiles as ROWSxCOLS,ROWSxCOLS (forward and backward-data, backward-weight); changes speed, never a result
+    #[arg(long, value_name = "TILES", value_parser = parse_tiles, hide = true)]
+    tiles: Option<Tiles>,
+    /// Print the table as JSON
+    #[arg(long)]
+    json: bool,
+    /// No progress on stderr
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn parse_tiles(text: &str) -> Result<Tiles, String> {
+    let pair = |text: &str| -> Option<(u32, u32)> {
+        let (rows, cols) = text.split_once('x')?;
+        let pair = (rows.parse().ok()?, cols.parse().ok()?);
+        ((1..=64).contains(&pair.0) && (1..=16).contains(&pair.1)).then_some(pair)
+    };
+    text.split_once(',')
+        .and_then(|(data, weight)| {
+            Some(Tiles {
+                data: pair(data)?,
+                weight: pair(weight)?,
+            })
+        })
+        .ok_or_else(|| "expected e.g. 8x2,4x4".to_owned())
+}
+
+pub fn run(args: Run) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let experiment = args.experiment.read()?;
+    let reference = match &args.reference {
+        None => Reference::Own,
+        Some(name) if experiment.arms.iter().any(|arm| arm.name == *name) => {
+            Reference::Arm(name.clone())
+        }
+        Some(name) => {
+            let names: Vec<&str> = experiment.arms.iter().map(|a| a.name.as_str()).collect();
+            return Err(Failure::experiment(format!(
+                "--reference {name:?} is no arm of this experiment; its arms are {names:?}"
+            )));
+        }
+    };
+    let gpu = Gpu::open(&GpuOptions {
+        adapter: args.adapter.adapter,
+        ..GpuOptions::default()
+    })?;
+    if !args.quiet {
+        eprintln!("{}: {}", experiment.name, experiment.title);
+        eprintln!("adapter {}", gpu.adapter().line());
+    }
+    if gpu.adapter().kind == "software" {
+        eprintln!(
+            "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
+        );
+    }
+    let out = args
+        .out
+        .unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
+    let finished = run::run(
+        &experiment,
+        &gpu,
+        &RunOptions {
+            out,
+            search: Some(SearchPath::new(args.data.data)),
+            memory: args.memory.map(|mib| mib << 20),
+            replicas: args.replicas,
+            tiles: args.tiles.unwrap_or_default(),
+            quiet: args.quiet,
+        },
+    )?;
+    let arms = arm_infos(&experiment);
+    if args.json {
+        println!(
+            "{:#}",
+            table_json(&experiment.title, &finished.rows, &arms, &reference)
+        );
+    } else {
+        let options = TableOptions {
+            reference,
+            ..TableOptions::default()
+        };
+        println!(
+            "{}",
+            table(&experiment.title, &finished.rows, &arms, &options)
+        );
+    }
+    if !args.quiet {
+        eprintln!(
+            "results.csv, curves.csv, masks, weights and plots are in {} ({})",
+            finished.folder.display(),
+            duration(begun.elapsed().as_secs_f64())
+        );
+    }
+    Ok(())
+}
