@@ -84,7 +84,11 @@ fn fetch(args: Fetch) -> Result<(), Failure> {
     bar.finish_and_clear();
     let report = report?;
     for file in &report.files {
-        let how = if file.url.is_some() { "fetched" } else { "kept" };
+        let how = if file.url.is_some() {
+            "fetched"
+        } else {
+            "kept"
+        };
         println!("{how} {} ({} bytes)", file.path.display(), file.bytes);
     }
     for note in &report.notes {

@@ -38,7 +38,10 @@ pub fn run(command: Model) -> Result<(), Failure> {
     // All presets so far are for MNIST's shape.
     let model = Network::new(&spec, Shape::new(1, 28, 28), 10)
         .map_err(|e| Failure::experiment(e.to_string()))?;
-    println!("{:<12} {:>12} {:>12} {:>12}", "layer", "output", "parameters", "mult-adds");
+    println!(
+        "{:<12} {:>12} {:>12} {:>12}",
+        "layer", "output", "parameters", "mult-adds"
+    );
     println!("{:<12} {:>12}", "input", model.input.to_string());
     for layer in &model.layers {
         let parameters: usize = model.tensors[layer.tensors.clone()]

@@ -54,6 +54,7 @@ fn parse_tiles(text: &str) -> Result<Tiles, String> {
             Some(Tiles {
                 data: pair(data)?,
                 weight: pair(weight)?,
+                broadcast: false,
             })
         })
         .ok_or_else(|| "expected e.g. 8x2,4x4".to_owned())
@@ -98,7 +99,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
             search: Some(SearchPath::new(args.data.data)),
             memory: args.memory.map(|mib| mib << 20),
             replicas: args.replicas,
-            tiles: args.tiles.unwrap_or_default(),
+            tiles: args.tiles,
             quiet: args.quiet,
         },
     )?;

@@ -24,6 +24,8 @@ pub struct AdapterDescription {
     pub driver: String,
     /// Largest storage binding in bytes: the limit on parameters x replicas and on activations.
     pub max_binding: u64,
+    /// Invocations per subgroup, where subgroup operations are there and every subgroup has the same size.
+    pub subgroup: Option<u32>,
 }
 
 impl AdapterDescription {
@@ -68,6 +70,9 @@ pub(super) fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterDescript
             .trim()
             .to_owned(),
         max_binding: adapter.limits().max_storage_buffer_binding_size,
+        subgroup: (adapter.features().contains(wgpu::Features::SUBGROUP)
+            && info.subgroup_min_size == info.subgroup_max_size)
+            .then_some(info.subgroup_min_size),
     }
 }
 
@@ -100,9 +105,7 @@ pub fn list_adapters() -> Vec<AdapterDescription> {
 }
 
 /// The adapter named by `asked` (an index or part of a name, any case), or the best one.
-pub(super) fn choose(
-    asked: Option<&str>,
-) -> Result<(wgpu::Adapter, AdapterDescription), GpuError> {
+pub(super) fn choose(asked: Option<&str>) -> Result<(wgpu::Adapter, AdapterDescription), GpuError> {
     let adapters = enumerate();
     if adapters.is_empty() {
         return Err(GpuError::NoAdapter);

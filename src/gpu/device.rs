@@ -6,6 +6,7 @@ use super::program::Program;
 use super::{GpuError, Kernel};
 use bytemuck::Pod;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,9 @@ pub struct Gpu {
     pub(super) kernels: KernelCache,
 }
 
+/// Whether some submitted work is done.
+type Ticket = Arc<AtomicBool>;
+
 /// A submission aims at this much work: long enough to hide the host, short enough for watchdogs (Windows resets after 2 s).
 const SUBMISSION_TARGET: Duration = Duration::from_millis(100);
 /// Submissions queued before the host waits for the oldest.
@@ -103,6 +107,7 @@ impl Gpu {
             kind: "other",
             driver: String::new(),
             max_binding: device.limits().max_storage_buffer_binding_size,
+            subgroup: None,
         };
         Self::assemble(device, queue, description, &GpuOptions::default())
     }
@@ -255,8 +260,8 @@ impl Gpu {
             }
             at += piece.len() as u64;
             if bytes.len() > PIECE {
-                let index = self.queue.submit([]);
-                self.wait(index)?;
+                self.queue.submit([]);
+                self.wait(&self.ticket())?;
             }
         }
         self.check()
@@ -284,12 +289,9 @@ impl Gpu {
         )?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.copy_buffer_to_buffer(&buffer.raw, offset, &staging.raw, 0, padded);
-        let index = self.queue.submit([encoder.finish()]);
-        staging
-            .raw
-            .slice(..)
-            .map_async(wgpu::MapMode::Read, |_| {});
-        self.wait(index)?;
+        self.queue.submit([encoder.finish()]);
+        staging.raw.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        self.wait(&self.ticket())?;
         let view = staging
             .raw
             .get_mapped_range(..)
@@ -313,7 +315,7 @@ impl Gpu {
         if let Ok(mut during) = self.faults.during.lock() {
             program.label().clone_into(&mut during);
         }
-        let mut pending: VecDeque<(wgpu::SubmissionIndex, u64)> = VecDeque::new();
+        let mut pending: VecDeque<(Ticket, u64)> = VecDeque::new();
         let (mut sent, mut done) = (0u64, 0u64);
         let mut per_submission = 1u64;
         let mut last = Instant::now();
@@ -324,10 +326,10 @@ impl Gpu {
                 pending.push_back((self.submit(program, count), count));
                 sent += count;
             }
-            let Some((index, count)) = pending.pop_front() else {
+            let Some((ticket, count)) = pending.pop_front() else {
                 break;
             };
-            self.wait(index)?;
+            self.wait(&ticket)?;
             done += count;
             let now = Instant::now();
             let each = (now - last).as_secs_f64() / count as f64;
@@ -349,7 +351,7 @@ impl Gpu {
         self.run_repeated(program, 1, &mut |_| true).map(|_| ())
     }
 
-    fn submit(&self, program: &Program, count: u64) -> wgpu::SubmissionIndex {
+    fn submit(&self, program: &Program, count: u64) -> Ticket {
         let mut encoder = self
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor {
@@ -364,18 +366,33 @@ impl Gpu {
                 program.record(&mut pass);
             }
         }
-        self.queue.submit([encoder.finish()])
+        self.queue.submit([encoder.finish()]);
+        self.ticket()
     }
 
-    fn wait(&self, index: wgpu::SubmissionIndex) -> Result<(), GpuError> {
-        let outcome = self.device.poll(wgpu::PollType::Wait {
-            submission_index: Some(index),
-            timeout: None,
-        });
-        self.check()?;
-        outcome
-            .map(|_| ())
-            .map_err(|e| self.fault(e.to_string()))
+    /// Turns true when everything submitted so far is done.
+    fn ticket(&self) -> Ticket {
+        let done = Ticket::default();
+        let seen = done.clone();
+        self.queue
+            .on_submitted_work_done(move || seen.store(true, Ordering::Release));
+        done
+    }
+
+    /// Sleeps until the ticket's work is done. Waiting inside the driver would be simpler, but software drivers spin
+    /// there and take a core from their own workers (measured on lavapipe 22.3: one of two).
+    fn wait(&self, ticket: &Ticket) -> Result<(), GpuError> {
+        let mut nap = Duration::from_micros(20);
+        loop {
+            let outcome = self.device.poll(wgpu::PollType::Poll);
+            self.check()?;
+            outcome.map_err(|e| self.fault(e.to_string()))?;
+            if ticket.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            std::thread::sleep(nap);
+            nap = (nap * 2).min(Duration::from_millis(1));
+        }
     }
 
     fn fault(&self, reason: String) -> GpuError {

@@ -65,7 +65,9 @@ pub enum GpuError {
         reason: String,
     },
     /// wgpu or the driver rejected something we did: a bug of ours or of the driver.
-    #[error("the GPU reported an error in {during}: {reason}\nThis is a bug in secateur or in the driver; please report it with the output of `secateur adapters`.")]
+    #[error(
+        "the GPU reported an error in {during}: {reason}\nThis is a bug in secateur or in the driver; please report it with the output of `secateur adapters`."
+    )]
     Rejected {
         /// The kernel or buffer.
         during: String,

@@ -109,8 +109,8 @@ fn compile(
 ) -> Result<Kernel, GpuError> {
     let source = source_of(name).ok_or_else(|| rejected(name, "no such kernel"))?;
     let text = assemble(source, constants)?;
-    let parsed = naga::front::wgsl::parse_str(&text)
-        .map_err(|e| rejected(name, e.emit_to_string(&text)))?;
+    let parsed =
+        naga::front::wgsl::parse_str(&text).map_err(|e| rejected(name, e.emit_to_string(&text)))?;
     let entry = parsed
         .entry_points
         .iter()

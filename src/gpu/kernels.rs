@@ -29,11 +29,17 @@ kernels! {
     batch_draw: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
+    dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_backward_data: [Uniform, Read, Read, ReadWrite];
+    dense_backward_data_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_backward_weight: [Uniform, Read, Read, ReadWrite];
+    dense_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     conv_forward: [Uniform, Read, Read, ReadWrite];
+    conv_forward_broadcast: [Uniform, Read, Read, ReadWrite];
     conv_backward_data: [Uniform, Read, Read, ReadWrite];
+    conv_backward_data_broadcast: [Uniform, Read, Read, ReadWrite];
     conv_backward_weight: [Uniform, Read, Read, ReadWrite];
+    conv_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     bias_backward: [Uniform, Read, ReadWrite];
     partial_sum: [Uniform, Read, ReadWrite];
     relu_forward: [Uniform, ReadWrite];
@@ -71,7 +77,8 @@ macro_rules! shared {
 }
 
 shared![
-    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "score", "select", "state"
+    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "score", "select",
+    "state"
 ];
 
 /// The kernel called `name`.

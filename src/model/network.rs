@@ -122,7 +122,8 @@ impl Model {
         if tensors.is_empty() {
             return Err(ShapeError {
                 layer: last.to_owned(),
-                reason: "the model has no weights to train; add a linear or conv2d layer".to_owned(),
+                reason: "the model has no weights to train; add a linear or conv2d layer"
+                    .to_owned(),
             });
         }
         if offset > u32::MAX as usize {

@@ -1,6 +1,5 @@
 //! 2-D convolution (cross-correlation), square kernel, zero padding.
 
-use super::linear::tiles;
 use super::reduce::{record_bias, record_partial_sum};
 use super::{NO_BIAS, Operator, Parameter, Scratch, Site};
 use crate::gpu::{Gpu, GpuError, Program};
@@ -125,7 +124,11 @@ impl Operator for Conv2d {
             fan_in,
             fan_out,
         };
-        if self.bias { vec![weight, bias] } else { vec![weight] }
+        if self.bias {
+            vec![weight, bias]
+        } else {
+            vec![weight]
+        }
     }
 
     fn multiply_adds(&self, input: Shape) -> u64 {
@@ -149,19 +152,30 @@ impl Operator for Conv2d {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        let kernel = gpu.kernel("conv_forward", &site.tiles.data_constants())?;
+        let (kernel, count) = site.tiles.data_kernel(
+            gpu,
+            "conv_forward",
+            "conv_forward_broadcast",
+            [
+                shape.out_channels,
+                site.output.plane() as u32,
+                shape.columns,
+            ],
+        )?;
         let buffers = [site.params, site.x, site.y];
-        let count = site.output.plane() as u64
-            * tiles(shape.out_channels, shape.columns, site.tiles.data);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let taps = self.taps(site.input) as u32;
-        let kernel = gpu.kernel("conv_backward_weight", &site.tiles.weight_constants())?;
+        let (kernel, count) = site.tiles.weight_kernel(
+            gpu,
+            "conv_backward_weight",
+            "conv_backward_weight_broadcast",
+            [shape.out_height, shape.out_channels, taps],
+        )?;
         let buffers = [site.x, site.dy, site.shared];
-        let count = u64::from(shape.out_height) * tiles(shape.out_channels, taps, site.tiles.weight);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         record_partial_sum(
             gpu,
@@ -175,10 +189,13 @@ impl Operator for Conv2d {
             record_bias(gpu, program, site, shape.bias_offset)?;
         }
         if let Some(dx) = site.dx {
-            let kernel = gpu.kernel("conv_backward_data", &site.tiles.data_constants())?;
+            let (kernel, count) = site.tiles.data_kernel(
+                gpu,
+                "conv_backward_data",
+                "conv_backward_data_broadcast",
+                [shape.in_channels, site.input.plane() as u32, shape.columns],
+            )?;
             let buffers = [site.params, site.dy, dx];
-            let count = site.input.plane() as u64
-                * tiles(shape.in_channels, shape.columns, site.tiles.data);
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         Ok(())

@@ -42,11 +42,6 @@ impl Linear {
     }
 }
 
-/// Invocations of a register-tiled kernel.
-pub(super) fn tiles(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
-    u64::from(rows.div_ceil(tile.0)) * u64::from(columns.div_ceil(tile.1))
-}
-
 impl Operator for Linear {
     fn output(&self, input: Shape) -> Result<Shape, String> {
         if self.features == 0 || input.features() == 0 {
@@ -71,7 +66,11 @@ impl Operator for Linear {
             fan_in,
             fan_out,
         };
-        if self.bias { vec![weight, bias] } else { vec![weight] }
+        if self.bias {
+            vec![weight, bias]
+        } else {
+            vec![weight]
+        }
     }
 
     fn multiply_adds(&self, input: Shape) -> u64 {
@@ -93,25 +92,37 @@ impl Operator for Linear {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        let kernel = gpu.kernel("dense_forward", &site.tiles.data_constants())?;
+        let (kernel, count) = site.tiles.data_kernel(
+            gpu,
+            "dense_forward",
+            "dense_forward_broadcast",
+            [shape.outputs, 1, shape.columns],
+        )?;
         let buffers = [site.params, site.x, site.y];
-        let count = tiles(shape.outputs, shape.columns, site.tiles.data);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        let kernel = gpu.kernel("dense_backward_weight", &site.tiles.weight_constants())?;
+        let (kernel, count) = site.tiles.weight_kernel(
+            gpu,
+            "dense_backward_weight",
+            "dense_backward_weight_broadcast",
+            [1, shape.outputs, shape.inputs],
+        )?;
         let buffers = [site.x, site.dy, site.grads];
-        let count = tiles(shape.outputs, shape.inputs, site.tiles.weight);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         if self.bias {
             record_bias(gpu, program, site, shape.bias_offset)?;
         }
         if let Some(dx) = site.dx {
-            let kernel = gpu.kernel("dense_backward_data", &site.tiles.data_constants())?;
+            let (kernel, count) = site.tiles.data_kernel(
+                gpu,
+                "dense_backward_data",
+                "dense_backward_data_broadcast",
+                [shape.inputs, 1, shape.columns],
+            )?;
             let buffers = [site.params, site.dy, dx];
-            let count = tiles(shape.inputs, shape.columns, site.tiles.data);
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         Ok(())

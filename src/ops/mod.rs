@@ -10,6 +10,7 @@ mod loss;
 mod pool;
 mod reduce;
 mod relu;
+mod tiles;
 
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
@@ -18,6 +19,7 @@ pub use loss::{LossShape, record_loss};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, PartialShape};
 pub use relu::Span;
+pub use tiles::Tiles;
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Layer, Shape};
@@ -38,35 +40,6 @@ pub struct Parameter {
     pub fan_in: usize,
     /// Outputs that one input feeds.
     pub fan_out: usize,
-}
-
-/// Register tiles. They change speed only: no sum depends on them (design contract 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tiles {
-    /// Outputs x vec4s of samples per invocation, forward and backward-data.
-    pub data: (u32, u32),
-    /// Outputs x inputs per invocation, backward-weight.
-    pub weight: (u32, u32),
-}
-
-impl Default for Tiles {
-    fn default() -> Self {
-        Self {
-            data: (8, 2),
-            weight: (4, 4),
-        }
-    }
-}
-
-impl Tiles {
-    /// The constants of a forward or backward-data kernel.
-    fn data_constants(&self) -> [(&'static str, u32); 2] {
-        [("ROWS", self.data.0), ("COLS", self.data.1)]
-    }
-    /// The constants of a backward-weight kernel.
-    fn weight_constants(&self) -> [(&'static str, u32); 2] {
-        [("ROWS", self.weight.0), ("COLS", self.weight.1)]
-    }
 }
 
 /// Extra memory a layer needs per replica, in 4-byte words.
@@ -162,12 +135,7 @@ pub trait Operator: Send + Sync {
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
-    fn backward(
-        &self,
-        gpu: &Gpu,
-        program: &mut Program,
-        site: &Site<'_>,
-    ) -> Result<(), GpuError>;
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError>;
 }
 
 /// The registry: which operator runs a layer.

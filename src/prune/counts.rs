@@ -32,7 +32,9 @@ pub enum CountError {
         available: u64,
     },
     /// A total count where every layer rounds its own.
-    #[error("keep = {keep} is one total, but scope \"layer\" has a count per layer; use scope \"global\" or \"uniform\"")]
+    #[error(
+        "keep = {keep} is one total, but scope \"layer\" has a count per layer; use scope \"global\" or \"uniform\""
+    )]
     TotalPerLayer {
         /// Asked for.
         keep: u64,

@@ -10,6 +10,4 @@ pub use counts::{CountError, Group, asked_density, groups, kept_of, tensors_in_s
 pub use criterion::ScoreShape;
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
 pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
-pub use steps::{
-    PruneError, ShuffleShape, kept_per_tensor, prune, randomise_masks, shuffle_masks,
-};
+pub use steps::{PruneError, ShuffleShape, kept_per_tensor, prune, randomise_masks, shuffle_masks};

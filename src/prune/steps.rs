@@ -89,7 +89,10 @@ pub fn prune(gpu: &Gpu, replicas: &Replicas, specs: &[&PruneSpec]) -> Result<(),
         for group in groups {
             let alive: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
             if group.keep > alive {
-                let names = group.tensors.iter().map(|&t| &replicas.model.tensors[t].layer);
+                let names = group
+                    .tensors
+                    .iter()
+                    .map(|&t| &replicas.model.tensors[t].layer);
                 return Err(PruneError::TooFewLeft {
                     keep: group.keep,
                     alive,
@@ -190,7 +193,15 @@ fn keep_largest(
         unordered: &unordered,
     };
     let mut program = Program::new("scores");
-    record_scores(gpu, &mut program, replicas, criterion, &tensors, revive, &to)?;
+    record_scores(
+        gpu,
+        &mut program,
+        replicas,
+        criterion,
+        &tensors,
+        revive,
+        &to,
+    )?;
     gpu.run(&program)?;
     let nans: Vec<u32> = gpu.read(&unordered, 0, replicas.count as usize)?;
     if let Some(replica) = nans.iter().position(|&n| n > 0) {

@@ -65,7 +65,9 @@ pub enum RunError {
         folder: String,
     },
     /// A stage's saved state is not what this version writes.
-    #[error("{path}: its record cannot be read ({reason}). Remove this file and run the same command again: only this stage is computed again.")]
+    #[error(
+        "{path}: its record cannot be read ({reason}). Remove this file and run the same command again: only this stage is computed again."
+    )]
     Record {
         /// The stage file.
         path: String,

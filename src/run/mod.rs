@@ -44,8 +44,8 @@ pub struct RunOptions {
     pub memory: Option<u64>,
     /// Replicas per cohort at most.
     pub replicas: Option<u32>,
-    /// Register tiles.
-    pub tiles: Tiles,
+    /// Kernel variants; the adapter's usual ones if not given.
+    pub tiles: Option<Tiles>,
     /// No progress.
     pub quiet: bool,
 }
@@ -105,11 +105,7 @@ pub fn facts_of(datasets: &BTreeMap<String, Dataset>) -> BTreeMap<String, DataFa
 ///
 /// # Errors
 /// See [`RunError`]; finished stages are safe in the run folder whatever happens.
-pub fn run(
-    experiment: &Experiment,
-    gpu: &Gpu,
-    options: &RunOptions,
-) -> Result<Finished, RunError> {
+pub fn run(experiment: &Experiment, gpu: &Gpu, options: &RunOptions) -> Result<Finished, RunError> {
     interrupt::install();
     let search = options
         .search
@@ -460,7 +456,13 @@ impl<'a> Session<'a> {
             _ => None,
         };
         let begun = Instant::now();
-        let context = context(self.gpu, self.options, self.datasets, &self.resident, dataset);
+        let context = context(
+            self.gpu,
+            self.options,
+            self.datasets,
+            &self.resident,
+            dataset,
+        );
         let mut outcomes =
             steps::execute(&context, &model, &stages, &parents, &mut self.meter, &what)?;
         let seconds = begun.elapsed().as_secs_f64();
@@ -708,7 +710,9 @@ fn context<'c>(
 ) -> Context<'c> {
     Context {
         gpu,
-        tiles: options.tiles,
+        tiles: options
+            .tiles
+            .unwrap_or_else(|| Tiles::for_adapter(gpu.adapter())),
         data: dataset.and_then(|name| Some((datasets.get(name)?, resident.get(name)?))),
     }
 }

@@ -30,9 +30,9 @@ impl Meter {
                 ProgressDrawTarget::hidden()
             },
         );
-        if let Ok(style) = ProgressStyle::with_template(
-            "{bar:30} {percent:>3}% {per_sec} left {eta}  {msg}",
-        ) {
+        if let Ok(style) =
+            ProgressStyle::with_template("{bar:30} {percent:>3}% {per_sec} left {eta}  {msg}")
+        {
             let style = style.with_key(
                 "per_sec",
                 |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {

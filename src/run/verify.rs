@@ -86,8 +86,11 @@ pub fn verify(
             let place = if variant.point.is_empty() {
                 format!("arm {:?}", arm.name)
             } else {
-                let point: Vec<String> =
-                    variant.point.iter().map(|(a, v)| format!("{a} = {v}")).collect();
+                let point: Vec<String> = variant
+                    .point
+                    .iter()
+                    .map(|(a, v)| format!("{a} = {v}"))
+                    .collect();
                 format!("arm {:?} at {}", arm.name, point.join(", "))
             };
             let mut shape: Option<(String, DataFacts)> = None;

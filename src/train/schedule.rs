@@ -11,9 +11,7 @@ pub fn steps_per_epoch(samples: u32, batch: u32) -> u32 {
 pub fn steps_of(length: Length, samples: u32, batch: u32) -> u64 {
     match length {
         Length::Steps(steps) => u64::from(steps),
-        Length::Epochs(epochs) => {
-            u64::from(epochs) * u64::from(steps_per_epoch(samples, batch))
-        }
+        Length::Epochs(epochs) => u64::from(epochs) * u64::from(steps_per_epoch(samples, batch)),
     }
 }
 

@@ -159,9 +159,7 @@ impl<'a> Trainer<'a> {
                 return Err(TrainError::Interrupted);
             }
             done += ran;
-            states = self
-                .gpu
-                .read(&self.workspace.state, 0, states.len())?;
+            states = self.gpu.read(&self.workspace.state, 0, states.len())?;
             let violations = self.audit(&audit)?;
             let validation = if self.spec().validation > 0 {
                 Some(self.evaluate(Part::Validation)?)
@@ -172,7 +170,9 @@ impl<'a> Trainer<'a> {
                 points[r].push(EpochPoint {
                     epoch: done.div_ceil(per_epoch) as u32,
                     step: done as u32,
-                    learning_rate: f64::from(hyper(self.specs[r]).lr * self.table[(done - 1) as usize]),
+                    learning_rate: f64::from(
+                        hyper(self.specs[r]).lr * self.table[(done - 1) as usize],
+                    ),
                     train: Metrics::of(state),
                     validation: validation.as_ref().map(|v| v[r]),
                     violations: violations[r],
@@ -300,12 +300,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Chooses the batch's samples and brings their images in.
-    fn record_batch(
-        &self,
-        program: &mut Program,
-        draw: &Draw,
-        test: bool,
-    ) -> Result<(), GpuError> {
+    fn record_batch(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let split = if test {
             &self.data.test

@@ -18,12 +18,7 @@ pub struct Memory {
 }
 
 /// Names of the flat buffers, each [`Model::floats`] words per replica.
-const FLAT: [&str; 4] = [
-    "parameters",
-    "gradients",
-    "first moments",
-    "second moments",
-];
+const FLAT: [&str; 4] = ["parameters", "gradients", "first moments", "second moments"];
 
 impl Memory {
     /// The plan for `batch` samples.

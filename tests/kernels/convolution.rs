@@ -2,7 +2,7 @@
 
 use crate::reference::compare::sum_bound;
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
-use crate::reference::device::{Case, gpu, tile_constants, twin};
+use crate::reference::device::{Case, broadcast_data, broadcast_weight, gpu, tile_constants, twin};
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use secateur::ops::ConvShape;
@@ -52,6 +52,7 @@ fn values(u: &ConvShape, replicas: u32) -> (usize, usize) {
     (x as usize, y as usize)
 }
 
+/// Shapes with an edge of their own, then thirty at random.
 fn cases() -> Vec<Conv> {
     let conv =
         |image, outputs, [kernel, stride, padding]: [u32; 3], [columns, replicas]: [u32; 2]| Conv {
@@ -64,7 +65,7 @@ fn cases() -> Vec<Conv> {
             replicas,
             bias: (outputs + kernel) % 2 == 0,
         };
-    vec![
+    let mut cases = vec![
         conv((1, 5, 7), 1, [3, 1, 0], [1, 1]),
         conv((3, 8, 8), 9, [3, 1, 1], [2, 2]),
         conv((2, 9, 7), 5, [3, 2, 1], [1, 3]),
@@ -83,7 +84,24 @@ fn cases() -> Vec<Conv> {
         // Steps longer than the kernel leave holes.
         conv((2, 10, 11), 5, [2, 3, 1], [1, 2]),
         conv((1, 28, 28), 8, [5, 1, 0], [4, 1]),
-    ]
+    ];
+    let mut dice = Dice(10);
+    while cases.len() < 45 {
+        let mut upto = |n| 1 + dice.below(n);
+        let image = (upto(9), upto(10), upto(10));
+        let (outputs, kernel, stride) = (upto(18), upto(5), upto(3));
+        let (columns, replicas) = (upto(10), upto(3));
+        let padding = dice.below(kernel);
+        if image.1.min(image.2) + 2 * padding >= kernel {
+            cases.push(conv(
+                image,
+                outputs,
+                [kernel, stride, padding],
+                [columns, replicas],
+            ));
+        }
+    }
+    cases
 }
 
 /// (ROWS, COLS) of the register tile; the first are the shader's own.
@@ -106,6 +124,11 @@ fn forward_is_its_twin() {
             let invocations = u64::from(tiles * u.out_height * u.out_width);
             let buffers = [&buffers[0], &buffers[1], y];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("conv_forward_broadcast", &got, |case, y| {
+            let invocations = broadcast_data(u.out_channels, u.out_height * u.out_width, u.columns);
+            let buffers = [&buffers[0], &buffers[1], y];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |y| {
             conv_forward(&u, replicas, &widen(&params), &widen(&x), y);
@@ -135,6 +158,11 @@ fn backward_data_is_its_twin() {
             let invocations = u64::from(tiles * u.in_height * u.in_width);
             let buffers = [&buffers[0], &buffers[1], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("conv_backward_data_broadcast", &got, |case, dx| {
+            let invocations = broadcast_data(u.in_channels, u.in_height * u.in_width, u.columns);
+            let buffers = [&buffers[0], &buffers[1], dx];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
             conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), dx);
@@ -167,6 +195,11 @@ fn backward_weight_is_its_twin() {
             let invocations = u64::from(tiles * u.out_height);
             let buffers = [&buffers[0], &buffers[1], part];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("conv_backward_weight_broadcast", &got, |case, part| {
+            let invocations = broadcast_weight(u.out_height, u.out_channels, taps);
+            let buffers = [&buffers[0], &buffers[1], part];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |part| {
             conv_backward_weight(&u, replicas, &widen(&x), &widen(&dy), part);

@@ -2,14 +2,19 @@
 
 use crate::reference::compare::sum_bound;
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
-use crate::reference::device::{Case, gpu, output, tile_constants, twin};
+use crate::reference::device::{
+    Case, broadcast_data, broadcast_weight, gpu, output, tile_constants, twin,
+};
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
 
-/// (inputs, outputs, columns, replicas, has a bias): nothing a multiple of a tile, then everything, then long sums.
-const SIZES: &[(u32, u32, u32, u32, bool)] = &[
+/// (inputs, outputs, columns, replicas, has a bias)
+type Size = (u32, u32, u32, u32, bool);
+
+/// Nothing a multiple of a tile, then everything, then long sums.
+const SIZES: &[Size] = &[
     (1, 1, 1, 1, true),
     (3, 5, 1, 2, false),
     (17, 9, 3, 3, true),
@@ -22,7 +27,17 @@ const SIZES: &[(u32, u32, u32, u32, bool)] = &[
 const DATA_TILES: &[(u32, u32)] = &[(8, 2), (4, 1), (1, 1), (2, 3), (5, 2), (16, 1)];
 const WEIGHT_TILES: &[(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
 
-fn shape(size: (u32, u32, u32, u32, bool)) -> DenseShape {
+/// Those, then thirty at random.
+fn sizes() -> Vec<Size> {
+    let mut dice = Dice(7);
+    let random = (0..30).map(|k| {
+        let mut upto = |n| 1 + dice.below(n);
+        (upto(70), upto(40), upto(9), upto(4), k % 2 == 0)
+    });
+    SIZES.iter().copied().chain(random).collect()
+}
+
+fn shape(size: Size) -> DenseShape {
     let (inputs, outputs, columns, _, bias) = size;
     // Odd offsets: nothing may rely on their alignment.
     let weight_offset = 5;
@@ -45,7 +60,7 @@ fn tiled(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
 fn forward_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(1);
-    for &size in SIZES {
+    for size in sizes() {
         let (u, replicas) = (shape(size), size.3);
         let case = Case::new(gpu, "dense_forward", &size);
         let params = dice.values((replicas * u.param_stride) as usize);
@@ -56,6 +71,11 @@ fn forward_is_its_twin() {
             let invocations = tiled(u.outputs, u.columns, tile);
             let buffers = [&buffers[0], &buffers[1], y];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("dense_forward_broadcast", &got, |case, y| {
+            let invocations = broadcast_data(u.outputs, 1, u.columns);
+            let buffers = [&buffers[0], &buffers[1], y];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |y| {
             dense_forward(&u, replicas, &widen(&params), &widen(&x), y);
@@ -72,7 +92,7 @@ fn forward_is_its_twin() {
 fn backward_data_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(2);
-    for &size in SIZES {
+    for size in sizes() {
         let (u, replicas) = (shape(size), size.3);
         let case = Case::new(gpu, "dense_backward_data", &size);
         let params = dice.values((replicas * u.param_stride) as usize);
@@ -83,6 +103,11 @@ fn backward_data_is_its_twin() {
             let invocations = tiled(u.inputs, u.columns, tile);
             let buffers = [&buffers[0], &buffers[1], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("dense_backward_data_broadcast", &got, |case, dx| {
+            let invocations = broadcast_data(u.inputs, 1, u.columns);
+            let buffers = [&buffers[0], &buffers[1], dx];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
             dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), dx);
@@ -101,7 +126,7 @@ fn backward_data_is_its_twin() {
 fn backward_weight_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(3);
-    for &size in SIZES {
+    for size in sizes() {
         let (u, replicas) = (shape(size), size.3);
         let case = Case::new(gpu, "dense_backward_weight", &size);
         let x = dice.values((replicas * u.inputs * u.columns * 4) as usize);
@@ -112,6 +137,11 @@ fn backward_weight_is_its_twin() {
             let invocations = tiled(u.outputs, u.inputs, tile);
             let buffers = [&buffers[0], &buffers[1], grads];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+        });
+        case.check_broadcast("dense_backward_weight_broadcast", &got, |case, grads| {
+            let invocations = broadcast_weight(1, u.outputs, u.inputs);
+            let buffers = [&buffers[0], &buffers[1], grads];
+            case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |grads| {
             dense_backward_weight(&u, replicas, &widen(&x), &widen(&dy), grads);

@@ -27,6 +27,18 @@ const SIZES: &[Size] = &[
     (5, (12, 12), (2, 2), 2, 4, 1),
 ];
 
+/// Those, then thirty at random.
+fn sizes() -> Vec<Size> {
+    let mut dice = Dice(33);
+    let random = (0..30).map(|_| {
+        let mut upto = |n| 1 + dice.below(n);
+        let image = (upto(10), upto(10));
+        let window = (upto(image.0.min(4)), upto(image.1.min(4)));
+        (upto(5), image, window, upto(3), upto(4), upto(3))
+    });
+    SIZES.iter().copied().chain(random).collect()
+}
+
 fn shape((channels, image, window, stride, columns, _): Size) -> PoolShape {
     PoolShape {
         channels,
@@ -55,7 +67,7 @@ fn quads(u: &PoolShape) -> (u32, u32) {
 fn max_pool_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(31);
-    for &size in SIZES {
+    for size in sizes() {
         let (u, replicas) = (shape(size), size.5);
         let (inputs, outputs) = quads(&u);
         let count = (4 * replicas * outputs) as usize;
@@ -109,7 +121,7 @@ fn max_pool_is_its_twin() {
 fn avg_pool_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(32);
-    for &size in SIZES {
+    for size in sizes() {
         let (u, replicas) = (shape(size), size.5);
         let (inputs, outputs) = quads(&u);
         let (from, count) = (

@@ -112,7 +112,10 @@ fn pcg4d_is_even() {
             for bit in 8..32 {
                 let off = [ones, flipped].map(|c| (f64::from(c[lane][bit]) - n / 2.0).abs());
                 let name = format!("key word {word}, lane {lane}, bit {bit}");
-                assert!(off.iter().all(|&o| o < room), "{name}: off by {off:?}, allowed {room}");
+                assert!(
+                    off.iter().all(|&o| o < room),
+                    "{name}: off by {off:?}, allowed {room}"
+                );
             }
         }
         for (at, counts) in bytes.iter().enumerate() {

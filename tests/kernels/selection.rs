@@ -7,19 +7,11 @@ use crate::reference::select::{
     chosen, magnitude_score, random_score, select_count, select_pick, select_write,
 };
 use bytemuck::Zeroable;
-use secateur::gpu::{Buffer, Gpu};
-use secateur::prune::{ScoreShape, SelectShape, Threshold};
+use secateur::gpu::{Buffer, Gpu, Program};
+use secateur::prune::{self, ScoreShape, Segment, SelectShape, Threshold};
 
 /// What stands in masks before a selection; words outside the blocks must keep it.
 const BEFORE: u32 = 0x5a5a_1234;
-
-/// Consecutive keys that one group owns.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    start: u32,
-    count: u32,
-    group: u32,
-}
 
 /// Keys in one buffer. Scores too large for one binding come as several.
 struct Part {
@@ -161,7 +153,52 @@ fn select(name: &str, parts: &[Part], keep: &[Vec<u32>], longest: u32) -> Vec<Ve
             );
         }
     }
+    check_host(&write, gpu, &loaded, keep, &results);
     results
+}
+
+/// The host's selection records the same kernels and gives the same masks, where every group holds as many keys as it keeps.
+fn check_host(
+    case: &Case<'_>,
+    gpu: &'static Gpu,
+    loaded: &[Loaded<'_>],
+    keep: &[Vec<u32>],
+    masks: &[Vec<u32>],
+) {
+    for (r, groups) in keep.iter().enumerate() {
+        for (group, &keep) in groups.iter().enumerate() {
+            let there = |l: &Loaded<'_>| {
+                let own = &l.part.keys[r * l.part.stride as usize..];
+                let of_group = l.part.segments.iter().filter(|s| s.group == group as u32);
+                let keys = of_group.flat_map(|s| &own[s.start as usize..][..s.count as usize]);
+                keys.filter(|&&k| k != 0).count() as u32
+            };
+            if loaded.iter().map(there).sum::<u32>() < keep {
+                return;
+            }
+        }
+    }
+    let before = |m: &Vec<u32>| case.with(&vec![BEFORE; m.len()]);
+    let fresh: Vec<Buffer> = masks.iter().map(before).collect();
+    let parts: Vec<prune::Part<'_>> = loaded
+        .iter()
+        .zip(&fresh)
+        .map(|(l, masks)| prune::Part {
+            score: &l.score,
+            masks,
+            score_stride: l.part.stride,
+            mask_words: l.part.mask_words(),
+            base: l.part.base,
+            segments: &l.part.segments,
+        })
+        .collect();
+    let mut program = Program::new("select");
+    case.get(prune::select(gpu, &mut program, &parts, keep));
+    case.get(gpu.run(&program));
+    for (fresh, masks) in fresh.iter().zip(masks) {
+        let got = case.words(fresh, masks.len());
+        case.check_words("masks of the host's selection", &got, masks);
+    }
 }
 
 /// The mask bits of one group are what a sort says, and as many as asked, or as there are keys.

@@ -45,9 +45,8 @@ pub fn softmax_loss<T: Real>(
             let mine = logits[at(own)];
             loss[r * slots + b] = sum.ln() + (top - mine);
             // Of equal maxima the first wins, and nothing wins against NaN.
-            let beats = |c: usize| {
-                c == own || mine > logits[at(c)] || (mine == logits[at(c)] && own < c)
-            };
+            let beats =
+                |c: usize| c == own || mine > logits[at(c)] || (mine == logits[at(c)] && own < c);
             hit[r * slots + b] = u32::from((0..classes).all(beats));
         }
     }

@@ -30,7 +30,11 @@ pub fn ln_exact(x: f32) -> f32 {
     p = fma(p, q, 0.4);
     p = fma(p, q, 6.666_666_7e-1);
     p = fma(p, q, 2.0);
-    if bits >= 0x7f80_0000 { x } else { fma(e, 0.693_147_18, p * s) }
+    if bits >= 0x7f80_0000 {
+        x
+    } else {
+        fma(e, 0.693_147_18, p * s)
+    }
 }
 
 /// cos(2 pi u) for 0 <= u < 1, absolute error below 3e-7.

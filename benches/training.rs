@@ -1,0 +1,121 @@
+//! Samples per second of whole training steps: `cargo bench --bench training -- --model lenet-300-100 --batch 128`.
+//!
+//! One JSON line per density with `--json`, with the keys that the scripts in `benches/peers/` expect. Inputs are drawn
+//! digits, so nothing is downloaded; a step's cost does not depend on the pixels.
+
+use secateur::data::{self, SearchPath};
+use secateur::gpu::{Gpu, GpuOptions};
+use secateur::model::{Init, Model, ModelSpec, Shape, presets};
+use secateur::ops::Tiles;
+use secateur::train::{
+    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec, Trainer,
+    scales,
+};
+use std::sync::Arc;
+use std::time::Instant;
+
+struct Args {
+    model: String,
+    batch: u32,
+    replicas: u32,
+    seconds: f64,
+    plain: bool,
+}
+
+fn args() -> Args {
+    let mut args = Args {
+        model: "lenet-300-100".to_owned(),
+        batch: 128,
+        replicas: 1,
+        seconds: 10.0,
+        plain: false,
+    };
+    let mut given = std::env::args().skip(1);
+    while let Some(flag) = given.next() {
+        let mut value = || {
+            given
+                .next()
+                .unwrap_or_else(|| panic!("{flag} needs a value"))
+        };
+        match flag.as_str() {
+            "--model" => args.model = value(),
+            "--batch" => args.batch = value().parse().expect("--batch takes a number"),
+            "--replicas" => args.replicas = value().parse().expect("--replicas takes a number"),
+            "--seconds" => args.seconds = value().parse().expect("--seconds takes a number"),
+            "--plain" => args.plain = true,
+            // cargo adds --bench; --json is the only format.
+            "--bench" | "--json" => {}
+            other => panic!("unknown argument {other}"),
+        }
+    }
+    args
+}
+
+fn main() {
+    let args = args();
+    let gpu = Gpu::open(&GpuOptions {
+        adapter: std::env::var("SECATEUR_ADAPTER").ok(),
+        ..GpuOptions::default()
+    })
+    .expect("an adapter");
+    let data = data::load("drawn-digits", &SearchPath::new(None)).expect("drawn data");
+    let spec = ModelSpec {
+        name: args.model.clone(),
+        layers: presets::layers(&args.model).expect("a preset"),
+        init: Init::Pytorch,
+    };
+    let model = Model::new(&spec, Shape::new(1, 28, 28), 10).expect("shapes");
+    let keys: Vec<Key> = (0..args.replicas)
+        .map(|seed| Key {
+            seed,
+            ..Key::default()
+        })
+        .collect();
+    let replicas = Replicas::new(&gpu, Arc::new(model), &keys).expect("replicas");
+    replicas.initialise(&gpu).expect("weights");
+    let resident = ResidentDataset::upload(&gpu, &data).expect("data");
+    let tiles = if args.plain {
+        Tiles::default()
+    } else {
+        Tiles::for_adapter(gpu.adapter())
+    };
+    let train = |steps: u32| {
+        let spec = TrainSpec {
+            dataset: data.name.clone(),
+            batch: args.batch,
+            length: Length::Steps(steps),
+            optimizer: Optimizer::Sgd {
+                lr: 0.01,
+                momentum: 0.9,
+                nesterov: false,
+                weight_decay: 0.0,
+            },
+            schedule: Schedule::Constant,
+            clip_norm: None,
+            validation: 0,
+            samples: None,
+            normalise: Normalise::Measured,
+        };
+        let specs = vec![&spec; args.replicas as usize];
+        let scales = scales(&spec.normalise, &data);
+        let mut trainer =
+            Trainer::new(&gpu, &replicas, &resident, &specs, &scales, tiles).expect("trainer");
+        let begun = Instant::now();
+        trainer.train(&mut |_| true).expect("training");
+        begun.elapsed().as_secs_f64()
+    };
+    // The first steps compile shaders; then a trial tells how many steps fill the time.
+    train(10);
+    let trial = train(20) / 20.0;
+    let steps = ((args.seconds / trial) as u32).max(10);
+    let seconds = train(steps);
+    let rate = f64::from(steps) * f64::from(args.batch) * f64::from(args.replicas) / seconds;
+    println!(
+        "{}",
+        serde_json::json!({
+            "engine": "secateur", "model": args.model, "batch": args.batch, "replicas": args.replicas,
+            "variant": if tiles.broadcast { "broadcast" } else { "register tiles" },
+            "steps": steps, "seconds": seconds, "samples_per_second": rate, "adapter": gpu.adapter().name,
+        })
+    );
+}

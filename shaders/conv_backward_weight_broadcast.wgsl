@@ -1,0 +1,123 @@
+// part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
+// One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
+// Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
+// one row of dY and every lane reads it from there. Same sums in the same order as conv_backward_weight, so the same bits.
+// One invocation owns 8 output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
+#import grid
+#import conv
+@group(0) @binding(0) var<uniform> u: ConvShape;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> part: array<f32>;
+
+// s[c] + y.x x_c.x, then y.y, y.z, y.w: t0..t3 are the four inputs' samples, transposed.
+fn add_samples(s: vec4<f32>, y: vec4<f32>, t0: vec4<f32>, t1: vec4<f32>, t2: vec4<f32>, t3: vec4<f32>) -> vec4<f32> {
+    let s0 = fma(vec4<f32>(y.x), t0, s);
+    let s1 = fma(vec4<f32>(y.y), t1, s0);
+    let s2 = fma(vec4<f32>(y.z), t2, s1);
+    return fma(vec4<f32>(y.w), t3, s2);
+}
+
+// Where a tap's image line starts, its horizontal shift, and whether the line is inside the image.
+struct Tap {
+    line: u32,
+    shift: u32,
+    inside: bool,
+}
+
+fn tap_at(replica: u32, qy: u32, tap: u32) -> Tap {
+    let area = u.kernel * u.kernel;
+    let t = min(tap, u.in_channels * area - 1u);
+    let iy = qy * u.stride + (t / u.kernel) % u.kernel;
+    return Tap(((replica * u.in_channels + t / area) * u.in_height + (iy - u.padding)) * u.in_width, t % u.kernel,
+               iy >= u.padding && iy - u.padding < u.in_height);
+}
+
+fn used(tap: Tap, qx: u32) -> bool {
+    let ix = qx * u.stride + tap.shift;
+    return tap.inside && ix >= u.padding && ix - u.padding < u.in_width;
+}
+
+fn place(tap: Tap, qx: u32) -> u32 {
+    return (tap.line + (qx * u.stride + tap.shift - u.padding)) * u.columns;
+}
+
+fn store(qy: u32, row: u32, tap: u32, replica: u32, s: vec4<f32>) {
+    let taps = u.in_channels * u.kernel * u.kernel;
+    if row >= u.out_channels { return; }
+    let to = ((replica * u.out_height + qy) * u.out_channels + row) * taps + tap;
+    if tap < taps { part[to] = s.x; }
+    if tap + 1u < taps { part[to + 1u] = s.y; }
+    if tap + 2u < taps { part[to + 2u] = s.z; }
+    if tap + 3u < taps { part[to + 3u] = s.w; }
+}
+
+@compute @workgroup_size(64)
+fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    let taps = u.in_channels * u.kernel * u.kernel;
+    // Whole subgroups per row tile: lanes past the last tap repeat it and store nothing.
+    let tap_tiles = (taps + 31u) / 32u * 8u;
+    let row_tiles = (u.out_channels + 7u) / 8u;
+    let tap = (flat % tap_tiles) * 4u;
+    let row = ((flat / tap_tiles) % row_tiles) * 8u;
+    let qy = flat / (tap_tiles * row_tiles);
+    if qy >= u.out_height { return; }
+    let own_row = group.z * u.out_channels + min(row + lane, u.out_channels - 1u);
+    let yat = (own_row * u.out_height + qy) * u.out_width * u.columns;
+    let tap0 = tap_at(group.z, qy, tap);
+    let tap1 = tap_at(group.z, qy, tap + 1u);
+    let tap2 = tap_at(group.z, qy, tap + 2u);
+    let tap3 = tap_at(group.z, qy, tap + 3u);
+    var s0 = vec4<f32>();
+    var s1 = vec4<f32>();
+    var s2 = vec4<f32>();
+    var s3 = vec4<f32>();
+    var s4 = vec4<f32>();
+    var s5 = vec4<f32>();
+    var s6 = vec4<f32>();
+    var s7 = vec4<f32>();
+    for (var qx = 0u; qx < u.out_width; qx++) {
+        let used0 = used(tap0, qx);
+        let x0at = place(tap0, qx);
+        let used1 = used(tap1, qx);
+        let x1at = place(tap1, qx);
+        let used2 = used(tap2, qx);
+        let x2at = place(tap2, qx);
+        let used3 = used(tap3, qx);
+        let x3at = place(tap3, qx);
+        for (var b = 0u; b < u.columns; b++) {
+            let own = dy[yat + qx * u.columns + b];
+            // fma(dy, 0, s) = s: a tap outside the image adds nothing.
+            var x0 = vec4<f32>();
+            if used0 { x0 = x[x0at + b]; }
+            var x1 = vec4<f32>();
+            if used1 { x1 = x[x1at + b]; }
+            var x2 = vec4<f32>();
+            if used2 { x2 = x[x2at + b]; }
+            var x3 = vec4<f32>();
+            if used3 { x3 = x[x3at + b]; }
+            let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+            let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+            let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+            let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+            s0 = add_samples(s0, subgroupBroadcast(own, 0u), t0, t1, t2, t3);
+            s1 = add_samples(s1, subgroupBroadcast(own, 1u), t0, t1, t2, t3);
+            s2 = add_samples(s2, subgroupBroadcast(own, 2u), t0, t1, t2, t3);
+            s3 = add_samples(s3, subgroupBroadcast(own, 3u), t0, t1, t2, t3);
+            s4 = add_samples(s4, subgroupBroadcast(own, 4u), t0, t1, t2, t3);
+            s5 = add_samples(s5, subgroupBroadcast(own, 5u), t0, t1, t2, t3);
+            s6 = add_samples(s6, subgroupBroadcast(own, 6u), t0, t1, t2, t3);
+            s7 = add_samples(s7, subgroupBroadcast(own, 7u), t0, t1, t2, t3);
+        }
+    }
+    store(qy, row + 0u, tap, group.z, s0);
+    store(qy, row + 1u, tap, group.z, s1);
+    store(qy, row + 2u, tap, group.z, s2);
+    store(qy, row + 3u, tap, group.z, s3);
+    store(qy, row + 4u, tap, group.z, s4);
+    store(qy, row + 5u, tap, group.z, s5);
+    store(qy, row + 6u, tap, group.z, s6);
+    store(qy, row + 7u, tap, group.z, s7);
+}

@@ -1,0 +1,79 @@
+// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
+// Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
+// one row of dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
+// One invocation owns 8 outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
+#import grid
+#import dense
+@group(0) @binding(0) var<uniform> u: DenseShape;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> grads: array<f32>;
+
+// s[c] + y.x x_c.x, then y.y, y.z, y.w: t0..t3 are the four inputs' samples, transposed.
+fn add_samples(s: vec4<f32>, y: vec4<f32>, t0: vec4<f32>, t1: vec4<f32>, t2: vec4<f32>, t3: vec4<f32>) -> vec4<f32> {
+    let s0 = fma(vec4<f32>(y.x), t0, s);
+    let s1 = fma(vec4<f32>(y.y), t1, s0);
+    let s2 = fma(vec4<f32>(y.z), t2, s1);
+    return fma(vec4<f32>(y.w), t3, s2);
+}
+
+fn store(row: u32, column: u32, replica: u32, s: vec4<f32>) {
+    if row >= u.outputs { return; }
+    let to = replica * u.param_stride + u.weight_offset + row * u.inputs + column;
+    if column < u.inputs { grads[to] = s.x; }
+    if column + 1u < u.inputs { grads[to + 1u] = s.y; }
+    if column + 2u < u.inputs { grads[to + 2u] = s.z; }
+    if column + 3u < u.inputs { grads[to + 3u] = s.w; }
+}
+
+@compute @workgroup_size(64)
+fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    // Whole subgroups per row tile: lanes past the last input repeat it and store nothing.
+    let tiles = (u.inputs + 31u) / 32u * 8u;
+    let column = (flat % tiles) * 4u;
+    let row = (flat / tiles) * 8u;
+    if row >= u.outputs { return; }
+    let yat = (group.z * u.outputs + min(row + lane, u.outputs - 1u)) * u.columns;
+    let xbase = group.z * u.inputs;
+    let x0at = (xbase + min(column, u.inputs - 1u)) * u.columns;
+    let x1at = (xbase + min(column + 1u, u.inputs - 1u)) * u.columns;
+    let x2at = (xbase + min(column + 2u, u.inputs - 1u)) * u.columns;
+    let x3at = (xbase + min(column + 3u, u.inputs - 1u)) * u.columns;
+    var s0 = vec4<f32>();
+    var s1 = vec4<f32>();
+    var s2 = vec4<f32>();
+    var s3 = vec4<f32>();
+    var s4 = vec4<f32>();
+    var s5 = vec4<f32>();
+    var s6 = vec4<f32>();
+    var s7 = vec4<f32>();
+    for (var b = 0u; b < u.columns; b++) {
+        let own = dy[yat + b];
+        let x0 = x[x0at + b];
+        let x1 = x[x1at + b];
+        let x2 = x[x2at + b];
+        let x3 = x[x3at + b];
+        let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+        let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+        let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+        let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+        s0 = add_samples(s0, subgroupBroadcast(own, 0u), t0, t1, t2, t3);
+        s1 = add_samples(s1, subgroupBroadcast(own, 1u), t0, t1, t2, t3);
+        s2 = add_samples(s2, subgroupBroadcast(own, 2u), t0, t1, t2, t3);
+        s3 = add_samples(s3, subgroupBroadcast(own, 3u), t0, t1, t2, t3);
+        s4 = add_samples(s4, subgroupBroadcast(own, 4u), t0, t1, t2, t3);
+        s5 = add_samples(s5, subgroupBroadcast(own, 5u), t0, t1, t2, t3);
+        s6 = add_samples(s6, subgroupBroadcast(own, 6u), t0, t1, t2, t3);
+        s7 = add_samples(s7, subgroupBroadcast(own, 7u), t0, t1, t2, t3);
+    }
+    store(row + 0u, column, group.z, s0);
+    store(row + 1u, column, group.z, s1);
+    store(row + 2u, column, group.z, s2);
+    store(row + 3u, column, group.z, s3);
+    store(row + 4u, column, group.z, s4);
+    store(row + 5u, column, group.z, s5);
+    store(row + 6u, column, group.z, s6);
+    store(row + 7u, column, group.z, s7);
+}
