@@ -54,7 +54,8 @@ pub fn kept_of(amount: Amount, total: u64) -> u64 {
 /// The density that an amount asks for, of `total` weights.
 pub fn asked_density(amount: Amount, total: u64) -> f64 {
     match amount {
-        Amount::Sparsity(sparsity) => 1.0 - sparsity,
+        // 1 - 0.95 is 0.050000000000000044; what was asked for is 0.05.
+        Amount::Sparsity(sparsity) => ((1.0 - sparsity) * 1e12).round() / 1e12,
         Amount::Density(density) => density,
         Amount::Keep(keep) => keep as f64 / total.max(1) as f64,
     }

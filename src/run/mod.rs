@@ -343,14 +343,14 @@ impl<'a> Session<'a> {
                 .stages
                 .iter()
                 .any(|s| s.parent == Some(id) && needed.contains(&s.id));
-            if has_children_to_compute || self.ends.contains_key(&id) {
-                self.snapshots.insert(id, outcome.snapshot);
+            // Parents come before children, so the records of the whole history are there.
+            self.snapshots.insert(id, outcome.snapshot);
+            self.emit_rows(id)?;
+            if !has_children_to_compute {
+                self.snapshots.remove(&id);
             }
         }
-        for &id in &saved {
-            self.emit_rows(id)?;
-        }
-        Ok(())
+        self.write_tables()
     }
 
     fn load(&self, id: usize) -> Result<Outcome, RunError> {
@@ -442,10 +442,11 @@ impl<'a> Session<'a> {
         let model = self.model_of(stages[0])?;
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
+        let mut batch = 1;
         if let Step::Train(spec) = &stages[0].step {
+            batch = u64::from(spec.batch);
             self.meter.say(&what);
-            let name = spec.dataset.clone();
-            self.make_resident(&name)?;
+            self.make_resident(&spec.dataset)?;
         }
         let parents: Vec<Option<Arc<Snapshot>>> = stages
             .iter()
@@ -471,13 +472,14 @@ impl<'a> Session<'a> {
         for (&id, outcome) in cohort.iter().zip(outcomes) {
             self.keep(id, outcome, &model)?;
         }
+        self.write_tables()?;
         if samples > 0 {
             self.folder.append_times(&[TimeRow {
                 stage: stages[0].digest.clone(),
                 what,
                 adapter: self.facts.adapter.clone(),
                 replicas: cohort.len() as u32,
-                steps: samples / cohort.len() as u64,
+                steps: samples / cohort.len() as u64 / batch,
                 samples,
                 seconds,
                 samples_per_second: samples as f64 / seconds.max(1e-9),
@@ -637,7 +639,7 @@ impl<'a> Session<'a> {
             self.rows.insert(number, row);
             self.curves.insert(number, curve);
         }
-        self.write_tables()
+        Ok(())
     }
 
     fn write_tables(&self) -> Result<(), RunError> {

@@ -40,8 +40,9 @@ const LEARNING_RATE: f64 = 0.01;
 /// Steps before the warm-up may end, however stable they are.
 const WARM_UP_STEPS: usize = 20;
 
-/// The warm-up ends after this long even if steps still vary.
-const WARM_UP_LIMIT: Duration = Duration::from_secs(120);
+/// The warm-up ends this long after those steps even if later ones still vary. Compiling and tuning kernels during the
+/// first steps may itself take minutes, so it does not count.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Steps between two synchronisations last at least this long, so that waiting for the device costs next to nothing.
 const STRETCH: Duration = Duration::from_millis(500);
@@ -111,9 +112,14 @@ struct Figure {
 fn measure<N: Network>(network: N, arguments: &Arguments, device: &Device) -> Figure {
     let mut training = Training::new(network, arguments.batch, device);
 
-    // Kernels are compiled and tuned during the first steps, so the length of a stretch is found here as well.
     let warm_up = Instant::now();
     let first_loss = training.stretch(1);
+    while training.steps < WARM_UP_STEPS {
+        training.stretch(1);
+    }
+
+    // Rarer kernels may still be compiled and tuned. The length of a stretch is found here as well.
+    let settling = Instant::now();
     let mut stretch = 1;
     let mut recent = Vec::new();
     loop {
@@ -127,15 +133,12 @@ fn measure<N: Network>(network: N, arguments: &Arguments, device: &Device) -> Fi
             recent.push(taken.as_secs_f64());
         }
         let last = &recent[recent.len().saturating_sub(STABLE_STRETCHES)..];
-        let stable = last.len() == STABLE_STRETCHES && {
-            let slowest = last.iter().copied().fold(f64::MIN, f64::max);
-            let fastest = last.iter().copied().fold(f64::MAX, f64::min);
-            slowest <= fastest * STABLE_RATIO
-        };
-        if stable && training.steps >= WARM_UP_STEPS {
+        let slowest = last.iter().copied().fold(f64::MIN, f64::max);
+        let fastest = last.iter().copied().fold(f64::MAX, f64::min);
+        if last.len() == STABLE_STRETCHES && slowest <= fastest * STABLE_RATIO {
             break;
         }
-        if warm_up.elapsed() > WARM_UP_LIMIT {
+        if settling.elapsed() > WARM_UP_LIMIT {
             eprintln!(
                 "the steps still vary by more than 10% after {WARM_UP_LIMIT:?}; timing them all the same"
             );

@@ -1,0 +1,1151 @@
+//! The contracts on masks, counts, audits and cohorts, at the library's own doors; each on the adapter, against plain Rust.
+
+mod common;
+
+use common::{Dice, dataset, gpu};
+use secateur::data::Dataset;
+use secateur::gpu::{Gpu, Program};
+use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::ops::Tiles;
+use secateur::prune::{
+    self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
+};
+use secateur::train::{
+    EpochPoint, Key, Length, Normalise, Optimizer, Part as Samples, Replicas, ResidentDataset,
+    Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
+};
+use std::sync::Arc;
+
+// ---------------------------------------------------------------------------------------------------------------- models
+
+fn linear(features: usize, bias: bool) -> Layer {
+    Layer::Linear { features, bias }
+}
+
+fn model(layers: Vec<Layer>, input: Shape, classes: usize) -> Arc<Model> {
+    let spec = ModelSpec {
+        name: "custom".to_owned(),
+        layers: presets::with_names(layers),
+        init: Init::Pytorch,
+    };
+    Arc::new(Model::new(&spec, input, classes).unwrap())
+}
+
+fn preset(name: &str) -> Model {
+    let spec = ModelSpec {
+        name: name.to_owned(),
+        layers: presets::layers(name).expect("a preset"),
+        init: Init::Pytorch,
+    };
+    Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap()
+}
+
+/// Tensor sizes that are multiples of nothing: 999, 27, 270 and 10.
+fn odd_model() -> Arc<Model> {
+    let layers = vec![linear(27, true), Layer::Relu, linear(10, true)];
+    model(layers, Shape::flat(37), 10)
+}
+
+fn weights_per_tensor(model: &Model) -> Vec<(String, usize)> {
+    let weights = model.tensors.iter().filter(|t| t.prunable);
+    weights.map(|t| (t.layer.clone(), t.count)).collect()
+}
+
+#[test]
+fn presets_have_the_published_sizes() {
+    let lenet = preset("lenet-300-100");
+    assert_eq!((lenet.parameters(), lenet.prunable()), (266_610, 266_200));
+    assert_eq!(lenet.multiply_adds(), 266_200);
+
+    let cnn = preset("mnist-cnn");
+    assert_eq!((cnn.parameters(), cnn.prunable()), (1_199_882, 1_199_648));
+    let sizes: Vec<usize> = weights_per_tensor(&cnn).iter().map(|w| w.1).collect();
+    assert_eq!(sizes, [288, 18_432, 1_179_648, 1_280]);
+    // 26 x 26 x 288 + 24 x 24 x 18,432 + the two linear layers.
+    assert_eq!(cnn.multiply_adds(), 194_688 + 10_616_832 + 1_180_928);
+
+    let lenet5 = preset("lenet-5");
+    assert_eq!((lenet5.parameters(), lenet5.prunable()), (61_706, 61_470));
+    assert_eq!(
+        presets::names().len(),
+        3,
+        "a new preset needs its sizes here"
+    );
+}
+
+// -------------------------------------------------------------------------------------------------------------- selection
+
+fn keys(count: usize) -> Vec<Key> {
+    (0..count as u32)
+        .map(|seed| Key {
+            seed,
+            ..Key::default()
+        })
+        .collect()
+}
+
+fn spec(scope: Scope, amount: Amount) -> PruneSpec {
+    PruneSpec {
+        criterion: Criterion::Magnitude,
+        scope,
+        amount,
+        layers: None,
+    }
+}
+
+/// A replica with these numbers in every tensor, and a full mask.
+fn filled(model: &Model, mut number: impl FnMut() -> f32) -> Snapshot {
+    let mut weights = vec![0.0; model.floats];
+    for tensor in &model.tensors {
+        weights[tensor.offset..][..tensor.count].fill_with(&mut number);
+    }
+    Snapshot {
+        weights,
+        mask: vec![u32::MAX; model.mask_words()],
+    }
+}
+
+fn kept(mask: &[u32], index: usize) -> bool {
+    mask[index / 32] >> (index % 32) & 1 == 1
+}
+
+/// What pruning must leave: in each group, of the weights that exist, the largest by absolute value, the lower index first
+/// among equals.
+fn by_sort(model: &Model, before: &Snapshot, spec: &PruneSpec) -> Snapshot {
+    let mut after = before.clone();
+    for group in prune::groups(model, spec).unwrap() {
+        let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
+        let mut there: Vec<usize> = tensors
+            .flat_map(|t| t.offset..t.offset + t.count)
+            .filter(|&i| kept(&before.mask, i))
+            .collect();
+        let size = |i: usize| before.weights[i].abs().to_bits();
+        there.sort_by_key(|&i| (std::cmp::Reverse(size(i)), i));
+        for &i in &there[group.keep as usize..] {
+            after.mask[i / 32] &= !(1 << (i % 32));
+            after.weights[i] = 0.0;
+        }
+    }
+    after
+}
+
+/// First difference of two replicas, bit by bit.
+fn difference(got: &Snapshot, want: &Snapshot) -> Option<String> {
+    if let Some(i) = (0..want.mask.len() * 32).find(|&i| kept(&got.mask, i) != kept(&want.mask, i))
+    {
+        return Some(format!("weight {i}: kept is {}", kept(&got.mask, i)));
+    }
+    (0..want.weights.len())
+        .find(|&i| got.weights[i].to_bits() != want.weights[i].to_bits())
+        .map(|i| {
+            format!(
+                "weight {i}: {:e}, not {:e}",
+                got.weights[i], want.weights[i]
+            )
+        })
+}
+
+fn on_gpu(gpu: &Gpu, model: &Arc<Model>, snapshots: &[Snapshot]) -> Replicas {
+    let replicas = Replicas::new(gpu, model.clone(), &keys(snapshots.len())).unwrap();
+    let all: Vec<&Snapshot> = snapshots.iter().collect();
+    replicas.upload(gpu, &all).unwrap();
+    replicas
+}
+
+/// Prunes replicas together, each by its own amount, and compares masks and weights with a sort, bit by bit.
+fn prune_and_compare(gpu: &Gpu, model: &Arc<Model>, before: &[Snapshot], specs: &[PruneSpec]) {
+    let replicas = on_gpu(gpu, model, before);
+    let all: Vec<&PruneSpec> = specs.iter().collect();
+    prune::prune(gpu, &replicas, &all).unwrap();
+    let after = replicas.download(gpu).unwrap();
+    for (r, spec) in specs.iter().enumerate() {
+        let want = by_sort(model, &before[r], spec);
+        if let Some(text) = difference(&after[r], &want) {
+            panic!("replica {r} of {}, {spec:?}: {text}", specs.len());
+        }
+    }
+}
+
+const TINY: f32 = f32::from_bits(1);
+
+/// Weights that break selections: ties without end, zeros of both signs, numbers too small to be normal, infinities.
+fn adversaries(model: &Model) -> Vec<(&'static str, Snapshot)> {
+    let mut dice = Dice(1);
+    let mut from = |list: &'static [f32]| {
+        let mut own = Dice(dice.next());
+        filled(model, move || list[own.below(list.len() as u64) as usize])
+    };
+    let mut random = Dice(2);
+    let mut steep = Dice(3);
+    vec![
+        ("all equal", from(&[0.5])),
+        ("all zero", from(&[0.0])),
+        ("zeros of both signs", from(&[0.0, -0.0])),
+        (
+            "ones of both signs and zeros",
+            from(&[1.0, -1.0, 0.0, -0.0]),
+        ),
+        ("three sizes", from(&[0.25, -0.25, 0.5, -0.5, 1.0])),
+        (
+            "the smallest there are",
+            from(&[TINY, -TINY, 2.0 * TINY, 3.0 * TINY, f32::MIN_POSITIVE, -0.0]),
+        ),
+        (
+            "the largest there are",
+            from(&[f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 1.0]),
+        ),
+        ("random", filled(model, || random.unit())),
+        (
+            "of all sizes",
+            filled(model, || {
+                steep.unit() * (steep.below(70) as f32 - 40.0).exp2()
+            }),
+        ),
+    ]
+}
+
+#[test]
+fn pruning_keeps_the_largest_of_adversarial_weights() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let all = model.prunable() as u64;
+    for (name, snapshot) in adversaries(&model) {
+        println!("{name}");
+        // Eight replicas that start alike and keep different numbers.
+        let amounts = [0, 1, 31, all / 3, all / 2, all - 32, all - 1, all];
+        let specs = amounts.map(|keep| spec(Scope::Global, Amount::Keep(keep)));
+        prune_and_compare(gpu, &model, &vec![snapshot.clone(); 8], &specs);
+        for scope in [Scope::Layer, Scope::Uniform] {
+            let amounts = [0.0, 1.0, 0.9, 0.975, 0.3333, 0.5];
+            let specs = amounts.map(|s| spec(scope, Amount::Sparsity(s)));
+            prune_and_compare(gpu, &model, &vec![snapshot.clone(); 6], &specs);
+        }
+    }
+}
+
+#[test]
+fn counts_are_exact_in_every_scope() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(4);
+    let before = filled(&model, || dice.unit());
+    for (scope, amount, want) in [
+        (Scope::Global, Amount::Keep(17), None),
+        (Scope::Global, Amount::Density(0.1), None),
+        // 999 / 2 and 270 / 2, halves to even: 499.5 removed becomes 500.
+        (Scope::Layer, Amount::Sparsity(0.5), Some([499, 135])),
+        (Scope::Layer, Amount::Density(0.01), Some([10, 3])),
+        // 127 of 1,269: shares 99.98 and 27.02.
+        (Scope::Uniform, Amount::Keep(127), Some([100, 27])),
+        (Scope::Uniform, Amount::Keep(1), Some([1, 0])),
+        // 0.025 x 1,269 = 31.725 -> 32: shares 25.19 and 6.81.
+        (Scope::Uniform, Amount::Sparsity(0.975), Some([25, 7])),
+    ] {
+        let replicas = on_gpu(gpu, &model, std::slice::from_ref(&before));
+        prune::prune(gpu, &replicas, &[&spec(scope, amount)]).unwrap();
+        let after = &replicas.download(gpu).unwrap()[0];
+        let counts = kept_per_tensor(&model, &after.mask);
+        let [fc1, bias1, fc2, bias2] = counts[..] else {
+            panic!("{counts:?}")
+        };
+        assert_eq!([bias1, bias2], [27, 10], "biases are never pruned");
+        match (amount, want) {
+            (_, Some(want)) => assert_eq!([fc1, fc2], want, "{scope:?} {amount:?}"),
+            (Amount::Keep(keep), _) => assert_eq!(fc1 + fc2, keep),
+            (Amount::Density(density), _) => {
+                assert_eq!(fc1 + fc2, (density * 1269.0).round() as u64);
+            }
+            _ => unreachable!(),
+        }
+        let zeros = |t: usize| {
+            let tensor = &model.tensors[t];
+            let own = &after.weights[tensor.offset..][..tensor.count];
+            own.iter().filter(|w| w.to_bits() == 0).count() as u64
+        };
+        assert_eq!(
+            (zeros(0), zeros(2)),
+            (999 - fc1, 270 - fc2),
+            "all others are 0"
+        );
+    }
+}
+
+#[test]
+fn layers_out_of_scope_are_left_alone() {
+    let Some(gpu) = gpu() else { return };
+    let layers = vec![linear(33, false), linear(20, true), linear(10, true)];
+    let model = model(layers, Shape::flat(21), 10);
+    let mut dice = Dice(5);
+    let mut before = filled(&model, || dice.unit());
+    // What is out of scope is not even looked at.
+    before.weights[model.tensors[3].offset + 7] = f32::NAN;
+    let of = |scope, amount, layers: &[&str]| PruneSpec {
+        layers: Some(layers.iter().map(|&l| l.to_owned()).collect()),
+        ..spec(scope, amount)
+    };
+    for scope in [Scope::Global, Scope::Uniform, Scope::Layer] {
+        let some = of(scope, Amount::Sparsity(0.9), &["fc1", "fc2"]);
+        prune_and_compare(gpu, &model, std::slice::from_ref(&before), &[some]);
+    }
+    let first = of(Scope::Global, Amount::Keep(0), &["fc2"]);
+    let replicas = on_gpu(gpu, &model, std::slice::from_ref(&before));
+    prune::prune(gpu, &replicas, &[&first]).unwrap();
+    let after = &replicas.download(gpu).unwrap()[0];
+    // fc1, fc2 and its bias, fc3 and its bias.
+    assert_eq!(kept_per_tensor(&model, &after.mask), [693, 0, 20, 200, 10]);
+}
+
+#[test]
+fn pruning_again_only_takes_from_what_is_left() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(6);
+    // Many ties, so that a wrong order of the indices would bring weights back.
+    let mut before = filled(&model, || (dice.below(4) as f32 - 1.5) * 0.5);
+    for keep in [900, 900, 411, 33, 1, 0] {
+        let step = spec(Scope::Global, Amount::Keep(keep));
+        prune_and_compare(gpu, &model, std::slice::from_ref(&before), &[step.clone()]);
+        before = by_sort(&model, &before, &step);
+    }
+    // Random scores, too, never bring a weight back.
+    let mut dice = Dice(7);
+    let half = by_sort(
+        &model,
+        &filled(&model, || dice.unit()),
+        &spec(Scope::Global, Amount::Keep(600)),
+    );
+    let replicas = on_gpu(gpu, &model, &[half.clone(), half.clone()]);
+    let random = PruneSpec {
+        criterion: Criterion::Random,
+        ..spec(Scope::Global, Amount::Keep(200))
+    };
+    prune::prune(gpu, &replicas, &[&random, &random]).unwrap();
+    let after = replicas.download(gpu).unwrap();
+    for snapshot in &after {
+        let counts = kept_per_tensor(&model, &snapshot.mask);
+        assert_eq!(counts[0] + counts[2], 200);
+        let back = half
+            .mask
+            .iter()
+            .zip(&snapshot.mask)
+            .any(|(old, new)| new & !old != 0);
+        assert!(!back, "a pruned weight came back");
+    }
+    assert_ne!(
+        after[0].mask, after[1].mask,
+        "each seed draws its own scores"
+    );
+}
+
+#[test]
+fn weights_that_are_nan_are_refused() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(8);
+    let good = filled(&model, || dice.unit());
+    let mut bad = good.clone();
+    let second = model.tensors[2].offset;
+    for (i, nan) in [
+        (0, f32::NAN),
+        (998, -f32::NAN),
+        (second + 3, f32::from_bits(0x7f80_0001)),
+    ] {
+        bad.weights[i] = nan;
+    }
+    // A bias has no rank to lose.
+    bad.weights[model.tensors[1].offset] = f32::NAN;
+    let replicas = on_gpu(gpu, &model, &[good.clone(), bad.clone()]);
+    let half = spec(Scope::Global, Amount::Density(0.5));
+    match prune::prune(gpu, &replicas, &[&half, &half]) {
+        Err(PruneError::NotANumber { count, replica }) => assert_eq!((count, replica), (3, 1)),
+        other => panic!("{other:?}"),
+    }
+    for (snapshot, before) in replicas.download(gpu).unwrap().iter().zip([&good, &bad]) {
+        assert_eq!(
+            difference(snapshot, before),
+            None,
+            "nothing may have changed"
+        );
+    }
+    // Random scores rank them all the same.
+    let random = PruneSpec {
+        criterion: Criterion::Random,
+        ..half
+    };
+    prune::prune(gpu, &replicas, &[&random, &random]).unwrap();
+}
+
+#[test]
+fn asking_for_more_than_is_left_is_refused() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(9);
+    let full = filled(&model, || dice.unit());
+    let few = by_sort(&model, &full, &spec(Scope::Layer, Amount::Density(0.1)));
+    let replicas = on_gpu(gpu, &model, &[full.clone(), few.clone()]);
+    let (all, some) = (
+        spec(Scope::Global, Amount::Keep(1000)),
+        spec(Scope::Global, Amount::Keep(128)),
+    );
+    match prune::prune(gpu, &replicas, &[&all, &some]) {
+        Err(PruneError::TooFewLeft {
+            keep,
+            alive,
+            layers,
+        }) => {
+            assert_eq!((keep, alive), (128, 127));
+            assert!(layers.contains("fc1") && layers.contains("fc2"), "{layers}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let half = spec(Scope::Layer, Amount::Density(0.5));
+    match prune::prune(gpu, &replicas, &[&half, &half]) {
+        Err(PruneError::TooFewLeft {
+            keep,
+            alive,
+            layers,
+        }) => {
+            assert_eq!((keep, alive, layers.as_str()), (500, 100, "fc1"));
+        }
+        other => panic!("{other:?}"),
+    }
+    for (snapshot, before) in replicas.download(gpu).unwrap().iter().zip([&full, &few]) {
+        assert_eq!(
+            difference(snapshot, before),
+            None,
+            "nothing may have changed"
+        );
+    }
+    let exactly = spec(Scope::Global, Amount::Keep(127));
+    prune::prune(gpu, &replicas, &[&exactly, &exactly]).unwrap();
+}
+
+/// `count` weights in one or two layers, two replicas, many ties: the counts named in the design and the plans.
+fn prune_large(gpu: &Gpu, inputs: usize, layers: Vec<Layer>, classes: usize, count: usize) {
+    let model = model(layers, Shape::flat(inputs), classes);
+    assert_eq!(model.prunable(), count);
+    let (mut fine, mut coarse) = (Dice(10), Dice(11));
+    let before = [
+        filled(&model, || fine.unit()),
+        // 1,024 sizes: thousands of ties at every threshold.
+        filled(&model, || (coarse.unit() * 1024.0).round() / 1024.0),
+    ];
+    let global = [0.975, 0.5].map(|s| spec(Scope::Global, Amount::Sparsity(s)));
+    prune_and_compare(gpu, &model, &before, &global);
+    let uniform = [1.0 / 3.0, 0.01].map(|d| spec(Scope::Uniform, Amount::Density(d)));
+    prune_and_compare(gpu, &model, &before, &uniform);
+}
+
+#[test]
+fn a_thousand_scores() {
+    let Some(gpu) = gpu() else { return };
+    prune_large(gpu, 100, vec![linear(10, false)], 10, 1_000);
+}
+
+#[test]
+fn the_266_200_scores_of_lenet() {
+    let Some(gpu) = gpu() else { return };
+    let layers = vec![linear(300, true), linear(100, true), linear(10, true)];
+    prune_large(gpu, 784, layers, 10, 266_200);
+}
+
+#[test]
+fn four_million_scores() {
+    let Some(gpu) = gpu() else { return };
+    let layers = vec![linear(2048, true), linear(50, true)];
+    prune_large(gpu, 2048, layers, 50, 4_296_704);
+}
+
+#[test]
+#[ignore = "2 GiB of memory and a minute on a software adapter; run with --ignored"]
+fn thirty_million_scores() {
+    let Some(gpu) = gpu() else { return };
+    let layers = vec![linear(6000, true), linear(10, true)];
+    prune_large(gpu, 5000, layers, 10, 30_060_000);
+}
+
+/// Scores that lie in several buffers: one selection over all of them, ties by the index over all.
+#[test]
+fn scores_in_several_parts_are_one_selection() {
+    let Some(gpu) = gpu() else { return };
+    const REPLICAS: usize = 3;
+    // (base, stride, segments as (start, count, group)): more than one block, odd ends, gaps, one group in all three parts.
+    type Plan = (u32, u32, &'static [(u32, u32, u32)]);
+    let plans: [Plan; 3] = [
+        (0, 20_032, &[(0, 20_001, 0)]),
+        (
+            20_032,
+            9_024,
+            &[(0, 33, 1), (64, 8_192, 0), (8_256, 700, 1)],
+        ),
+        (1 << 30, 128, &[(32, 77, 0)]),
+    ];
+    for sizes in [1, 3, 50_000] {
+        let mut dice = Dice(sizes);
+        let scores: Vec<Vec<u32>> = plans
+            .iter()
+            .map(|(_, stride, _)| {
+                let number = |_| 1 + dice.below(sizes) as u32;
+                (0..*stride as usize * REPLICAS).map(number).collect()
+            })
+            .collect();
+        let keep = [vec![14_000, 1], vec![0, 733], vec![28_270, 300]];
+        let buffers: Vec<_> = plans
+            .iter()
+            .zip(&scores)
+            .map(|((_, stride, _), scores)| {
+                let words = vec![u32::MAX; *stride as usize / 32 * REPLICAS];
+                let score = gpu.buffer_with("scores", scores).unwrap();
+                (score, gpu.buffer_with("masks", &words).unwrap())
+            })
+            .collect();
+        let segments: Vec<Vec<Segment>> = plans
+            .iter()
+            .map(|(_, _, list)| {
+                let segment = |&(start, count, group)| Segment {
+                    start,
+                    count,
+                    group,
+                };
+                list.iter().map(segment).collect()
+            })
+            .collect();
+        let parts: Vec<Part<'_>> = (0..3)
+            .map(|p| Part {
+                score: &buffers[p].0,
+                masks: &buffers[p].1,
+                score_stride: plans[p].1,
+                mask_words: plans[p].1 / 32,
+                base: plans[p].0,
+                segments: &segments[p],
+            })
+            .collect();
+        let mut program = Program::new("selection");
+        prune::select(gpu, &mut program, &parts, &keep).unwrap();
+        gpu.run(&program).unwrap();
+        let masks: Vec<Vec<u32>> = (0..3)
+            .map(|p| {
+                let words = plans[p].1 as usize / 32 * REPLICAS;
+                gpu.read(&buffers[p].1, 0, words).unwrap()
+            })
+            .collect();
+        for (replica, keep) in keep.iter().enumerate() {
+            for group in 0..2 {
+                // (score, index over all parts, kept)
+                let mut list: Vec<(u32, u64, bool)> = Vec::new();
+                for (p, (base, stride, own)) in plans.iter().enumerate() {
+                    for &(start, count, of) in own.iter().filter(|s| s.2 == group) {
+                        assert_eq!(of, group);
+                        for i in start..start + count {
+                            let at = replica * *stride as usize + i as usize;
+                            let bit = kept(&masks[p], at);
+                            list.push((scores[p][at], u64::from(base + i), bit));
+                        }
+                    }
+                }
+                list.sort_by_key(|&(score, index, _)| (std::cmp::Reverse(score), index));
+                let n = keep[group as usize] as usize;
+                let wrong = list.iter().enumerate().find(|(k, item)| item.2 != (*k < n));
+                assert_eq!(
+                    wrong, None,
+                    "replica {replica}, group {group}, {sizes} sizes"
+                );
+            }
+        }
+    }
+}
+
+/// Shuffled and random masks keep the counts of every layer, differ between seeds, and leave nothing outside.
+#[test]
+fn mask_controls_keep_every_layers_count() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(12);
+    let full = filled(&model, || dice.unit() + 1.5);
+    let sparse = by_sort(&model, &full, &spec(Scope::Global, Amount::Keep(100)));
+    let counts = kept_per_tensor(&model, &sparse.mask);
+    for shuffle in [true, false] {
+        let replicas = on_gpu(gpu, &model, &vec![sparse.clone(); 3]);
+        if shuffle {
+            prune::shuffle_masks(gpu, &replicas).unwrap();
+        } else {
+            prune::randomise_masks(gpu, &replicas).unwrap();
+        }
+        let after = replicas.download(gpu).unwrap();
+        for snapshot in &after {
+            assert_eq!(kept_per_tensor(&model, &snapshot.mask), counts);
+            assert_ne!(snapshot.mask, sparse.mask);
+            for tensor in &model.tensors {
+                for i in tensor.offset..tensor.offset + tensor.count {
+                    let weight = snapshot.weights[i];
+                    let stays = kept(&snapshot.mask, i) && kept(&sparse.mask, i);
+                    let want = if stays { sparse.weights[i] } else { 0.0 };
+                    assert_eq!(weight.to_bits(), want.to_bits(), "{} {i}", tensor.name);
+                }
+            }
+        }
+        assert_ne!(after[0].mask, after[1].mask);
+        assert_ne!(after[1].mask, after[2].mask);
+    }
+}
+
+// --------------------------------------------------------------------------------------------------------------- training
+
+const SIDE: usize = 10;
+
+/// A dataset on the host and on the device.
+struct World {
+    data: Dataset,
+    resident: ResidentDataset,
+}
+
+impl World {
+    fn new(gpu: &Gpu, data: Dataset) -> Self {
+        let resident = ResidentDataset::upload(gpu, &data).unwrap();
+        Self { data, resident }
+    }
+    fn scales(&self) -> Vec<[f32; 2]> {
+        scales(&Normalise::Measured, &self.data)
+    }
+}
+
+fn flat_model() -> Arc<Model> {
+    let layers = vec![
+        Layer::Flatten,
+        linear(17, true),
+        Layer::Relu,
+        linear(10, true),
+    ];
+    model(layers, Shape::new(1, SIDE, SIDE), 10)
+}
+
+/// Every kind of layer.
+fn conv_model() -> Arc<Model> {
+    let conv = |channels, kernel, stride, padding| Layer::Conv2d {
+        channels,
+        kernel,
+        stride,
+        padding,
+        bias: true,
+    };
+    let layers = vec![
+        conv(5, 3, 1, 1),
+        Layer::Relu,
+        Layer::MaxPool {
+            window: 2,
+            stride: 2,
+        },
+        Layer::Dropout {
+            p: 0.25,
+            channels: true,
+        },
+        conv(6, 3, 2, 1),
+        Layer::Relu,
+        Layer::AvgPool {
+            window: Some(2),
+            stride: 1,
+        },
+        Layer::Flatten,
+        Layer::Dropout {
+            p: 0.5,
+            channels: false,
+        },
+        linear(10, true),
+    ];
+    model(layers, Shape::new(1, SIDE, SIDE), 10)
+}
+
+fn sgd(lr: f64, momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
+    Optimizer::Sgd {
+        lr,
+        momentum,
+        nesterov,
+        weight_decay,
+    }
+}
+
+/// One of each kind, with everything switched on that could move a pruned weight.
+fn optimizers() -> [Optimizer; 5] {
+    [
+        sgd(0.1, 0.9, false, 0.01),
+        sgd(0.1, 0.9, true, 0.01),
+        Optimizer::Adam {
+            lr: 0.01,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            weight_decay: 0.01,
+        },
+        Optimizer::AdamW {
+            lr: 0.01,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            weight_decay: 0.1,
+        },
+        Optimizer::Adadelta {
+            lr: 1.0,
+            rho: 0.9,
+            eps: 1e-6,
+            weight_decay: 0.01,
+        },
+    ]
+}
+
+fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
+    TrainSpec {
+        dataset: "spots".to_owned(),
+        // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
+        batch: 22,
+        length,
+        optimizer,
+        schedule: Schedule::Step {
+            every: Length::Steps(3),
+            factor: 0.7,
+        },
+        clip_norm: None,
+        validation: 20,
+        samples: None,
+        normalise: Normalise::Measured,
+    }
+}
+
+fn trainer<'a>(
+    gpu: &'a Gpu,
+    world: &'a World,
+    replicas: &'a Replicas,
+    specs: &'a [&'a TrainSpec],
+    tiles: Tiles,
+) -> Trainer<'a> {
+    Trainer::new(
+        gpu,
+        replicas,
+        &world.resident,
+        specs,
+        &world.scales(),
+        tiles,
+    )
+    .unwrap()
+}
+
+fn usual(gpu: &Gpu) -> Tiles {
+    Tiles::for_adapter(gpu.adapter())
+}
+
+/// Trains these replicas together; gives weights, masks and curves.
+fn train(
+    gpu: &Gpu,
+    world: &World,
+    model: &Arc<Model>,
+    cohort: &[(Key, Snapshot, TrainSpec)],
+    tiles: Tiles,
+) -> Vec<(Snapshot, Vec<EpochPoint>)> {
+    let keys: Vec<Key> = cohort.iter().map(|c| c.0).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
+    replicas.upload(gpu, &snapshots).unwrap();
+    let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
+    let points = trainer(gpu, world, &replicas, &specs, tiles).train(&mut |_| true);
+    let after = replicas.download(gpu).unwrap();
+    after.into_iter().zip(points.unwrap()).collect()
+}
+
+/// A freshly drawn replica, pruned at random to this density.
+fn drawn(gpu: &Gpu, model: &Arc<Model>, key: Key, density: f64) -> Snapshot {
+    let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+    replicas.initialise(gpu).unwrap();
+    let random = PruneSpec {
+        criterion: Criterion::Random,
+        ..spec(Scope::Uniform, Amount::Density(density))
+    };
+    prune::prune(gpu, &replicas, &[&random]).unwrap();
+    replicas.download(gpu).unwrap().remove(0)
+}
+
+/// Six replicas that differ in all that replicas may differ in.
+fn cohort(gpu: &Gpu, model: &Arc<Model>, clipped: bool) -> Vec<(Key, Snapshot, TrainSpec)> {
+    (0..6u32)
+        .map(|r| {
+            let key = Key {
+                seed: 100 + r,
+                fresh: r % 2,
+                train: r % 3,
+                select: r,
+            };
+            let f = f64::from(r);
+            let optimizer = sgd(0.02 * (1.0 + f), 0.15 * f, r % 2 == 1, 0.001 * f);
+            let spec = TrainSpec {
+                clip_norm: clipped.then_some(0.2 + 0.3 * f),
+                ..training(optimizer, Length::Epochs(2))
+            };
+            (key, drawn(gpu, model, key, 1.0 / (1.0 + f)), spec)
+        })
+        .collect()
+}
+
+fn assert_same(
+    got: &[(Snapshot, Vec<EpochPoint>)],
+    want: &[(Snapshot, Vec<EpochPoint>)],
+    what: &str,
+) {
+    for (r, (got, want)) in got.iter().zip(want).enumerate() {
+        if let Some(text) = difference(&got.0, &want.0) {
+            panic!("{what}: replica {r}: {text}");
+        }
+        assert_eq!(got.1, want.1, "{what}: the curve of replica {r}");
+    }
+}
+
+#[test]
+fn company_changes_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+        let members = cohort(gpu, &model, clipped);
+        let together = train(gpu, &world, &model, &members, usual(gpu));
+        let alone: Vec<_> = members
+            .iter()
+            .map(|m| train(gpu, &world, &model, std::slice::from_ref(m), usual(gpu)).remove(0))
+            .collect();
+        assert_same(&together, &alone, "together and alone");
+        let backwards: Vec<_> = members.iter().rev().cloned().collect();
+        let mut turned = train(gpu, &world, &model, &backwards, usual(gpu));
+        turned.reverse();
+        assert_same(&together, &turned, "in another order");
+        for (r, one) in together.iter().enumerate() {
+            for other in &together[r + 1..] {
+                assert_ne!(one.0.weights, other.0.weights, "replicas must differ");
+            }
+        }
+        // The accuracy means something: chance is 10 %.
+        let dense = together[0].1.last().unwrap();
+        assert!(dense.train.loss < together[0].1[0].train.loss, "{dense:?}");
+    }
+}
+
+#[test]
+fn tiles_change_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    for model in [flat_model(), conv_model()] {
+        let members = cohort(gpu, &model, false);
+        let want = train(gpu, &world, &model, &members, usual(gpu));
+        for (data, weight) in [
+            ((1, 1), (1, 1)),
+            ((4, 1), (2, 3)),
+            ((8, 2), (4, 4)),
+            ((3, 5), (7, 2)),
+        ] {
+            let tiles = Tiles {
+                data,
+                weight,
+                ..Tiles::default()
+            };
+            let got = train(gpu, &world, &model, &members, tiles);
+            assert_same(&got, &want, &format!("{tiles:?}"));
+        }
+    }
+}
+
+/// The test set is read by `evaluate(Test)` alone, and reading it changes nothing.
+#[test]
+fn the_test_set_leaves_no_trace_in_a_training() {
+    let Some(gpu) = gpu() else { return };
+    let model = flat_model();
+    let mut data = dataset(60, 40, SIDE);
+    let world = World::new(gpu, data.clone());
+    for byte in &mut data.test.images {
+        *byte = 255 - *byte;
+    }
+    for label in &mut data.test.labels {
+        *label = 9 - *label;
+    }
+    let other = World::new(gpu, data);
+    let members = cohort(gpu, &model, false);
+    let want = train(gpu, &world, &model, &members, usual(gpu));
+    let got = train(gpu, &other, &model, &members, usual(gpu));
+    assert_same(&got, &want, "another test set");
+
+    let specs: Vec<&TrainSpec> = members.iter().map(|m| &m.2).collect();
+    let after: Vec<Snapshot> = want.iter().map(|w| w.0.clone()).collect();
+    let replicas = on_gpu(gpu, &model, &after);
+    let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+    let first = trainer.evaluate(Samples::Test).unwrap();
+    let validation = trainer.evaluate(Samples::Validation).unwrap();
+    assert_eq!(trainer.evaluate(Samples::Test).unwrap(), first);
+    assert_eq!(trainer.evaluate(Samples::Validation).unwrap(), validation);
+    for (snapshot, before) in replicas.download(gpu).unwrap().iter().zip(&after) {
+        assert_eq!(
+            difference(snapshot, before),
+            None,
+            "evaluation changed a replica"
+        );
+    }
+}
+
+/// Every training image either changes the weights or is held out for validation, never both: found out by changing one
+/// image after the other.
+#[test]
+fn the_validation_split_is_never_trained_on() {
+    let Some(gpu) = gpu() else { return };
+    const SAMPLES: usize = 24;
+    const HELD_OUT: u32 = 9;
+    let model = flat_model();
+    let data = dataset(SAMPLES, 10, SIDE);
+    let key = Key {
+        seed: 77,
+        ..Key::default()
+    };
+    let spec = TrainSpec {
+        batch: 4,
+        validation: HELD_OUT,
+        // Otherwise the scale of every image would change with one.
+        normalise: Normalise::None,
+        ..training(sgd(0.1, 0.9, false, 0.0), Length::Epochs(2))
+    };
+    let start = drawn(gpu, &model, key, 1.0);
+    let outcome = |data: Dataset| {
+        let resident = ResidentDataset::upload(gpu, &data).unwrap();
+        let scales = scales(&spec.normalise, &data);
+        let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+        replicas.upload(gpu, &[&start]).unwrap();
+        let specs = [&spec];
+        let mut trainer =
+            Trainer::new(gpu, &replicas, &resident, &specs, &scales, usual(gpu)).unwrap();
+        let points = trainer.train(&mut |_| true).unwrap().remove(0);
+        (replicas.download(gpu).unwrap().remove(0), points)
+    };
+    let (weights, points) = outcome(data.clone());
+    let mut held_out = Vec::new();
+    for sample in 0..SAMPLES {
+        let mut changed = data.clone();
+        for byte in &mut changed.train.images[sample * SIDE * SIDE..][..SIDE * SIDE] {
+            *byte = 255 - *byte;
+        }
+        let (other, curve) = outcome(changed);
+        if difference(&other, &weights).is_none() {
+            let validation = |p: &[EpochPoint]| p.last().and_then(|p| p.validation);
+            assert_ne!(validation(&curve), validation(&points), "sample {sample}");
+            held_out.push(sample);
+        }
+    }
+    assert_eq!(held_out.len(), HELD_OUT as usize, "{held_out:?}");
+}
+
+// ------------------------------------------------------------------------------------------------------------------ audit
+
+/// A place in this replica's flat buffers whose weight is pruned.
+fn pruned_place(model: &Model, snapshot: &Snapshot, after: usize) -> usize {
+    let weights = model.tensors.iter().filter(|t| t.prunable);
+    let mut places = weights.flat_map(|t| t.offset..t.offset + t.count);
+    places
+        .find(|&i| i >= after && !kept(&snapshot.mask, i))
+        .expect("a pruned weight")
+}
+
+#[test]
+fn every_optimizer_keeps_pruned_weights_at_zero() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    for model in [flat_model(), conv_model()] {
+        for optimizer in optimizers() {
+            for clip_norm in [None, Some(0.5)] {
+                let key = Key::default();
+                let start = drawn(gpu, &model, key, 0.3);
+                let spec = TrainSpec {
+                    clip_norm,
+                    ..training(optimizer, Length::Epochs(2))
+                };
+                let member = [(key, start.clone(), spec)];
+                let (after, points) = train(gpu, &world, &model, &member, usual(gpu)).remove(0);
+                assert!(points.iter().all(|p| p.violations == 0 && p.broken == 0));
+                assert_eq!(after.mask, start.mask);
+                let mut moved = 0;
+                for (i, weight) in after.weights.iter().enumerate() {
+                    if kept(&start.mask, i) {
+                        moved += usize::from(weight.to_bits() != start.weights[i].to_bits());
+                    } else {
+                        assert_eq!(weight.to_bits(), 0, "{optimizer:?}: weight {i}");
+                    }
+                }
+                let there: u64 = kept_per_tensor(&model, &start.mask).iter().sum();
+                assert!(
+                    moved as u64 > there / 2,
+                    "{optimizer:?} moved {moved} of {there}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_audit_counts_what_is_planted_and_one_step_repairs_it() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    let model = flat_model();
+    for optimizer in optimizers() {
+        let starts: Vec<Snapshot> = keys(3)
+            .into_iter()
+            .map(|key| drawn(gpu, &model, key, 0.4))
+            .collect();
+        let replicas = on_gpu(gpu, &model, &starts);
+        let spec = training(optimizer, Length::Steps(1));
+        let specs = [&spec; 3];
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0]);
+
+        let flat = model.floats as u64;
+        let place = |replica: usize, after: usize| {
+            let i = pruned_place(&model, &starts[replica], after);
+            (i, (replica as u64 * flat + i as u64) * 4)
+        };
+        // A negative zero is zero; a kept weight is nobody's business.
+        let (_, at) = place(0, 0);
+        gpu.write(&replicas.params, at, &[-0.0f32]).unwrap();
+        assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0]);
+        // The smallest number there is, a large one, and a gradient, at four places: the last place holds two of them.
+        let (first, at) = place(1, 0);
+        gpu.write(&replicas.params, at, &[TINY]).unwrap();
+        assert_eq!(trainer.audit_now().unwrap(), [0, 1, 0]);
+        let (_, at) = place(1, first + 1);
+        gpu.write(&replicas.grads, at, &[-3.0f32]).unwrap();
+        assert_eq!(trainer.audit_now().unwrap(), [0, 2, 0]);
+        let (last, at) = place(2, 600);
+        gpu.write(&replicas.params, at, &[0.5f32]).unwrap();
+        gpu.write(&replicas.grads, at, &[0.5f32]).unwrap();
+        assert_eq!(trainer.audit_now().unwrap(), [0, 2, 1]);
+
+        // The optimizer enforces the mask, so the audit after the next step finds nothing.
+        let points = trainer.train(&mut |_| true).unwrap();
+        assert!(points.iter().all(|p| p[0].violations == 0));
+        assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0], "{optimizer:?}");
+        let after = replicas.download(gpu).unwrap();
+        assert_eq!(after[2].weights[last].to_bits(), 0);
+        assert_eq!(after[1].weights[first].to_bits(), 0);
+    }
+}
+
+#[test]
+fn a_violation_ends_the_training() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    let model = flat_model();
+    let starts: Vec<Snapshot> = keys(3)
+        .into_iter()
+        .map(|key| drawn(gpu, &model, key, 0.4))
+        .collect();
+    let spec = training(sgd(0.1, 0.9, false, 0.0), Length::Epochs(3));
+    let specs = [&spec; 3];
+    // 80 samples by 22 are 4 steps. After the last one of a pass nothing repairs what is planted.
+    for (pass, planted) in [(1, 0.25f32), (2, f32::NAN), (3, -TINY)] {
+        let replicas = on_gpu(gpu, &model, &starts);
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        assert_eq!(trainer.steps(), 12);
+        let place = pruned_place(&model, &starts[1], 50) as u64;
+        let outcome = trainer.train(&mut |p| {
+            if p.steps == 4 * pass {
+                let at = (model.floats as u64 + place) * 4;
+                gpu.write(&replicas.params, at, &[planted, planted])
+                    .unwrap();
+            }
+            true
+        });
+        match outcome {
+            Err(TrainError::Violation {
+                count,
+                replica,
+                step,
+            }) => {
+                // The place after it may be pruned as well.
+                let neighbour = !kept(&starts[1].mask, place as usize + 1);
+                let want = 1 + u32::from(neighbour);
+                assert_eq!((count, replica, step), (want, 1, 4 * pass));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A mask that changes behind the optimizer's back: every weight it newly prunes is a violation until the next step.
+#[test]
+fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    let model = flat_model();
+    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let replicas = on_gpu(gpu, &model, std::slice::from_ref(&start));
+    let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Steps(2));
+    let specs = [&spec];
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+    trainer.train(&mut |_| true).unwrap();
+    let smaller = drawn(gpu, &model, Key::default(), 0.2).mask;
+    gpu.write(&replicas.masks, 0, &smaller).unwrap();
+    let pruned = model.prunable() as u64
+        - model
+            .tensors
+            .iter()
+            .zip(kept_per_tensor(&model, &smaller))
+            .filter(|(t, _)| t.prunable)
+            .map(|(_, k)| k)
+            .sum::<u64>();
+    // Momentum and gradients of all of them are still there, too, and count once.
+    assert_eq!(trainer.audit_now().unwrap(), [pruned as u32]);
+    let points = trainer.train(&mut |_| true).unwrap();
+    assert_eq!(points[0].last().unwrap().violations, 0);
+    let after = replicas.download(gpu).unwrap().remove(0);
+    let broken = (0..model.floats).find(|&i| !kept(&smaller, i) && after.weights[i].to_bits() != 0);
+    assert_eq!(broken, None);
+}
+
+#[test]
+fn a_training_can_be_stopped() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    let model = flat_model();
+    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let replicas = on_gpu(gpu, &model, &[start]);
+    let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Epochs(1000));
+    let specs = [&spec];
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+    let outcome = trainer.train(&mut |_| false);
+    assert!(
+        matches!(outcome, Err(TrainError::Interrupted)),
+        "{outcome:?}"
+    );
+}
+
+#[test]
+fn a_split_that_leaves_nothing_is_refused() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(100, 20, SIDE));
+    let model = flat_model();
+    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let replicas = on_gpu(gpu, &model, &[start]);
+    let plain = training(sgd(0.1, 0.0, false, 0.0), Length::Steps(1));
+    for (validation, samples) in [(100, None), (500, None), (60, Some(41)), (0, Some(0))] {
+        let spec = TrainSpec {
+            validation,
+            samples,
+            ..plain.clone()
+        };
+        let specs = [&spec];
+        let made = Trainer::new(
+            gpu,
+            &replicas,
+            &world.resident,
+            &specs,
+            &world.scales(),
+            usual(gpu),
+        );
+        match made {
+            Err(error @ TrainError::NoSamples { .. }) => {
+                assert!(
+                    error.to_string().contains("100 training samples"),
+                    "{error}"
+                );
+            }
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("validation {validation}, samples {samples:?} was accepted"),
+        }
+    }
+}
