@@ -201,7 +201,7 @@ fn empty_slots_add_nothing_to_weight_gradients() {
         };
         let x = case.with(&spread(&full_x, inputs, 0.75));
         let dy = case.with(&spread(&full_dy, outputs, 0.0));
-        let grads = case.with(&vec![0.0f32; 32]);
+        let grads = case.with(&[0.0f32; 32]);
         case.run(
             &shape,
             &[&x, &dy, &grads],

@@ -271,7 +271,12 @@ fn distinct_weights() {
     for count in [1u32, 31, 32, 33, 1000, 20_001] {
         let keys = keys_of(&(0..count).map(|_| dice.unit()).collect::<Vec<_>>());
         for keep in amounts(count) {
-            select("distinct", &[single(&[keys.clone()])], &[vec![keep]], 8192);
+            select(
+                "distinct",
+                &[single(std::slice::from_ref(&keys))],
+                &[vec![keep]],
+                8192,
+            );
         }
     }
 }
@@ -335,7 +340,12 @@ fn one_byte_decides() {
             .map(|_| 0x0101_0101 + (dice.below(255) << (8 * byte)))
             .collect();
         for keep in [1, 700, 1999] {
-            select("one byte", &[single(&[keys.clone()])], &[vec![keep]], 8192);
+            select(
+                "one byte",
+                &[single(std::slice::from_ref(&keys))],
+                &[vec![keep]],
+                8192,
+            );
         }
     }
     // The largest key there may be: keep 0 must not keep it, nor the index that inverts to the largest word.
@@ -359,7 +369,12 @@ fn pruned_weights_stay_pruned() {
     let keys: Vec<u32> = (0..5000).map(key).collect();
     let there = keys.iter().filter(|&&k| k != 0).count() as u32;
     for keep in [0, 1, there / 2, there - 1, there, there + 1, 5000] {
-        select("pruned", &[single(&[keys.clone()])], &[vec![keep]], 8192);
+        select(
+            "pruned",
+            &[single(std::slice::from_ref(&keys))],
+            &[vec![keep]],
+            8192,
+        );
     }
     select("none left", &[single(&[vec![0; 100]])], &[vec![10]], 8192);
 }

@@ -18,7 +18,7 @@ impl Dice {
     }
     /// A whole number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
-        (u64::from(self.word()) * u64::from(n) >> 32) as u32
+        ((u64::from(self.word()) * u64::from(n)) >> 32) as u32
     }
     /// Uniform in [-1, 1).
     pub fn unit(&mut self) -> f32 {

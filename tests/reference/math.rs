@@ -1,4 +1,6 @@
 //! The text of `shaders/shared/math.wgsl` in Rust.
+// The digits are the shader's.
+#![allow(clippy::approx_constant, clippy::excessive_precision)]
 
 use super::number::fma;
 
