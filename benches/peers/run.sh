@@ -14,7 +14,8 @@
 # does so for both. Each prints one line of JSON; the table at the end has every run, both medians and their ratio.
 # Close other programs first: on the software adapter the processor is the adapter.
 #
-# Needs bash, awk, sed, sort, mktemp and cargo. The other engine's build takes many minutes the first time.
+# Needs bash, awk, sed, sort, mktemp and cargo. The other engine's build takes many minutes the first
+# time, and its warm-up a few in every run.
 
 set -euo pipefail
 
@@ -75,9 +76,9 @@ if [[ $software ]]; then
     peer_options+=(--software)
 fi
 
-# burn tunes its kernels in the warm-up. Left to itself it also writes what it found to a file and trusts that file in
-# later runs, so one run on a busy machine could slow down all that follow. Every run here tunes for itself.
-export CUBECL_AUTOTUNE_CACHE=0
+# burn tunes its kernels in the warm-up. Left to itself it also stores what it found and trusts that in later runs, so one
+# run on a busy machine could slow down all that follow. Here it stores nothing, and every run tunes for itself.
+export CUBECL_AUTOTUNE_CACHE=0 CUBECL_THROUGHPUT_CACHE=0 CUBECL_ENVIRONMENT_RECORDS=off
 
 echo "Building (release mode) ..." >&2
 (cd "$root" && cargo build --release --bench training --quiet)
@@ -120,7 +121,7 @@ ours() {
     cd "$root" && cargo bench --quiet --bench training -- --json --model "$model" --batch "$batch" --seconds "$seconds"
 }
 
-# From the scratch folder, so that nothing burn may write lands in the project.
+# From the scratch folder, so that no configuration file lying about changes what is measured.
 theirs() {
     cd "$work" && "$peer" --model "$model" --batch "$batch" --seconds "$seconds" "${peer_options[@]+"${peer_options[@]}"}"
 }

@@ -1,6 +1,7 @@
 //! `secateur adapters`.
 
 use super::failure::Failure;
+use super::say;
 use clap::Args;
 use secateur::gpu::{GpuError, list_adapters};
 
@@ -24,20 +25,22 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
                 })
             })
             .collect();
-        println!("{:#}", serde_json::Value::Array(list));
+        say(format_args!("{:#}", serde_json::Value::Array(list)));
     }
     if adapters.is_empty() {
         return Err(GpuError::NoAdapter.into());
     }
     if !args.json {
         for adapter in &adapters {
-            println!(
+            say(format_args!(
                 "{}; binds {} MiB at once",
                 adapter.line(),
                 adapter.max_binding >> 20
-            );
+            ));
         }
-        println!("The first is used unless --adapter or SECATEUR_ADAPTER names another.");
+        say(format_args!(
+            "The first is used unless --adapter or SECATEUR_ADAPTER names another."
+        ));
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::ExperimentArgs;
 use super::failure::Failure;
+use super::say;
 use clap::Args;
 use secateur::experiment::Experiment;
 use secateur::run::{Models, datasets, known_facts, verify};
@@ -32,12 +33,12 @@ pub fn run(args: &Check) -> Result<(), Failure> {
     let experiment = args.experiment.read()?;
     verified(&experiment)?;
     let variants: usize = experiment.arms.iter().map(|a| a.variants.len()).sum();
-    println!(
+    say(format_args!(
         "{} is fine: {} arms, {} seeds, {} runs",
         args.experiment.file.display(),
         experiment.arms.len(),
         experiment.seeds.len(),
         variants * experiment.seeds.len()
-    );
+    ));
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use super::DataArgs;
 use super::failure::Failure;
+use super::say;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use secateur::data::{self, SearchPath};
@@ -49,9 +50,11 @@ pub fn run(command: Data) -> Result<(), Failure> {
             let search = SearchPath::new(args.data);
             for name in data::names() {
                 match data::is_available(name, &search) {
-                    Ok(()) => println!("{name}: ready"),
+                    Ok(()) => say(format_args!("{name}: ready")),
                     Err(_) => {
-                        println!("{name}: not here; `secateur data fetch {name}` downloads it");
+                        say(format_args!(
+                            "{name}: not here; `secateur data fetch {name}` downloads it"
+                        ));
                     }
                 }
             }
@@ -89,10 +92,14 @@ fn fetch(args: Fetch) -> Result<(), Failure> {
         } else {
             "kept"
         };
-        println!("{how} {} ({} bytes)", file.path.display(), file.bytes);
+        say(format_args!(
+            "{how} {} ({} bytes)",
+            file.path.display(),
+            file.bytes
+        ));
     }
     for note in &report.notes {
-        println!("note: {note}");
+        say(format_args!("note: {note}"));
     }
     Ok(())
 }
@@ -109,12 +116,12 @@ fn preview(args: Preview) -> Result<(), Failure> {
     sheet
         .save_with_format(&path, image::ImageFormat::Png)
         .map_err(|e| Failure::storage(format!("cannot write {}: {e}", path.display())))?;
-    println!(
+    say(format_args!(
         "{}: {} training and {} test images, one class a row, from {}",
         path.display(),
         dataset.train.len(),
         dataset.test.len(),
         dataset.source
-    );
+    ));
     Ok(())
 }

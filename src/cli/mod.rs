@@ -75,6 +75,14 @@ struct DataArgs {
     data: Option<PathBuf>,
 }
 
+/// Prints a line of results. A reader that closes the pipe (`| head`) ends the program quietly, as it does for other tools.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Runs the command and turns its failure into a message and an exit code.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {

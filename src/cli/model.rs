@@ -1,6 +1,7 @@
 //! `secateur model summary`.
 
 use super::failure::Failure;
+use super::say;
 use clap::{Args, Subcommand};
 use secateur::model::{Init, Model as Network, ModelSpec, Shape, presets};
 use secateur::train::Memory;
@@ -38,35 +39,39 @@ pub fn run(command: Model) -> Result<(), Failure> {
     // All presets so far are for MNIST's shape.
     let model = Network::new(&spec, Shape::new(1, 28, 28), 10)
         .map_err(|e| Failure::experiment(e.to_string()))?;
-    println!(
+    say(format_args!(
         "{:<12} {:>12} {:>12} {:>12}",
         "layer", "output", "parameters", "mult-adds"
-    );
-    println!("{:<12} {:>12}", "input", model.input.to_string());
+    ));
+    say(format_args!(
+        "{:<12} {:>12}",
+        "input",
+        model.input.to_string()
+    ));
     for layer in &model.layers {
         let parameters: usize = model.tensors[layer.tensors.clone()]
             .iter()
             .map(|t| t.count)
             .sum();
-        println!(
+        say(format_args!(
             "{:<12} {:>12} {:>12} {:>12}",
             layer.name,
             layer.output.to_string(),
             parameters,
             layer.operator.multiply_adds(layer.input)
-        );
+        ));
     }
-    println!(
+    say(format_args!(
         "{} parameters, {} of them prunable; {} multiply-adds per sample forward",
         model.parameters(),
         model.prunable(),
         model.multiply_adds()
-    );
+    ));
     let memory = Memory::plan(&model, args.batch);
-    println!(
+    say(format_args!(
         "training with batch {}: {:.1} MiB per replica",
         args.batch,
         memory.bytes(1) as f64 / f64::from(1 << 20)
-    );
+    ));
     Ok(())
 }

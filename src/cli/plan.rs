@@ -2,6 +2,7 @@
 
 use super::check::verified;
 use super::failure::Failure;
+use super::say;
 use super::{AdapterArgs, ExperimentArgs};
 use clap::Args;
 use secateur::experiment::{self, Step};
@@ -29,23 +30,23 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     let experiment = args.experiment.read()?;
     let models = verified(&experiment)?;
     let plan = experiment::Plan::new(&experiment, "");
-    println!("{}: {}", experiment.name, experiment.title);
-    println!(
+    say(format_args!("{}: {}", experiment.name, experiment.title));
+    say(format_args!(
         "{} runs of {} arms; {} stages to compute ({} trainings), {} shared between runs",
         plan.runs.len(),
         experiment.arms.len(),
         plan.stages.len(),
         plan.trainings(),
         plan.shared()
-    );
+    ));
     for model in models.iter() {
-        println!(
+        say(format_args!(
             "model {}: {} parameters, {} prunable, {} multiply-adds per sample forward",
             model.name,
             model.parameters(),
             model.prunable(),
             model.multiply_adds()
-        );
+        ));
     }
     let gpu = Gpu::open(&GpuOptions {
         adapter: args.adapter.adapter.clone(),
@@ -53,11 +54,13 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     });
     let limits = match &gpu {
         Ok(gpu) => {
-            println!("adapter {}", gpu.adapter().line());
+            say(format_args!("adapter {}", gpu.adapter().line()));
             Limits::new(gpu, args.memory.map(|mib| mib << 20), args.replicas)
         }
         Err(error) => {
-            println!("no adapter here ({error}); cohorts as for one with default limits");
+            say(format_args!(
+                "no adapter here ({error}); cohorts as for one with default limits"
+            ));
             Limits {
                 max_binding: 128 << 20,
                 memory: args.memory.map_or(DEFAULT_MEMORY, |mib| mib << 20),
@@ -71,7 +74,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             groups.entry(cohort_key(stage)).or_default().push(stage);
         }
     }
-    println!("trainings that share a program:");
+    say(format_args!("trainings that share a program:"));
     for stages in groups.values() {
         let Step::Train(spec) = &stages[0].step else {
             continue;
@@ -85,8 +88,8 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
         let memory = Memory::plan(model, spec.batch);
         let replicas = stages.len().min(most);
         let (largest, bytes) = memory.largest();
-        println!(
-            "  {} x {} on {}, batch {}, {:?}: cohorts of up to {replicas}, {} MiB each (largest buffer: {largest}, {} MiB)",
+        say(format_args!(
+            "  {} x {} on {}, batch {}, {}: cohorts of up to {replicas}, {} MiB each (largest buffer: {largest}, {} MiB)",
             stages.len(),
             model.name,
             spec.dataset,
@@ -94,7 +97,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             spec.length,
             memory.bytes(replicas as u64) >> 20,
             (bytes * replicas as u64) >> 20,
-        );
+        ));
     }
     Ok(())
 }

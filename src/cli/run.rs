@@ -1,6 +1,7 @@
 //! `secateur run`.
 
 use super::failure::Failure;
+use super::say;
 use super::{AdapterArgs, DataArgs, ExperimentArgs};
 use clap::Args;
 use secateur::data::SearchPath;
@@ -105,19 +106,19 @@ pub fn run(args: Run) -> Result<(), Failure> {
     )?;
     let arms = arm_infos(&experiment);
     if args.json {
-        println!(
+        say(format_args!(
             "{:#}",
             table_json(&experiment.title, &finished.rows, &arms, &reference)
-        );
+        ));
     } else {
         let options = TableOptions {
             reference,
             ..TableOptions::default()
         };
-        println!(
+        say(format_args!(
             "{}",
             table(&experiment.title, &finished.rows, &arms, &options)
-        );
+        ));
     }
     if !args.quiet {
         eprintln!(

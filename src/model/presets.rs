@@ -34,7 +34,7 @@ pub fn layers(name: &str) -> Option<Vec<NamedLayer>> {
             Layer::Relu,
             linear(10),
         ],
-        // The PyTorch MNIST example as founding project 000 copied it: no ReLU after the second convolution, channel
+        // The PyTorch MNIST example as max9001/CS190-Final-Project copied it for its mask transfer: no ReLU after the second convolution, channel
         // dropout 0.25 (and 0.5, which on a flat input is element dropout): 1,199,882 parameters.
         "mnist-cnn" => vec![
             conv(32, 3, 0),

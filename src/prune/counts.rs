@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_those_of_founding_project_000() {
+    fn counts_round_like_pytorch() {
         // 97.5 % and 92 % of 1,199,648 weights, as PyTorch rounds them.
         assert_eq!(kept_of(Amount::Sparsity(0.975), 1_199_648), 29_991);
         assert_eq!(kept_of(Amount::Sparsity(0.92), 1_199_648), 95_972);

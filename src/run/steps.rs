@@ -235,10 +235,16 @@ pub fn score(
     };
     let test = trainer.evaluate(Part::Test).map_err(failed)?;
     let violations = trainer.audit_now().map_err(failed)?;
+    if let Some(replica) = violations.iter().position(|&v| v > 0) {
+        return Err(failed(TrainError::Violation {
+            count: violations[replica],
+            replica,
+            step: trainer.steps(),
+        }));
+    }
     for (i, outcome) in outcomes.iter_mut().enumerate() {
         outcome.record.validation = validation.as_ref().map(|v| v[i].into());
         outcome.record.test = Some(test[i].into());
-        outcome.record.violations += u64::from(violations[i]);
     }
     Ok(())
 }

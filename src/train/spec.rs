@@ -12,6 +12,15 @@ pub enum Length {
     Steps(u32),
 }
 
+impl std::fmt::Display for Length {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Epochs(n) => write!(f, "{n}ep"),
+            Self::Steps(n) => write!(f, "{n}st"),
+        }
+    }
+}
+
 /// The update rule and its hyper-parameters. Names and defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]

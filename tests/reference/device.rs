@@ -20,7 +20,6 @@ pub fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
     let open = || {
         if std::env::var("SECATEUR_NO_GPU").is_ok_and(|v| v == "1") {
-            println!("skipped: SECATEUR_NO_GPU=1");
             return None;
         }
         let options = GpuOptions {
@@ -38,7 +37,11 @@ pub fn gpu() -> Option<&'static Gpu> {
         }
         Some(gpu)
     };
-    GPU.get_or_init(open).as_ref()
+    let gpu = GPU.get_or_init(open).as_ref();
+    if gpu.is_none() {
+        println!("skipped: SECATEUR_NO_GPU=1");
+    }
+    gpu
 }
 
 /// A kernel under test, with what its failures should name.
