@@ -137,12 +137,12 @@ impl Lab {
         path
     }
 
-    /// `secateur run e.toml --out OUT` with more arguments, not yet started.
-    pub fn command(&self, out: &str, more: &[&str]) -> Command {
+    /// `secateur run FILE --out OUT` with more arguments, not yet started. A plain name is a file of the lab.
+    pub fn command(&self, file: &str, out: &str, more: &[&str]) -> Command {
         let mut command = command::<&str>([]);
         command
             .arg("run")
-            .arg(self.path("e.toml"))
+            .arg(self.path(file))
             .arg("--out")
             .arg(self.path(out))
             .arg("--data")
@@ -152,8 +152,9 @@ impl Lab {
     }
 
     /// The same, run to its end, whatever that is.
-    pub fn run(&self, out: &str, more: &[&str]) -> Done {
-        Done::of(self.command(out, more).output().expect("the binary starts"))
+    pub fn run(&self, file: &str, out: &str, more: &[&str]) -> Done {
+        let output = self.command(file, out, more).output();
+        Done::of(output.expect("the binary starts"))
     }
 
     /// One of a run folder's files.

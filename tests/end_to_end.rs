@@ -1,0 +1,859 @@
+//! The contracts of the program as a user meets them: through the binary, on small experiments, compared byte for byte.
+
+mod common;
+
+use common::{Done, Lab, Row, assert_same, count, no_gpu, number, row, secateur};
+use safetensors::SafeTensors;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+use std::time::Duration;
+
+/// Weights of [`MLP`].
+const FC1: u64 = 784 * 24;
+const FC2: u64 = 24 * 10;
+const ALL: u64 = FC1 + FC2;
+
+/// A small fully connected network on the stand-in for MNIST; seeds and arms follow.
+const MLP: &str = r#"
+secateur = 1
+seeds = 2
+[model]
+layers = ["flatten", { linear = 24 }, "relu", { linear = 10 }]
+[train]
+dataset = "mnist"
+batch = 30
+length = "2ep"
+optimizer = { kind = "sgd", lr = 0.1, momentum = 0.9, weight_decay = 0.001 }
+validation = 64
+"#;
+
+/// A small convolutional one with everything random and every kind of pooling.
+const CONV: &str = r#"
+secateur = 1
+seeds = 2
+[model]
+layers = [
+  { conv2d = 4, kernel = 5, stride = 2 },
+  "relu",
+  { max_pool = 2 },
+  { dropout = 0.25, channels = true },
+  { conv2d = 6, kernel = 3, padding = 1 },
+  "relu",
+  { avg_pool = 3 },
+  "flatten",
+  { dropout = 0.5 },
+  { linear = 10 },
+]
+[train]
+dataset = "mnist"
+batch = 30
+length = "1ep"
+optimizer = { kind = "adam", lr = 0.01 }
+validation = 64
+"#;
+
+/// What the experiments on bits have in common: every kind of step.
+const ARMS: &str = r#"
+[[arm]]
+name = "pruned"
+steps = [{ train = {} }, { prune = { sparsity = 0.8 } }, { restart = "fresh" }, { train = {} }]
+[[arm]]
+name = "shuffled"
+control = { of = "pruned", mask = "shuffle" }
+[[arm]]
+name = "random"
+steps = [{ prune = { criterion = "random", scope = "uniform", sparsity = 0.8 } }, { train = {} }]
+"#;
+
+fn lab(head: &str, arms: &str) -> Lab {
+    Lab::with(&format!("{head}{arms}"))
+}
+
+/// Asserts that tables and everything else are the same in two run folders.
+fn assert_same_folders(lab: &Lab, a: &str, b: &str) {
+    let what = format!("{a} and {b}");
+    assert_same(&lab.contents(a), &lab.contents(b), &what);
+}
+
+fn digests(rows: &[Row], column: &str) -> BTreeSet<String> {
+    rows.iter().map(|r| r[column].clone()).collect()
+}
+
+fn assert_no_violations(rows: &[Row]) {
+    assert!(!rows.is_empty());
+    for row in rows {
+        assert_eq!(row["mask_violations"], "0", "{row:?}");
+    }
+}
+
+// -------------------------------------------------------------------------------------------------------------- same bits
+
+#[test]
+fn a_run_is_the_same_alone_and_among_sixteen() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let sixteen = ["--set", "seeds=16", "--set", "train.length=12st", "--quiet"];
+    let with = |more: &[&'static str]| [&sixteen[..], more].concat();
+    lab.run("e.toml", "together", &with(&["--replicas", "16"]))
+        .ok();
+    lab.run("e.toml", "by three", &with(&["--replicas", "3"]))
+        .ok();
+    lab.run("e.toml", "alone", &with(&["--replicas", "1"])).ok();
+    assert_same_folders(&lab, "together", "alone");
+    assert_same_folders(&lab, "together", "by three");
+
+    let rows = lab.results("together");
+    assert_eq!(rows.len(), 48);
+    assert_no_violations(&rows);
+    assert_eq!(
+        digests(&rows, "weights_digest").len(),
+        48,
+        "a seed without effect"
+    );
+    assert_eq!(
+        digests(&rows, "mask_digest").len(),
+        48,
+        "a seed without effect"
+    );
+
+    // The only run of an experiment of its own.
+    let one = [
+        "--set",
+        "seeds=[5]",
+        "--set",
+        "train.length=12st",
+        "--replicas",
+        "1",
+    ];
+    lab.run("e.toml", "single", &one).ok();
+    for single in &lab.results("single") {
+        let company = row(&rows, &single["arm"], 5);
+        for column in ["weights_digest", "mask_digest", "test_loss", "train_loss"] {
+            assert_eq!(
+                single[column], company[column],
+                "{column} of {}",
+                single["arm"]
+            );
+        }
+    }
+}
+
+#[test]
+fn tile_variants_give_the_same_bits() {
+    if no_gpu() {
+        return;
+    }
+    for head in [MLP, CONV] {
+        let lab = lab(head, ARMS);
+        lab.run("e.toml", "usual", &["--quiet"]).ok();
+        for tiles in ["8x2,4x4", "4x1,2x3", "1x1,1x1"] {
+            lab.run("e.toml", tiles, &["--quiet", "--tiles", tiles])
+                .ok();
+            assert_same_folders(&lab, "usual", tiles);
+        }
+        let rows = lab.results("usual");
+        assert_no_violations(&rows);
+        assert_eq!(
+            digests(&rows, "weights_digest").len(),
+            6,
+            "a seed without effect"
+        );
+    }
+}
+
+#[test]
+fn the_same_command_twice_gives_the_same_bytes() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(CONV, ARMS);
+    let first = lab.run("e.toml", "first", &[]).ok();
+    let second = lab.run("e.toml", "second", &["--replicas", "2"]).ok();
+    for name in ["results.csv", "curves.csv"] {
+        let read = |out: &str| lab.read(&format!("{out}/{name}"));
+        assert_eq!(read("first"), read("second"), "{name}");
+    }
+    assert_same_folders(&lab, "first", "second");
+    assert_eq!(first.stdout, second.stdout, "the table");
+    // One curve row per training and epoch: the two arms with two trainings, and the one with one.
+    let curves = common::table(&lab.path("first/curves.csv"));
+    assert_eq!(curves.len(), 2 * (2 + 2 + 1));
+}
+
+#[test]
+fn every_optimizer_is_reproducible_and_keeps_the_mask() {
+    if no_gpu() {
+        return;
+    }
+    let sweep = r#"
+[sweep]
+clip = ["none", 0.05]
+optimizer = [
+  { kind = "sgd", lr = 0.05 },
+  { kind = "sgd", lr = 0.05, momentum = 0.9 },
+  { kind = "sgd", lr = 0.05, momentum = 0.9, nesterov = true },
+  { kind = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 0.01 },
+  { kind = "adam" },
+  { kind = "adam", weight_decay = 0.01 },
+  { kind = "adamw", weight_decay = 0.1 },
+  { kind = "adadelta" },
+  { kind = "adadelta", rho = 0.95 },
+]
+[[arm]]
+name = "pruned"
+steps = [{ train = {} }, { prune = { sparsity = 0.9 } }, { train = {} }]
+"#;
+    let lab = lab(MLP, sweep);
+    let set = [
+        "--quiet",
+        "--set",
+        "seeds=[7]",
+        "--set",
+        "train.length=8st",
+        "--set",
+        "train.optimizer=$optimizer",
+        "--set",
+        "train.clip_norm=$clip",
+    ];
+    lab.run("e.toml", "a", &[&set[..], &["--replicas", "18"]].concat())
+        .ok();
+    lab.run("e.toml", "b", &[&set[..], &["--replicas", "1"]].concat())
+        .ok();
+    assert_same_folders(&lab, "a", "b");
+    let rows = lab.results("a");
+    assert_eq!(rows.len(), 18);
+    assert_no_violations(&rows);
+    assert_eq!(
+        digests(&rows, "weights_digest").len(),
+        18,
+        "a setting without effect"
+    );
+    for row in &rows {
+        assert_eq!(count(row, "density", ALL), 1906);
+        assert!(number(row, "test_loss").is_finite());
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------------- resume
+
+/// Starts a run, waits until its folder holds this many finished stages, and does `end` to it. Whatever comes out.
+fn cut(lab: &Lab, out: &str, more: &[&str], stages: usize, end: impl FnOnce(&mut Child)) -> Done {
+    let mut child = lab
+        .command("e.toml", out, more)
+        .spawn()
+        .expect("the binary starts");
+    while child.try_wait().expect("a child").is_none() {
+        if finished_stages(lab, out) >= stages {
+            end(&mut child);
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Done::of(child.wait_with_output().expect("a child"))
+}
+
+fn finished_stages(lab: &Lab, out: &str) -> usize {
+    let Ok(entries) = std::fs::read_dir(lab.path(out).join("stages")) else {
+        return 0;
+    };
+    let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
+    names
+        .filter(|n| n.len() == 64 + ".safetensors".len() && n.ends_with(".safetensors"))
+        .count()
+}
+
+/// Killed after every stage, each time with other cohorts, it ends with the bytes of a run that was left alone.
+#[test]
+fn a_killed_run_goes_on_and_ends_with_the_same_bytes() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let set = ["--quiet", "--set", "train.length=120st"];
+    lab.run("e.toml", "whole", &set).ok();
+    let (mut kills, mut attempts) = (0, 0);
+    loop {
+        let before = finished_stages(&lab, "cut");
+        let replicas = ["1", "2"][attempts % 2];
+        let more = [&set[..], &["--replicas", replicas]].concat();
+        let done = cut(&lab, "cut", &more, before + 1, |child| {
+            child.kill().expect("it can be killed");
+        });
+        attempts += 1;
+        match done.code {
+            Some(0) => break,
+            None => kills += 1,
+            Some(code) => panic!("exit code {code}: {}", done.stderr),
+        }
+        assert!(attempts < 50, "it never ends");
+    }
+    assert!(kills > 0, "it was never killed: make the trainings longer");
+    println!("killed {kills} times");
+    assert_same_folders(&lab, "whole", "cut");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_says_where_and_goes_on() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    // Longer trainings where the adapter is faster than the signal.
+    for steps in ["150st", "1500st", "15000st"] {
+        let length = format!("train.length={steps}");
+        let set = ["--replicas", "1", "--set", &length];
+        let out = format!("cut {steps}");
+        let done = cut(&lab, &out, &set, 1, |child| {
+            let pid = child.id().to_string();
+            let sent = std::process::Command::new("kill")
+                .args(["-INT", &pid])
+                .status();
+            assert!(sent.expect("kill runs").success());
+        });
+        if done.code == Some(0) {
+            continue;
+        }
+        let folder = lab.path(&out).display().to_string();
+        done.fails(130, &["interrupted", &folder, "same command"]);
+        let more = lab.run("e.toml", &out, &set).ok();
+        assert!(
+            more.stderr.contains("going on from there"),
+            "{}",
+            more.stderr
+        );
+        lab.run("e.toml", "whole", &set).ok();
+        assert_same_folders(&lab, "whole", &out);
+        return;
+    }
+    panic!("it always ended before the signal");
+}
+
+#[test]
+fn a_finished_experiment_run_again_changes_nothing() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let first = lab.run("e.toml", "out", &[]).ok();
+    let before = lab.contents("out");
+    let second = lab.run("e.toml", "out", &[]).ok();
+    assert_same(&lab.contents("out"), &before, "after the second run");
+    assert_eq!(first.stdout, second.stdout);
+    // Nothing was computed again.
+    assert!(!second.stderr.contains("training"), "{}", second.stderr);
+}
+
+/// A stage file that is damaged is named; once removed, its stage is computed again, and what came after it stays.
+#[test]
+fn a_damaged_stage_is_named_and_computed_again() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let before = lab.contents("out");
+    // A training in the middle of its run: its file has no second name in weights/.
+    let ends: Vec<&Vec<u8>> = before
+        .iter()
+        .filter(|(name, _)| name.starts_with("weights"))
+        .map(|(_, bytes)| bytes)
+        .collect();
+    let middle: Vec<(&PathBuf, &Vec<u8>)> = before
+        .iter()
+        .filter(|(name, bytes)| name.starts_with("stages") && !ends.contains(bytes))
+        .collect();
+    assert_eq!(middle.len(), 2, "one per seed");
+    let (name, bytes) = middle[0];
+    let path = lab.path("out").join(name);
+    let mut damaged = bytes.clone();
+    *damaged.last_mut().expect("a byte") ^= 1;
+    std::fs::write(&path, damaged).expect("a file");
+    let shown = path.display().to_string();
+    lab.run("e.toml", "out", &["--quiet"])
+        .fails(5, &[&shown, "damaged", "remove this file"]);
+    std::fs::remove_file(&path).expect("a file");
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    assert_same(&lab.contents("out"), &before, "after the repair");
+}
+
+#[test]
+fn two_processes_do_not_write_one_folder() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let long = [
+        "--quiet",
+        "--replicas",
+        "1",
+        "--set",
+        "train.length=100000st",
+    ];
+    let short = ["--quiet", "--set", "train.length=20st"];
+    // The folder's lock is older than the lock test by at least the identity file.
+    let mut child = lab
+        .command("e.toml", "out", &long)
+        .spawn()
+        .expect("it starts");
+    while !lab.path("out/stages").exists() {
+        assert!(child.try_wait().expect("a child").is_none(), "it ended");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let second = lab.run("e.toml", "out", &long);
+    child.kill().expect("it can be killed");
+    Done::of(child.wait_with_output().expect("a child"));
+    second.fails(5, &["another process", "--out"]);
+    // A killed process holds no lock.
+    lab.run("e.toml", "out", &short)
+        .fails(5, &["another experiment"]);
+}
+
+// ------------------------------------------------------------------------------------------------------------------ masks
+
+/// Tensors of a weights file: (name, weights, kept).
+fn weights(path: &Path) -> Vec<(String, Vec<f32>, Vec<bool>)> {
+    let bytes = std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let file = SafeTensors::deserialize(&bytes).expect("a safetensors file");
+    let mut names: Vec<&str> = file.names();
+    names.retain(|n| n.ends_with(".weight"));
+    names.sort_unstable();
+    names
+        .into_iter()
+        .map(|name| {
+            let data = file.tensor(name).expect("a tensor").data();
+            let (words, _) = data.as_chunks::<4>();
+            let weights = words.iter().map(|w| f32::from_le_bytes(*w)).collect();
+            let mask = file.tensor(&format!("{name}.mask")).expect("a mask");
+            let kept = mask.data().iter().map(|&b| b == 1).collect();
+            (name.to_owned(), weights, kept)
+        })
+        .collect()
+}
+
+/// Kept weights per layer as the table says, checked against the saved weights, of which all others must be 0.
+fn kept(lab: &Lab, out: &str, row: &Row) -> (u64, u64) {
+    let says = (
+        count(row, "density_fc1", FC1),
+        count(row, "density_fc2", FC2),
+    );
+    assert_eq!(count(row, "density", ALL), says.0 + says.1, "{row:?}");
+    let name = format!(
+        "{}-seed{}.safetensors",
+        row["arm"].replace(' ', "-"),
+        row["seed"]
+    );
+    let tensors = weights(&lab.path(out).join("weights").join(name));
+    let mut found = Vec::new();
+    for (name, weights, kept) in &tensors {
+        let outside = weights.iter().zip(kept).filter(|(_, kept)| !**kept);
+        let broken = outside.filter(|(w, _)| w.to_bits() != 0).count();
+        assert_eq!(
+            broken, 0,
+            "{} of {}: pruned weights that are not 0",
+            name, row["arm"]
+        );
+        found.push(kept.iter().filter(|k| **k).count() as u64);
+    }
+    assert_eq!(found, [says.0, says.1], "{}", row["arm"]);
+    says
+}
+
+const MASKS: &str = r#"
+[[arm]]
+name = "learned"
+steps = [{ train = {} }, { prune = { keep = 1000 } }, { restart = "fresh" }, { train = {} }]
+[[arm]]
+name = "transferred"
+steps = [{ train = {} }, { prune = { keep = 1000 } }, { mask = "transfer" }, { restart = "fresh" }, { train = {} }]
+[[arm]]
+name = "shuffled"
+control = { of = "learned", mask = "shuffle" }
+[[arm]]
+name = "shuffled by hand"
+steps = [{ train = {} }, { prune = { keep = 1000 } }, { mask = "shuffle" }, { restart = "fresh" }, { train = {} }]
+[[arm]]
+name = "shuffled twice"
+control = { of = "shuffled", mask = "shuffle" }
+[[arm]]
+name = "random"
+control = { of = "learned", mask = "random" }
+[[arm]]
+name = "released"
+steps = [{ train = {} }, { prune = { keep = 1000 } }, { restart = "fresh" }, { mask = "release" }, { train = {} }]
+[[arm]]
+name = "uniform"
+steps = [{ prune = { criterion = "random", scope = "uniform", keep = 1000 } }, { train = {} }]
+[[arm]]
+name = "per layer"
+steps = [{ train = {} }, { prune = { scope = "layer", sparsity = 0.95 } }, { train = {} }]
+[[arm]]
+name = "first layer only"
+steps = [{ train = {} }, { prune = { layers = ["fc1"], density = 0.03 } }, { train = {} }]
+[[arm]]
+name = "in two steps"
+steps = [{ train = {} }, { prune = { density = 0.5 } }, { train = {} }, { prune = { keep = 1000 } }, { train = {} }]
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#;
+
+#[test]
+fn masks_and_controls_are_what_they_say() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, MASKS);
+    lab.run("e.toml", "out", &["--quiet", "--set", "seeds=[3]"])
+        .ok();
+    let rows = lab.results("out");
+    assert_eq!(rows.len(), 12);
+    assert_no_violations(&rows);
+    let of = |arm: &str| row(&rows, arm, 3);
+    let (learned, dense) = (of("learned"), of("dense"));
+
+    let (first, second) = kept(&lab, "out", learned);
+    assert_eq!(first + second, 1000);
+    assert_eq!(number(learned, "asked_density"), 1000.0 / ALL as f64);
+    // Saying that the mask stays changes nothing.
+    for column in ["weights_digest", "mask_digest", "test_loss"] {
+        assert_eq!(of("transferred")[column], learned[column]);
+        assert_eq!(of("shuffled by hand")[column], of("shuffled")[column]);
+    }
+    let mut masks = BTreeSet::from([&learned["mask_digest"]]);
+    for arm in ["shuffled", "shuffled twice", "random"] {
+        assert_eq!(kept(&lab, "out", of(arm)), (first, second), "{arm}");
+        assert_eq!(of(arm)["asked_density"], learned["asked_density"]);
+        assert!(
+            masks.insert(&of(arm)["mask_digest"]),
+            "{arm}: the same mask"
+        );
+    }
+    // 1,000 of 19,056: shares of 987.4 and 12.6.
+    assert_eq!(kept(&lab, "out", of("uniform")), (987, 13));
+    assert_eq!(kept(&lab, "out", of("per layer")), (941, 12));
+    assert_eq!(kept(&lab, "out", of("first layer only")), (564, FC2));
+    assert_eq!(number(of("first layer only"), "asked_density"), 0.03);
+    let (a, b) = kept(&lab, "out", of("in two steps"));
+    assert_eq!(a + b, 1000);
+    // Released: a dense network that was asked to be sparse.
+    let released = of("released");
+    assert_eq!(kept(&lab, "out", released), (FC1, FC2));
+    assert_eq!(released["asked_density"], learned["asked_density"]);
+    assert_eq!(released["mask_digest"], dense["mask_digest"]);
+    assert_ne!(released["weights_digest"], dense["weights_digest"]);
+    assert_eq!(dense["asked_density"], "");
+    assert_eq!(kept(&lab, "out", dense), (FC1, FC2));
+}
+
+#[test]
+fn a_saved_mask_loads_into_another_experiment() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, MASKS);
+    lab.run("e.toml", "out", &["--quiet", "--set", "seeds=[3]"])
+        .ok();
+    let rows = lab.results("out");
+    let file = "out/masks/shuffled-seed3.safetensors";
+    let arms = format!(
+        r#"
+[[arm]]
+name = "loaded"
+steps = [{{ mask = {{ load = "{file}" }} }}, {{ train = {{}} }}]
+[[arm]]
+name = "loaded after training"
+steps = [{{ train = {{}} }}, {{ mask = {{ load = "{file}" }} }}, {{ train = {{}} }}]
+[[arm]]
+name = "shuffled again"
+control = {{ of = "loaded", mask = "shuffle" }}
+"#
+    );
+    lab.write("loads.toml", format!("{MLP}{arms}"));
+    lab.run("loads.toml", "loads", &["--quiet"]).ok();
+    let loaded = lab.results("loads");
+    assert_no_violations(&loaded);
+    let origin = row(&rows, "shuffled", 3);
+    for row in &loaded {
+        assert_eq!(
+            kept(&lab, "loads", row),
+            kept(&lab, "out", origin),
+            "{}",
+            row["arm"]
+        );
+        let same = row["mask_digest"] == origin["mask_digest"];
+        assert_eq!(same, row["arm"] != "shuffled again", "{}", row["arm"]);
+    }
+
+    // One unit more: refused by name, before any training.
+    let other = format!("{MLP}{arms}").replace("linear = 24", "linear = 25");
+    lab.write("other.toml", other);
+    let words = [
+        "shuffled-seed3.safetensors",
+        "fc1.weight",
+        "[24, 784]",
+        "[25, 784]",
+    ];
+    lab.run("other.toml", "other", &[]).fails(2, &words);
+    // Another network altogether.
+    lab.write("conv.toml", format!("{CONV}{arms}"));
+    let words = ["shuffled-seed3.safetensors", "conv1.weight"];
+    lab.run("conv.toml", "conv", &[]).fails(2, &words);
+    // A file of weights is no mask.
+    let wrong = format!("{MLP}{arms}").replace("out/masks/", "out/weights/");
+    lab.write("wrong.toml", wrong);
+    lab.run("wrong.toml", "wrong", &[])
+        .fails(2, &["not a mask", "masks/"]);
+    // A file that is not there.
+    let missing = format!("{MLP}{arms}").replace("shuffled-seed3", "shufled-seed3");
+    lab.write("missing.toml", missing);
+    let words = ["cannot read the mask", "shuffled-seed3.safetensors"];
+    lab.run("missing.toml", "missing", &[]).fails(2, &words);
+}
+
+/// A learning rate so small that it changes no weight shows what a training started from.
+#[test]
+fn restarts_go_back_to_where_they_say() {
+    if no_gpu() {
+        return;
+    }
+    let hold = r#"{ train = { length = "1st", optimizer = { kind = "sgd", lr = 1e-30 } } }"#;
+    let arm = |name: &str, steps: &[&str]| {
+        let steps = steps.join(", ");
+        format!("[[arm]]\nname = \"{name}\"\nsteps = [{steps}]\n")
+    };
+    let (train, prune) = ("{ train = {} }", "{ prune = { keep = 500 } }");
+    let (init, fresh) = (r#"{ restart = "init" }"#, r#"{ restart = "fresh" }"#);
+    let arms = [
+        arm("drawn", &[hold]),
+        arm("trained", &[train]),
+        arm("none", &[train, r#"{ restart = "none" }"#, hold]),
+        arm("init", &[train, init, hold]),
+        arm("fresh", &[train, fresh, hold]),
+        arm("fresh twice", &[train, fresh, train, fresh, hold]),
+        arm("init after fresh", &[train, fresh, train, init, hold]),
+        arm("masked init", &[train, prune, init, hold]),
+        arm("masked fresh", &[train, prune, fresh, hold]),
+    ];
+    let lab = lab(MLP, &arms.concat());
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let rows = lab.results("out");
+    assert_no_violations(&rows);
+    for seed in [0, 1] {
+        let weights = |arm: &str| &row(&rows, arm, seed)["weights_digest"];
+        assert_eq!(weights("init"), weights("drawn"));
+        assert_eq!(weights("none"), weights("trained"));
+        // `init` goes back to what the run last started from.
+        assert_eq!(weights("init after fresh"), weights("fresh"));
+        let different = [
+            "drawn",
+            "trained",
+            "fresh",
+            "fresh twice",
+            "masked init",
+            "masked fresh",
+        ];
+        let found: BTreeSet<&String> = different.iter().map(|arm| weights(arm)).collect();
+        assert_eq!(found.len(), different.len());
+        let mask = |arm: &str| &row(&rows, arm, seed)["mask_digest"];
+        assert_eq!(mask("masked init"), mask("masked fresh"));
+    }
+    // The initial weights under a mask are the initial weights under the same mask from a file.
+    let load = r#"{ mask = { load = "out/masks/masked-init-seed1.safetensors" } }"#;
+    lab.write(
+        "load.toml",
+        format!("{MLP}{}", arm("loaded", &[load, hold])),
+    );
+    lab.run("load.toml", "load", &["--quiet", "--set", "seeds=[1]"])
+        .ok();
+    let loaded = lab.results("load");
+    for column in ["weights_digest", "mask_digest"] {
+        let want = &row(&rows, "masked init", 1)[column];
+        assert_eq!(&row(&loaded, "loaded", 1)[column], want, "{column}");
+    }
+}
+
+/// Nothing kept, everything kept, and a rate at which everything becomes NaN: reported as they are.
+#[test]
+fn extremes_are_reported_as_they_are() {
+    if no_gpu() {
+        return;
+    }
+    let sweep = r#"
+[sweep]
+sparsity = [0.0, 0.5, 1.0]
+[[arm]]
+name = "pruned"
+steps = [{ train = {} }, { prune = { sparsity = "$sparsity" } }, { train = {} }]
+[[arm]]
+name = "shuffled"
+control = { of = "pruned", mask = "shuffle" }
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#;
+    let lab = lab(MLP, sweep);
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let rows = lab.results("out");
+    assert_no_violations(&rows);
+    for row in &rows {
+        let asked = row["sparsity"].parse().map_or(1.0, |s: f64| 1.0 - s);
+        assert_eq!(number(row, "density"), asked, "{row:?}");
+        assert!(number(row, "test_loss").is_finite());
+    }
+
+    let diverging = ["--set", "train.optimizer={ kind = \"sgd\", lr = 1e30 }"];
+    let words = ["NaN", "clip_norm", "pruning"];
+    lab.run("e.toml", "nan", &diverging).fails(1, &words);
+    lab.write(
+        "dense.toml",
+        format!("{MLP}[[arm]]\nname = \"dense\"\nsteps = [{{ train = {{}} }}]\n"),
+    );
+    let done = lab.run("dense.toml", "diverged", &diverging).ok();
+    assert!(done.stderr.contains("diverged"), "{}", done.stderr);
+    for row in &lab.results("diverged") {
+        assert!(!number(row, "test_loss").is_finite(), "{row:?}");
+    }
+    // Such a folder can be read again, too.
+    let before = lab.contents("diverged");
+    lab.run("dense.toml", "diverged", &diverging).ok();
+    assert_same(&lab.contents("diverged"), &before, "a diverged run again");
+}
+
+// ------------------------------------------------------------------------------------------------- what is printed, presets
+
+#[test]
+fn presets_say_their_sizes() {
+    for (name, line) in [
+        (
+            "lenet-300-100",
+            "266610 parameters, 266200 of them prunable; 266200 multiply-adds",
+        ),
+        ("mnist-cnn", "1199882 parameters, 1199648 of them prunable"),
+        ("lenet-5", "61706 parameters, 61470 of them prunable"),
+    ] {
+        let done = secateur(["model", "summary", name]).ok();
+        assert!(done.stdout.contains(line), "{}", done.stdout);
+    }
+    let done = secateur(["model", "summary", "mnist-cnn"]).ok();
+    for weights in [288 + 32, 18_432 + 64, 1_179_648 + 128, 1_280 + 10] {
+        let shown = done
+            .stdout
+            .split_whitespace()
+            .any(|w| w == weights.to_string());
+        assert!(shown, "{weights} parameters: {}", done.stdout);
+    }
+}
+
+#[test]
+fn data_that_is_not_the_published_one_is_said_aloud() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(
+        MLP,
+        "[[arm]]\nname = \"dense\"\nsteps = [{ train = { length = \"1st\" } }]\n",
+    );
+    let done = lab.run("e.toml", "out", &[]).ok();
+    assert!(
+        done.stderr.contains("sha256"),
+        "no warning about other data:\n{}",
+        done.stderr
+    );
+}
+
+/// The file that everybody runs first, on the drawn datasets, made short.
+#[test]
+fn the_quickstart_runs() {
+    if no_gpu() {
+        return;
+    }
+    let lab = Lab::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/quickstart.toml");
+    let out = lab.path("quick");
+    let done = secateur([
+        "run".as_ref(),
+        file.as_os_str(),
+        "--out".as_ref(),
+        out.as_os_str(),
+        "--json".as_ref(),
+        "--quiet".as_ref(),
+        "--set".as_ref(),
+        "seeds=[1]".as_ref(),
+        "--set".as_ref(),
+        "train.length=25st".as_ref(),
+    ])
+    .ok();
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).expect("JSON on stdout");
+    let text = json.to_string();
+    let rows = lab.results("quick");
+    assert_eq!(rows.len(), 4);
+    assert_no_violations(&rows);
+    for row in &rows {
+        assert!(
+            text.contains(&row["arm"]),
+            "{} is not in the JSON",
+            row["arm"]
+        );
+        // 25 steps tell ten classes better than dice.
+        assert!(number(row, "test_accuracy") > 20.0, "{row:?}");
+    }
+    let plots = lab
+        .contents("quick")
+        .into_keys()
+        .filter(|p| p.starts_with("plots"))
+        .count();
+    assert!(plots >= 2, "no plots");
+}
+
+/// Real digits, where they are: one pass of LeNet-300-100 is known to reach 93 %.
+#[test]
+fn one_epoch_of_mnist_is_learned() {
+    if no_gpu() {
+        return;
+    }
+    let near = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    let places = std::env::var_os("SECATEUR_DATA").map(PathBuf::from);
+    let Some(data) = places
+        .into_iter()
+        .chain([near])
+        .find(|p| p.join("mnist").is_dir())
+    else {
+        println!("skipped: no mnist/ in SECATEUR_DATA or in ../shared/data");
+        return;
+    };
+    let lab = Lab::with(
+        r#"
+secateur = 1
+seeds = [0]
+[model]
+preset = "lenet-300-100"
+[train]
+dataset = "mnist"
+batch = 100
+length = "1ep"
+optimizer = { kind = "adam", lr = 0.0012 }
+[[arm]]
+name = "pruned"
+steps = [{ prune = { criterion = "random", scope = "uniform", sparsity = 0.5 } }, { train = {} }]
+"#,
+    );
+    let (file, out) = (lab.path("e.toml"), lab.path("out"));
+    secateur([
+        "run".as_ref(),
+        file.as_os_str(),
+        "--out".as_ref(),
+        out.as_os_str(),
+        "--data".as_ref(),
+        data.as_os_str(),
+    ])
+    .ok();
+    let rows = lab.results("out");
+    assert_no_violations(&rows);
+    assert_eq!(count(&rows[0], "density", 266_200), 133_100);
+    let accuracy = number(&rows[0], "test_accuracy");
+    assert!(accuracy > 93.0, "{accuracy} %");
+}
