@@ -817,9 +817,13 @@ fn company_changes_no_bit() {
                 assert_ne!(one.0.weights, other.0.weights, "replicas must differ");
             }
         }
-        // The accuracy means something: chance is 10 %.
-        let dense = together[0].1.last().unwrap();
-        assert!(dense.train.loss < together[0].1[0].train.loss, "{dense:?}");
+        if clipped {
+            // Not only the same, but learning: the linear model's loss falls within two passes.
+            let [first, last] = together[0].1[..] else {
+                panic!("two passes")
+            };
+            assert!(last.train.loss < first.train.loss, "{first:?} {last:?}");
+        }
     }
 }
 

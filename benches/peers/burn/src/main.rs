@@ -4,9 +4,6 @@
 //! momentum 0.9 and no weight decay. The inputs are MNIST-shaped random batches that already lie on the device. One
 //! line of JSON goes to standard output; everything else goes to standard error.
 
-// burn's generic modules nest deeper than the default limit allows.
-#![recursion_limit = "256"]
-
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
