@@ -2,7 +2,7 @@
 // One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as conv_backward_weight, so the same bits.
-// One invocation owns 8 output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
+// One invocation owns 16 output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
 #import grid
 #import conv
 @group(0) @binding(0) var<uniform> u: ConvShape;
@@ -59,13 +59,16 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     let taps = u.in_channels * u.kernel * u.kernel;
     // Whole subgroups per row tile: lanes past the last tap repeat it and store nothing.
     let tap_tiles = (taps + 31u) / 32u * 8u;
-    let row_tiles = (u.out_channels + 7u) / 8u;
+    let row_tiles = (u.out_channels + 15u) / 16u;
     let tap = (flat % tap_tiles) * 4u;
-    let row = ((flat / tap_tiles) % row_tiles) * 8u;
+    let row = ((flat / tap_tiles) % row_tiles) * 16u;
     let qy = flat / (tap_tiles * row_tiles);
     if qy >= u.out_height { return; }
-    let own_row = group.z * u.out_channels + min(row + lane, u.out_channels - 1u);
-    let yat = (own_row * u.out_height + qy) * u.out_width * u.columns;
+    // This lane's two rows.
+    let row_a = group.z * u.out_channels + min(row + lane, u.out_channels - 1u);
+    let row_b = group.z * u.out_channels + min(row + 8u + lane, u.out_channels - 1u);
+    let yat_a = (row_a * u.out_height + qy) * u.out_width * u.columns;
+    let yat_b = (row_b * u.out_height + qy) * u.out_width * u.columns;
     let tap0 = tap_at(group.z, qy, tap);
     let tap1 = tap_at(group.z, qy, tap + 1u);
     let tap2 = tap_at(group.z, qy, tap + 2u);
@@ -78,6 +81,14 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     var s5 = vec4<f32>();
     var s6 = vec4<f32>();
     var s7 = vec4<f32>();
+    var s8 = vec4<f32>();
+    var s9 = vec4<f32>();
+    var s10 = vec4<f32>();
+    var s11 = vec4<f32>();
+    var s12 = vec4<f32>();
+    var s13 = vec4<f32>();
+    var s14 = vec4<f32>();
+    var s15 = vec4<f32>();
     for (var qx = 0u; qx < u.out_width; qx++) {
         let used0 = used(tap0, qx);
         let x0at = place(tap0, qx);
@@ -88,7 +99,8 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
         let used3 = used(tap3, qx);
         let x3at = place(tap3, qx);
         for (var b = 0u; b < u.columns; b++) {
-            let own = dy[yat + qx * u.columns + b];
+            let own_a = dy[yat_a + qx * u.columns + b];
+            let own_b = dy[yat_b + qx * u.columns + b];
             // fma(dy, 0, s) = s: a tap outside the image adds nothing.
             var x0 = vec4<f32>();
             if used0 { x0 = x[x0at + b]; }
@@ -102,14 +114,22 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
             let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
             let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
             let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-            s0 = add_samples(s0, subgroupBroadcast(own, 0u), t0, t1, t2, t3);
-            s1 = add_samples(s1, subgroupBroadcast(own, 1u), t0, t1, t2, t3);
-            s2 = add_samples(s2, subgroupBroadcast(own, 2u), t0, t1, t2, t3);
-            s3 = add_samples(s3, subgroupBroadcast(own, 3u), t0, t1, t2, t3);
-            s4 = add_samples(s4, subgroupBroadcast(own, 4u), t0, t1, t2, t3);
-            s5 = add_samples(s5, subgroupBroadcast(own, 5u), t0, t1, t2, t3);
-            s6 = add_samples(s6, subgroupBroadcast(own, 6u), t0, t1, t2, t3);
-            s7 = add_samples(s7, subgroupBroadcast(own, 7u), t0, t1, t2, t3);
+            s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
+            s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
+            s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
+            s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
+            s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
+            s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
+            s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
+            s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
+            s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
+            s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
+            s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
+            s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
+            s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
+            s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
+            s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
+            s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
         }
     }
     store(qy, row + 0u, tap, group.z, s0);
@@ -120,4 +140,12 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     store(qy, row + 5u, tap, group.z, s5);
     store(qy, row + 6u, tap, group.z, s6);
     store(qy, row + 7u, tap, group.z, s7);
+    store(qy, row + 8u, tap, group.z, s8);
+    store(qy, row + 9u, tap, group.z, s9);
+    store(qy, row + 10u, tap, group.z, s10);
+    store(qy, row + 11u, tap, group.z, s11);
+    store(qy, row + 12u, tap, group.z, s12);
+    store(qy, row + 13u, tap, group.z, s13);
+    store(qy, row + 14u, tap, group.z, s14);
+    store(qy, row + 15u, tap, group.z, s15);
 }

@@ -1,7 +1,7 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
-// One invocation owns 8 outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
+// One invocation owns 16 outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
 #import grid
 #import dense
 @group(0) @binding(0) var<uniform> u: DenseShape;
@@ -33,9 +33,11 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     // Whole subgroups per row tile: lanes past the last input repeat it and store nothing.
     let tiles = (u.inputs + 31u) / 32u * 8u;
     let column = (flat % tiles) * 4u;
-    let row = (flat / tiles) * 8u;
+    let row = (flat / tiles) * 16u;
     if row >= u.outputs { return; }
-    let yat = (group.z * u.outputs + min(row + lane, u.outputs - 1u)) * u.columns;
+    // This lane's two rows.
+    let yat_a = (group.z * u.outputs + min(row + lane, u.outputs - 1u)) * u.columns;
+    let yat_b = (group.z * u.outputs + min(row + 8u + lane, u.outputs - 1u)) * u.columns;
     let xbase = group.z * u.inputs;
     let x0at = (xbase + min(column, u.inputs - 1u)) * u.columns;
     let x1at = (xbase + min(column + 1u, u.inputs - 1u)) * u.columns;
@@ -49,8 +51,17 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     var s5 = vec4<f32>();
     var s6 = vec4<f32>();
     var s7 = vec4<f32>();
+    var s8 = vec4<f32>();
+    var s9 = vec4<f32>();
+    var s10 = vec4<f32>();
+    var s11 = vec4<f32>();
+    var s12 = vec4<f32>();
+    var s13 = vec4<f32>();
+    var s14 = vec4<f32>();
+    var s15 = vec4<f32>();
     for (var b = 0u; b < u.columns; b++) {
-        let own = dy[yat + b];
+        let own_a = dy[yat_a + b];
+        let own_b = dy[yat_b + b];
         let x0 = x[x0at + b];
         let x1 = x[x1at + b];
         let x2 = x[x2at + b];
@@ -59,14 +70,22 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
         let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
         let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
         let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-        s0 = add_samples(s0, subgroupBroadcast(own, 0u), t0, t1, t2, t3);
-        s1 = add_samples(s1, subgroupBroadcast(own, 1u), t0, t1, t2, t3);
-        s2 = add_samples(s2, subgroupBroadcast(own, 2u), t0, t1, t2, t3);
-        s3 = add_samples(s3, subgroupBroadcast(own, 3u), t0, t1, t2, t3);
-        s4 = add_samples(s4, subgroupBroadcast(own, 4u), t0, t1, t2, t3);
-        s5 = add_samples(s5, subgroupBroadcast(own, 5u), t0, t1, t2, t3);
-        s6 = add_samples(s6, subgroupBroadcast(own, 6u), t0, t1, t2, t3);
-        s7 = add_samples(s7, subgroupBroadcast(own, 7u), t0, t1, t2, t3);
+        s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
+        s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
+        s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
+        s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
+        s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
+        s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
+        s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
+        s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
+        s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
+        s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
+        s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
+        s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
+        s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
+        s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
+        s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
+        s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
     }
     store(row + 0u, column, group.z, s0);
     store(row + 1u, column, group.z, s1);
@@ -76,4 +95,12 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     store(row + 5u, column, group.z, s5);
     store(row + 6u, column, group.z, s6);
     store(row + 7u, column, group.z, s7);
+    store(row + 8u, column, group.z, s8);
+    store(row + 9u, column, group.z, s9);
+    store(row + 10u, column, group.z, s10);
+    store(row + 11u, column, group.z, s11);
+    store(row + 12u, column, group.z, s12);
+    store(row + 13u, column, group.z, s13);
+    store(row + 14u, column, group.z, s14);
+    store(row + 15u, column, group.z, s15);
 }

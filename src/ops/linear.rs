@@ -92,7 +92,14 @@ impl Operator for Linear {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        let (kernel, count) = site.tiles.data_kernel(
+        // The broadcast variant reads weights four at a time.
+        let whole_vectors = shape.inputs.is_multiple_of(4);
+        let tiles = if whole_vectors {
+            site.tiles
+        } else {
+            site.tiles.plain()
+        };
+        let (kernel, count) = tiles.data_kernel(
             gpu,
             "dense_forward",
             "dense_forward_broadcast",

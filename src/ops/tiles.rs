@@ -28,7 +28,7 @@ impl Default for Tiles {
 /// Tile of the broadcast variants of forward and backward-data: rows x vec4s of samples; 8 lanes make a subgroup.
 const BROADCAST_ROWS: u32 = 16;
 /// Tile of the broadcast variants of backward-weight: outputs x inputs.
-const BROADCAST_WEIGHT: (u32, u32) = (8, 4);
+const BROADCAST_WEIGHT: (u32, u32) = (16, 4);
 /// Below this many vec4s of samples most lanes of a broadcast subgroup would idle.
 const BROADCAST_COLUMNS: u32 = 8;
 
@@ -39,6 +39,14 @@ impl Tiles {
         Self {
             broadcast: adapter.kind == "software" && adapter.subgroup == Some(8),
             ..Self::default()
+        }
+    }
+
+    /// The same without the broadcast variant.
+    pub(super) fn plain(self) -> Self {
+        Self {
+            broadcast: false,
+            ..self
         }
     }
 

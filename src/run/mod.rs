@@ -112,6 +112,9 @@ pub fn run(experiment: &Experiment, gpu: &Gpu, options: &RunOptions) -> Result<F
         .clone()
         .unwrap_or_else(|| SearchPath::new(None));
     let datasets = load_datasets(experiment, &search)?;
+    for warning in datasets.values().flat_map(|d| &d.warnings) {
+        eprintln!("warning: {warning}");
+    }
     let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Experiment)?;
     let mut session = Session::new(experiment, gpu, options, &datasets, models)?;
     session.go().map_err(|error| match error {

@@ -205,8 +205,8 @@ pub fn broadcast_data(rows: u32, pixels: u32, columns: u32) -> u64 {
     u64::from(rows.div_ceil(16)) * u64::from(pixels) * u64::from(columns.next_multiple_of(8))
 }
 
-/// Invocations of the `*_broadcast` kernels that own 8 outputs x 4 inputs of a part, 32 inputs a subgroup.
+/// Invocations of the `*_broadcast` kernels that own 16 outputs x 4 inputs of a part, 32 inputs a subgroup.
 pub fn broadcast_weight(parts: u32, outputs: u32, inputs: u32) -> u64 {
     let lanes = inputs.div_ceil(4).next_multiple_of(8);
-    u64::from(parts) * u64::from(outputs.div_ceil(8)) * u64::from(lanes)
+    u64::from(parts) * u64::from(outputs.div_ceil(16)) * u64::from(lanes)
 }
