@@ -394,7 +394,7 @@ fn two_processes_do_not_write_one_folder() {
         "train.length=100000st",
     ];
     let short = ["--quiet", "--set", "train.length=20st"];
-    // The folder's lock is older than the lock test by at least the identity file.
+    // Once its subfolders are there, the first process holds the lock.
     let mut child = lab
         .command("e.toml", "out", &long)
         .spawn()
