@@ -304,7 +304,12 @@ fn pruning_again_only_takes_from_what_is_left() {
     let mut before = filled(&model, || (dice.below(4) as f32 - 1.5) * 0.5);
     for keep in [900, 900, 411, 33, 1, 0] {
         let step = spec(Scope::Global, Amount::Keep(keep));
-        prune_and_compare(gpu, &model, std::slice::from_ref(&before), &[step.clone()]);
+        prune_and_compare(
+            gpu,
+            &model,
+            std::slice::from_ref(&before),
+            std::slice::from_ref(&step),
+        );
         before = by_sort(&model, &before, &step);
     }
     // Random scores, too, never bring a weight back.

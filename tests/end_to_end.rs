@@ -353,7 +353,10 @@ fn a_damaged_stage_is_named_and_computed_again() {
     if no_gpu() {
         return;
     }
-    let lab = lab(MLP, ARMS);
+    // One arm trains after the damaged stage, one only prunes.
+    let ends =
+        "[[arm]]\nname = \"ends\"\nsteps = [{ train = {} }, { prune = { sparsity = 0.8 } }]\n";
+    let lab = lab(MLP, &format!("{ARMS}{ends}"));
     lab.run("e.toml", "out", &["--quiet"]).ok();
     let before = lab.contents("out");
     // A training in the middle of its run: its file has no second name in weights/.

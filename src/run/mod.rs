@@ -290,15 +290,20 @@ impl<'a> Session<'a> {
         self.is_saved_kind(id) && self.folder.has_stage(&self.plan.stages[id].digest)
     }
 
-    /// Stages that must be computed: not saved, and some run needs them.
+    /// Stages that must be computed: every checkpoint that is missing, and the quick steps that lead to one.
     fn needed(&self) -> HashSet<usize> {
         let mut needed = HashSet::new();
         for run in &self.plan.runs {
+            let mut later_needed = false;
             for &id in run.stages.iter().rev() {
-                if self.saved(id) {
-                    break;
+                later_needed = if self.is_saved_kind(id) {
+                    !self.saved(id)
+                } else {
+                    later_needed
+                };
+                if later_needed {
+                    needed.insert(id);
                 }
-                needed.insert(id);
             }
         }
         needed
@@ -319,8 +324,25 @@ impl<'a> Session<'a> {
                 todo.remove(&id);
             }
         }
+        self.complete_histories();
         self.meter.end();
         Ok(())
+    }
+
+    /// A stage that had to be computed again may lie in the middle of a run that was taken over before it.
+    fn complete_histories(&mut self) {
+        let nothing = Record::default();
+        for (&number, row) in &mut self.rows {
+            let run = &self.plan.runs[number];
+            let records: Vec<&Record> = run
+                .stages
+                .iter()
+                .map(|s| self.records.get(s).unwrap_or(&nothing))
+                .collect();
+            row.mask_violations = records.iter().map(|r| r.violations).sum();
+            let curve = curve_rows(self.experiment, &self.plan, run, &records);
+            self.curves.insert(number, curve);
+        }
     }
 
     /// Takes over every run whose last stage is saved.
