@@ -2,12 +2,13 @@
 #
 # Compares Secateur's training speed with another engine's on one adapter.
 #
-#   benches/peers/run.sh [-s] [-r ROUNDS] [-m MODEL] [-b BATCH] [-t SECONDS]
+#   benches/peers/run.sh [-s] [-r ROUNDS] [-m MODEL] [-b BATCH] [-n REPLICAS] [-t SECONDS]
 #
 #   -s          use Vulkan's software adapter (lavapipe) for both, whatever else is there
 #   -r ROUNDS   runs of each engine, taken in turn (3)
 #   -m MODEL    lenet-300-100 or lenet-5 (lenet-300-100)
 #   -b BATCH    samples in a step (128)
+#   -n REPLICAS replicas that Secateur trains together, counted together; burn trains one network (1)
 #   -t SECONDS  how long each run times, after its warm-up (10)
 #
 # Both programs are built in release mode first. Then they run in turn, one at a time, so that a machine that slows down
@@ -32,13 +33,15 @@ rounds=3
 model=lenet-300-100
 batch=128
 seconds=10
+replicas=1
 software=
-while getopts 'sr:m:b:t:h' option; do
+while getopts 'sr:m:b:n:t:h' option; do
     case $option in
     s) software=yes ;;
     r) rounds=$OPTARG ;;
     m) model=$OPTARG ;;
     b) batch=$OPTARG ;;
+    n) replicas=$OPTARG ;;
     t) seconds=$OPTARG ;;
     h)
         usage
@@ -118,7 +121,7 @@ record() {
 }
 
 ours() {
-    cd "$root" && cargo bench --quiet --bench training -- --json --model "$model" --batch "$batch" --seconds "$seconds"
+    cd "$root" && cargo bench --quiet --bench training -- --json --model "$model" --batch "$batch" --replicas "$replicas" --seconds "$seconds"
 }
 
 # From the scratch folder, so that no configuration file lying about changes what is measured.
@@ -147,7 +150,7 @@ engine_ours=$(tail -n 1 "$work/secateur.lines" | field engine)
 engine_theirs=$(tail -n 1 "$work/burn.lines" | field engine)
 
 echo
-echo "Training $model, batch $batch, samples per second"
+echo "Training $model, batch $batch, samples per second (Secateur: $replicas replicas together)"
 echo "Adapter: $adapter_theirs"
 if [[ $adapter_ours != "$adapter_theirs" ]]; then
     echo "Secateur ran on another adapter: $adapter_ours"
