@@ -340,6 +340,8 @@ impl<'a> Session<'a> {
                 .map(|s| self.records.get(s).unwrap_or(&nothing))
                 .collect();
             row.mask_violations = records.iter().map(|r| r.violations).sum();
+            let curve_end = records.iter().rev().find_map(|r| r.curve.last());
+            row.train_loss = curve_end.map(|p| p.train.loss.0);
             let curve = curve_rows(self.experiment, &self.plan, run, &records);
             self.curves.insert(number, curve);
         }
