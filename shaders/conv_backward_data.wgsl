@@ -10,13 +10,6 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
 
-// The smallest tap k >= 0 with (p - k) divisible by the stride and (p - k) / stride < size.
-fn first_tap(p: u32, size: u32) -> u32 {
-    let last = (size - 1u) * u.stride;
-    if p <= last { return p % u.stride; }
-    return p - last;
-}
-
 @compute @workgroup_size(64)
 fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                       @builtin(local_invocation_index) local: u32) {
@@ -39,8 +32,8 @@ fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     // p in padded coordinates; taps beyond it would reach before the first output.
     let py = pixel / u.in_width + u.padding;
     let px = pixel % u.in_width + u.padding;
-    let ky0 = first_tap(py, u.out_height);
-    let kx0 = first_tap(px, u.out_width);
+    let ky0 = first_tap(py, u.out_height, u.stride);
+    let kx0 = first_tap(px, u.out_width, u.stride);
     let ky1 = min(u.kernel, py + 1u);
     let kx1 = min(u.kernel, px + 1u);
     for (var o = 0u; o < u.out_channels; o++) {

@@ -4,18 +4,11 @@
 // One invocation owns 16 outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
 #import grid
 #import dense
+#import samples
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
-
-// s[c] + y.x x_c.x, then y.y, y.z, y.w: t0..t3 are the four inputs' samples, transposed.
-fn add_samples(s: vec4<f32>, y: vec4<f32>, t0: vec4<f32>, t1: vec4<f32>, t2: vec4<f32>, t3: vec4<f32>) -> vec4<f32> {
-    let s0 = fma(vec4<f32>(y.x), t0, s);
-    let s1 = fma(vec4<f32>(y.y), t1, s0);
-    let s2 = fma(vec4<f32>(y.z), t2, s1);
-    return fma(vec4<f32>(y.w), t3, s2);
-}
 
 fn store(row: u32, column: u32, replica: u32, s: vec4<f32>) {
     if row >= u.outputs { return; }

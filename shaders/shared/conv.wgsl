@@ -14,3 +14,10 @@ struct ConvShape {
     bias_offset: u32,   // of bias[out]; 0xffffffff: none
     param_stride: u32,  // floats per replica
 }
+
+// The smallest tap k >= 0 with (p - k) divisible by `stride` and (p - k) / `stride` < size.
+fn first_tap(p: u32, size: u32, stride: u32) -> u32 {
+    let last = (size - 1u) * stride;
+    if p <= last { return p % stride; }
+    return p - last;
+}

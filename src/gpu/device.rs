@@ -312,9 +312,7 @@ impl Gpu {
         times: u64,
         tick: &mut dyn FnMut(u64) -> bool,
     ) -> Result<u64, GpuError> {
-        if let Ok(mut during) = self.faults.during.lock() {
-            program.label().clone_into(&mut during);
-        }
+        self.note(program.label());
         let mut pending: VecDeque<(Ticket, u64)> = VecDeque::new();
         let (mut sent, mut done) = (0u64, 0u64);
         let mut per_submission = 1u64;

@@ -77,8 +77,8 @@ macro_rules! shared {
 }
 
 shared![
-    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "score", "select",
-    "state"
+    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "samples", "score",
+    "select", "state"
 ];
 
 /// The kernel called `name`.

@@ -162,9 +162,7 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
         }
     }
     gpu.write(&replicas.masks, 0, &masks.concat())?;
-    let mut program = Program::new("mask apply");
-    replicas.record_mask_apply(gpu, &mut program)?;
-    Ok(gpu.run(&program)?)
+    Ok(replicas.apply_masks(gpu)?)
 }
 
 fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {

@@ -331,14 +331,9 @@ impl<'a> Session<'a> {
 
     /// A stage that had to be computed again may lie in the middle of a run that was taken over before it.
     fn complete_histories(&mut self) {
-        let nothing = Record::default();
         for (&number, row) in &mut self.rows {
             let run = &self.plan.runs[number];
-            let records: Vec<&Record> = run
-                .stages
-                .iter()
-                .map(|s| self.records.get(s).unwrap_or(&nothing))
-                .collect();
+            let records = records_of(&self.records, run);
             row.mask_violations = records.iter().map(|r| r.violations).sum();
             let curve_end = records.iter().rev().find_map(|r| r.curve.last());
             row.train_loss = curve_end.map(|p| p.train.loss.0);
@@ -469,9 +464,9 @@ impl<'a> Session<'a> {
         let model = self.model_of(stages[0])?;
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
-        let mut batch = 1;
+        let (mut batch, mut dataset) = (1, None);
         if let Step::Train(spec) = &stages[0].step {
-            batch = u64::from(spec.batch);
+            (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
             self.meter.say(&what);
             self.make_resident(&spec.dataset)?;
         }
@@ -479,10 +474,6 @@ impl<'a> Session<'a> {
             .iter()
             .map(|s| s.parent.and_then(|p| self.snapshots.get(&p).cloned()))
             .collect();
-        let dataset = match &stages[0].step {
-            Step::Train(spec) => Some(spec.dataset.as_str()),
-            _ => None,
-        };
         let begun = Instant::now();
         let context = context(
             self.gpu,
@@ -632,12 +623,7 @@ impl<'a> Session<'a> {
             let Some(snapshot) = self.snapshots.get(&id) else {
                 continue;
             };
-            let nothing = Record::default();
-            let records: Vec<&Record> = run
-                .stages
-                .iter()
-                .map(|s| self.records.get(s).unwrap_or(&nothing))
-                .collect();
+            let records = records_of(&self.records, run);
             let settings = &self.settings[run.arm][run.variant];
             let row = run_row(
                 self.experiment,
@@ -727,6 +713,24 @@ impl<'a> Session<'a> {
             resumed: self.resumed,
         })
     }
+}
+
+/// The records of a run's stages, first to last; quick steps that were not computed again have none to tell, so their
+/// place is left to an empty one.
+fn records_of<'r>(
+    records: &'r HashMap<usize, Record>,
+    run: &crate::experiment::Run,
+) -> Vec<&'r Record> {
+    static NOTHING: Record = Record {
+        curve: Vec::new(),
+        violations: 0,
+        validation: None,
+        test: None,
+    };
+    run.stages
+        .iter()
+        .map(|id| records.get(id).unwrap_or(&NOTHING))
+        .collect()
 }
 
 /// The world of one step: `dataset` on both sides, if the step needs one.

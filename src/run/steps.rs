@@ -6,7 +6,7 @@ use super::progress::Meter;
 use super::record::{CurvePoint, Record};
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
-use crate::gpu::{Gpu, Program};
+use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Tiles;
 use crate::prune::{self, MaskStep, PruneError, PruneSpec};
@@ -69,20 +69,15 @@ fn place(
     if parents.iter().any(Option::is_none) {
         replicas.initialise(gpu)?;
     }
-    if parents.iter().any(Option::is_some) {
-        let fresh = replicas.download(gpu)?;
-        let all: Vec<&Snapshot> = parents
-            .iter()
-            .zip(&fresh)
-            .map(|(parent, fresh)| parent.as_deref().unwrap_or(fresh))
-            .collect();
-        replicas.upload(gpu, &all)?;
+    for (slot, parent) in parents.iter().enumerate() {
+        if let Some(snapshot) = parent {
+            replicas.upload_one(gpu, slot, snapshot)?;
+        }
     }
     Ok(replicas)
 }
 
-/// Runs one step for stages that share a cohort key. `what` names them in errors; `ends[i]`: a run ends with stage i, so the
-/// test set is read (`tested` is the spec of the run's last training).
+/// Runs one step for stages that share a cohort key. `what` names them in errors.
 ///
 /// # Errors
 /// Whatever ends a run; see [`RunError`].
@@ -127,9 +122,7 @@ pub fn execute(
             let mut mask = load_mask(path, &tensor_infos(model))?;
             mask.resize(model.mask_words(), u32::MAX);
             gpu.write(&replicas.masks, 0, &mask.repeat(stages.len()))?;
-            let mut program = Program::new("mask apply");
-            replicas.record_mask_apply(gpu, &mut program)?;
-            gpu.run(&program)?;
+            replicas.apply_masks(gpu)?;
         }
     }
     let snapshots = replicas.download(gpu)?;

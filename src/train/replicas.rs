@@ -62,12 +62,21 @@ impl Replicas {
     /// The device failed.
     pub fn upload(&self, gpu: &Gpu, snapshots: &[&Snapshot]) -> Result<(), GpuError> {
         for (slot, snapshot) in snapshots.iter().enumerate() {
-            let slot = slot as u64;
-            let floats = self.model.floats as u64;
-            gpu.write(&self.params, slot * floats * 4, &snapshot.weights)?;
-            gpu.write(&self.masks, slot * floats / 8, &snapshot.mask)?;
+            self.upload_one(gpu, slot, snapshot)?;
         }
         Ok(())
+    }
+
+    /// Writes one replica.
+    pub(crate) fn upload_one(
+        &self,
+        gpu: &Gpu,
+        slot: usize,
+        snapshot: &Snapshot,
+    ) -> Result<(), GpuError> {
+        let first = (slot * self.model.floats) as u64;
+        gpu.write(&self.params, first * 4, &snapshot.weights)?;
+        gpu.write(&self.masks, first / 8, &snapshot.mask)
     }
 
     /// Reads every replica back.
@@ -117,6 +126,13 @@ impl Replicas {
             let count = tensor.count as u64;
             program.push(gpu, kernel, &shape, &buffers, count, self.count)?;
         }
+        self.record_mask_apply(gpu, &mut program)?;
+        gpu.run(&program)
+    }
+
+    /// Zeroes every pruned weight.
+    pub(crate) fn apply_masks(&self, gpu: &Gpu) -> Result<(), GpuError> {
+        let mut program = Program::new("mask apply");
         self.record_mask_apply(gpu, &mut program)?;
         gpu.run(&program)
     }
