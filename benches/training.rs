@@ -20,6 +20,7 @@ struct Args {
     replicas: u32,
     seconds: f64,
     plain: bool,
+    profile: bool,
 }
 
 fn args() -> Args {
@@ -29,6 +30,7 @@ fn args() -> Args {
         replicas: 1,
         seconds: 10.0,
         plain: false,
+        profile: false,
     };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
@@ -43,6 +45,7 @@ fn args() -> Args {
             "--replicas" => args.replicas = value().parse().expect("--replicas takes a number"),
             "--seconds" => args.seconds = value().parse().expect("--seconds takes a number"),
             "--plain" => args.plain = true,
+            "--profile" => args.profile = true,
             // cargo adds --bench; --json is the only format.
             "--bench" | "--json" => {}
             other => panic!("unknown argument {other}"),
@@ -100,10 +103,34 @@ fn main() {
         let scales = scales(&spec.normalise, &data);
         let mut trainer =
             Trainer::new(&gpu, &replicas, &resident, &specs, &scales, tiles).expect("trainer");
+        if steps == 7 {
+            let program = trainer.training_program().expect("program");
+            let mut total = 0.0;
+            for part in program.parts() {
+                gpu.run_repeated(&part, 10, &mut |_| true).expect("run");
+                let begun = Instant::now();
+                gpu.run_repeated(&part, 60, &mut |_| true).expect("run");
+                let each = begun.elapsed().as_secs_f64() / 60.0 * 1e3;
+                total += each;
+                println!("{:40} {each:8.3} ms", part.label());
+            }
+            println!("{:40} {total:8.3} ms", "all");
+            for n in [10, 50, 200, 400] {
+                let begun = Instant::now();
+                gpu.run_repeated(&program, n, &mut |_| true).expect("run");
+                println!(
+                    "whole {n} {:8.3} ms",
+                    begun.elapsed().as_secs_f64() / n as f64 * 1e3
+                );
+            }
+        }
         let begun = Instant::now();
         trainer.train(&mut |_| true).expect("training");
         begun.elapsed().as_secs_f64()
     };
+    if args.profile {
+        train(7);
+    }
     // The first steps compile shaders; then a trial tells how many steps fill the time.
     train(10);
     let trial = train(20) / 20.0;

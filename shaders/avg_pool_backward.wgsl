@@ -1,10 +1,14 @@
 // dX[c][p][b] = share * sum of dY[c][q][b] over the windows q that hold p,  share = 1 / (window area).
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // One invocation owns one input vec4. Sum: starts at 0, qy, qx ascending, plain additions.
 #import grid
 #import pool
+#import relu
+#import gate
 @group(0) @binding(0) var<uniform> u: PoolShape;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn avg_pool_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -25,5 +29,5 @@ fn avg_pool_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workg
             sum = sum + dy[((channel * u.out_height + qy) * u.out_width + qx) * u.columns + column];
         }
     }
-    dx[group.z * inputs * u.columns + flat] = sum * u.share;
+    put(group.z * inputs * u.columns + flat, sum * u.share);
 }

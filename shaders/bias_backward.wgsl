@@ -1,15 +1,18 @@
-// part[r][p][o] = sum over the pixels of part p, then b, of dY[r][o][pixel][b];  one part is one output row (a linear layer has one).
-// One invocation owns one (part, o). Sum: starts at 0, pixels then b ascending, plain additions. `partial_sum` adds the parts.
+// to[r][p][o] = sum over the pixels of part p, then b, of dY[r][o][pixel][b];  one part is one output row (a linear layer has one).
+// One invocation owns one (part, o). Sum: starts at 0, pixels then b ascending, plain additions. `to` is the flat gradients where there
+// is one part, else scratch whose parts `partial_sum` adds.
 #import grid
 struct BiasShape {
     outputs: u32,
     parts: u32,
     pixels: u32,  // per part
     columns: u32, // vec4s of samples
+    offset: u32,  // in `to`
+    stride: u32,  // floats per replica in `to`
 }
 @group(0) @binding(0) var<uniform> u: BiasShape;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>; // [R][outputs][parts * pixels][columns]
-@group(0) @binding(2) var<storage, read_write> part: array<f32>; // [R][parts][outputs]
+@group(0) @binding(2) var<storage, read_write> to: array<f32>;
 
 @compute @workgroup_size(64)
 fn bias_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -27,5 +30,5 @@ fn bias_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         sum = sum + v.z;
         sum = sum + v.w;
     }
-    part[(group.z * u.parts + p) * u.outputs + o] = sum;
+    to[group.z * u.stride + u.offset + p * u.outputs + o] = sum;
 }

@@ -1,14 +1,18 @@
 // dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b].
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // One invocation owns ROWS input channels x COLS vec4s of samples of one input pixel p; lanes run along samples, then pixels.
 // Sum: starts at 0, then o, ky, kx ascending, one fma each.
 #import grid
 #import conv
+#import relu
+#import gate
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -54,7 +58,7 @@ fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.in_channels && column + c < u.columns {
-                dx[((group.z * u.in_channels + row + k) * pixels + pixel) * u.columns + column + c] = sum[k * COLS + c];
+                put(((group.z * u.in_channels + row + k) * pixels + pixel) * u.columns + column + c, sum[k * COLS + c]);
             }
         }
     }

@@ -1,13 +1,17 @@
 // dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b].
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weight and every lane reads it from there. Same sums in the same order as conv_backward_data, so the same bits.
 // One invocation owns 16 input channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
 #import grid
 #import conv
+#import relu
+#import gate
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -82,20 +86,20 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     if column >= u.columns { return; }
     let to = ((group.z * u.in_channels + row) * pixels + pixel) * u.columns + column;
     let step = pixels * u.columns;
-    if row + 0u < u.in_channels { dx[to + 0u * step] = s0; }
-    if row + 1u < u.in_channels { dx[to + 1u * step] = s1; }
-    if row + 2u < u.in_channels { dx[to + 2u * step] = s2; }
-    if row + 3u < u.in_channels { dx[to + 3u * step] = s3; }
-    if row + 4u < u.in_channels { dx[to + 4u * step] = s4; }
-    if row + 5u < u.in_channels { dx[to + 5u * step] = s5; }
-    if row + 6u < u.in_channels { dx[to + 6u * step] = s6; }
-    if row + 7u < u.in_channels { dx[to + 7u * step] = s7; }
-    if row + 8u < u.in_channels { dx[to + 8u * step] = s8; }
-    if row + 9u < u.in_channels { dx[to + 9u * step] = s9; }
-    if row + 10u < u.in_channels { dx[to + 10u * step] = s10; }
-    if row + 11u < u.in_channels { dx[to + 11u * step] = s11; }
-    if row + 12u < u.in_channels { dx[to + 12u * step] = s12; }
-    if row + 13u < u.in_channels { dx[to + 13u * step] = s13; }
-    if row + 14u < u.in_channels { dx[to + 14u * step] = s14; }
-    if row + 15u < u.in_channels { dx[to + 15u * step] = s15; }
+    if row + 0u < u.in_channels { put(to + 0u * step, s0); }
+    if row + 1u < u.in_channels { put(to + 1u * step, s1); }
+    if row + 2u < u.in_channels { put(to + 2u * step, s2); }
+    if row + 3u < u.in_channels { put(to + 3u * step, s3); }
+    if row + 4u < u.in_channels { put(to + 4u * step, s4); }
+    if row + 5u < u.in_channels { put(to + 5u * step, s5); }
+    if row + 6u < u.in_channels { put(to + 6u * step, s6); }
+    if row + 7u < u.in_channels { put(to + 7u * step, s7); }
+    if row + 8u < u.in_channels { put(to + 8u * step, s8); }
+    if row + 9u < u.in_channels { put(to + 9u * step, s9); }
+    if row + 10u < u.in_channels { put(to + 10u * step, s10); }
+    if row + 11u < u.in_channels { put(to + 11u * step, s11); }
+    if row + 12u < u.in_channels { put(to + 12u * step, s12); }
+    if row + 13u < u.in_channels { put(to + 13u * step, s13); }
+    if row + 14u < u.in_channels { put(to + 14u * step, s14); }
+    if row + 15u < u.in_channels { put(to + 15u * step, s15); }
 }

@@ -1,9 +1,11 @@
-// Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b], zero outside the image.
+// Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b], zero outside the image;
+// then ReLU where u.relu.
 // X: [R][in_channels][in_height][in_width][columns] vec4, Y likewise with the output's sizes.
 // One invocation owns ROWS output channels x COLS vec4s of samples of one output pixel q; lanes run along samples, then pixels.
 // Sum: starts at the bias, then c, ky, kx ascending, one fma each; taps outside the image are left out.
 #import grid
 #import conv
+#import relu
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
@@ -59,7 +61,7 @@ fn conv_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.out_channels && column + c < u.columns {
-                y[((group.z * u.out_channels + row + k) * pixels + pixel) * u.columns + column + c] = sum[k * COLS + c];
+                y[((group.z * u.out_channels + row + k) * pixels + pixel) * u.columns + column + c] = rectified(sum[k * COLS + c], u.relu);
             }
         }
     }

@@ -4,6 +4,7 @@
 // One invocation owns 16 output channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
 #import grid
 #import conv
+#import relu
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -88,20 +89,20 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     if column >= u.columns { return; }
     let to = ((group.z * u.out_channels + row) * pixels + pixel) * u.columns + column;
     let step = pixels * u.columns;
-    if row + 0u < u.out_channels { y[to + 0u * step] = s0; }
-    if row + 1u < u.out_channels { y[to + 1u * step] = s1; }
-    if row + 2u < u.out_channels { y[to + 2u * step] = s2; }
-    if row + 3u < u.out_channels { y[to + 3u * step] = s3; }
-    if row + 4u < u.out_channels { y[to + 4u * step] = s4; }
-    if row + 5u < u.out_channels { y[to + 5u * step] = s5; }
-    if row + 6u < u.out_channels { y[to + 6u * step] = s6; }
-    if row + 7u < u.out_channels { y[to + 7u * step] = s7; }
-    if row + 8u < u.out_channels { y[to + 8u * step] = s8; }
-    if row + 9u < u.out_channels { y[to + 9u * step] = s9; }
-    if row + 10u < u.out_channels { y[to + 10u * step] = s10; }
-    if row + 11u < u.out_channels { y[to + 11u * step] = s11; }
-    if row + 12u < u.out_channels { y[to + 12u * step] = s12; }
-    if row + 13u < u.out_channels { y[to + 13u * step] = s13; }
-    if row + 14u < u.out_channels { y[to + 14u * step] = s14; }
-    if row + 15u < u.out_channels { y[to + 15u * step] = s15; }
+    if row + 0u < u.out_channels { y[to + 0u * step] = rectified(s0, u.relu); }
+    if row + 1u < u.out_channels { y[to + 1u * step] = rectified(s1, u.relu); }
+    if row + 2u < u.out_channels { y[to + 2u * step] = rectified(s2, u.relu); }
+    if row + 3u < u.out_channels { y[to + 3u * step] = rectified(s3, u.relu); }
+    if row + 4u < u.out_channels { y[to + 4u * step] = rectified(s4, u.relu); }
+    if row + 5u < u.out_channels { y[to + 5u * step] = rectified(s5, u.relu); }
+    if row + 6u < u.out_channels { y[to + 6u * step] = rectified(s6, u.relu); }
+    if row + 7u < u.out_channels { y[to + 7u * step] = rectified(s7, u.relu); }
+    if row + 8u < u.out_channels { y[to + 8u * step] = rectified(s8, u.relu); }
+    if row + 9u < u.out_channels { y[to + 9u * step] = rectified(s9, u.relu); }
+    if row + 10u < u.out_channels { y[to + 10u * step] = rectified(s10, u.relu); }
+    if row + 11u < u.out_channels { y[to + 11u * step] = rectified(s11, u.relu); }
+    if row + 12u < u.out_channels { y[to + 12u * step] = rectified(s12, u.relu); }
+    if row + 13u < u.out_channels { y[to + 13u * step] = rectified(s13, u.relu); }
+    if row + 14u < u.out_channels { y[to + 14u * step] = rectified(s14, u.relu); }
+    if row + 15u < u.out_channels { y[to + 15u * step] = rectified(s15, u.relu); }
 }

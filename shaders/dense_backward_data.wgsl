@@ -1,14 +1,18 @@
 // dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b].   dY: [R][outputs][columns] vec4, dX: [R][inputs][columns] vec4.
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // One invocation owns ROWS inputs x COLS vec4s of samples of one replica; lanes run along samples.
 // Sum: starts at 0, o ascending, one fma each.
 #import grid
 #import dense
+#import relu
+#import gate
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn dense_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -39,7 +43,7 @@ fn dense_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.inputs && column + c < u.columns {
-                dx[(group.z * u.inputs + row + k) * u.columns + column + c] = sum[k * COLS + c];
+                put((group.z * u.inputs + row + k) * u.columns + column + c, sum[k * COLS + c]);
             }
         }
     }

@@ -1,13 +1,17 @@
 // dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b].
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weight and every lane reads it from there. Same sums in the same order as dense_backward_data, so the same bits.
 // One invocation owns 16 inputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
+#import relu
+#import gate
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dx: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn dense_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
@@ -62,20 +66,20 @@ fn dense_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @built
     }
     if column >= u.columns { return; }
     let to = (group.z * u.inputs + row) * u.columns + column;
-    if row + 0u < u.inputs { dx[to + 0u * u.columns] = s0; }
-    if row + 1u < u.inputs { dx[to + 1u * u.columns] = s1; }
-    if row + 2u < u.inputs { dx[to + 2u * u.columns] = s2; }
-    if row + 3u < u.inputs { dx[to + 3u * u.columns] = s3; }
-    if row + 4u < u.inputs { dx[to + 4u * u.columns] = s4; }
-    if row + 5u < u.inputs { dx[to + 5u * u.columns] = s5; }
-    if row + 6u < u.inputs { dx[to + 6u * u.columns] = s6; }
-    if row + 7u < u.inputs { dx[to + 7u * u.columns] = s7; }
-    if row + 8u < u.inputs { dx[to + 8u * u.columns] = s8; }
-    if row + 9u < u.inputs { dx[to + 9u * u.columns] = s9; }
-    if row + 10u < u.inputs { dx[to + 10u * u.columns] = s10; }
-    if row + 11u < u.inputs { dx[to + 11u * u.columns] = s11; }
-    if row + 12u < u.inputs { dx[to + 12u * u.columns] = s12; }
-    if row + 13u < u.inputs { dx[to + 13u * u.columns] = s13; }
-    if row + 14u < u.inputs { dx[to + 14u * u.columns] = s14; }
-    if row + 15u < u.inputs { dx[to + 15u * u.columns] = s15; }
+    if row + 0u < u.inputs { put(to + 0u * u.columns, s0); }
+    if row + 1u < u.inputs { put(to + 1u * u.columns, s1); }
+    if row + 2u < u.inputs { put(to + 2u * u.columns, s2); }
+    if row + 3u < u.inputs { put(to + 3u * u.columns, s3); }
+    if row + 4u < u.inputs { put(to + 4u * u.columns, s4); }
+    if row + 5u < u.inputs { put(to + 5u * u.columns, s5); }
+    if row + 6u < u.inputs { put(to + 6u * u.columns, s6); }
+    if row + 7u < u.inputs { put(to + 7u * u.columns, s7); }
+    if row + 8u < u.inputs { put(to + 8u * u.columns, s8); }
+    if row + 9u < u.inputs { put(to + 9u * u.columns, s9); }
+    if row + 10u < u.inputs { put(to + 10u * u.columns, s10); }
+    if row + 11u < u.inputs { put(to + 11u * u.columns, s11); }
+    if row + 12u < u.inputs { put(to + 12u * u.columns, s12); }
+    if row + 13u < u.inputs { put(to + 13u * u.columns, s13); }
+    if row + 14u < u.inputs { put(to + 14u * u.columns, s14); }
+    if row + 15u < u.inputs { put(to + 15u * u.columns, s15); }
 }

@@ -1,8 +1,9 @@
-// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b].   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
+// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], then ReLU where u.relu.   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
 // One invocation owns ROWS outputs x COLS vec4s of samples of one replica; lanes run along samples.
 // Sum: starts at the bias, i ascending, one fma each. Tiles never change it.
 #import grid
 #import dense
+#import relu
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
@@ -44,7 +45,7 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.outputs && column + c < u.columns {
-                y[(group.z * u.outputs + row + k) * u.columns + column + c] = sum[k * COLS + c];
+                y[(group.z * u.outputs + row + k) * u.columns + column + c] = rectified(sum[k * COLS + c], u.relu);
             }
         }
     }

@@ -1,10 +1,11 @@
-// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b].
+// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], then ReLU where u.relu.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weights and every lane reads them from there. Same sums in the same order as dense_forward, so the same bits.
 // Needs `inputs` divisible by 4: weights are read four at a time.
 // One invocation owns 16 outputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
+#import relu
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -84,20 +85,20 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     }
     if column >= u.columns { return; }
     let to = (group.z * u.outputs + row) * u.columns + column;
-    if row + 0u < u.outputs { y[to + 0u * u.columns] = s0; }
-    if row + 1u < u.outputs { y[to + 1u * u.columns] = s1; }
-    if row + 2u < u.outputs { y[to + 2u * u.columns] = s2; }
-    if row + 3u < u.outputs { y[to + 3u * u.columns] = s3; }
-    if row + 4u < u.outputs { y[to + 4u * u.columns] = s4; }
-    if row + 5u < u.outputs { y[to + 5u * u.columns] = s5; }
-    if row + 6u < u.outputs { y[to + 6u * u.columns] = s6; }
-    if row + 7u < u.outputs { y[to + 7u * u.columns] = s7; }
-    if row + 8u < u.outputs { y[to + 8u * u.columns] = s8; }
-    if row + 9u < u.outputs { y[to + 9u * u.columns] = s9; }
-    if row + 10u < u.outputs { y[to + 10u * u.columns] = s10; }
-    if row + 11u < u.outputs { y[to + 11u * u.columns] = s11; }
-    if row + 12u < u.outputs { y[to + 12u * u.columns] = s12; }
-    if row + 13u < u.outputs { y[to + 13u * u.columns] = s13; }
-    if row + 14u < u.outputs { y[to + 14u * u.columns] = s14; }
-    if row + 15u < u.outputs { y[to + 15u * u.columns] = s15; }
+    if row + 0u < u.outputs { y[to + 0u * u.columns] = rectified(s0, u.relu); }
+    if row + 1u < u.outputs { y[to + 1u * u.columns] = rectified(s1, u.relu); }
+    if row + 2u < u.outputs { y[to + 2u * u.columns] = rectified(s2, u.relu); }
+    if row + 3u < u.outputs { y[to + 3u * u.columns] = rectified(s3, u.relu); }
+    if row + 4u < u.outputs { y[to + 4u * u.columns] = rectified(s4, u.relu); }
+    if row + 5u < u.outputs { y[to + 5u * u.columns] = rectified(s5, u.relu); }
+    if row + 6u < u.outputs { y[to + 6u * u.columns] = rectified(s6, u.relu); }
+    if row + 7u < u.outputs { y[to + 7u * u.columns] = rectified(s7, u.relu); }
+    if row + 8u < u.outputs { y[to + 8u * u.columns] = rectified(s8, u.relu); }
+    if row + 9u < u.outputs { y[to + 9u * u.columns] = rectified(s9, u.relu); }
+    if row + 10u < u.outputs { y[to + 10u * u.columns] = rectified(s10, u.relu); }
+    if row + 11u < u.outputs { y[to + 11u * u.columns] = rectified(s11, u.relu); }
+    if row + 12u < u.outputs { y[to + 12u * u.columns] = rectified(s12, u.relu); }
+    if row + 13u < u.outputs { y[to + 13u * u.columns] = rectified(s13, u.relu); }
+    if row + 14u < u.outputs { y[to + 14u * u.columns] = rectified(s14, u.relu); }
+    if row + 15u < u.outputs { y[to + 15u * u.columns] = rectified(s15, u.relu); }
 }

@@ -1,8 +1,7 @@
 // y = max(y, 0), in place; NaN stays NaN.   One invocation owns one vec4 of samples.
 #import grid
-struct Span {
-    count: u32, // vec4s per replica
-}
+#import relu
+#import span
 @group(0) @binding(0) var<uniform> u: Span;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 
@@ -12,5 +11,5 @@ fn relu_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let flat = flat_index(group, groups, 64u, local);
     if flat >= u.count { return; }
     let i = group.z * u.count + flat;
-    y[i] = select(y[i], vec4<f32>(), y[i] <= vec4<f32>());
+    y[i] = rectified(y[i], 1u);
 }

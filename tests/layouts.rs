@@ -71,7 +71,9 @@ fn layouts() -> Vec<Layout> {
                 columns,
                 weight_offset,
                 bias_offset,
-                param_stride
+                param_stride,
+                relu,
+                gate
             }
         ),
         layout!(
@@ -90,6 +92,8 @@ fn layouts() -> Vec<Layout> {
                 weight_offset,
                 bias_offset,
                 param_stride,
+                relu,
+                gate,
             }
         ),
         layout!(
@@ -105,6 +109,7 @@ fn layouts() -> Vec<Layout> {
                 stride,
                 columns,
                 share,
+                gate,
             }
         ),
         layout!(
@@ -126,7 +131,9 @@ fn layouts() -> Vec<Layout> {
                 outputs,
                 parts,
                 pixels,
-                columns
+                columns,
+                offset,
+                stride
             }
         ),
         layout!(

@@ -13,6 +13,8 @@ struct ConvShape {
     weight_offset: u32, // of W[out][in][ky][kx] in the flat parameters
     bias_offset: u32,   // of bias[out]; 0xffffffff: none
     param_stride: u32,  // floats per replica
+    relu: u32,          // 1: Y goes through a ReLU
+    gate: u32,          // 1: X came out of a ReLU, whose backward pass is done with dX
 }
 
 // The smallest tap k >= 0 with (p - k) divisible by `stride` and (p - k) / `stride` < size.

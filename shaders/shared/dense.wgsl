@@ -6,4 +6,6 @@ struct DenseShape {
     weight_offset: u32, // of W[output][input] in the flat parameters
     bias_offset: u32,   // of bias[output]; 0xffffffff: none
     param_stride: u32,  // floats per replica
+    relu: u32,          // 1: Y goes through a ReLU
+    gate: u32,          // 1: X came out of a ReLU, whose backward pass is done with dX
 }

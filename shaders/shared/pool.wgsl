@@ -10,6 +10,7 @@ struct PoolShape {
     stride: u32,
     columns: u32, // vec4s of samples
     share: f32,   // average pooling: 1 / (window area)
+    gate: u32,    // 1: X came out of a ReLU, whose backward pass is done with dX
 }
 
 // The first output whose window reaches input coordinate p.

@@ -108,7 +108,10 @@ fn compile(
     constants: &[(&'static str, u32)],
 ) -> Result<Kernel, GpuError> {
     let source = source_of(name).ok_or_else(|| rejected(name, "no such kernel"))?;
-    let text = assemble(source, constants)?;
+    let mut text = assemble(source, constants)?;
+    if gpu.shapes_in_storage {
+        text = text.replace("var<uniform> u:", "var<storage, read> u:");
+    }
     let parsed =
         naga::front::wgsl::parse_str(&text).map_err(|e| rejected(name, e.emit_to_string(&text)))?;
     let entry = parsed
@@ -138,8 +141,10 @@ fn compile(
             visibility: wgpu::ShaderStages::COMPUTE,
             ty: wgpu::BindingType::Buffer {
                 ty: match access {
-                    Access::Uniform => wgpu::BufferBindingType::Uniform,
-                    Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                    Access::Uniform if !gpu.shapes_in_storage => wgpu::BufferBindingType::Uniform,
+                    Access::Uniform | Access::Read => {
+                        wgpu::BufferBindingType::Storage { read_only: true }
+                    }
                     Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
                 },
                 has_dynamic_offset: false,

@@ -30,14 +30,14 @@ kernels! {
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];
-    dense_backward_data: [Uniform, Read, Read, ReadWrite];
-    dense_backward_data_broadcast: [Uniform, Read, Read, ReadWrite];
+    dense_backward_data: [Uniform, Read, Read, Read, ReadWrite];
+    dense_backward_data_broadcast: [Uniform, Read, Read, Read, ReadWrite];
     dense_backward_weight: [Uniform, Read, Read, ReadWrite];
     dense_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     conv_forward: [Uniform, Read, Read, ReadWrite];
     conv_forward_broadcast: [Uniform, Read, Read, ReadWrite];
-    conv_backward_data: [Uniform, Read, Read, ReadWrite];
-    conv_backward_data_broadcast: [Uniform, Read, Read, ReadWrite];
+    conv_backward_data: [Uniform, Read, Read, Read, ReadWrite];
+    conv_backward_data_broadcast: [Uniform, Read, Read, Read, ReadWrite];
     conv_backward_weight: [Uniform, Read, Read, ReadWrite];
     conv_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     bias_backward: [Uniform, Read, ReadWrite];
@@ -45,9 +45,9 @@ kernels! {
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
     max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
-    max_pool_backward: [Uniform, Read, Read, ReadWrite];
+    max_pool_backward: [Uniform, Read, Read, Read, ReadWrite];
     avg_pool_forward: [Uniform, Read, ReadWrite];
-    avg_pool_backward: [Uniform, Read, ReadWrite];
+    avg_pool_backward: [Uniform, Read, Read, ReadWrite];
     dropout_apply: [Uniform, Read, Read, ReadWrite];
     softmax_loss: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite];
     gradient_norm: [Uniform, Read, Read, ReadWrite];
@@ -77,8 +77,8 @@ macro_rules! shared {
 }
 
 shared![
-    "conv", "dense", "grid", "hyper", "math", "params", "pool", "random", "samples", "score",
-    "select", "state"
+    "conv", "dense", "gate", "grid", "hyper", "math", "params", "pool", "random", "relu",
+    "samples", "score", "select", "span", "state"
 ];
 
 /// The kernel called `name`.

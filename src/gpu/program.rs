@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub const MAX_GROUPS: u32 = 65_535;
 
 /// One kernel with its buffers and its grid.
+#[derive(Clone)]
 pub struct Dispatch {
     kernel: Arc<Kernel>,
     bind_group: wgpu::BindGroup,
@@ -118,6 +119,17 @@ impl Program {
             groups,
         });
         Ok(())
+    }
+
+    /// Each dispatch as a program of its own, labelled with its kernel: for timing them apart.
+    pub fn parts(&self) -> Vec<Program> {
+        self.dispatches
+            .iter()
+            .map(|dispatch| Self {
+                label: dispatch.kernel.name.to_owned(),
+                dispatches: vec![dispatch.clone()],
+            })
+            .collect()
     }
 
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {

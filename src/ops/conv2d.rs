@@ -36,6 +36,10 @@ pub struct ConvShape {
     pub bias_offset: u32,
     /// Floats per replica in the flat parameters.
     pub param_stride: u32,
+    /// 1: the output goes through a ReLU.
+    pub relu: u32,
+    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+    pub gate: u32,
 }
 
 pub(super) struct Conv2d {
@@ -66,6 +70,8 @@ impl Conv2d {
             weight_offset: site.offsets[0],
             bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
             param_stride: site.param_stride,
+            relu: u32::from(site.fused.forward),
+            gate: u32::from(site.fused.backward),
         }
     }
 }
@@ -136,6 +142,14 @@ impl Operator for Conv2d {
         (self.taps(input) * self.channels * pixels) as u64
     }
 
+    fn fuses_relu_forward(&self) -> bool {
+        true
+    }
+
+    fn fuses_relu_backward(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
         let rows = self.output(input).map_or(0, |o| o.height);
         Scratch {
@@ -195,7 +209,7 @@ impl Operator for Conv2d {
                 "conv_backward_data_broadcast",
                 [shape.in_channels, site.input.plane() as u32, shape.columns],
             )?;
-            let buffers = [site.params, site.dy, dx];
+            let buffers = [site.params, site.dy, site.x, dx];
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         Ok(())

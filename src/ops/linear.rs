@@ -1,7 +1,7 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
 use super::reduce::record_bias;
-use super::{NO_BIAS, Operator, Parameter, Scratch, Site};
+use super::{NO_BIAS, Operator, Parameter, Site};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -22,6 +22,10 @@ pub struct DenseShape {
     pub bias_offset: u32,
     /// Floats per replica in the flat parameters.
     pub param_stride: u32,
+    /// 1: the output goes through a ReLU.
+    pub relu: u32,
+    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+    pub gate: u32,
 }
 
 pub(super) struct Linear {
@@ -38,6 +42,8 @@ impl Linear {
             weight_offset: site.offsets[0],
             bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
             param_stride: site.param_stride,
+            relu: u32::from(site.fused.forward),
+            gate: u32::from(site.fused.backward),
         }
     }
 }
@@ -77,11 +83,12 @@ impl Operator for Linear {
         (input.features() * self.features) as u64
     }
 
-    fn scratch(&self, _input: Shape, _columns: u32) -> Scratch {
-        Scratch {
-            kept: 0,
-            shared: self.features as u64,
-        }
+    fn fuses_relu_forward(&self) -> bool {
+        true
+    }
+
+    fn fuses_relu_backward(&self) -> bool {
+        true
     }
 
     fn forward(
@@ -129,7 +136,7 @@ impl Operator for Linear {
                 "dense_backward_data_broadcast",
                 [shape.inputs, 1, shape.columns],
             )?;
-            let buffers = [site.params, site.dy, dx];
+            let buffers = [site.params, site.dy, site.x, dx];
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         Ok(())

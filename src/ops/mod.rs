@@ -22,7 +22,7 @@ pub use relu::Span;
 pub use tiles::Tiles;
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Layer, Shape};
+use crate::model::{Layer, LayerAt, Shape};
 
 /// The offset that says "no bias".
 const NO_BIAS: u32 = u32::MAX;
@@ -49,6 +49,16 @@ pub struct Scratch {
     pub kept: u64,
     /// Used only within backward, shared by all layers (partial sums).
     pub shared: u64,
+}
+
+/// Which passes of a ReLU its neighbours do while they store. At the ReLU: leave the pass out. At the layer before it
+/// (forward) and after it (backward): do the pass. The bits are those of the passes done apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fused {
+    /// The layer before applies it to its output.
+    pub forward: bool,
+    /// The layer after applies it to the gradient of its input.
+    pub backward: bool,
 }
 
 /// Where a layer stands in a cohort's memory.
@@ -87,6 +97,8 @@ pub struct Site<'a> {
     pub kept: &'a Buffer,
     /// [`Scratch::shared`] words per replica, at least.
     pub shared: &'a Buffer,
+    /// What is done on the way.
+    pub fused: Fused,
     /// Register tiles.
     pub tiles: Tiles,
 }
@@ -111,6 +123,21 @@ pub trait Operator: Send + Sync {
 
     /// Whether it overwrites its input.
     fn in_place(&self) -> bool {
+        false
+    }
+
+    /// Whether it is a ReLU, which neighbours may do on the way.
+    fn is_relu(&self) -> bool {
+        false
+    }
+
+    /// Whether it can apply a ReLU to the output it stores.
+    fn fuses_relu_forward(&self) -> bool {
+        false
+    }
+
+    /// Whether it can apply a ReLU's backward pass to the gradient it stores.
+    fn fuses_relu_backward(&self) -> bool {
         false
     }
 
@@ -161,4 +188,23 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::Flatten => Box::new(flatten::Flatten),
         Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
     }
+}
+
+/// What each layer does or leaves out; see [`Fused`].
+pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
+    let mut fused = vec![Fused::default(); layers.len()];
+    for i in 0..layers.len() {
+        if !layers[i].operator.is_relu() {
+            continue;
+        }
+        if i > 0 && layers[i - 1].operator.fuses_relu_forward() {
+            fused[i].forward = true;
+            fused[i - 1].forward = true;
+        }
+        if i + 1 < layers.len() && layers[i + 1].operator.fuses_relu_backward() {
+            fused[i].backward = true;
+            fused[i + 1].backward = true;
+        }
+    }
+    fused
 }

@@ -30,6 +30,8 @@ pub struct PoolShape {
     pub columns: u32,
     /// Average pooling: 1 / (window area).
     pub share: f32,
+    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+    pub gate: u32,
 }
 
 pub(super) struct MaxPool {
@@ -55,6 +57,7 @@ fn shape(site: &Site<'_>, window: (usize, usize), stride: usize) -> PoolShape {
         stride: stride as u32,
         columns: site.columns,
         share: (1.0 / (window.0 * window.1) as f64) as f32,
+        gate: u32::from(site.fused.backward),
     }
 }
 
@@ -83,6 +86,10 @@ impl Operator for MaxPool {
         }
     }
 
+    fn fuses_relu_backward(&self) -> bool {
+        true
+    }
+
     fn forward(
         &self,
         gpu: &Gpu,
@@ -101,7 +108,7 @@ impl Operator for MaxPool {
         let Some(dx) = site.dx else { return Ok(()) };
         let shape = shape(site, (self.window, self.window), self.stride);
         let kernel = gpu.kernel("max_pool_backward", &[])?;
-        let buffers = [site.dy, site.kept, dx];
+        let buffers = [site.dy, site.kept, site.x, dx];
         let count = vectors(site.input, site);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
@@ -120,6 +127,10 @@ impl Operator for AvgPool {
     fn output(&self, input: Shape) -> Result<Shape, String> {
         let (window, stride) = self.window(input);
         pooled(input, window, stride)
+    }
+
+    fn fuses_relu_backward(&self) -> bool {
+        true
     }
 
     fn forward(
@@ -142,6 +153,7 @@ impl Operator for AvgPool {
         let shape = shape(site, window, stride);
         let kernel = gpu.kernel("avg_pool_backward", &[])?;
         let count = vectors(site.input, site);
-        program.push(gpu, kernel, &shape, &[site.dy, dx], count, site.replicas)
+        let buffers = [site.dy, site.x, dx];
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

@@ -16,6 +16,10 @@ pub struct BiasShape {
     pub pixels: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// Where the sums go.
+    pub offset: u32,
+    /// Floats per replica there.
+    pub stride: u32,
 }
 
 /// Uniform of `partial_sum`.
@@ -59,22 +63,33 @@ pub(super) fn record_partial_sum(
     )
 }
 
-/// Records the gradient of a bias: one part per output row, then the parts in order.
+/// Records the gradient of a bias: one part per output row, then the parts in order; a single part is the gradient.
 pub(super) fn record_bias(
     gpu: &Gpu,
     program: &mut Program,
     site: &Site<'_>,
     offset: u32,
 ) -> Result<(), GpuError> {
+    let (outputs, parts) = (site.output.channels as u32, site.output.height as u32);
+    let whole = parts == 1;
     let shape = BiasShape {
-        outputs: site.output.channels as u32,
-        parts: site.output.height as u32,
+        outputs,
+        parts,
         pixels: site.output.width as u32,
         columns: site.columns,
+        offset: if whole { offset } else { 0 },
+        stride: if whole {
+            site.param_stride
+        } else {
+            parts * outputs
+        },
     };
     let kernel = gpu.kernel("bias_backward", &[])?;
-    let buffers = [site.dy, site.shared];
-    let count = u64::from(shape.outputs * shape.parts);
+    let buffers = [site.dy, if whole { site.grads } else { site.shared }];
+    let count = u64::from(outputs * parts);
     program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-    record_partial_sum(gpu, program, site, shape.outputs, shape.parts, offset)
+    if whole {
+        return Ok(());
+    }
+    record_partial_sum(gpu, program, site, outputs, parts, offset)
 }

@@ -1,4 +1,4 @@
-//! ReLU, in place: the output tells where the gradient passes.
+//! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
 use super::{Operator, Site};
 use crate::gpu::{Gpu, GpuError, Program};
@@ -28,6 +28,9 @@ impl Operator for Relu {
     fn in_place(&self) -> bool {
         true
     }
+    fn is_relu(&self) -> bool {
+        true
+    }
     fn forward(
         &self,
         gpu: &Gpu,
@@ -35,12 +38,18 @@ impl Operator for Relu {
         site: &Site<'_>,
         _training: bool,
     ) -> Result<(), GpuError> {
+        if site.fused.forward {
+            return Ok(());
+        }
         let span = span(site);
         let kernel = gpu.kernel("relu_forward", &[])?;
         let count = u64::from(span.count);
         program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
     }
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        if site.fused.backward {
+            return Ok(());
+        }
         let span = span(site);
         let kernel = gpu.kernel("relu_backward", &[])?;
         let count = u64::from(span.count);

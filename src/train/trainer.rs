@@ -266,7 +266,11 @@ impl<'a> Trainer<'a> {
         Ok(program)
     }
 
-    fn training_program(&self) -> Result<Program, GpuError> {
+    /// The dispatches of one optimizer step.
+    ///
+    /// # Errors
+    /// The device refused a kernel or a buffer.
+    pub fn training_program(&self) -> Result<Program, GpuError> {
         let mut program = Program::new("training step");
         let draw = Draw {
             total: self.data.train.count,

@@ -6,7 +6,7 @@ use super::replicas::Replicas;
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::model::Model;
-use crate::ops::{Site, Tiles};
+use crate::ops::{Fused, Site, Tiles, fuse};
 
 /// 4-byte words per replica of everything a training cohort allocates.
 #[derive(Clone, Debug)]
@@ -101,6 +101,7 @@ pub struct Workspace {
     shared: Buffer,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
+    fused: Vec<Fused>,
     first_learning: usize,
 }
 
@@ -165,6 +166,7 @@ impl Workspace {
             shared,
             output_of: memory.output_of,
             offsets,
+            fused: fuse(&model.layers),
             first_learning,
         })
     }
@@ -217,6 +219,7 @@ impl Workspace {
             dx: (i > self.first_learning).then_some(&self.gradients[1 - side]),
             kept: &self.kept[i],
             shared: &self.shared,
+            fused: self.fused[i],
             tiles,
         }
     }

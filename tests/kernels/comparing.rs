@@ -53,6 +53,8 @@ fn a_dense_sum_in_another_order_is_noticed() {
         weight_offset: 0,
         bias_offset: u32::MAX,
         param_stride: inputs * outputs,
+        relu: 0,
+        gate: 0,
     };
     let params = dice.values((inputs * outputs) as usize);
     let x = dice.values((inputs * 4) as usize);
@@ -102,6 +104,8 @@ fn a_convolution_one_pixel_off_is_noticed() {
         weight_offset: 0,
         bias_offset: u32::MAX,
         param_stride: 64,
+        relu: 0,
+        gate: 0,
     };
     let params = dice.values(64);
     let x = dice.values(2 * 6 * 7 * 4);

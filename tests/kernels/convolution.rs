@@ -41,6 +41,8 @@ impl Conv {
             weight_offset,
             bias_offset: if self.bias { bias_offset } else { u32::MAX },
             param_stride: (bias_offset + self.outputs + 1).next_multiple_of(32),
+            relu: self.outputs % 2,
+            gate: in_channels % 2,
         }
     }
 }
@@ -152,26 +154,34 @@ fn backward_data_is_its_twin() {
         let (count, from) = values(&u, replicas);
         let params = dice.values((replicas * u.param_stride) as usize);
         let dy = dice.values(from);
-        let buffers = [case.with(&params), case.with(&dy)];
+        let x = dice.values(count);
+        let buffers = [case.with(&params), case.with(&dy), case.with(&x)];
         let got = case.with_tiles(DATA_TILES, count, |tile, dx| {
             let tiles = u.in_channels.div_ceil(tile.0) * u.columns.div_ceil(tile.1);
             let invocations = u64::from(tiles * u.in_height * u.in_width);
-            let buffers = [&buffers[0], &buffers[1], dx];
+            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         case.check_broadcast("conv_backward_data_broadcast", &got, |case, dx| {
             let invocations = broadcast_data(u.in_channels, u.in_height * u.in_width, u.columns);
-            let buffers = [&buffers[0], &buffers[1], dx];
+            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
-            conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), dx);
+            conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
         });
         let bound = twin::<f64>(count, |dx| {
-            conv_backward_data(&u, replicas, &magnitudes(&params), &magnitudes(&dy), dx);
+            conv_backward_data(
+                &u,
+                replicas,
+                &magnitudes(&params),
+                &magnitudes(&dy),
+                &magnitudes(&x),
+                dx,
+            );
         });
         let equal = twin::<f32>(count, |dx| {
-            conv_backward_data(&u, replicas, &params, &dy, dx)
+            conv_backward_data(&u, replicas, &params, &dy, &x, dx)
         });
         let terms = u.out_channels * u.kernel * u.kernel;
         case.check("dx", &got, &exact, &sum_bound(terms, &bound), &equal);

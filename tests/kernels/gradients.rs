@@ -61,6 +61,8 @@ fn dense() {
         weight_offset: 2,
         bias_offset: 20,
         param_stride: 32,
+        relu: 0,
+        gate: 0,
     };
     let params = wide(&mut dice, 64);
     let x = wide(&mut dice, (replicas * inputs * 4) as usize);
@@ -71,7 +73,7 @@ fn dense() {
         dot(&c, &y)
     };
     let mut dx = vec![0.0; x.len()];
-    dense_backward_data(&u, replicas, &params, &c, &mut dx);
+    dense_backward_data(&u, replicas, &params, &c, &x, &mut dx);
     check("dense_backward_data", &x, &dx, |x| loss(&params, x));
     // The flat gradient is 0 wherever no tensor lies, and so is the slope.
     let mut grads = vec![0.0; params.len()];
@@ -100,6 +102,8 @@ fn bias(
         parts,
         pixels,
         columns: 1,
+        offset: 0,
+        stride: parts * outputs,
     };
     let mut part = vec![0.0; (replicas * parts * outputs) as usize];
     bias_backward(&shape, replicas, dy, &mut part);
@@ -141,6 +145,8 @@ fn conv() {
             weight_offset: 3,
             bias_offset: weights + 5,
             param_stride: (weights + 9).next_multiple_of(32),
+            relu: 0,
+            gate: 0,
         };
         let params = wide(&mut dice, (replicas * u.param_stride) as usize);
         let x = wide(
@@ -157,7 +163,7 @@ fn conv() {
             dot(&c, &y)
         };
         let mut dx = vec![0.0; x.len()];
-        conv_backward_data(&u, replicas, &params, &c, &mut dx);
+        conv_backward_data(&u, replicas, &params, &c, &x, &mut dx);
         check(&format!("conv_backward_data {name}"), &x, &dx, |x| {
             loss(&params, x)
         });
@@ -209,6 +215,7 @@ fn pooling() {
             stride,
             columns: 1,
             share: 1.0 / (window.0 * window.1) as f32,
+            gate: 0,
         };
         let replicas = 2;
         // Distinct values a thousandth apart at least: no step reaches a tie.
@@ -225,13 +232,13 @@ fn pooling() {
         let mut y = vec![0.0; c.len()];
         max_pool_forward(&u, replicas, &x, &mut y, &mut place);
         let mut dx = vec![0.0; x.len()];
-        max_pool_backward(&u, replicas, &c, &place, &mut dx);
+        max_pool_backward(&u, replicas, &c, &place, &x, &mut dx);
         check("max_pool_backward", &x, &dx, |x| {
             let (mut y, mut place) = (vec![0.0; c.len()], vec![0; c.len()]);
             max_pool_forward(&u, replicas, x, &mut y, &mut place);
             dot(&c, &y)
         });
-        avg_pool_backward(&u, replicas, &c, &mut dx);
+        avg_pool_backward(&u, replicas, &c, &x, &mut dx);
         check("avg_pool_backward", &x, &dx, |x| {
             let mut y = vec![0.0; c.len()];
             avg_pool_forward(&u, replicas, x, &mut y);

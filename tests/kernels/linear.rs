@@ -49,6 +49,8 @@ fn shape(size: Size) -> DenseShape {
         weight_offset,
         bias_offset: if bias { bias_offset } else { u32::MAX },
         param_stride: (bias_offset + outputs + 1).next_multiple_of(32),
+        relu: outputs % 2,
+        gate: inputs % 2,
     }
 }
 
@@ -100,25 +102,33 @@ fn backward_data_is_its_twin() {
         let params = dice.values((replicas * u.param_stride) as usize);
         let dy = dice.values((replicas * u.outputs * u.columns * 4) as usize);
         let count = (replicas * u.inputs * u.columns * 4) as usize;
-        let buffers = [case.with(&params), case.with(&dy)];
+        let x = dice.values(count);
+        let buffers = [case.with(&params), case.with(&dy), case.with(&x)];
         let got = case.with_tiles(DATA_TILES, count, |tile, dx| {
             let invocations = tiled(u.inputs, u.columns, tile);
-            let buffers = [&buffers[0], &buffers[1], dx];
+            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         case.check_broadcast("dense_backward_data_broadcast", &got, |case, dx| {
             let invocations = broadcast_data(u.inputs, 1, u.columns);
-            let buffers = [&buffers[0], &buffers[1], dx];
+            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run(&u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
-            dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), dx);
+            dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
         });
         let bound = twin::<f64>(count, |dx| {
-            dense_backward_data(&u, replicas, &magnitudes(&params), &magnitudes(&dy), dx);
+            dense_backward_data(
+                &u,
+                replicas,
+                &magnitudes(&params),
+                &magnitudes(&dy),
+                &magnitudes(&x),
+                dx,
+            );
         });
         let equal = twin::<f32>(count, |dx| {
-            dense_backward_data(&u, replicas, &params, &dy, dx)
+            dense_backward_data(&u, replicas, &params, &dy, &x, dx)
         });
         case.check("dx", &got, &exact, &sum_bound(u.outputs, &bound), &equal);
     }
@@ -186,6 +196,8 @@ fn empty_slots_add_nothing_to_weight_gradients() {
             weight_offset: 0,
             bias_offset: u32::MAX,
             param_stride: 32,
+            relu: 0,
+            gate: 0,
         };
         let case = Case::new(gpu, "dense_backward_weight", &shape);
         // What stands in the inputs of empty slots must not matter, because dY is 0 there.
@@ -218,23 +230,25 @@ fn empty_slots_add_nothing_to_weight_gradients() {
 fn bias_backward_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(5);
-    // (outputs, parts, pixels, columns, replicas)
+    // (outputs, parts, pixels, columns, replicas, what stands around the sums)
     for size in [
-        (1, 1, 1, 1, 1),
-        (10, 1, 1, 16, 3),
-        (7, 5, 9, 3, 2),
-        (130, 2, 3, 1, 1),
+        (1, 1, 1, 1, 1, 0),
+        (10, 1, 1, 16, 3, 21),
+        (7, 5, 9, 3, 2, 0),
+        (130, 2, 3, 1, 1, 3),
     ] {
-        let (outputs, parts, pixels, columns, replicas) = size;
+        let (outputs, parts, pixels, columns, replicas, around) = size;
         let u = BiasShape {
             outputs,
             parts,
             pixels,
             columns,
+            offset: around,
+            stride: parts * outputs + 2 * around,
         };
         let case = Case::new(gpu, "bias_backward", &size);
         let dy = dice.values((replicas * outputs * parts * pixels * columns * 4) as usize);
-        let count = (replicas * parts * outputs) as usize;
+        let count = (replicas * u.stride) as usize;
         let part = case.with(&output(count));
         let invocations = u64::from(parts * outputs);
         case.run(&u, &[&case.with(&dy), &part], invocations, replicas);

@@ -51,6 +51,7 @@ fn shape((channels, image, window, stride, columns, _): Size) -> PoolShape {
         stride,
         columns,
         share: 1.0 / (window.0 * window.1) as f32,
+        gate: channels % 2,
     }
 }
 
@@ -96,15 +97,17 @@ fn max_pool_is_its_twin() {
         let dy = dice.values(count);
         let from = (4 * replicas * inputs) as usize;
         let dx = case.with(&output(from));
-        let buffers = [&case.with(&dy), &place, &dx];
+        let buffers = [&case.with(&dy), &place, &case.with(&x), &dx];
         case.run(&u, &buffers, u64::from(inputs), replicas);
         let exact = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &widen(&dy), &places, dx);
+            max_pool_backward(&u, replicas, &widen(&dy), &places, &widen(&x), dx);
         });
         let bound = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &magnitudes(&dy), &places, dx);
+            max_pool_backward(&u, replicas, &magnitudes(&dy), &places, &magnitudes(&x), dx);
         });
-        let equal = twin::<f32>(from, |dx| max_pool_backward(&u, replicas, &dy, &places, dx));
+        let equal = twin::<f32>(from, |dx| {
+            max_pool_backward(&u, replicas, &dy, &places, &x, dx)
+        });
         // At most as many windows hold a pixel as a window has pixels.
         let allowed = sum_bound(u.window_height * u.window_width, &bound);
         case.check(
@@ -145,12 +148,19 @@ fn avg_pool_is_its_twin() {
         let case = Case::new(gpu, "avg_pool_backward", &size);
         let dy = dice.values(count);
         let dx = case.with(&output(from));
-        case.run(&u, &[&case.with(&dy), &dx], u64::from(inputs), replicas);
-        let exact = twin::<f64>(from, |dx| avg_pool_backward(&u, replicas, &widen(&dy), dx));
-        let bound = twin::<f64>(from, |dx| {
-            avg_pool_backward(&u, replicas, &magnitudes(&dy), dx)
+        case.run(
+            &u,
+            &[&case.with(&dy), &case.with(&x), &dx],
+            u64::from(inputs),
+            replicas,
+        );
+        let exact = twin::<f64>(from, |dx| {
+            avg_pool_backward(&u, replicas, &widen(&dy), &widen(&x), dx)
         });
-        let equal = twin::<f32>(from, |dx| avg_pool_backward(&u, replicas, &dy, dx));
+        let bound = twin::<f64>(from, |dx| {
+            avg_pool_backward(&u, replicas, &magnitudes(&dy), &magnitudes(&x), dx)
+        });
+        let equal = twin::<f32>(from, |dx| avg_pool_backward(&u, replicas, &dy, &x, dx));
         let allowed = sum_bound(terms, &bound);
         case.check(
             "dx",

@@ -1,6 +1,7 @@
 //! 2-D convolutions. `x` is `[R][in_channels][in_height][in_width][slots]`, `y` likewise with the output's sizes.
 
 use super::number::{Real, fma};
+use super::pointwise::{gated, rectified};
 use secateur::ops::ConvShape;
 
 /// Sizes as `usize`, and where things are.
@@ -73,19 +74,21 @@ pub fn conv_forward<T: Real>(u: &ConvShape, replicas: u32, params: &[T], x: &[T]
                             }
                         }
                     }
-                    y[l.y(r, o, q) + b] = sum;
+                    y[l.y(r, o, q) + b] = rectified(sum, u.relu);
                 }
             }
         }
     }
 }
 
-/// dX[r][c][p][b] = sum over o, ky, kx and the output q that reads p with that tap: W[r][o][c][ky][kx] dY[r][o][q][b].
+/// dX[r][c][p][b] = sum over o, ky, kx and the output q that reads p with that tap: W[r][o][c][ky][kx] dY[r][o][q][b];
+/// 0 where u.gate and X is not above 0.
 pub fn conv_backward_data<T: Real>(
     u: &ConvShape,
     replicas: u32,
     params: &[T],
     dy: &[T],
+    x: &[T],
     dx: &mut [T],
 ) {
     let l = Layout::of(u);
@@ -112,7 +115,8 @@ pub fn conv_backward_data<T: Real>(
                             }
                         }
                     }
-                    dx[l.x(r, c, p) + b] = sum;
+                    let at = l.x(r, c, p) + b;
+                    dx[at] = gated(sum, x[at], u.gate);
                 }
             }
         }

@@ -1,9 +1,10 @@
 //! Linear layers. `x` is `[R][inputs][slots]`, `y` `[R][outputs][slots]`, with `slots = 4 columns` samples.
 
 use super::number::{Real, fma};
+use super::pointwise::{gated, rectified};
 use secateur::ops::DenseShape;
 
-/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending from the bias.
+/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending from the bias; then ReLU where u.relu.
 pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[T], y: &mut [T]) {
     let [inputs, outputs, slots] = sizes(u);
     for r in 0..replicas as usize {
@@ -18,18 +19,19 @@ pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[
                     let weight = own[u.weight_offset as usize + o * inputs + i];
                     sum = fma(weight, x[(r * inputs + i) * slots + b], sum);
                 }
-                y[(r * outputs + o) * slots + b] = sum;
+                y[(r * outputs + o) * slots + b] = rectified(sum, u.relu);
             }
         }
     }
 }
 
-/// dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b], o ascending.
+/// dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b], o ascending; 0 where u.gate and X is not above 0.
 pub fn dense_backward_data<T: Real>(
     u: &DenseShape,
     replicas: u32,
     params: &[T],
     dy: &[T],
+    x: &[T],
     dx: &mut [T],
 ) {
     let [inputs, outputs, slots] = sizes(u);
@@ -42,7 +44,8 @@ pub fn dense_backward_data<T: Real>(
                     let weight = own[u.weight_offset as usize + o * inputs + i];
                     sum = fma(weight, dy[(r * outputs + o) * slots + b], sum);
                 }
-                dx[(r * inputs + i) * slots + b] = sum;
+                let at = (r * inputs + i) * slots + b;
+                dx[at] = gated(sum, x[at], u.gate);
             }
         }
     }

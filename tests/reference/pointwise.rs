@@ -5,21 +5,27 @@ use super::random::{STREAM_DROPOUT, pcg4d, stream};
 use secateur::ops::{DropoutShape, Span};
 use secateur::train::State;
 
-/// y = max(y, 0); NaN stays NaN, and -0 becomes +0.
+/// max(v, 0) where `on` is not 0; NaN stays NaN, and -0 becomes +0.
+pub fn rectified<T: Real>(v: T, on: u32) -> T {
+    if on != 0 && v <= T::ZERO { T::ZERO } else { v }
+}
+
+/// The gradient `g` where the ReLU's output `y` is above 0, else 0, where `on` is not 0.
+pub fn gated<T: Real>(g: T, y: T, on: u32) -> T {
+    if on != 0 && y <= T::ZERO { T::ZERO } else { g }
+}
+
+/// y = max(y, 0).
 pub fn relu_forward<T: Real>(u: &Span, replicas: u32, y: &mut [T]) {
     for v in &mut y[..4 * (u.count * replicas) as usize] {
-        if *v <= T::ZERO {
-            *v = T::ZERO;
-        }
+        *v = rectified(*v, 1);
     }
 }
 
 /// dy = dy where y > 0, else 0; y is the layer's output.
 pub fn relu_backward<T: Real>(u: &Span, replicas: u32, y: &[T], dy: &mut [T]) {
     for (d, &v) in dy[..4 * (u.count * replicas) as usize].iter_mut().zip(y) {
-        if v <= T::ZERO {
-            *d = T::ZERO;
-        }
+        *d = gated(*d, v, 1);
     }
 }
 

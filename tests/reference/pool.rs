@@ -1,6 +1,7 @@
 //! Pooling. Images are `[R][channel][y][x][slots]`; windows lie wholly inside the image.
 
 use super::number::Real;
+use super::pointwise::gated;
 use secateur::ops::PoolShape;
 
 struct Layout {
@@ -73,12 +74,13 @@ pub fn max_pool_forward<T: Real>(
     }
 }
 
-/// dX[p] = sum of dY[q] over the windows q whose maximum was at p, q row by row.
+/// dX[p] = sum of dY[q] over the windows q whose maximum was at p, q row by row; 0 where u.gate and X is not above 0.
 pub fn max_pool_backward<T: Real>(
     u: &PoolShape,
     replicas: u32,
     dy: &[T],
     place: &[u32],
+    x: &[T],
     dx: &mut [T],
 ) {
     let l = Layout::of(u, replicas);
@@ -86,6 +88,9 @@ pub fn max_pool_backward<T: Real>(
         let at = l.y(c, q) + b;
         (place[at] as usize == k[0] * l.window[1] + k[1]).then_some(dy[at])
     });
+    for (d, &x) in dx.iter_mut().zip(x) {
+        *d = gated(*d, x, u.gate);
+    }
 }
 
 /// Y = share * sum of each window.
@@ -105,12 +110,12 @@ pub fn avg_pool_forward<T: Real>(u: &PoolShape, replicas: u32, x: &[T], y: &mut 
     }
 }
 
-/// dX[p] = share * sum of dY[q] over the windows q that hold p, q row by row.
-pub fn avg_pool_backward<T: Real>(u: &PoolShape, replicas: u32, dy: &[T], dx: &mut [T]) {
+/// dX[p] = share * sum of dY[q] over the windows q that hold p, q row by row; 0 where u.gate and X is not above 0.
+pub fn avg_pool_backward<T: Real>(u: &PoolShape, replicas: u32, dy: &[T], x: &[T], dx: &mut [T]) {
     let l = Layout::of(u, replicas);
     spread(&l, dx, |c, q, _, b| Some(dy[l.y(c, q) + b]));
-    for v in &mut dx[..l.x(l.channels, [0, 0])] {
-        *v = *v * T::of(u.share);
+    for (v, &x) in dx.iter_mut().zip(x) {
+        *v = gated(*v * T::of(u.share), x, u.gate);
     }
 }
 

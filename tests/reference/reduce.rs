@@ -3,8 +3,8 @@
 use super::number::Real;
 use secateur::ops::{BiasShape, PartialShape};
 
-/// part[r][p][o] = sum over the pixels of part p, then b, of dY[r][o][pixel][b].
-pub fn bias_backward<T: Real>(u: &BiasShape, replicas: u32, dy: &[T], part: &mut [T]) {
+/// to[r][p][o] = sum over the pixels of part p, then b, of dY[r][o][pixel][b].
+pub fn bias_backward<T: Real>(u: &BiasShape, replicas: u32, dy: &[T], to: &mut [T]) {
     let [outputs, parts] = [u.outputs, u.parts].map(|n| n as usize);
     let run = 4 * (u.pixels * u.columns) as usize;
     for r in 0..replicas as usize {
@@ -15,7 +15,7 @@ pub fn bias_backward<T: Real>(u: &BiasShape, replicas: u32, dy: &[T], part: &mut
                 for &v in &dy[start..start + run] {
                     sum = sum + v;
                 }
-                part[(r * parts + p) * outputs + o] = sum;
+                to[r * u.stride as usize + u.offset as usize + p * outputs + o] = sum;
             }
         }
     }
