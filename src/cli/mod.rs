@@ -67,6 +67,24 @@ struct AdapterArgs {
     adapter: Option<String>,
 }
 
+/// How many replicas train together.
+#[derive(Args)]
+struct CohortArgs {
+    /// Memory a cohort may take, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 40))]
+    memory: Option<u64>,
+    /// Replicas that train together, at most; changes speed and memory, never a result
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    replicas: Option<u32>,
+}
+
+impl CohortArgs {
+    /// The memory in bytes.
+    fn bytes(&self) -> Option<u64> {
+        self.memory.map(|mib| mib << 20)
+    }
+}
+
 /// Where the data is.
 #[derive(Args)]
 struct DataArgs {

@@ -3,7 +3,7 @@
 use super::check::verified;
 use super::failure::Failure;
 use super::say;
-use super::{AdapterArgs, ExperimentArgs};
+use super::{AdapterArgs, CohortArgs, ExperimentArgs};
 use clap::Args;
 use secateur::experiment::{self, Step};
 use secateur::gpu::{Gpu, GpuOptions};
@@ -18,12 +18,8 @@ pub struct Plan {
     experiment: ExperimentArgs,
     #[command(flatten)]
     adapter: AdapterArgs,
-    /// Memory a cohort may take, in MiB
-    #[arg(long, value_name = "MIB")]
-    memory: Option<u64>,
-    /// Replicas that train together, at most
-    #[arg(long, value_name = "N")]
-    replicas: Option<u32>,
+    #[command(flatten)]
+    cohort: CohortArgs,
 }
 
 pub fn run(args: &Plan) -> Result<(), Failure> {
@@ -55,7 +51,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     let limits = match &gpu {
         Ok(gpu) => {
             say(format_args!("adapter {}", gpu.adapter().line()));
-            Limits::new(gpu, args.memory.map(|mib| mib << 20), args.replicas)
+            Limits::new(gpu, args.cohort.bytes(), args.cohort.replicas)
         }
         Err(error) => {
             say(format_args!(
@@ -63,8 +59,8 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             ));
             Limits {
                 max_binding: 128 << 20,
-                memory: args.memory.map_or(DEFAULT_MEMORY, |mib| mib << 20),
-                replicas: args.replicas.map_or(64, u64::from),
+                memory: args.cohort.bytes().unwrap_or(DEFAULT_MEMORY),
+                replicas: args.cohort.replicas.map_or(64, u64::from),
             }
         }
     };

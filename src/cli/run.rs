@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::say;
-use super::{AdapterArgs, DataArgs, ExperimentArgs};
+use super::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use clap::Args;
 use secateur::data::SearchPath;
 use secateur::gpu::{Gpu, GpuOptions};
@@ -27,12 +27,8 @@ pub struct Run {
     /// Compare every arm with this one, instead of controls with their originals
     #[arg(long, value_name = "ARM")]
     reference: Option<String>,
-    /// Memory a cohort may take, in MiB
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..1 << 40))]
-    memory: Option<u64>,
-    /// Replicas that train together, at most; changes speed and memory, never a result
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_535))]
-    replicas: Option<u32>,
+    #[command(flatten)]
+    cohort: CohortArgs,
     /// Register tiles as ROWSxCOLS,ROWSxCOLS (forward and backward-data, backward-weight); changes speed, never a result
     #[arg(long, value_name = "TILES", value_parser = parse_tiles, hide = true)]
     tiles: Option<Tiles>,
@@ -98,8 +94,8 @@ pub fn run(args: Run) -> Result<(), Failure> {
         &RunOptions {
             out,
             search: Some(SearchPath::new(args.data.data)),
-            memory: args.memory.map(|mib| mib << 20),
-            replicas: args.replicas,
+            memory: args.cohort.bytes(),
+            replicas: args.cohort.replicas,
             tiles: args.tiles,
             quiet: args.quiet,
         },
