@@ -6,7 +6,8 @@
 use secateur::data::{self, SearchPath};
 use secateur::gpu::{Gpu, GpuOptions};
 use secateur::model::{Init, Model, ModelSpec, Shape, presets};
-use secateur::ops::Tiles;
+use secateur::ops::{SparseRule, Tiles};
+use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use secateur::train::{
     Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec, Trainer,
     scales,
@@ -20,6 +21,8 @@ struct Args {
     replicas: u32,
     seconds: f64,
     plain: bool,
+    density: f64,
+    dense: bool,
     profile: bool,
 }
 
@@ -30,6 +33,8 @@ fn args() -> Args {
         replicas: 1,
         seconds: 10.0,
         plain: false,
+        density: 1.0,
+        dense: false,
         profile: false,
     };
     let mut given = std::env::args().skip(1);
@@ -44,6 +49,8 @@ fn args() -> Args {
             "--batch" => args.batch = value().parse().expect("--batch takes a number"),
             "--replicas" => args.replicas = value().parse().expect("--replicas takes a number"),
             "--seconds" => args.seconds = value().parse().expect("--seconds takes a number"),
+            "--density" => args.density = value().parse().expect("--density takes a number"),
+            "--never-sparse" => args.dense = true,
             "--plain" => args.plain = true,
             "--profile" => args.profile = true,
             // cargo adds --bench; --json is the only format.
@@ -76,12 +83,25 @@ fn main() {
         .collect();
     let replicas = Replicas::new(&gpu, Arc::new(model), &keys).expect("replicas");
     replicas.initialise(&gpu).expect("weights");
+    if args.density < 1.0 {
+        // Random masks: what a step costs depends on how many weights are kept, hardly on which.
+        let spec = PruneSpec {
+            criterion: Criterion::Random,
+            scope: Scope::Uniform,
+            amount: Amount::Density(args.density),
+            layers: None,
+        };
+        prune(&gpu, &replicas, &vec![&spec; args.replicas as usize]).expect("masks");
+    }
     let resident = ResidentDataset::upload(&gpu, &data).expect("data");
-    let tiles = if args.plain {
+    let mut tiles = if args.plain {
         Tiles::default()
     } else {
         Tiles::for_adapter(gpu.adapter())
     };
+    if args.dense {
+        tiles.density = SparseRule::Never;
+    }
     let train = |steps: u32| {
         let spec = TrainSpec {
             dataset: data.name.clone(),
@@ -140,7 +160,7 @@ fn main() {
     println!(
         "{}",
         serde_json::json!({
-            "engine": "secateur", "model": args.model, "batch": args.batch, "replicas": args.replicas,
+            "engine": "secateur", "model": args.model, "batch": args.batch, "replicas": args.replicas, "density": args.density,
             "variant": if tiles.broadcast { "broadcast" } else { "register tiles" },
             "steps": steps, "seconds": seconds, "samples_per_second": rate, "adapter": gpu.adapter().name,
         })

@@ -1,11 +1,14 @@
 // g' = clip g (+ weight_decay w unless decoupled);  m = beta1 m + (1 - beta1) g';  v = beta2 v + (1 - beta2) g'^2;
 // w (*= 1 - lr weight_decay if decoupled) -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps).
 // (Kingma and Ba 2015; AdamW: Loshchilov and Hutter 2019; order of operations as in PyTorch.)
-// The mask is a law: where a weight is pruned, w, g, m and v are exactly 0 afterwards. One invocation owns four parameters.
+// m is moment1, v is moment2. One invocation owns four parameters of one replica, or one kept one.
 #import grid
 #import hyper
 #import params
 #import state
+#import step
+const KEPT: u32 = 0u; // 1: walk the list of kept floats
+const SECOND: u32 = 1u; // 1: there is a second moment
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
 @group(0) @binding(2) var<storage, read> state: array<State>;
@@ -15,29 +18,26 @@
 @group(0) @binding(6) var<storage, read_write> moment1: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> moment2: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
-fn adam_step(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
-             @builtin(local_invocation_index) local: u32) {
-    let q = flat_index(group, groups, 64u, local);
-    if q >= u.quads { return; }
-    let r = group.z;
-    let i = r * u.quads + q;
+fn updated(r: u32, p: Parameter) -> Parameter {
     let h = hyper[r];
     let s = state[r];
-    let kept = kept_of(masks[r * u.mask_words + q / 8u], q);
-    var w = params[i];
-    var g = grads[i] * s.clip;
+    var w = p.w;
+    var g = p.g * s.clip;
     if h.decoupled != 0u {
         w = w * fma(-s.lr, h.weight_decay, 1.0);
     } else {
         g = fma(vec4<f32>(h.weight_decay), w, g);
     }
-    let m = fma(vec4<f32>(h.momentum), moment1[i], (1.0 - h.momentum) * g);
-    let v = fma(vec4<f32>(h.beta2), moment2[i], ((1.0 - h.beta2) * g) * g);
+    let m = fma(vec4<f32>(h.momentum), p.m1, (1.0 - h.momentum) * g);
+    let v = fma(vec4<f32>(h.beta2), p.m2, ((1.0 - h.beta2) * g) * g);
     let denominator = sqrt(v) / sqrt(1.0 - s.beta2_power) + h.eps;
     let rate = s.lr / (1.0 - s.beta1_power);
-    params[i] = select(vec4<f32>(), fma(vec4<f32>(-rate), m / denominator, w), kept);
-    moment1[i] = select(vec4<f32>(), m, kept);
-    moment2[i] = select(vec4<f32>(), v, kept);
-    if any(!kept) { grads[i] = select(vec4<f32>(), grads[i], kept); }
+    return Parameter(fma(vec4<f32>(-rate), m / denominator, w), p.g, m, v);
+}
+
+@compute @workgroup_size(64)
+fn adam_step(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+             @builtin(local_invocation_index) local: u32) {
+    let at = flat_index(group, groups, 64u, local);
+    if KEPT == 1u { step_kept(group.z, at); } else { step_all(group.z, at); }
 }

@@ -6,7 +6,7 @@ use common::{Dice, dataset, gpu};
 use secateur::data::Dataset;
 use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
-use secateur::ops::Tiles;
+use secateur::ops::{SparseRule, SparseTile, Tiles};
 use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
@@ -864,6 +864,41 @@ fn tiles_change_no_bit() {
     }
 }
 
+/// Dense and sparse kernels, optimizers over all parameters and over the kept ones: the same bits (design contract 3).
+#[test]
+fn sparse_execution_changes_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let with = |density, sparse| Tiles {
+        density,
+        sparse: SparseTile(sparse),
+        ..usual(gpu)
+    };
+    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+        let mut members = cohort(gpu, &model, clipped);
+        // Layers that keep next to nothing, and a replica that keeps everything.
+        members[5].1 = drawn(gpu, &model, members[5].0, 0.01);
+        for optimizer in optimizers() {
+            for member in &mut members {
+                member.2.optimizer = optimizer;
+            }
+            let want = train(gpu, &world, &model, &members, with(SparseRule::Never, 1));
+            for tile in [1, 3, 4] {
+                let always = with(SparseRule::Always, tile);
+                let got = train(gpu, &world, &model, &members, always);
+                assert_same(&got, &want, &format!("{optimizer:?}, {tile} vec4s"));
+            }
+            // Low densities without company: some layers run sparse, some dense.
+            for member in &members[4..] {
+                let own = std::slice::from_ref(member);
+                let got = train(gpu, &world, &model, own, with(SparseRule::Auto, 2));
+                let want = train(gpu, &world, &model, own, with(SparseRule::Never, 2));
+                assert_same(&got, &want, &format!("{optimizer:?}, automatic"));
+            }
+        }
+    }
+}
+
 /// The test set is read by `evaluate(Test)` alone, and reading it changes nothing.
 #[test]
 fn the_test_set_leaves_no_trace_in_a_training() {
@@ -966,15 +1001,23 @@ fn every_optimizer_keeps_pruned_weights_at_zero() {
     let world = World::new(gpu, dataset(100, 20, SIDE));
     for model in [flat_model(), conv_model()] {
         for optimizer in optimizers() {
-            for clip_norm in [None, Some(0.5)] {
+            for (clip_norm, density) in [
+                (None, SparseRule::Never),
+                (Some(0.5), SparseRule::Never),
+                (Some(0.5), SparseRule::Always),
+            ] {
                 let key = Key::default();
                 let start = drawn(gpu, &model, key, 0.3);
                 let spec = TrainSpec {
                     clip_norm,
                     ..training(optimizer, Length::Epochs(2))
                 };
+                let tiles = Tiles {
+                    density,
+                    ..usual(gpu)
+                };
                 let member = [(key, start.clone(), spec)];
-                let (after, points) = train(gpu, &world, &model, &member, usual(gpu)).remove(0);
+                let (after, points) = train(gpu, &world, &model, &member, tiles).remove(0);
                 assert!(points.iter().all(|p| p.violations == 0 && p.broken == 0));
                 assert_eq!(after.mask, start.mask);
                 let mut moved = 0;
@@ -1008,7 +1051,12 @@ fn the_audit_counts_what_is_planted_and_one_step_repairs_it() {
         let replicas = on_gpu(gpu, &model, &starts);
         let spec = training(optimizer, Length::Steps(1));
         let specs = [&spec; 3];
-        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        // Where the optimizer walks the kept weights only, nothing repairs the others, and the audit ends the training.
+        let over_all = Tiles {
+            density: SparseRule::Never,
+            ..usual(gpu)
+        };
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, over_all);
         assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0]);
 
         let flat = model.floats as u64;

@@ -73,7 +73,8 @@ fn layouts() -> Vec<Layout> {
                 bias_offset,
                 param_stride,
                 relu,
-                gate
+                gate,
+                kept_stride
             }
         ),
         layout!(
@@ -94,6 +95,7 @@ fn layouts() -> Vec<Layout> {
                 param_stride,
                 relu,
                 gate,
+                kept_stride,
             }
         ),
         layout!(
@@ -175,7 +177,45 @@ fn layouts() -> Vec<Layout> {
                 decoupled
             }
         ),
-        layout!("ParamsShape", t::ParamsShape { quads, mask_words }),
+        layout!(
+            "ParamsShape",
+            t::ParamsShape {
+                quads,
+                mask_words,
+                kept_stride
+            }
+        ),
+        layout!("PrefixShape", ops::PrefixShape { count }),
+        layout!(
+            "ColumnsShape",
+            ops::ColumnsShape {
+                inputs,
+                outputs,
+                kernel,
+                weight_offset,
+                mask_words,
+                stride
+            }
+        ),
+        layout!(
+            "KeptPartialShape",
+            ops::KeptPartialShape {
+                count,
+                parts,
+                weight_offset,
+                param_stride,
+                kept_stride
+            }
+        ),
+        layout!(
+            "TensorShape",
+            ops::TensorShape {
+                first,
+                count,
+                quads,
+                mask_words
+            }
+        ),
         layout!(
             "Draw",
             t::Draw {

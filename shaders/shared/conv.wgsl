@@ -15,6 +15,7 @@ struct ConvShape {
     param_stride: u32,  // floats per replica
     relu: u32,          // 1: Y goes through a ReLU
     gate: u32,          // 1: X came out of a ReLU, whose backward pass is done with dX
+    kept_stride: u32,   // sparse kernels: room for kept indices per replica
 }
 
 // The smallest tap k >= 0 with (p - k) divisible by `stride` and (p - k) / `stride` < size.

@@ -8,4 +8,5 @@ struct DenseShape {
     param_stride: u32,  // floats per replica
     relu: u32,          // 1: Y goes through a ReLU
     gate: u32,          // 1: X came out of a ReLU, whose backward pass is done with dX
+    kept_stride: u32,   // sparse kernels: room for kept indices per replica
 }

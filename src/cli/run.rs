@@ -52,6 +52,7 @@ fn parse_tiles(text: &str) -> Result<Tiles, String> {
                 data: pair(data)?,
                 weight: pair(weight)?,
                 broadcast: false,
+                ..Tiles::default()
             })
         })
         .ok_or_else(|| "expected e.g. 8x2,4x4".to_owned())

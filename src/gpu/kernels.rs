@@ -40,8 +40,15 @@ kernels! {
     conv_backward_data_broadcast: [Uniform, Read, Read, Read, ReadWrite];
     conv_backward_weight: [Uniform, Read, Read, ReadWrite];
     conv_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
+    dense_forward_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    dense_backward_data_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    dense_backward_weight_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    conv_forward_sparse: [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite];
+    conv_backward_data_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    conv_backward_weight_sparse: [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite];
     bias_backward: [Uniform, Read, ReadWrite];
     partial_sum: [Uniform, Read, ReadWrite];
+    kept_partial_sum: [Uniform, Read, Read, Read, Read, ReadWrite];
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
     max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
@@ -50,12 +57,18 @@ kernels! {
     avg_pool_backward: [Uniform, Read, Read, ReadWrite];
     dropout_apply: [Uniform, Read, Read, ReadWrite];
     softmax_loss: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite];
+    gradient_mask: [Uniform, Read, ReadWrite];
     gradient_norm: [Uniform, Read, Read, ReadWrite];
     gradient_clip: [Uniform, Read, Read, ReadWrite];
     sgd_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
     adam_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
     adadelta_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
     step_advance: [Uniform, Read, Read, Read, Read, ReadWrite];
+    kept_count: [Uniform, Read, ReadWrite];
+    prefix_sum: [Uniform, ReadWrite];
+    kept_fill: [Uniform, Read, Read, ReadWrite];
+    column_count: [Uniform, Read, ReadWrite];
+    column_fill: [Uniform, Read, Read, ReadWrite];
     params_init: [Uniform, Read, ReadWrite];
     mask_apply: [Uniform, Read, ReadWrite];
     mask_audit: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
@@ -77,8 +90,8 @@ macro_rules! shared {
 }
 
 shared![
-    "conv", "dense", "gate", "grid", "hyper", "math", "params", "pool", "random", "relu",
-    "samples", "score", "select", "span", "state"
+    "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
+    "random", "relu", "samples", "score", "select", "span", "state", "step"
 ];
 
 /// The kernel called `name`.

@@ -1,7 +1,8 @@
 //! 2-D convolution (cross-correlation), square kernel, zero padding.
 
 use super::reduce::{record_bias, record_partial_sum};
-use super::{NO_BIAS, Operator, Parameter, Scratch, Site};
+use super::sparse::record_kept_partial_sum;
+use super::{NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -40,6 +41,8 @@ pub struct ConvShape {
     pub relu: u32,
     /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
     pub gate: u32,
+    /// Sparse kernels: room for kept indices per replica.
+    pub kept_stride: u32,
 }
 
 pub(super) struct Conv2d {
@@ -72,6 +75,7 @@ impl Conv2d {
             param_stride: site.param_stride,
             relu: u32::from(site.fused.forward),
             gate: u32::from(site.fused.backward),
+            kept_stride: 0,
         }
     }
 }
@@ -142,6 +146,10 @@ impl Operator for Conv2d {
         (self.taps(input) * self.channels * pixels) as u64
     }
 
+    fn weight_grid(&self, input: Shape) -> Option<WeightGrid> {
+        WeightGrid::new(self.channels, input.channels, self.kernel)
+    }
+
     fn fuses_relu_forward(&self) -> bool {
         true
     }
@@ -166,6 +174,26 @@ impl Operator for Conv2d {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
+        if let Some(kept) = site.sparse.filter(|k| k.passes.forward) {
+            let tile = site.tiles.sparse;
+            let kernel = gpu.kernel("conv_forward_sparse", &[("COLS", tile.0)])?;
+            let shape = ConvShape {
+                kept_stride: kept.stride,
+                ..shape
+            };
+            let buffers = [
+                site.params,
+                site.x,
+                kept.taps,
+                kept.masks,
+                kept.ranks,
+                kept.list,
+                site.y,
+            ];
+            let pixels = site.output.plane() as u32;
+            let count = tile.invocations(shape.out_channels, pixels, shape.columns);
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+        }
         let (kernel, count) = site.tiles.data_kernel(
             gpu,
             "conv_forward",
@@ -183,35 +211,67 @@ impl Operator for Conv2d {
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let taps = self.taps(site.input) as u32;
-        let (kernel, count) = site.tiles.weight_kernel(
-            gpu,
-            "conv_backward_weight",
-            "conv_backward_weight_broadcast",
-            [shape.out_height, shape.out_channels, taps],
-        )?;
-        let buffers = [site.x, site.dy, site.shared];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        record_partial_sum(
-            gpu,
-            program,
-            site,
-            shape.out_channels * taps,
-            shape.out_height,
-            shape.weight_offset,
-        )?;
+        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_weight) {
+            let kernel = gpu.kernel("conv_backward_weight_sparse", &[])?;
+            let sparse = ConvShape {
+                kept_stride: kept.stride,
+                ..shape
+            };
+            let buffers = [
+                site.x,
+                site.dy,
+                kept.taps,
+                kept.masks,
+                kept.ranks,
+                kept.list,
+                site.shared,
+            ];
+            let count = u64::from(kept.most) * u64::from(shape.out_height);
+            program.push(gpu, kernel, &sparse, &buffers, count, site.replicas)?;
+            let weights = shape.out_channels * taps;
+            record_kept_partial_sum(gpu, program, site, &kept, weights, shape.out_height)?;
+        } else {
+            let (kernel, count) = site.tiles.weight_kernel(
+                gpu,
+                "conv_backward_weight",
+                "conv_backward_weight_broadcast",
+                [shape.out_height, shape.out_channels, taps],
+            )?;
+            let buffers = [site.x, site.dy, site.shared];
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            record_partial_sum(
+                gpu,
+                program,
+                site,
+                shape.out_channels * taps,
+                shape.out_height,
+                shape.weight_offset,
+            )?;
+        }
         if self.bias {
             record_bias(gpu, program, site, shape.bias_offset)?;
         }
-        if let Some(dx) = site.dx {
+        let Some(dx) = site.dx else { return Ok(()) };
+        let pixels = site.input.plane() as u32;
+        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_data) {
+            let tile = site.tiles.sparse;
+            let kernel = gpu.kernel("conv_backward_data_sparse", &[("COLS", tile.0)])?;
+            let shape = ConvShape {
+                kept_stride: kept.column_stride,
+                ..shape
+            };
+            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
+            let count = tile.invocations(shape.in_channels, pixels, shape.columns);
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        } else {
             let (kernel, count) = site.tiles.data_kernel(
                 gpu,
                 "conv_backward_data",
                 "conv_backward_data_broadcast",
-                [shape.in_channels, site.input.plane() as u32, shape.columns],
+                [shape.in_channels, pixels, shape.columns],
             )?;
             let buffers = [site.params, site.dy, site.x, dx];
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
         }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
 use super::reduce::record_bias;
-use super::{NO_BIAS, Operator, Parameter, Site};
+use super::{NO_BIAS, Operator, Parameter, Site, WeightGrid};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -26,6 +26,8 @@ pub struct DenseShape {
     pub relu: u32,
     /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
     pub gate: u32,
+    /// Sparse kernels: room for kept indices per replica.
+    pub kept_stride: u32,
 }
 
 pub(super) struct Linear {
@@ -44,6 +46,7 @@ impl Linear {
             param_stride: site.param_stride,
             relu: u32::from(site.fused.forward),
             gate: u32::from(site.fused.backward),
+            kept_stride: 0,
         }
     }
 }
@@ -83,6 +86,10 @@ impl Operator for Linear {
         (input.features() * self.features) as u64
     }
 
+    fn weight_grid(&self, input: Shape) -> Option<WeightGrid> {
+        WeightGrid::new(self.features, input.features(), 1)
+    }
+
     fn fuses_relu_forward(&self) -> bool {
         true
     }
@@ -99,6 +106,24 @@ impl Operator for Linear {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
+        if let Some(kept) = site.sparse.filter(|k| k.passes.forward) {
+            let tile = site.tiles.sparse;
+            let kernel = gpu.kernel("dense_forward_sparse", &[("COLS", tile.0)])?;
+            let shape = DenseShape {
+                kept_stride: kept.stride,
+                ..shape
+            };
+            let buffers = [
+                site.params,
+                site.x,
+                kept.masks,
+                kept.ranks,
+                kept.list,
+                site.y,
+            ];
+            let count = tile.invocations(shape.outputs, 1, shape.columns);
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+        }
         // The broadcast variant reads weights four at a time.
         let whole_vectors = shape.inputs.is_multiple_of(4);
         let tiles = if whole_vectors {
@@ -118,18 +143,42 @@ impl Operator for Linear {
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        let (kernel, count) = site.tiles.weight_kernel(
-            gpu,
-            "dense_backward_weight",
-            "dense_backward_weight_broadcast",
-            [1, shape.outputs, shape.inputs],
-        )?;
-        let buffers = [site.x, site.dy, site.grads];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_weight) {
+            let kernel = gpu.kernel("dense_backward_weight_sparse", &[])?;
+            let shape = DenseShape {
+                kept_stride: kept.stride,
+                ..shape
+            };
+            let buffers = [
+                site.x, site.dy, kept.masks, kept.ranks, kept.list, site.grads,
+            ];
+            let count = u64::from(kept.most);
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        } else {
+            let (kernel, count) = site.tiles.weight_kernel(
+                gpu,
+                "dense_backward_weight",
+                "dense_backward_weight_broadcast",
+                [1, shape.outputs, shape.inputs],
+            )?;
+            let buffers = [site.x, site.dy, site.grads];
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        }
         if self.bias {
             record_bias(gpu, program, site, shape.bias_offset)?;
         }
-        if let Some(dx) = site.dx {
+        let Some(dx) = site.dx else { return Ok(()) };
+        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_data) {
+            let tile = site.tiles.sparse;
+            let kernel = gpu.kernel("dense_backward_data_sparse", &[("COLS", tile.0)])?;
+            let shape = DenseShape {
+                kept_stride: kept.column_stride,
+                ..shape
+            };
+            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
+            let count = tile.invocations(shape.inputs, 1, shape.columns);
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        } else {
             let (kernel, count) = site.tiles.data_kernel(
                 gpu,
                 "dense_backward_data",
@@ -137,8 +186,7 @@ impl Operator for Linear {
                 [shape.inputs, 1, shape.columns],
             )?;
             let buffers = [site.params, site.dy, site.x, dx];
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
         }
-        Ok(())
     }
 }

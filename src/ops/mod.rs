@@ -10,6 +10,7 @@ mod loss;
 mod pool;
 mod reduce;
 mod relu;
+mod sparse;
 mod tiles;
 
 pub use conv2d::ConvShape;
@@ -19,7 +20,11 @@ pub use loss::{LossShape, record_loss};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, PartialShape};
 pub use relu::Span;
-pub use tiles::Tiles;
+pub use sparse::{
+    ColumnsShape, Kept, KeptPartialShape, PrefixShape, SparsePasses, SparseTile, TensorShape,
+    WeightGrid,
+};
+pub use tiles::{SparseRule, Tiles};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Layer, LayerAt, Shape};
@@ -99,6 +104,8 @@ pub struct Site<'a> {
     pub shared: &'a Buffer,
     /// What is done on the way.
     pub fused: Fused,
+    /// The kept weights, where some pass of the layer runs sparse.
+    pub sparse: Option<Kept<'a>>,
     /// Register tiles.
     pub tiles: Tiles,
 }
@@ -124,6 +131,11 @@ pub trait Operator: Send + Sync {
     /// Whether it overwrites its input.
     fn in_place(&self) -> bool {
         false
+    }
+
+    /// Its weight tensor, if its kernels have sparse variants.
+    fn weight_grid(&self, _input: Shape) -> Option<WeightGrid> {
+        None
     }
 
     /// Whether it is a ReLU, which neighbours may do on the way.

@@ -1,8 +1,20 @@
 //! Variants of the product kernels: register tiles, and the broadcast variant of software adapters. They change speed only: no
 //! sum depends on them (design contract 3).
 
+use super::SparseTile;
 use crate::gpu::{AdapterDescription, Gpu, GpuError, Kernel};
 use std::sync::Arc;
+
+/// Which passes of masked layers run on the kept weights alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SparseRule {
+    /// Where it is faster.
+    Auto,
+    /// Nowhere.
+    Never,
+    /// Everywhere.
+    Always,
+}
 
 /// Which variant of the linear and convolution kernels runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +25,10 @@ pub struct Tiles {
     pub weight: (u32, u32),
     /// Use the `*_broadcast` kernels, whose tiles are fixed; needs subgroups of 8.
     pub broadcast: bool,
+    /// Tile of the sparse kernels.
+    pub sparse: SparseTile,
+    /// Which layers run sparse.
+    pub density: SparseRule,
 }
 
 impl Default for Tiles {
@@ -21,6 +37,8 @@ impl Default for Tiles {
             data: (8, 2),
             weight: (4, 4),
             broadcast: false,
+            sparse: SparseTile(1),
+            density: SparseRule::Auto,
         }
     }
 }
@@ -36,7 +54,9 @@ impl Tiles {
     /// The variant for an adapter: broadcast on software adapters with subgroups of 8 (lavapipe), where a load costs some
     /// 30 cycles and a broadcast one or two; register tiles elsewhere.
     pub fn for_adapter(adapter: &AdapterDescription) -> Self {
+        let software = adapter.kind == "software";
         Self {
+            sparse: SparseTile(if software { 4 } else { 1 }),
             broadcast: adapter.kind == "software" && adapter.subgroup == Some(8),
             ..Self::default()
         }

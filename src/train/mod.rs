@@ -4,6 +4,7 @@ mod error;
 mod replicas;
 mod resident;
 mod schedule;
+mod sparsity;
 mod spec;
 mod state;
 mod trainer;

@@ -53,6 +53,7 @@ impl Replicas {
         ParamsShape {
             quads: (self.model.floats / 4) as u32,
             mask_words: self.model.mask_words() as u32,
+            kept_stride: 0,
         }
     }
 

@@ -62,6 +62,8 @@ pub struct ParamsShape {
     pub quads: u32,
     /// Mask words per replica.
     pub mask_words: u32,
+    /// Room for kept indices per replica, where they are listed.
+    pub kept_stride: u32,
 }
 
 /// Uniform of `batch_draw`.

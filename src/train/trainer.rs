@@ -3,7 +3,8 @@
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, steps_of, steps_per_epoch};
-use super::state::{Advance, Draw, Gather, Hyper, State};
+use super::sparsity::Sparsity;
+use super::state::{Advance, Draw, Gather, Hyper, ParamsShape, State};
 use super::workspace::Workspace;
 use super::{Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -74,6 +75,7 @@ pub struct Trainer<'a> {
     data: &'a ResidentDataset,
     specs: &'a [&'a TrainSpec],
     workspace: Workspace,
+    sparsity: Option<Sparsity>,
     tiles: Tiles,
     scales: Buffer,
     hyper: Buffer,
@@ -85,7 +87,7 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind) and in the
-    /// norm to clip to. `scales` are (scale, shift) per channel, see [`super::scales`].
+    /// norm to clip to. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift) per channel, see [`super::scales`].
     ///
     /// # Errors
     /// The split leaves no training samples, or the device has no room.
@@ -106,8 +108,11 @@ impl<'a> Trainer<'a> {
         let steps = steps_of(spec.length, samples, spec.batch);
         let table = factors(&spec.schedule, steps, samples, spec.batch);
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
+        let workspace = Workspace::new(gpu, replicas, spec.batch)?;
+        let sparsity = Sparsity::new(gpu, replicas, &tiles, workspace.first_learning())?;
         Ok(Self {
-            workspace: Workspace::new(gpu, replicas, spec.batch)?,
+            workspace,
+            sparsity,
             scales: gpu.buffer_with("normalisation", scales)?,
             hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
             factors: gpu.buffer_with("learning-rate factors", &table)?,
@@ -329,7 +334,7 @@ impl<'a> Trainer<'a> {
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.tiles, i, 0);
+            let site = w.site(r, self.tiles, self.sparsity.as_ref(), i, 0);
             layer.operator.forward(self.gpu, program, &site, training)?;
         }
         let shape = LossShape {
@@ -354,13 +359,16 @@ impl<'a> Trainer<'a> {
             if i < w.first_learning() {
                 break;
             }
-            let site = w.site(r, self.tiles, i, side);
+            let site = w.site(r, self.tiles, self.sparsity.as_ref(), i, side);
             layer.operator.backward(self.gpu, program, &site)?;
             if !layer.operator.in_place() {
                 side = 1 - side;
             }
         }
-        Ok(())
+        match &self.sparsity {
+            Some(sparsity) => sparsity.record_strays(self.gpu, program, r),
+            None => Ok(()),
+        }
     }
 
     fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
@@ -375,17 +383,29 @@ impl<'a> Trainer<'a> {
             let buffers = [&w.norm_parts, &self.hyper, &w.state];
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
-        let kernel = gpu.kernel(optimizer_kernel(&self.spec().optimizer), &[])?;
+        let name = optimizer_kernel(&self.spec().optimizer);
+        let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
+        let (kernel, shape, masks, count) = match list {
+            Some((list, stride)) => {
+                let shape = ParamsShape {
+                    kept_stride: stride,
+                    ..shape
+                };
+                let kernel = gpu.kernel(name, &[("KEPT", 1)])?;
+                (kernel, shape, list, u64::from(stride))
+            }
+            None => (gpu.kernel(name, &[])?, shape, &r.masks, quads),
+        };
         let buffers = [
             &self.hyper,
             &w.state,
-            &r.masks,
+            masks,
             &r.params,
             &r.grads,
             &w.moment1,
             &w.moment2,
         ];
-        program.push(gpu, kernel, &shape, &buffers, quads, r.count)
+        program.push(gpu, kernel, &shape, &buffers, count, r.count)
     }
 
     fn record_advance(

@@ -3,6 +3,7 @@
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
 use super::replicas::Replicas;
+use super::sparsity::Sparsity;
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::model::Model;
@@ -196,6 +197,7 @@ impl Workspace {
         &'a self,
         replicas: &'a Replicas,
         tiles: Tiles,
+        sparsity: Option<&'a Sparsity>,
         i: usize,
         side: usize,
     ) -> Site<'a> {
@@ -220,6 +222,7 @@ impl Workspace {
             kept: &self.kept[i],
             shared: &self.shared,
             fused: self.fused[i],
+            sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             tiles,
         }
     }

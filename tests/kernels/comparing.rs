@@ -55,6 +55,7 @@ fn a_dense_sum_in_another_order_is_noticed() {
         param_stride: inputs * outputs,
         relu: 0,
         gate: 0,
+        kept_stride: 0,
     };
     let params = dice.values((inputs * outputs) as usize);
     let x = dice.values((inputs * 4) as usize);
@@ -106,6 +107,7 @@ fn a_convolution_one_pixel_off_is_noticed() {
         param_stride: 64,
         relu: 0,
         gate: 0,
+        kept_stride: 0,
     };
     let params = dice.values(64);
     let x = dice.values(2 * 6 * 7 * 4);

@@ -43,6 +43,7 @@ impl Conv {
             param_stride: (bias_offset + self.outputs + 1).next_multiple_of(32),
             relu: self.outputs % 2,
             gate: in_channels % 2,
+            kept_stride: 0,
         }
     }
 }

@@ -63,6 +63,7 @@ fn dense() {
         param_stride: 32,
         relu: 0,
         gate: 0,
+        kept_stride: 0,
     };
     let params = wide(&mut dice, 64);
     let x = wide(&mut dice, (replicas * inputs * 4) as usize);
@@ -147,6 +148,7 @@ fn conv() {
             param_stride: (weights + 9).next_multiple_of(32),
             relu: 0,
             gate: 0,
+            kept_stride: 0,
         };
         let params = wide(&mut dice, (replicas * u.param_stride) as usize);
         let x = wide(

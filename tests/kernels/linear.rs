@@ -51,6 +51,7 @@ fn shape(size: Size) -> DenseShape {
         param_stride: (bias_offset + outputs + 1).next_multiple_of(32),
         relu: outputs % 2,
         gate: inputs % 2,
+        kept_stride: 0,
     }
 }
 
@@ -198,6 +199,7 @@ fn empty_slots_add_nothing_to_weight_gradients() {
             param_stride: 32,
             relu: 0,
             gate: 0,
+            kept_stride: 0,
         };
         let case = Case::new(gpu, "dense_backward_weight", &shape);
         // What stands in the inputs of empty slots must not matter, because dY is 0 there.

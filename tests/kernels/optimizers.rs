@@ -19,6 +19,7 @@ fn shape(words: u32) -> ParamsShape {
     ParamsShape {
         quads: 8 * words,
         mask_words: words,
+        kept_stride: 0,
     }
 }
 

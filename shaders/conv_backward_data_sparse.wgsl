@@ -1,0 +1,64 @@
+// dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b] over the kept weights.
+// Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
+// One invocation owns one input channel x COLS vec4s of samples of one input pixel p; lanes run along samples, then pixels.
+// Sum: starts at 0, then o, ky, kx ascending, one fma each. conv_backward_data adds 0 * dY in between, which changes no bit.
+#import grid
+#import conv
+#import relu
+#import gate
+const COLS: u32 = 4u;
+@group(0) @binding(0) var<uniform> u: ConvShape;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> starts: array<u32>;  // [R][in_channels + 1]
+@group(0) @binding(5) var<storage, read> entries: array<u32>; // [R][kept_stride], see shared/columns.wgsl
+@group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                             @builtin(local_invocation_index) local: u32) {
+    let flat = flat_index(group, groups, 64u, local);
+    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let pixels = u.in_height * u.in_width;
+    let tile = flat % column_tiles;
+    let pixel = (flat / column_tiles) % pixels;
+    let row = flat / (column_tiles * pixels);
+    if row >= u.in_channels { return; }
+    let area = u.kernel * u.kernel;
+    let base = group.z * u.param_stride + u.weight_offset + row * area;
+    let begin = starts[group.z * (u.in_channels + 1u) + row];
+    let end = starts[group.z * (u.in_channels + 1u) + row + 1u];
+    var sum: array<vec4<f32>, COLS>;
+    var at: array<u32, COLS>;
+    for (var c = 0u; c < COLS; c++) {
+        sum[c] = vec4<f32>();
+        at[c] = min(tile + c * column_tiles, u.columns - 1u);
+    }
+    // p in padded coordinates. A tap beyond it wraps round to a place past the last output.
+    let py = pixel / u.in_width + u.padding;
+    let px = pixel % u.in_width + u.padding;
+    for (var k = begin; k < end; k++) {
+        let entry = entries[group.z * u.kept_stride + k];
+        let o = entry >> 10u;
+        let ky = (entry >> 5u) & 31u;
+        let kx = entry & 31u;
+        var qy = py - ky;
+        var qx = px - kx;
+        var hit = ky <= py && kx <= px;
+        if u.stride > 1u {
+            hit = hit && qy % u.stride == 0u && qx % u.stride == 0u;
+            qy = qy / u.stride;
+            qx = qx / u.stride;
+        }
+        if hit && qy < u.out_height && qx < u.out_width {
+            let weight = vec4<f32>(params[base + o * u.in_channels * area + ky * u.kernel + kx]);
+            let line = (((group.z * u.out_channels + o) * u.out_height + qy) * u.out_width + qx) * u.columns;
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[line + at[c]], sum[c]); }
+        }
+    }
+    for (var c = 0u; c < COLS; c++) {
+        let column = tile + c * column_tiles;
+        if column < u.columns { put(((group.z * u.in_channels + row) * pixels + pixel) * u.columns + column, sum[c]); }
+    }
+}

@@ -1,0 +1,182 @@
+//! Sparse execution: what a layer needs to run on its kept weights alone, and the structs of those kernels.
+//!
+//! A layer's sparse kernels add the same products in the same order as its dense ones; pruned weights would add 0. So a
+//! layer may run either way, forward and backward apart, and no bit tells which (design contract 3).
+
+use super::Site;
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of `prefix_sum`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct PrefixShape {
+    /// Counts per replica.
+    pub count: u32,
+}
+
+/// Uniform of `column_count` and `column_fill`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct ColumnsShape {
+    /// Input features, or channels.
+    pub inputs: u32,
+    /// Output features, or channels.
+    pub outputs: u32,
+    /// Kernel height and width; 1 for a linear layer.
+    pub kernel: u32,
+    /// Where W starts in the flat parameters.
+    pub weight_offset: u32,
+    /// Mask words per replica.
+    pub mask_words: u32,
+    /// Entries per replica.
+    pub stride: u32,
+}
+
+/// Uniform of `kept_partial_sum`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct KeptPartialShape {
+    /// Weights of the layer.
+    pub count: u32,
+    /// Parts to add.
+    pub parts: u32,
+    /// Where the layer's weights start in the flat gradients.
+    pub weight_offset: u32,
+    /// Floats per replica in the flat gradients.
+    pub param_stride: u32,
+    /// Room for kept indices per replica.
+    pub kept_stride: u32,
+}
+
+/// Uniform of `gradient_mask`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct TensorShape {
+    /// Quad of the tensor's first value.
+    pub first: u32,
+    /// Quads of the tensor.
+    pub count: u32,
+    /// Quads per replica.
+    pub quads: u32,
+    /// Mask words per replica.
+    pub mask_words: u32,
+}
+
+/// A weight tensor as sparse kernels see it: `W[output][input][ky][kx]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WeightGrid {
+    /// Output features, or channels.
+    pub outputs: u32,
+    /// Input features, or channels.
+    pub inputs: u32,
+    /// Kernel height and width; 1 for a linear layer.
+    pub kernel: u32,
+}
+
+/// Largest kernel and channel number that an entry of the sparse lists can hold (`shaders/shared/columns.wgsl`).
+const MOST_KERNEL: u32 = 32;
+const MOST_CHANNELS: u32 = 1 << 22;
+
+impl WeightGrid {
+    /// The grid, unless it is too large for the lists.
+    pub(super) fn new(outputs: usize, inputs: usize, kernel: usize) -> Option<Self> {
+        let grid = Self {
+            outputs: u32::try_from(outputs).ok()?,
+            inputs: u32::try_from(inputs).ok()?,
+            kernel: u32::try_from(kernel).ok()?,
+        };
+        let fits = grid.kernel <= MOST_KERNEL
+            && grid.outputs < MOST_CHANNELS
+            && grid.inputs < MOST_CHANNELS;
+        fits.then_some(grid)
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> u32 {
+        self.outputs * self.inputs * self.kernel * self.kernel
+    }
+
+    /// (input << 10) + (ky << 5) + kx of each weight of one output, as convolutions read it.
+    pub fn taps(&self) -> Vec<u32> {
+        let mut taps = Vec::new();
+        for c in 0..self.inputs {
+            for ky in 0..self.kernel {
+                for kx in 0..self.kernel {
+                    taps.push((c << 10) | (ky << 5) | kx);
+                }
+            }
+        }
+        taps
+    }
+}
+
+/// Which passes of a layer run on its kept weights alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SparsePasses {
+    /// The forward pass.
+    pub forward: bool,
+    /// The gradient of the input.
+    pub backward_data: bool,
+    /// The gradient of the weights.
+    pub backward_weight: bool,
+}
+
+/// Where a layer's kept weights stand.
+#[derive(Clone, Copy)]
+pub struct Kept<'a> {
+    /// Bit masks, `[replica][word]`.
+    pub masks: &'a Buffer,
+    /// Kept floats before each mask word, `[replica][words + 1]`.
+    pub ranks: &'a Buffer,
+    /// Flat indices of kept floats, ascending, `[replica][stride]`.
+    pub list: &'a Buffer,
+    /// Room for kept indices per replica.
+    pub stride: u32,
+    /// The most kept weights of this layer in any replica.
+    pub most: u32,
+    /// [`WeightGrid::taps`].
+    pub taps: &'a Buffer,
+    /// By input (CSC), where backward-data runs sparse: starts `[replica][inputs + 1]`, entries `[replica][column_stride]`.
+    pub starts: &'a Buffer,
+    /// See `starts`.
+    pub entries: &'a Buffer,
+    /// Entries per replica.
+    pub column_stride: u32,
+    /// What runs sparse.
+    pub passes: SparsePasses,
+}
+
+/// vec4s of samples per invocation of the sparse kernels: the more, the fewer times an entry and its weight are loaded; the
+/// fewer, the more invocations there are to hide a hardware GPU's latency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SparseTile(pub u32);
+
+impl SparseTile {
+    /// Invocations for `rows` rows of `pixels` pixels and `columns` vec4s of samples.
+    pub(super) fn invocations(self, rows: u32, pixels: u32, columns: u32) -> u64 {
+        u64::from(rows) * u64::from(pixels) * u64::from(columns.div_ceil(self.0))
+    }
+}
+
+/// Records `grads = sum over parts of site.shared` for the kept weights of a layer.
+pub(super) fn record_kept_partial_sum(
+    gpu: &Gpu,
+    program: &mut Program,
+    site: &Site<'_>,
+    kept: &Kept<'_>,
+    count: u32,
+    parts: u32,
+) -> Result<(), GpuError> {
+    let shape = KeptPartialShape {
+        count,
+        parts,
+        weight_offset: site.offsets[0],
+        param_stride: site.param_stride,
+        kept_stride: kept.stride,
+    };
+    let kernel = gpu.kernel("kept_partial_sum", &[])?;
+    let buffers = [site.shared, kept.masks, kept.ranks, kept.list, site.grads];
+    let invocations = u64::from(kept.most);
+    program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
+}
