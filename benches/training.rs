@@ -4,9 +4,9 @@
 //! digits, so nothing is downloaded; a step's cost does not depend on the pixels.
 
 use secateur::data::{self, SearchPath};
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{Gpu, GpuOptions, TuneMode};
 use secateur::model::{Init, Model, ModelSpec, Shape, presets};
-use secateur::ops::{SparseRule, Tiles};
+use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use secateur::train::{
     Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec, Trainer,
@@ -65,6 +65,7 @@ fn main() {
     let args = args();
     let gpu = Gpu::open(&GpuOptions {
         adapter: std::env::var("SECATEUR_ADAPTER").ok(),
+        tune: TuneMode::Auto,
         ..GpuOptions::default()
     })
     .expect("an adapter");
@@ -94,13 +95,13 @@ fn main() {
         prune(&gpu, &replicas, &vec![&spec; args.replicas as usize]).expect("masks");
     }
     let resident = ResidentDataset::upload(&gpu, &data).expect("data");
-    let mut tiles = if args.plain {
-        Tiles::default()
+    let mut execution = if args.plain {
+        Execution::default()
     } else {
-        Tiles::for_adapter(gpu.adapter())
+        Execution::for_adapter(gpu.adapter())
     };
     if args.dense {
-        tiles.density = SparseRule::Never;
+        execution.sparse = SparseRule::Never;
     }
     let train = |steps: u32| {
         let spec = TrainSpec {
@@ -122,7 +123,7 @@ fn main() {
         let specs = vec![&spec; args.replicas as usize];
         let scales = scales(&spec.normalise, &data);
         let mut trainer =
-            Trainer::new(&gpu, &replicas, &resident, &specs, &scales, tiles).expect("trainer");
+            Trainer::new(&gpu, &replicas, &resident, &specs, &scales, &execution).expect("trainer");
         if steps == 7 {
             let program = trainer.training_program().expect("program");
             let mut total = 0.0;
@@ -161,7 +162,7 @@ fn main() {
         "{}",
         serde_json::json!({
             "engine": "secateur", "model": args.model, "batch": args.batch, "replicas": args.replicas, "density": args.density,
-            "variant": if tiles.broadcast { "broadcast" } else { "register tiles" },
+            "variant": execution.data.to_string(),
             "steps": steps, "seconds": seconds, "samples_per_second": rate, "adapter": gpu.adapter().name,
         })
     );

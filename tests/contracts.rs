@@ -6,7 +6,7 @@ use common::{Dice, dataset, gpu};
 use secateur::data::Dataset;
 use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
-use secateur::ops::{SparseRule, SparseTile, Tiles};
+use secateur::ops::{Execution, SparseRule, Variant};
 use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
@@ -728,7 +728,7 @@ fn trainer<'a>(
     world: &'a World,
     replicas: &'a Replicas,
     specs: &'a [&'a TrainSpec],
-    tiles: Tiles,
+    execution: Execution,
 ) -> Trainer<'a> {
     Trainer::new(
         gpu,
@@ -736,13 +736,13 @@ fn trainer<'a>(
         &world.resident,
         specs,
         &world.scales(),
-        tiles,
+        &execution,
     )
     .unwrap()
 }
 
-fn usual(gpu: &Gpu) -> Tiles {
-    Tiles::for_adapter(gpu.adapter())
+fn usual(gpu: &Gpu) -> Execution {
+    Execution::for_adapter(gpu.adapter())
 }
 
 /// Trains these replicas together; gives weights, masks and curves.
@@ -751,14 +751,14 @@ fn train(
     world: &World,
     model: &Arc<Model>,
     cohort: &[(Key, Snapshot, TrainSpec)],
-    tiles: Tiles,
+    execution: Execution,
 ) -> Vec<(Snapshot, Vec<EpochPoint>)> {
     let keys: Vec<Key> = cohort.iter().map(|c| c.0).collect();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();
     let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
-    let points = trainer(gpu, world, &replicas, &specs, tiles).train(&mut |_| true);
+    let points = trainer(gpu, world, &replicas, &specs, execution).train(&mut |_| true);
     let after = replicas.download(gpu).unwrap();
     after.into_iter().zip(points.unwrap()).collect()
 }
@@ -853,13 +853,13 @@ fn tiles_change_no_bit() {
             ((8, 2), (4, 4)),
             ((3, 5), (7, 2)),
         ] {
-            let tiles = Tiles {
-                data,
-                weight,
-                ..Tiles::default()
+            let execution = Execution {
+                data: Variant::Tile(data.0, data.1),
+                weight: Variant::Tile(weight.0, weight.1),
+                ..Execution::default()
             };
-            let got = train(gpu, &world, &model, &members, tiles);
-            assert_same(&got, &want, &format!("{tiles:?}"));
+            let got = train(gpu, &world, &model, &members, execution);
+            assert_same(&got, &want, &format!("{execution:?}"));
         }
     }
 }
@@ -869,9 +869,9 @@ fn tiles_change_no_bit() {
 fn sparse_execution_changes_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    let with = |density, sparse| Tiles {
-        density,
-        sparse: SparseTile(sparse),
+    let with = |sparse, sparse_tile| Execution {
+        sparse,
+        sparse_tile,
         ..usual(gpu)
     };
     for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
@@ -963,7 +963,7 @@ fn the_validation_split_is_never_trained_on() {
         replicas.upload(gpu, &[&start]).unwrap();
         let specs = [&spec];
         let mut trainer =
-            Trainer::new(gpu, &replicas, &resident, &specs, &scales, usual(gpu)).unwrap();
+            Trainer::new(gpu, &replicas, &resident, &specs, &scales, &usual(gpu)).unwrap();
         let points = trainer.train(&mut |_| true).unwrap().remove(0);
         (replicas.download(gpu).unwrap().remove(0), points)
     };
@@ -1001,7 +1001,7 @@ fn every_optimizer_keeps_pruned_weights_at_zero() {
     let world = World::new(gpu, dataset(100, 20, SIDE));
     for model in [flat_model(), conv_model()] {
         for optimizer in optimizers() {
-            for (clip_norm, density) in [
+            for (clip_norm, sparse) in [
                 (None, SparseRule::Never),
                 (Some(0.5), SparseRule::Never),
                 (Some(0.5), SparseRule::Always),
@@ -1012,12 +1012,12 @@ fn every_optimizer_keeps_pruned_weights_at_zero() {
                     clip_norm,
                     ..training(optimizer, Length::Epochs(2))
                 };
-                let tiles = Tiles {
-                    density,
+                let execution = Execution {
+                    sparse,
                     ..usual(gpu)
                 };
                 let member = [(key, start.clone(), spec)];
-                let (after, points) = train(gpu, &world, &model, &member, tiles).remove(0);
+                let (after, points) = train(gpu, &world, &model, &member, execution).remove(0);
                 assert!(points.iter().all(|p| p.violations == 0 && p.broken == 0));
                 assert_eq!(after.mask, start.mask);
                 let mut moved = 0;
@@ -1052,8 +1052,8 @@ fn the_audit_counts_what_is_planted_and_one_step_repairs_it() {
         let spec = training(optimizer, Length::Steps(1));
         let specs = [&spec; 3];
         // Where the optimizer walks the kept weights only, nothing repairs the others, and the audit ends the training.
-        let over_all = Tiles {
-            density: SparseRule::Never,
+        let over_all = Execution {
+            sparse: SparseRule::Never,
             ..usual(gpu)
         };
         let mut trainer = trainer(gpu, &world, &replicas, &specs, over_all);
@@ -1200,7 +1200,7 @@ fn a_split_that_leaves_nothing_is_refused() {
             &world.resident,
             &specs,
             &world.scales(),
-            usual(gpu),
+            &usual(gpu),
         );
         match made {
             Err(error @ TrainError::NoSamples { .. }) => {

@@ -7,7 +7,7 @@ use common::dataset;
 use naga::{AddressSpace, ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, KernelSource, Program, assemble};
 use secateur::model::{Init, Model, ModelSpec, Shape, presets};
-use secateur::ops::Tiles;
+use secateur::ops::Execution;
 use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
 use secateur::train::{
     self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec,
@@ -542,9 +542,15 @@ fn the_no_op_device_accepts_every_presets_programs() {
             for spec in &optimizers {
                 let specs = vec![spec; keys.len()];
                 let scales = train::scales(&spec.normalise, &data);
-                let mut trainer =
-                    Trainer::new(&gpu, &on_gpu, &resident, &specs, &scales, Tiles::default())
-                        .unwrap();
+                let mut trainer = Trainer::new(
+                    &gpu,
+                    &on_gpu,
+                    &resident,
+                    &specs,
+                    &scales,
+                    &Execution::default(),
+                )
+                .unwrap();
                 let points = trainer.train(&mut |_| true).unwrap();
                 assert_eq!(points.len(), keys.len());
                 trainer.evaluate(train::Part::Test).unwrap();

@@ -3,11 +3,14 @@
 use super::failure::Failure;
 use super::say;
 use clap::Args;
-use secateur::gpu::{GpuError, list_adapters};
+use secateur::gpu::{AdapterDescription, GpuError, list_adapters, read_tuning, tuning_file};
 
 /// List the adapters (GPUs and software) that can be used
 #[derive(Args)]
 pub struct Adapters {
+    /// Show which kernel variants were measured to be the fastest
+    #[arg(long)]
+    tuning: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -22,6 +25,7 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
                 serde_json::json!({
                     "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind,
                     "driver": a.driver, "max_binding": a.max_binding,
+                    "tuning": tuning_file(a).map(|f| read_tuning(&f)),
                 })
             })
             .collect();
@@ -37,10 +41,29 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
                 adapter.line(),
                 adapter.max_binding >> 20
             ));
+            if args.tuning {
+                tuning(adapter);
+            }
         }
         say(format_args!(
             "The first is used unless --adapter or SECATEUR_ADAPTER names another."
         ));
     }
     Ok(())
+}
+
+fn tuning(adapter: &AdapterDescription) {
+    let Some(file) = tuning_file(adapter) else {
+        say(format_args!("  no cache folder for this user"));
+        return;
+    };
+    let choices = read_tuning(&file);
+    say(format_args!(
+        "  {} choices in {}",
+        choices.len(),
+        file.display()
+    ));
+    for (what, variant) in choices {
+        say(format_args!("    {what}: {variant}"));
+    }
 }

@@ -3,6 +3,7 @@
 mod adapters;
 mod check;
 mod data;
+mod execution;
 mod failure;
 mod model;
 mod plan;

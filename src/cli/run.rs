@@ -1,12 +1,12 @@
 //! `secateur run`.
 
+use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::say;
 use super::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use clap::Args;
 use secateur::data::SearchPath;
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::ops::Tiles;
 use secateur::report::{Reference, TableOptions, table, table_json};
 use secateur::run::{self, RunOptions, arm_infos, duration};
 use std::path::PathBuf;
@@ -29,33 +29,17 @@ pub struct Run {
     reference: Option<String>,
     #[command(flatten)]
     cohort: CohortArgs,
-    /// Register tiles as ROWSxCOLS,ROWSxCOLS (forward and backward-data, backward-weight); changes speed, never a result
-    #[arg(long, value_name = "TILES", value_parser = parse_tiles, hide = true)]
-    tiles: Option<Tiles>,
+    #[command(flatten)]
+    execution: ExecutionArgs,
+    /// Train everything that runs sparse a second time without, and stop if a bit differs
+    #[arg(long)]
+    verify_sparse: bool,
     /// Print the table as JSON
     #[arg(long)]
     json: bool,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
-}
-
-fn parse_tiles(text: &str) -> Result<Tiles, String> {
-    let pair = |text: &str| -> Option<(u32, u32)> {
-        let (rows, cols) = text.split_once('x')?;
-        let pair = (rows.parse().ok()?, cols.parse().ok()?);
-        ((1..=64).contains(&pair.0) && (1..=16).contains(&pair.1)).then_some(pair)
-    };
-    text.split_once(',')
-        .and_then(|(data, weight)| {
-            Some(Tiles {
-                data: pair(data)?,
-                weight: pair(weight)?,
-                broadcast: false,
-                ..Tiles::default()
-            })
-        })
-        .ok_or_else(|| "expected e.g. 8x2,4x4".to_owned())
 }
 
 pub fn run(args: Run) -> Result<(), Failure> {
@@ -75,6 +59,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
     };
     let gpu = Gpu::open(&GpuOptions {
         adapter: args.adapter.adapter,
+        tune: args.execution.tune(),
         ..GpuOptions::default()
     })?;
     if !args.quiet {
@@ -97,7 +82,8 @@ pub fn run(args: Run) -> Result<(), Failure> {
             search: Some(SearchPath::new(args.data.data)),
             memory: args.cohort.bytes(),
             replicas: args.cohort.replicas,
-            tiles: args.tiles,
+            execution: Some(args.execution.on(&gpu)),
+            verify_sparse: args.verify_sparse,
             quiet: args.quiet,
         },
     )?;

@@ -3,6 +3,7 @@
 use super::adapter::{self, AdapterDescription};
 use super::kernel::KernelCache;
 use super::program::Program;
+use super::tuning::{TuneMode, Tuning};
 use super::{GpuError, Kernel};
 use bytemuck::Pod;
 use std::collections::VecDeque;
@@ -15,6 +16,8 @@ use std::time::{Duration, Instant};
 pub struct GpuOptions {
     /// Index or part of the name of the adapter; `None` takes the best.
     pub adapter: Option<String>,
+    /// Whether kernel variants are measured and the winners remembered.
+    pub tune: TuneMode,
     /// Pretend that bindings may be no larger than this many bytes (for tests of splitting).
     pub max_binding: Option<u64>,
 }
@@ -63,6 +66,7 @@ pub struct Gpu {
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
     pub(super) shapes_in_storage: bool,
     pub(super) kernels: KernelCache,
+    tuning: Tuning,
 }
 
 /// Whether some submitted work is done.
@@ -121,6 +125,7 @@ impl Gpu {
         description: AdapterDescription,
         options: &GpuOptions,
     ) -> Self {
+        let tuning = Tuning::new(options.tune, &description);
         let faults = Arc::new(Faults::default());
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -146,12 +151,18 @@ impl Gpu {
             max_binding,
             faults,
             kernels: KernelCache::default(),
+            tuning,
         }
     }
 
     /// The adapter in use.
     pub fn adapter(&self) -> &AdapterDescription {
         &self.description
+    }
+
+    /// What was measured on it.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
     }
 
     /// Largest storage binding in bytes.

@@ -8,6 +8,7 @@ mod error;
 mod kernel;
 mod kernels;
 mod program;
+mod tuning;
 
 pub use adapter::{AdapterDescription, INSTALL_HINT, list_adapters};
 pub use device::{Buffer, Gpu, GpuOptions};
@@ -15,3 +16,4 @@ pub use error::GpuError;
 pub use kernel::{Kernel, KernelSource, assemble};
 pub use kernels::{Access, KERNELS, shared_sources, source_of};
 pub use program::{Dispatch, MAX_GROUPS, Program, groups_for};
+pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};

@@ -132,6 +132,19 @@ impl Program {
             .collect()
     }
 
+    /// The dispatches of the kernels that `wanted` names, in order.
+    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Program {
+        Self {
+            label: self.label.clone(),
+            dispatches: self
+                .dispatches
+                .iter()
+                .filter(|dispatch| wanted(dispatch.kernel.name))
+                .cloned()
+                .collect(),
+        }
+    }
+
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         for dispatch in &self.dispatches {
             let [x, y, z] = dispatch.groups;

@@ -2,8 +2,9 @@
 
 use super::reduce::{record_bias, record_partial_sum};
 use super::sparse::record_kept_partial_sum;
+use super::variants::{data_kernel, sparse_kernel, weight_kernel};
 use super::{NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
 
@@ -174,104 +175,91 @@ impl Operator for Conv2d {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        if let Some(kept) = site.sparse.filter(|k| k.passes.forward) {
-            let tile = site.tiles.sparse;
-            let kernel = gpu.kernel("conv_forward_sparse", &[("COLS", tile.0)])?;
+        let grid = [
+            shape.out_channels,
+            site.output.plane() as u32,
+            shape.columns,
+        ];
+        if let Some((kept, tile)) = site.sparse_for(site.variants.forward) {
             let shape = ConvShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let buffers = [
-                site.params,
-                site.x,
-                kept.taps,
-                kept.masks,
-                kept.ranks,
-                kept.list,
-                site.y,
-            ];
-            let pixels = site.output.plane() as u32;
-            let count = tile.invocations(shape.out_channels, pixels, shape.columns);
+            let (kernel, count) = sparse_kernel(gpu, tile, "conv_forward_sparse", grid)?;
+            let [masks, ranks, list] = kept.rows();
+            let buffers = [site.params, site.x, kept.taps, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let (kernel, count) = site.tiles.data_kernel(
-            gpu,
-            "conv_forward",
-            "conv_forward_broadcast",
-            [
-                shape.out_channels,
-                site.output.plane() as u32,
-                shape.columns,
-            ],
-        )?;
+        let names = ["conv_forward", "conv_forward_broadcast"];
+        let (kernel, count) = data_kernel(gpu, site.variants.forward, names, grid, true)?;
         let buffers = [site.params, site.x, site.y];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        self.backward_weight(gpu, program, site)?;
+        if self.bias {
+            record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+        }
+        match site.dx {
+            Some(dx) => self.backward_data(gpu, program, site, dx),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Conv2d {
+    fn backward_weight(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+    ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let taps = self.taps(site.input) as u32;
-        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_weight) {
-            let kernel = gpu.kernel("conv_backward_weight_sparse", &[])?;
-            let sparse = ConvShape {
+        let weights = shape.out_channels * taps;
+        let parts = shape.out_height;
+        if let Some((kept, _)) = site.sparse_for(site.variants.backward_weight) {
+            let shape = ConvShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let buffers = [
-                site.x,
-                site.dy,
-                kept.taps,
-                kept.masks,
-                kept.ranks,
-                kept.list,
-                site.shared,
-            ];
-            let count = u64::from(kept.most) * u64::from(shape.out_height);
-            program.push(gpu, kernel, &sparse, &buffers, count, site.replicas)?;
-            let weights = shape.out_channels * taps;
-            record_kept_partial_sum(gpu, program, site, &kept, weights, shape.out_height)?;
-        } else {
-            let (kernel, count) = site.tiles.weight_kernel(
-                gpu,
-                "conv_backward_weight",
-                "conv_backward_weight_broadcast",
-                [shape.out_height, shape.out_channels, taps],
-            )?;
-            let buffers = [site.x, site.dy, site.shared];
+            let kernel = gpu.kernel("conv_backward_weight_sparse", &[])?;
+            let [masks, ranks, list] = kept.rows();
+            let buffers = [site.x, site.dy, kept.taps, masks, ranks, list, site.shared];
+            let count = u64::from(kept.most) * u64::from(parts);
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-            record_partial_sum(
-                gpu,
-                program,
-                site,
-                shape.out_channels * taps,
-                shape.out_height,
-                shape.weight_offset,
-            )?;
+            return record_kept_partial_sum(gpu, program, site, &kept, weights, parts);
         }
-        if self.bias {
-            record_bias(gpu, program, site, shape.bias_offset)?;
-        }
-        let Some(dx) = site.dx else { return Ok(()) };
-        let pixels = site.input.plane() as u32;
-        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_data) {
-            let tile = site.tiles.sparse;
-            let kernel = gpu.kernel("conv_backward_data_sparse", &[("COLS", tile.0)])?;
+        let names = ["conv_backward_weight", "conv_backward_weight_broadcast"];
+        let grid = [parts, shape.out_channels, taps];
+        let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
+        let buffers = [site.x, site.dy, site.shared];
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        record_partial_sum(gpu, program, site, weights, parts, shape.weight_offset)
+    }
+
+    fn backward_data(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        dx: &Buffer,
+    ) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let grid = [shape.in_channels, site.input.plane() as u32, shape.columns];
+        if let Some((kept, tile)) = site.sparse_for(site.variants.backward_data) {
             let shape = ConvShape {
                 kept_stride: kept.column_stride,
                 ..shape
             };
+            let (kernel, count) = sparse_kernel(gpu, tile, "conv_backward_data_sparse", grid)?;
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
-            let count = tile.invocations(shape.in_channels, pixels, shape.columns);
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
-        } else {
-            let (kernel, count) = site.tiles.data_kernel(
-                gpu,
-                "conv_backward_data",
-                "conv_backward_data_broadcast",
-                [shape.in_channels, pixels, shape.columns],
-            )?;
-            let buffers = [site.params, site.dy, site.x, dx];
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
+        let names = ["conv_backward_data", "conv_backward_data_broadcast"];
+        let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
+        let buffers = [site.params, site.dy, site.x, dx];
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

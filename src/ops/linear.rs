@@ -1,8 +1,9 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
 use super::reduce::record_bias;
+use super::variants::{data_kernel, sparse_kernel, weight_kernel};
 use super::{NO_BIAS, Operator, Parameter, Site, WeightGrid};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
 
@@ -106,87 +107,84 @@ impl Operator for Linear {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        if let Some(kept) = site.sparse.filter(|k| k.passes.forward) {
-            let tile = site.tiles.sparse;
-            let kernel = gpu.kernel("dense_forward_sparse", &[("COLS", tile.0)])?;
+        let grid = [shape.outputs, 1, shape.columns];
+        if let Some((kept, tile)) = site.sparse_for(site.variants.forward) {
             let shape = DenseShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let buffers = [
-                site.params,
-                site.x,
-                kept.masks,
-                kept.ranks,
-                kept.list,
-                site.y,
-            ];
-            let count = tile.invocations(shape.outputs, 1, shape.columns);
+            let (kernel, count) = sparse_kernel(gpu, tile, "dense_forward_sparse", grid)?;
+            let [masks, ranks, list] = kept.rows();
+            let buffers = [site.params, site.x, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
+        let names = ["dense_forward", "dense_forward_broadcast"];
         // The broadcast variant reads weights four at a time.
-        let whole_vectors = shape.inputs.is_multiple_of(4);
-        let tiles = if whole_vectors {
-            site.tiles
-        } else {
-            site.tiles.plain()
-        };
-        let (kernel, count) = tiles.data_kernel(
-            gpu,
-            "dense_forward",
-            "dense_forward_broadcast",
-            [shape.outputs, 1, shape.columns],
-        )?;
+        let suits = shape.inputs.is_multiple_of(4);
+        let (kernel, count) = data_kernel(gpu, site.variants.forward, names, grid, suits)?;
         let buffers = [site.params, site.x, site.y];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        self.backward_weight(gpu, program, site)?;
+        if self.bias {
+            record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+        }
+        match site.dx {
+            Some(dx) => self.backward_data(gpu, program, site, dx),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Linear {
+    fn backward_weight(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+    ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_weight) {
-            let kernel = gpu.kernel("dense_backward_weight_sparse", &[])?;
+        if let Some((kept, _)) = site.sparse_for(site.variants.backward_weight) {
             let shape = DenseShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let buffers = [
-                site.x, site.dy, kept.masks, kept.ranks, kept.list, site.grads,
-            ];
+            let kernel = gpu.kernel("dense_backward_weight_sparse", &[])?;
+            let [masks, ranks, list] = kept.rows();
+            let buffers = [site.x, site.dy, masks, ranks, list, site.grads];
             let count = u64::from(kept.most);
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        } else {
-            let (kernel, count) = site.tiles.weight_kernel(
-                gpu,
-                "dense_backward_weight",
-                "dense_backward_weight_broadcast",
-                [1, shape.outputs, shape.inputs],
-            )?;
-            let buffers = [site.x, site.dy, site.grads];
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        if self.bias {
-            record_bias(gpu, program, site, shape.bias_offset)?;
-        }
-        let Some(dx) = site.dx else { return Ok(()) };
-        if let Some(kept) = site.sparse.filter(|k| k.passes.backward_data) {
-            let tile = site.tiles.sparse;
-            let kernel = gpu.kernel("dense_backward_data_sparse", &[("COLS", tile.0)])?;
+        let names = ["dense_backward_weight", "dense_backward_weight_broadcast"];
+        let grid = [1, shape.outputs, shape.inputs];
+        let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
+        let buffers = [site.x, site.dy, site.grads];
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+
+    fn backward_data(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        dx: &Buffer,
+    ) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let grid = [shape.inputs, 1, shape.columns];
+        if let Some((kept, tile)) = site.sparse_for(site.variants.backward_data) {
             let shape = DenseShape {
                 kept_stride: kept.column_stride,
                 ..shape
             };
+            let (kernel, count) = sparse_kernel(gpu, tile, "dense_backward_data_sparse", grid)?;
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
-            let count = tile.invocations(shape.inputs, 1, shape.columns);
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
-        } else {
-            let (kernel, count) = site.tiles.data_kernel(
-                gpu,
-                "dense_backward_data",
-                "dense_backward_data_broadcast",
-                [shape.inputs, 1, shape.columns],
-            )?;
-            let buffers = [site.params, site.dy, site.x, dx];
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
+        let names = ["dense_backward_data", "dense_backward_data_broadcast"];
+        let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
+        let buffers = [site.params, site.dy, site.x, dx];
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

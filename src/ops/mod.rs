@@ -11,7 +11,7 @@ mod pool;
 mod reduce;
 mod relu;
 mod sparse;
-mod tiles;
+mod variants;
 
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
@@ -20,11 +20,8 @@ pub use loss::{LossShape, record_loss};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, PartialShape};
 pub use relu::Span;
-pub use sparse::{
-    ColumnsShape, Kept, KeptPartialShape, PrefixShape, SparsePasses, SparseTile, TensorShape,
-    WeightGrid,
-};
-pub use tiles::{SparseRule, Tiles};
+pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape, WeightGrid};
+pub use variants::{Execution, SparseRule, Variant, Variants};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Layer, LayerAt, Shape};
@@ -67,6 +64,7 @@ pub struct Fused {
 }
 
 /// Where a layer stands in a cohort's memory.
+#[derive(Clone)]
 pub struct Site<'a> {
     /// Number of the layer, which keys its random stream.
     pub layer: u32,
@@ -104,10 +102,10 @@ pub struct Site<'a> {
     pub shared: &'a Buffer,
     /// What is done on the way.
     pub fused: Fused,
-    /// The kept weights, where some pass of the layer runs sparse.
+    /// The kept weights, where some pass may run sparse.
     pub sparse: Option<Kept<'a>>,
-    /// Register tiles.
-    pub tiles: Tiles,
+    /// How its passes run.
+    pub variants: Variants,
 }
 
 /// What a layer kind is.

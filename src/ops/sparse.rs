@@ -3,7 +3,7 @@
 //! A layer's sparse kernels add the same products in the same order as its dense ones; pruned weights would add 0. So a
 //! layer may run either way, forward and backward apart, and no bit tells which (design contract 3).
 
-use super::Site;
+use super::{Site, Variant};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use bytemuck::{Pod, Zeroable};
 
@@ -111,17 +111,6 @@ impl WeightGrid {
     }
 }
 
-/// Which passes of a layer run on its kept weights alone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SparsePasses {
-    /// The forward pass.
-    pub forward: bool,
-    /// The gradient of the input.
-    pub backward_data: bool,
-    /// The gradient of the weights.
-    pub backward_weight: bool,
-}
-
 /// Where a layer's kept weights stand.
 #[derive(Clone, Copy)]
 pub struct Kept<'a> {
@@ -137,25 +126,28 @@ pub struct Kept<'a> {
     pub most: u32,
     /// [`WeightGrid::taps`].
     pub taps: &'a Buffer,
-    /// By input (CSC), where backward-data runs sparse: starts `[replica][inputs + 1]`, entries `[replica][column_stride]`.
+    /// By input (CSC), where backward-data may run sparse: starts `[replica][inputs + 1]`, entries `[replica][column_stride]`.
     pub starts: &'a Buffer,
     /// See `starts`.
     pub entries: &'a Buffer,
     /// Entries per replica.
     pub column_stride: u32,
-    /// What runs sparse.
-    pub passes: SparsePasses,
 }
 
-/// vec4s of samples per invocation of the sparse kernels: the more, the fewer times an entry and its weight are loaded; the
-/// fewer, the more invocations there are to hide a hardware GPU's latency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SparseTile(pub u32);
+impl<'a> Kept<'a> {
+    /// What kernels that go by rows bind: masks, ranks, list.
+    pub(super) fn rows(&self) -> [&'a Buffer; 3] {
+        [self.masks, self.ranks, self.list]
+    }
+}
 
-impl SparseTile {
-    /// Invocations for `rows` rows of `pixels` pixels and `columns` vec4s of samples.
-    pub(super) fn invocations(self, rows: u32, pixels: u32, columns: u32) -> u64 {
-        u64::from(rows) * u64::from(pixels) * u64::from(columns.div_ceil(self.0))
+impl<'a> Site<'a> {
+    /// The kept weights and the tile, if this variant runs on them.
+    pub(super) fn sparse_for(&self, variant: Variant) -> Option<(Kept<'a>, u32)> {
+        match variant {
+            Variant::Sparse(tile) => self.sparse.map(|kept| (kept, tile)),
+            _ => None,
+        }
     }
 }
 

@@ -83,6 +83,15 @@ fn kind_only(optimizer: &Optimizer) -> Optimizer {
     }
 }
 
+/// Replicas train together where they keep about as much: a layer runs sparse only if it does in all of them. The class is
+/// how often the share of kept floats can be doubled before it reaches 1, up to 6.
+pub fn density_class(mask: Option<&[u32]>) -> u32 {
+    let Some(words) = mask else { return 0 };
+    let kept: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
+    let all = words.len() as u64 * 32;
+    (all / kept.max(1)).max(1).ilog2().min(6)
+}
+
 /// Limits on a cohort.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {

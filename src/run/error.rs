@@ -64,6 +64,22 @@ pub enum RunError {
         /// The run folder.
         folder: String,
     },
+    /// `--verify-sparse` found a weight that sparse execution trained differently.
+    #[error(
+        "{what}, seed {seed}: weight {index} of the flat parameters is {sparse:e} by sparse execution and {dense:e} by dense. This is a bug of secateur or of the driver; --sparse never goes round it."
+    )]
+    SparseDiffers {
+        /// Which stage.
+        what: String,
+        /// The replica's seed.
+        seed: u32,
+        /// Flat index of the weight.
+        index: usize,
+        /// Its value by the sparse kernels.
+        sparse: f32,
+        /// Its value by the dense kernels.
+        dense: f32,
+    },
     /// A stage's saved state is not what this version writes.
     #[error(
         "{path}: its record cannot be read ({reason}). Remove this file and run the same command again: only this stage is computed again."
@@ -92,7 +108,10 @@ impl RunError {
             Self::Data(_) => 4,
             Self::Store(_) | Self::Record { .. } => 5,
             Self::Experiment(_) | Self::Mask(_) | Self::OtherAdapter { .. } => 2,
-            Self::Prune { .. } | Self::Train { .. } | Self::Plot(_) => 1,
+            Self::Prune { .. }
+            | Self::Train { .. }
+            | Self::SparseDiffers { .. }
+            | Self::Plot(_) => 1,
             Self::Interrupted { .. } => 130,
         }
     }

@@ -19,7 +19,7 @@ use crate::data::{self, Dataset, SearchPath};
 use crate::experiment::{Experiment, Plan, Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::{Model, Shape};
-use crate::ops::Tiles;
+use crate::ops::Execution;
 use crate::report::{self, ArmInfo};
 use crate::store::{
     CurveRow, MaskOrigin, RunFolder, RunKey, RunRow, StageState, TimeRow, run_names, sha256_hex,
@@ -45,7 +45,9 @@ pub struct RunOptions {
     /// Replicas per cohort at most.
     pub replicas: Option<u32>,
     /// Kernel variants; the adapter's usual ones if not given.
-    pub tiles: Option<Tiles>,
+    pub execution: Option<Execution>,
+    /// Train every cohort that runs sparse again without, and compare.
+    pub verify_sparse: bool,
     /// No progress.
     pub quiet: bool,
 }
@@ -447,7 +449,13 @@ impl<'a> Session<'a> {
             .limits
             .replicas_of(&model, batch)
             .map_err(|e| RunError::Experiment(vec![e]))?;
-        Ok(chosen.into_iter().take(most).collect())
+        let class = |id: usize| {
+            let parent = self.plan.stages[id].parent;
+            let snapshot = parent.and_then(|p| self.snapshots.get(&p));
+            cohort::density_class(snapshot.map(|s| s.mask.as_slice()))
+        };
+        let alike = |&id: &usize| !trains(&[first]) || class(id) == class(first);
+        Ok(chosen.into_iter().filter(alike).take(most).collect())
     }
 
     fn dependants(&self, ids: &[usize]) -> usize {
@@ -743,9 +751,10 @@ fn context<'c>(
 ) -> Context<'c> {
     Context {
         gpu,
-        tiles: options
-            .tiles
-            .unwrap_or_else(|| Tiles::for_adapter(gpu.adapter())),
+        execution: options
+            .execution
+            .unwrap_or_else(|| Execution::for_adapter(gpu.adapter())),
+        verify_sparse: options.verify_sparse,
         data: dataset.and_then(|name| Some((datasets.get(name)?, resident.get(name)?))),
     }
 }

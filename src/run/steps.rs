@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
-use crate::ops::Tiles;
+use crate::ops::{Execution, SparseRule};
 use crate::prune::{self, MaskStep, PruneError, PruneSpec};
 use crate::store::{TensorInfo, load_mask};
 use crate::train::{
@@ -20,8 +20,10 @@ use std::sync::Arc;
 pub struct Context<'a> {
     /// The device.
     pub gpu: &'a Gpu,
-    /// Register tiles.
-    pub tiles: Tiles,
+    /// What variants of kernels are chosen from.
+    pub execution: Execution,
+    /// Train what runs sparse again without, and compare.
+    pub verify_sparse: bool,
     /// The dataset that the cohort trains or is tested on, in both places.
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
 }
@@ -97,7 +99,12 @@ pub fn execute(
     let replicas = place(gpu, model, stages, parents)?;
     let mut records = vec![Record::default(); stages.len()];
     match &stages[0].step {
-        Step::Train(_) => records = train(context, &replicas, stages, meter, what)?,
+        Step::Train(_) => {
+            records = train(context, &replicas, stages, meter, what)?;
+            if context.verify_sparse && context.execution.sparse != SparseRule::Never {
+                verify_sparse(context, &replicas, stages, parents, meter, what)?;
+            }
+        }
         Step::Prune(_) => {
             let specs: Vec<&PruneSpec> = stages
                 .iter()
@@ -167,9 +174,13 @@ fn train(
         resident,
         &specs,
         &scales,
-        context.tiles,
+        &context.execution,
     )
     .map_err(failed)?;
+    let sparse = trainer.sparse_layers();
+    if !sparse.is_empty() {
+        meter.note(&format!("  sparse: {sparse}"));
+    }
     let points = trainer
         .train(&mut |p| {
             meter.within(p.steps * p.samples_per_step);
@@ -184,6 +195,45 @@ fn train(
             ..Record::default()
         })
         .collect())
+}
+
+/// Trains the cohort again, dense, and compares every weight.
+fn verify_sparse(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    parents: &[Option<Arc<Snapshot>>],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<(), RunError> {
+    let sparse = replicas.download(context.gpu)?;
+    let again = place(context.gpu, &replicas.model, stages, parents)?;
+    let dense = Context {
+        execution: Execution {
+            sparse: SparseRule::Never,
+            ..context.execution
+        },
+        ..*context
+    };
+    train(&dense, &again, stages, meter, what)?;
+    for (slot, (sparse, dense)) in sparse.iter().zip(again.download(context.gpu)?).enumerate() {
+        let pairs = sparse.weights.iter().zip(&dense.weights);
+        // The sign of a zero does not matter.
+        let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits() && (*a != 0.0 || *b != 0.0);
+        if let Some(index) = pairs.clone().position(differs) {
+            return Err(RunError::SparseDiffers {
+                what: what.to_owned(),
+                seed: stages[slot].seed,
+                index,
+                sparse: sparse.weights[index],
+                dense: dense.weights[index],
+            });
+        }
+    }
+    meter.note(&format!(
+        "{what}: sparse and dense execution gave the same bits"
+    ));
+    Ok(())
 }
 
 fn no_data(what: &str) -> RunError {
@@ -218,7 +268,7 @@ pub fn score(
         resident,
         specs,
         &scales,
-        context.tiles,
+        &context.execution,
     )
     .map_err(failed)?;
     let validation = if specs[0].validation > 0 {

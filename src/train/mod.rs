@@ -1,5 +1,6 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
+mod choose;
 mod error;
 mod replicas;
 mod resident;

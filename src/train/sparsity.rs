@@ -1,48 +1,45 @@
-//! Where a cohort's kept weights stand, built on the GPU from its masks, and which passes run on them alone.
+//! Where a cohort's kept weights stand, listed on the GPU from its masks.
 
 use super::replicas::Replicas;
 use super::state::ParamsShape;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{
-    ColumnsShape, Kept, PrefixShape, SparsePasses, SparseRule, TensorShape, Tiles, WeightGrid,
-};
+use crate::ops::{ColumnsShape, Kept, PrefixShape, SparseRule, TensorShape, Variants, WeightGrid};
 
-/// Below these densities the passes run sparse. Measured on lavapipe (docs/performance.md); no bit depends on them.
-const FORWARD: f64 = 0.12;
-const BACKWARD_DATA: f64 = 0.12;
-const BACKWARD_WEIGHT: f64 = 0.08;
+/// Up to this density a masked layer may be faster sparse; nothing else is listed.
+const LISTED: f64 = 0.5;
 /// Below this density of the whole replica the optimizer walks the list of kept floats.
 const OPTIMIZER: f64 = 0.5;
 
-/// The kept floats of every replica, and what each layer does with them.
+/// The kept floats of every replica, by row and by column.
 pub struct Sparsity {
     ranks: Buffer,
     list: Buffer,
     stride: u32,
-    layers: Vec<Option<LayerSparsity>>,
+    layers: Vec<LayerSparsity>,
     /// Whether the optimizer walks the list.
     optimizer: bool,
-    /// Masked tensors whose dense backward-weight kernel leaves gradients at pruned places: (first quad, quads).
-    strays: Vec<(u32, u32)>,
 }
 
+/// The weight tensor of a layer.
+#[derive(Default)]
 struct LayerSparsity {
+    /// The masked tensor in quads: first, count; `None` where every replica keeps all of it.
+    masked: Option<(u32, u32)>,
+    /// The lists, where the layer may run sparse.
+    lists: Option<Lists>,
+}
+
+struct Lists {
     most: u32,
+    density: f64,
     taps: Buffer,
     starts: Buffer,
     entries: Buffer,
     column_stride: u32,
-    passes: SparsePasses,
-}
-
-/// How many weights of a tensor the replicas keep.
-struct Count {
-    least: u32,
-    most: u32,
 }
 
 impl Sparsity {
-    /// Lists the kept floats of `replicas` by their masks; `None` where nothing is to run sparse. Nothing below layer
+    /// Lists the kept floats of `replicas` by their masks; `None` where nothing may run sparse. Nothing below layer
     /// `first_learning` needs a gradient.
     ///
     /// # Errors
@@ -50,12 +47,13 @@ impl Sparsity {
     pub fn new(
         gpu: &Gpu,
         replicas: &Replicas,
-        tiles: &Tiles,
+        rule: SparseRule,
         first_learning: usize,
     ) -> Result<Option<Self>, GpuError> {
-        if tiles.density == SparseRule::Never {
+        if rule == SparseRule::Never {
             return Ok(None);
         }
+        let always = rule == SparseRule::Always;
         let model = &replicas.model;
         let words = model.mask_words();
         let shape = replicas.params_shape();
@@ -64,45 +62,34 @@ impl Sparsity {
         let per_replica = || host.chunks_exact(words + 1);
 
         let stride = per_replica().map(|r| r[words]).max().unwrap_or(0);
-        let optimizer = f64::from(stride) < OPTIMIZER * model.floats as f64
-            || tiles.density == SparseRule::Always;
-        let mut strays = Vec::new();
+        let optimizer = always || f64::from(stride) < OPTIMIZER * model.floats as f64;
         let mut layers = Vec::new();
         for (i, layer) in model.layers.iter().enumerate() {
-            let mut own = None;
-            for tensor in &model.tensors[layer.tensors.clone()] {
-                if !tensor.prunable {
-                    continue;
-                }
+            let mut own = LayerSparsity::default();
+            let tensors = &model.tensors[layer.tensors.clone()];
+            if let Some(tensor) = tensors.iter().find(|t| t.prunable) {
                 // Padding counts as kept, and tensors start and end at whole words with it.
                 let padded = tensor.count.next_multiple_of(crate::model::ALIGNMENT);
                 let (first, last) = (tensor.offset / 32, (tensor.offset + padded) / 32);
                 let padding = (padded - tensor.count) as u32;
                 let kept = per_replica().map(|r| r[last] - r[first] - padding);
-                let count = Count {
-                    least: kept.clone().min().unwrap_or(0),
-                    most: kept.max().unwrap_or(0),
-                };
-                let whole = tensor.count as u32;
-                let masked = count.least < whole;
-                let grid = layer.operator.weight_grid(layer.input);
-                let passes = match grid {
-                    Some(_) if masked => choose(tiles.density, &count, whole, i > first_learning),
-                    _ => SparsePasses::default(),
-                };
-                if masked && !passes.backward_weight {
-                    strays.push(((tensor.offset / 4) as u32, (padded / 4) as u32));
+                let least = kept.clone().min().unwrap_or(0);
+                let most = kept.max().unwrap_or(0);
+                let density = f64::from(most) / tensor.count as f64;
+                if (least as usize) < tensor.count {
+                    own.masked = Some(((tensor.offset / 4) as u32, (padded / 4) as u32));
                 }
-                if let Some(grid) = grid.filter(|_| passes != SparsePasses::default()) {
+                let grid = layer.operator.weight_grid(layer.input);
+                let listed = own.masked.is_some() && (always || density < LISTED);
+                if let Some(grid) = grid.filter(|_| listed) {
                     let offset = tensor.offset as u32;
-                    own = Some(layer_sparsity(
-                        gpu, replicas, &grid, offset, count.most, passes,
-                    )?);
+                    let columns = i > first_learning;
+                    own.lists = Some(lists(gpu, replicas, &grid, offset, most, columns)?);
                 }
             }
             layers.push(own);
         }
-        if !optimizer && layers.iter().all(Option::is_none) {
+        if !optimizer && layers.iter().all(|l| l.lists.is_none()) {
             return Ok(None);
         }
         let list = vec![u32::MAX; replicas.count as usize * stride as usize];
@@ -122,24 +109,27 @@ impl Sparsity {
             stride,
             layers,
             optimizer,
-            strays: if optimizer { strays } else { Vec::new() },
         }))
     }
 
-    /// What layer `i` needs to run sparse, where some pass of it does.
+    /// The largest share of its weights that layer `i` keeps in any replica, where it may run sparse.
+    pub(super) fn density(&self, i: usize) -> Option<f64> {
+        self.layers[i].lists.as_ref().map(|lists| lists.density)
+    }
+
+    /// What layer `i` needs to run sparse, where it may.
     pub(super) fn kept<'a>(&'a self, replicas: &'a Replicas, i: usize) -> Option<Kept<'a>> {
-        let layer = self.layers[i].as_ref()?;
+        let lists = self.layers[i].lists.as_ref()?;
         Some(Kept {
             masks: &replicas.masks,
             ranks: &self.ranks,
             list: &self.list,
             stride: self.stride,
-            most: layer.most,
-            taps: &layer.taps,
-            starts: &layer.starts,
-            entries: &layer.entries,
-            column_stride: layer.column_stride,
-            passes: layer.passes,
+            most: lists.most,
+            taps: &lists.taps,
+            starts: &lists.starts,
+            entries: &lists.entries,
+            column_stride: lists.column_stride,
         })
     }
 
@@ -148,14 +138,20 @@ impl Sparsity {
         self.optimizer.then_some((&self.list, self.stride))
     }
 
-    /// Records: gradients of pruned weights that dense kernels left behind become 0.
+    /// Records, where the optimizer walks the list: the gradients that dense backward-weight kernels leave at pruned places
+    /// become 0.
     pub(super) fn record_strays(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         replicas: &Replicas,
+        variants: &[Variants],
     ) -> Result<(), GpuError> {
-        for &(first, count) in &self.strays {
+        let layers = self.layers.iter().zip(variants);
+        let strays = layers
+            .filter(|(_, v)| self.optimizer && !v.backward_weight.is_sparse())
+            .filter_map(|(layer, _)| layer.masked);
+        for (first, count) in strays {
             let shape = TensorShape {
                 first,
                 count,
@@ -168,17 +164,6 @@ impl Sparsity {
             program.push(gpu, kernel, &shape, &buffers, count, replicas.count)?;
         }
         Ok(())
-    }
-}
-
-/// The passes of a layer that keeps `count` of `whole` weights.
-fn choose(rule: SparseRule, count: &Count, whole: u32, needs_data: bool) -> SparsePasses {
-    let density = f64::from(count.most) / f64::from(whole.max(1));
-    let below = |most| rule == SparseRule::Always || density < most;
-    SparsePasses {
-        forward: below(FORWARD),
-        backward_data: needs_data && below(BACKWARD_DATA),
-        backward_weight: below(BACKWARD_WEIGHT),
     }
 }
 
@@ -215,39 +200,33 @@ fn record_prefix_sum(
     program.push(gpu, kernel, &shape, &[counts], 1, replicas)
 }
 
-fn layer_sparsity(
+fn lists(
     gpu: &Gpu,
     replicas: &Replicas,
     grid: &WeightGrid,
     offset: u32,
     most: u32,
-    passes: SparsePasses,
-) -> Result<LayerSparsity, GpuError> {
+    columns: bool,
+) -> Result<Lists, GpuError> {
     let count = replicas.count;
-    // Only convolutions read taps; only backward-data reads columns.
+    // Only convolutions read taps.
     let taps = if grid.kernel > 1 {
         grid.taps()
     } else {
         Vec::new()
     };
-    let column_stride = if passes.backward_data { most } else { 0 };
-    let starts = if passes.backward_data {
-        u64::from(count) * (u64::from(grid.inputs) + 1) * 4
-    } else {
-        0
-    };
-    let layer = LayerSparsity {
+    let column_stride = if columns { most } else { 0 };
+    let starts = if columns { grid.inputs + 1 } else { 0 };
+    let words = |per_replica: u32| u64::from(count) * u64::from(per_replica) * 4;
+    let lists = Lists {
         most,
+        density: f64::from(most) / f64::from(grid.weights().max(1)),
         taps: gpu.buffer_with("taps", &taps)?,
-        starts: gpu.buffer("columns of kept weights", starts)?,
-        entries: gpu.buffer(
-            "kept weights by column",
-            u64::from(count) * u64::from(column_stride) * 4,
-        )?,
+        starts: gpu.buffer("columns of kept weights", words(starts))?,
+        entries: gpu.buffer("kept weights by column", words(column_stride))?,
         column_stride,
-        passes,
     };
-    if passes.backward_data {
+    if columns {
         let shape = ColumnsShape {
             inputs: grid.inputs,
             outputs: grid.outputs,
@@ -259,13 +238,13 @@ fn layer_sparsity(
         let inputs = u64::from(grid.inputs);
         let mut program = Program::new("columns of kept weights");
         let kernel = gpu.kernel("column_count", &[])?;
-        let buffers = [&replicas.masks, &layer.starts];
+        let buffers = [&replicas.masks, &lists.starts];
         program.push(gpu, kernel, &shape, &buffers, inputs, count)?;
-        record_prefix_sum(gpu, &mut program, &layer.starts, grid.inputs, count)?;
+        record_prefix_sum(gpu, &mut program, &lists.starts, grid.inputs, count)?;
         let kernel = gpu.kernel("column_fill", &[])?;
-        let buffers = [&replicas.masks, &layer.starts, &layer.entries];
+        let buffers = [&replicas.masks, &lists.starts, &lists.entries];
         program.push(gpu, kernel, &shape, &buffers, inputs, count)?;
         gpu.run(&program)?;
     }
-    Ok(layer)
+    Ok(lists)
 }

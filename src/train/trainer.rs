@@ -1,5 +1,6 @@
 //! The training program: recorded once, run for every step; and evaluation with the same buffers.
 
+use super::choose::Choice;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, steps_of, steps_per_epoch};
@@ -8,7 +9,7 @@ use super::state::{Advance, Draw, Gather, Hyper, ParamsShape, State};
 use super::workspace::Workspace;
 use super::{Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{LossShape, Tiles, record_loss};
+use crate::ops::{Execution, LossShape, Variants, record_loss};
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,7 +77,7 @@ pub struct Trainer<'a> {
     specs: &'a [&'a TrainSpec],
     workspace: Workspace,
     sparsity: Option<Sparsity>,
-    tiles: Tiles,
+    variants: Vec<Variants>,
     scales: Buffer,
     hyper: Buffer,
     factors: Buffer,
@@ -100,7 +101,7 @@ impl<'a> Trainer<'a> {
         data: &'a ResidentDataset,
         specs: &'a [&'a TrainSpec],
         scales: &[[f32; 2]],
-        tiles: Tiles,
+        execution: &Execution,
     ) -> Result<Self, TrainError> {
         assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
         let spec = specs[0];
@@ -109,10 +110,20 @@ impl<'a> Trainer<'a> {
         let table = factors(&spec.schedule, steps, samples, spec.batch);
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
         let workspace = Workspace::new(gpu, replicas, spec.batch)?;
-        let sparsity = Sparsity::new(gpu, replicas, &tiles, workspace.first_learning())?;
+        let first = workspace.first_learning();
+        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, first)?;
+        let choice = Choice {
+            gpu,
+            replicas,
+            workspace: &workspace,
+            sparsity: sparsity.as_ref(),
+            execution,
+        };
+        let variants = choice.all()?;
         Ok(Self {
             workspace,
             sparsity,
+            variants,
             scales: gpu.buffer_with("normalisation", scales)?,
             hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
             factors: gpu.buffer_with("learning-rate factors", &table)?,
@@ -120,7 +131,6 @@ impl<'a> Trainer<'a> {
             replicas,
             data,
             specs,
-            tiles,
             table,
             steps,
             samples,
@@ -130,6 +140,27 @@ impl<'a> Trainer<'a> {
     /// Optimizer steps in all.
     pub fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Which layers run on their kept weights alone, for logs: `fc1 (2.5 %), fc2 (2.5 %, forward dense)`; empty where none does.
+    pub fn sparse_layers(&self) -> String {
+        let layers = self.replicas.model.layers.iter().zip(&self.variants);
+        let mut words = Vec::new();
+        for (i, (layer, variants)) in layers.enumerate() {
+            let Some(density) = self.sparsity.as_ref().and_then(|s| s.density(i)) else {
+                continue;
+            };
+            let forward = variants.forward.is_sparse();
+            let weight = variants.backward_weight.is_sparse();
+            let dense = match (forward, weight) {
+                (true, true) => "",
+                (true, false) => ", weight gradients dense",
+                (false, true) => ", forward dense",
+                (false, false) => continue,
+            };
+            words.push(format!("{} ({:.1} %{dense})", layer.name, 100.0 * density));
+        }
+        words.join(", ")
     }
 
     /// Trains to the end. Returns each replica's points, `[replica][epoch]`. `observe` is called a few times a second;
@@ -334,7 +365,7 @@ impl<'a> Trainer<'a> {
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.tiles, self.sparsity.as_ref(), i, 0);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, 0);
             layer.operator.forward(self.gpu, program, &site, training)?;
         }
         let shape = LossShape {
@@ -359,14 +390,14 @@ impl<'a> Trainer<'a> {
             if i < w.first_learning() {
                 break;
             }
-            let site = w.site(r, self.tiles, self.sparsity.as_ref(), i, side);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, side);
             layer.operator.backward(self.gpu, program, &site)?;
             if !layer.operator.in_place() {
                 side = 1 - side;
             }
         }
         match &self.sparsity {
-            Some(sparsity) => sparsity.record_strays(self.gpu, program, r),
+            Some(sparsity) => sparsity.record_strays(self.gpu, program, r, &self.variants),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use super::sparsity::Sparsity;
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::model::Model;
-use crate::ops::{Fused, Site, Tiles, fuse};
+use crate::ops::{Fused, Site, Variants, fuse};
 
 /// 4-byte words per replica of everything a training cohort allocates.
 #[derive(Clone, Debug)]
@@ -196,7 +196,7 @@ impl Workspace {
     pub(super) fn site<'a>(
         &'a self,
         replicas: &'a Replicas,
-        tiles: Tiles,
+        variants: Variants,
         sparsity: Option<&'a Sparsity>,
         i: usize,
         side: usize,
@@ -223,7 +223,7 @@ impl Workspace {
             shared: &self.shared,
             fused: self.fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
-            tiles,
+            variants,
         }
     }
 }

@@ -1,0 +1,213 @@
+//! Variants of the product kernels: register tiles, the broadcast variant of software adapters, and sparse execution. They
+//! change speed only: no sum depends on them (design contract 3).
+
+use crate::gpu::{AdapterDescription, Gpu, GpuError, Kernel};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// How one pass of a layer runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Register tiles: outputs x vec4s of samples per invocation, or outputs x inputs in backward-weight.
+    Tile(u32, u32),
+    /// The `*_broadcast` kernels, whose tiles are fixed; needs subgroups of 8. Where a shape does not suit them, the register
+    /// tiles run.
+    Broadcast,
+    /// The kept weights alone, this many vec4s of samples per invocation: the more, the fewer times an entry and its weight are
+    /// loaded; the fewer, the more invocations there are to hide a hardware GPU's latency. Backward-weight takes no tile.
+    Sparse(u32),
+}
+
+/// How the passes of one layer run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variants {
+    /// The forward pass.
+    pub forward: Variant,
+    /// The gradient of the input.
+    pub backward_data: Variant,
+    /// The gradient of the weights.
+    pub backward_weight: Variant,
+}
+
+impl Variant {
+    /// Whether it needs the lists of kept weights.
+    pub fn is_sparse(self) -> bool {
+        matches!(self, Self::Sparse(_))
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tile(rows, columns) => write!(f, "tile {rows}x{columns}"),
+            Self::Broadcast => f.write_str("broadcast"),
+            Self::Sparse(columns) => write!(f, "sparse {columns}"),
+        }
+    }
+}
+
+impl FromStr for Variant {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "broadcast" {
+            return Ok(Self::Broadcast);
+        }
+        let (kind, size) = text.split_once(' ').ok_or(())?;
+        let number = |text: &str| text.parse::<u32>().ok().filter(|n| (1..=64).contains(n));
+        match kind {
+            "tile" => {
+                let (rows, columns) = size.split_once('x').ok_or(())?;
+                let tile = number(rows).zip(number(columns)).ok_or(())?;
+                Ok(Self::Tile(tile.0, tile.1))
+            }
+            "sparse" => number(size).map(Self::Sparse).ok_or(()),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Which passes of masked layers run on the kept weights alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SparseRule {
+    /// Where it is faster.
+    #[default]
+    Auto,
+    /// Nowhere.
+    Never,
+    /// Everywhere.
+    Always,
+}
+
+/// What the variants of all layers are chosen from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    /// Dense forward and backward-data.
+    pub data: Variant,
+    /// Dense backward-weight.
+    pub weight: Variant,
+    /// vec4s of samples per invocation of sparse kernels.
+    pub sparse_tile: u32,
+    /// Which passes run sparse.
+    pub sparse: SparseRule,
+}
+
+/// The register tiles that run where nothing better is known, and where a shape does not suit the broadcast kernels.
+const DATA_TILE: (u32, u32) = (8, 2);
+const WEIGHT_TILE: (u32, u32) = (4, 4);
+
+impl Default for Execution {
+    fn default() -> Self {
+        Self {
+            data: Variant::Tile(DATA_TILE.0, DATA_TILE.1),
+            weight: Variant::Tile(WEIGHT_TILE.0, WEIGHT_TILE.1),
+            sparse_tile: 1,
+            sparse: SparseRule::Auto,
+        }
+    }
+}
+
+impl Execution {
+    /// The usual for an adapter: broadcast on software adapters with subgroups of 8 (lavapipe), where a load costs some
+    /// 30 cycles and a broadcast one or two; register tiles elsewhere.
+    pub fn for_adapter(adapter: &AdapterDescription) -> Self {
+        if adapter.kind != "software" {
+            return Self::default();
+        }
+        let sparse_tile = 4;
+        if adapter.subgroup != Some(8) {
+            return Self {
+                sparse_tile,
+                ..Self::default()
+            };
+        }
+        Self {
+            data: Variant::Broadcast,
+            weight: Variant::Broadcast,
+            sparse_tile,
+            sparse: SparseRule::Auto,
+        }
+    }
+
+    /// All passes dense.
+    pub fn dense(&self) -> Variants {
+        Variants {
+            forward: self.data,
+            backward_data: self.data,
+            backward_weight: self.weight,
+        }
+    }
+}
+
+/// Tile of the broadcast variants of forward and backward-data: rows x vec4s of samples; 8 lanes make a subgroup.
+const BROADCAST_ROWS: u32 = 16;
+/// Tile of the broadcast variants of backward-weight: outputs x inputs.
+const BROADCAST_WEIGHT: (u32, u32) = (16, 4);
+/// Below this many vec4s of samples most lanes of a broadcast subgroup would idle.
+const BROADCAST_COLUMNS: u32 = 8;
+
+/// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `suits` says
+/// whether the shape can run the broadcast variant.
+pub(super) fn data_kernel(
+    gpu: &Gpu,
+    variant: Variant,
+    [plain, broadcast]: [&'static str; 2],
+    [rows, pixels, columns]: [u32; 3],
+    suits: bool,
+) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let (kernel, row_tiles, lanes) = match variant {
+        Variant::Broadcast if suits && columns >= BROADCAST_COLUMNS => (
+            gpu.kernel(broadcast, &[])?,
+            rows.div_ceil(BROADCAST_ROWS),
+            columns.next_multiple_of(8),
+        ),
+        _ => {
+            let (r, c) = tile_of(variant, DATA_TILE);
+            let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;
+            (kernel, rows.div_ceil(r), columns.div_ceil(c))
+        }
+    };
+    let count = u64::from(row_tiles) * u64::from(pixels) * u64::from(lanes);
+    Ok((kernel, count))
+}
+
+/// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
+pub(super) fn weight_kernel(
+    gpu: &Gpu,
+    variant: Variant,
+    [plain, broadcast]: [&'static str; 2],
+    [parts, rows, taps]: [u32; 3],
+) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let (kernel, row_tiles, lanes) = if variant == Variant::Broadcast {
+        let (r, c) = BROADCAST_WEIGHT;
+        let lanes = taps.div_ceil(c).next_multiple_of(8);
+        (gpu.kernel(broadcast, &[])?, rows.div_ceil(r), lanes)
+    } else {
+        let (r, c) = tile_of(variant, WEIGHT_TILE);
+        let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;
+        (kernel, rows.div_ceil(r), taps.div_ceil(c))
+    };
+    let count = u64::from(parts) * u64::from(row_tiles) * u64::from(lanes);
+    Ok((kernel, count))
+}
+
+/// A sparse forward or backward-data kernel for `rows` rows of `pixels` pixels and `columns` vec4s of samples, and its
+/// invocations.
+pub(super) fn sparse_kernel(
+    gpu: &Gpu,
+    tile: u32,
+    name: &'static str,
+    [rows, pixels, columns]: [u32; 3],
+) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let kernel = gpu.kernel(name, &[("COLS", tile)])?;
+    let count = u64::from(rows) * u64::from(pixels) * u64::from(columns.div_ceil(tile));
+    Ok((kernel, count))
+}
+
+fn tile_of(variant: Variant, usual: (u32, u32)) -> (u32, u32) {
+    match variant {
+        Variant::Tile(rows, columns) => (rows, columns),
+        _ => usual,
+    }
+}

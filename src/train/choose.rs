@@ -1,0 +1,194 @@
+//! Chooses how each pass of each layer runs: by measurement on this adapter, or by what is usual.
+
+use super::replicas::Replicas;
+use super::sparsity::Sparsity;
+use super::workspace::Workspace;
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::ops::{Execution, SparseRule, Variant, Variants};
+use std::time::Instant;
+
+/// Without a measurement, masked passes run sparse below these densities. Measured on lavapipe (docs/performance.md).
+const FORWARD: f64 = 0.12;
+const BACKWARD_DATA: f64 = 0.12;
+const BACKWARD_WEIGHT: f64 = 0.1;
+
+/// A pass of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    Forward,
+    BackwardData,
+    BackwardWeight,
+}
+
+impl Pass {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::BackwardData => "backward-data",
+            Self::BackwardWeight => "backward-weight",
+        }
+    }
+
+    fn of(self, variants: &mut Variants) -> &mut Variant {
+        match self {
+            Self::Forward => &mut variants.forward,
+            Self::BackwardData => &mut variants.backward_data,
+            Self::BackwardWeight => &mut variants.backward_weight,
+        }
+    }
+
+    fn usually_sparse_below(self) -> f64 {
+        match self {
+            Self::Forward => FORWARD,
+            Self::BackwardData => BACKWARD_DATA,
+            Self::BackwardWeight => BACKWARD_WEIGHT,
+        }
+    }
+
+    /// Whether a kernel belongs to the pass. Sums of parts follow backward-weight kernels.
+    fn has(self, kernel: &str) -> bool {
+        match self {
+            Self::Forward => kernel.contains("_forward"),
+            Self::BackwardData => kernel.contains("_backward_data"),
+            Self::BackwardWeight => {
+                kernel.contains("_backward_weight") || kernel.contains("partial_sum")
+            }
+        }
+    }
+}
+
+/// The world that layers are measured in.
+pub(super) struct Choice<'a> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) replicas: &'a Replicas,
+    pub(super) workspace: &'a Workspace,
+    pub(super) sparsity: Option<&'a Sparsity>,
+    pub(super) execution: &'a Execution,
+}
+
+impl Choice<'_> {
+    /// The variants of every layer.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub(super) fn all(&self) -> Result<Vec<Variants>, GpuError> {
+        let count = self.replicas.model.layers.len();
+        let variants = (0..count).map(|i| self.layer(i)).collect();
+        self.gpu.tuning().save();
+        variants
+    }
+
+    fn layer(&self, i: usize) -> Result<Variants, GpuError> {
+        let mut variants = self.execution.dense();
+        let layer = &self.replicas.model.layers[i];
+        let learns = !layer.tensors.is_empty();
+        let needs_data = i > self.workspace.first_learning();
+        for pass in [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight] {
+            if learns && (pass != Pass::BackwardData || needs_data) {
+                *pass.of(&mut variants) = self.pass(i, pass, variants)?;
+            }
+        }
+        Ok(variants)
+    }
+
+    fn pass(&self, i: usize, pass: Pass, mut variants: Variants) -> Result<Variant, GpuError> {
+        let dense = *pass.of(&mut variants);
+        let density = self.sparsity.and_then(|s| s.density(i));
+        let sparse = Variant::Sparse(self.execution.sparse_tile);
+        match (density, self.execution.sparse) {
+            (Some(_), SparseRule::Always) => return Ok(sparse),
+            (Some(density), SparseRule::Auto) if !self.gpu.tuning().is_on() => {
+                let below = density < pass.usually_sparse_below();
+                return Ok(if below { sparse } else { dense });
+            }
+            _ => {}
+        }
+        let mut candidates = self.dense_candidates(pass, dense);
+        if density.is_some() {
+            candidates.push(sparse);
+        }
+        if candidates.len() == 1 || !self.gpu.tuning().is_on() {
+            return Ok(dense);
+        }
+        let what = self.describe(i, pass, density);
+        let known = self.gpu.tuning().known(&what);
+        if let Some(known) = known.and_then(|text| text.parse().ok()) {
+            return Ok(known);
+        }
+        let mut best = (dense, f64::INFINITY);
+        for candidate in candidates {
+            *pass.of(&mut variants) = candidate;
+            let seconds = self.time(i, pass, variants)?;
+            if seconds < best.1 {
+                best = (candidate, seconds);
+            }
+        }
+        self.gpu.tuning().learn(what, best.0.to_string());
+        Ok(best.0)
+    }
+
+    /// On software adapters one variant has always won; hardware GPUs differ in how large a tile pays.
+    fn dense_candidates(&self, pass: Pass, usual: Variant) -> Vec<Variant> {
+        if self.gpu.adapter().kind == "software" {
+            return vec![usual];
+        }
+        let tiles: &[(u32, u32)] = match pass {
+            Pass::Forward | Pass::BackwardData => &[(8, 2), (8, 1), (4, 2), (4, 1)],
+            Pass::BackwardWeight => &[(4, 4), (2, 4), (4, 2), (2, 2)],
+        };
+        tiles.iter().map(|&(r, c)| Variant::Tile(r, c)).collect()
+    }
+
+    /// What a measurement holds for. Densities count to two digits.
+    fn describe(&self, i: usize, pass: Pass, density: Option<f64>) -> String {
+        let layer = &self.replicas.model.layers[i];
+        let tensor = &self.replicas.model.tensors[layer.tensors.start];
+        let density = density.map_or("dense".to_owned(), |d| format!("density {d:.1e}"));
+        format!(
+            "{} {} -> {} by {:?}, {} vec4s, {} replicas, {density}",
+            pass.name(),
+            layer.input,
+            layer.output,
+            tensor.shape,
+            self.workspace.columns,
+            self.replicas.count,
+        )
+    }
+
+    /// Seconds of one pass of a layer. Nothing has trained yet: activations' gradients are all 0, and so is what this leaves
+    /// in the gradients of weights.
+    fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
+        let site = self
+            .workspace
+            .site(self.replicas, variants, self.sparsity, i, 0);
+        let operator = &self.replicas.model.layers[i].operator;
+        let mut program = Program::new(format!("measuring {}", pass.name()));
+        match pass {
+            Pass::Forward => operator.forward(self.gpu, &mut program, &site, true)?,
+            _ => operator.backward(self.gpu, &mut program, &site)?,
+        }
+        seconds(self.gpu, &program.only(|kernel| pass.has(kernel)))
+    }
+}
+
+/// Seconds of one run of a program: the best of three stretches of 3 ms or more, after one that compiles shaders; of a long one,
+/// a single run.
+fn seconds(gpu: &Gpu, program: &Program) -> Result<f64, GpuError> {
+    const STRETCH: f64 = 3e-3;
+    gpu.run(program)?;
+    let time = |times: u64| -> Result<f64, GpuError> {
+        let begun = Instant::now();
+        gpu.run_repeated(program, times, &mut |_| true)?;
+        Ok(begun.elapsed().as_secs_f64() / times as f64)
+    };
+    let first = time(1)?;
+    if first > 10.0 * STRETCH {
+        return Ok(first);
+    }
+    let times = (STRETCH / first.max(1e-6)).ceil() as u64;
+    let mut best = f64::INFINITY;
+    for _ in 0..3 {
+        best = best.min(time(times)?);
+    }
+    Ok(best)
+}
