@@ -869,11 +869,16 @@ fn tiles_change_no_bit() {
 fn sparse_execution_changes_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    let with = |sparse, sparse_tile| Execution {
+    let with = |sparse, sparse_variant| Execution {
         sparse,
-        sparse_tile,
+        sparse_variant,
         ..usual(gpu)
     };
+    let plain = |columns| Variant::Sparse(columns);
+    let mut variants = vec![plain(1), plain(3), plain(4)];
+    if gpu.adapter().subgroup == Some(8) {
+        variants.extend([1, 2, 4].map(Variant::SparseBroadcast));
+    }
     for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
         let mut members = cohort(gpu, &model, clipped);
         // Layers that keep next to nothing, and a replica that keeps everything.
@@ -882,17 +887,23 @@ fn sparse_execution_changes_no_bit() {
             for member in &mut members {
                 member.2.optimizer = optimizer;
             }
-            let want = train(gpu, &world, &model, &members, with(SparseRule::Never, 1));
-            for tile in [1, 3, 4] {
-                let always = with(SparseRule::Always, tile);
+            let want = train(
+                gpu,
+                &world,
+                &model,
+                &members,
+                with(SparseRule::Never, plain(1)),
+            );
+            for &variant in &variants {
+                let always = with(SparseRule::Always, variant);
                 let got = train(gpu, &world, &model, &members, always);
-                assert_same(&got, &want, &format!("{optimizer:?}, {tile} vec4s"));
+                assert_same(&got, &want, &format!("{optimizer:?}, {variant}"));
             }
             // Low densities without company: some layers run sparse, some dense.
             for member in &members[4..] {
                 let own = std::slice::from_ref(member);
-                let got = train(gpu, &world, &model, own, with(SparseRule::Auto, 2));
-                let want = train(gpu, &world, &model, own, with(SparseRule::Never, 2));
+                let got = train(gpu, &world, &model, own, with(SparseRule::Auto, plain(2)));
+                let want = train(gpu, &world, &model, own, with(SparseRule::Never, plain(2)));
                 assert_same(&got, &want, &format!("{optimizer:?}, automatic"));
             }
         }

@@ -41,8 +41,11 @@ kernels! {
     conv_backward_weight: [Uniform, Read, Read, ReadWrite];
     conv_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_forward_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    dense_forward_sparse_broadcast: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
     dense_backward_data_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    dense_backward_data_sparse_broadcast: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
     dense_backward_weight_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
+    dense_backward_weight_sparse_broadcast: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
     conv_forward_sparse: [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite];
     conv_backward_data_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
     conv_backward_weight_sparse: [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite];

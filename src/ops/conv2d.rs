@@ -180,12 +180,18 @@ impl Operator for Conv2d {
             site.output.plane() as u32,
             shape.columns,
         ];
-        if let Some((kept, tile)) = site.sparse_for(site.variants.forward) {
+        if let Some(kept) = site.sparse_for(site.variants.forward) {
             let shape = ConvShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let (kernel, count) = sparse_kernel(gpu, tile, "conv_forward_sparse", grid)?;
+            let (kernel, count) = sparse_kernel(
+                gpu,
+                site.variants.forward,
+                "conv_forward_sparse",
+                None,
+                grid,
+            )?;
             let [masks, ranks, list] = kept.rows();
             let buffers = [site.params, site.x, kept.taps, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
@@ -219,7 +225,7 @@ impl Conv2d {
         let taps = self.taps(site.input) as u32;
         let weights = shape.out_channels * taps;
         let parts = shape.out_height;
-        if let Some((kept, _)) = site.sparse_for(site.variants.backward_weight) {
+        if let Some(kept) = site.sparse_for(site.variants.backward_weight) {
             let shape = ConvShape {
                 kept_stride: kept.stride,
                 ..shape
@@ -248,12 +254,18 @@ impl Conv2d {
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let grid = [shape.in_channels, site.input.plane() as u32, shape.columns];
-        if let Some((kept, tile)) = site.sparse_for(site.variants.backward_data) {
+        if let Some(kept) = site.sparse_for(site.variants.backward_data) {
             let shape = ConvShape {
                 kept_stride: kept.column_stride,
                 ..shape
             };
-            let (kernel, count) = sparse_kernel(gpu, tile, "conv_backward_data_sparse", grid)?;
+            let (kernel, count) = sparse_kernel(
+                gpu,
+                site.variants.backward_data,
+                "conv_backward_data_sparse",
+                None,
+                grid,
+            )?;
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }

@@ -2,7 +2,7 @@
 
 use super::reduce::record_bias;
 use super::variants::{data_kernel, sparse_kernel, weight_kernel};
-use super::{NO_BIAS, Operator, Parameter, Site, WeightGrid};
+use super::{NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -108,12 +108,18 @@ impl Operator for Linear {
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let grid = [shape.outputs, 1, shape.columns];
-        if let Some((kept, tile)) = site.sparse_for(site.variants.forward) {
+        if let Some(kept) = site.sparse_for(site.variants.forward) {
             let shape = DenseShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let (kernel, count) = sparse_kernel(gpu, tile, "dense_forward_sparse", grid)?;
+            let (kernel, count) = sparse_kernel(
+                gpu,
+                site.variants.forward,
+                "dense_forward_sparse",
+                Some("dense_forward_sparse_broadcast"),
+                grid,
+            )?;
             let [masks, ranks, list] = kept.rows();
             let buffers = [site.params, site.x, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
@@ -146,15 +152,21 @@ impl Linear {
         site: &Site<'_>,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
-        if let Some((kept, _)) = site.sparse_for(site.variants.backward_weight) {
+        if let Some(kept) = site.sparse_for(site.variants.backward_weight) {
             let shape = DenseShape {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let kernel = gpu.kernel("dense_backward_weight_sparse", &[])?;
+            let broadcast = matches!(site.variants.backward_weight, Variant::SparseBroadcast(_));
+            let (name, count) = if broadcast {
+                let lanes = u64::from(shape.outputs) * 8;
+                ("dense_backward_weight_sparse_broadcast", lanes)
+            } else {
+                ("dense_backward_weight_sparse", u64::from(kept.most))
+            };
+            let kernel = gpu.kernel(name, &[])?;
             let [masks, ranks, list] = kept.rows();
             let buffers = [site.x, site.dy, masks, ranks, list, site.grads];
-            let count = u64::from(kept.most);
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
         let names = ["dense_backward_weight", "dense_backward_weight_broadcast"];
@@ -173,12 +185,18 @@ impl Linear {
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let grid = [shape.inputs, 1, shape.columns];
-        if let Some((kept, tile)) = site.sparse_for(site.variants.backward_data) {
+        if let Some(kept) = site.sparse_for(site.variants.backward_data) {
             let shape = DenseShape {
                 kept_stride: kept.column_stride,
                 ..shape
             };
-            let (kernel, count) = sparse_kernel(gpu, tile, "dense_backward_data_sparse", grid)?;
+            let (kernel, count) = sparse_kernel(
+                gpu,
+                site.variants.backward_data,
+                "dense_backward_data_sparse",
+                Some("dense_backward_data_sparse_broadcast"),
+                grid,
+            )?;
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }

@@ -142,12 +142,9 @@ impl<'a> Kept<'a> {
 }
 
 impl<'a> Site<'a> {
-    /// The kept weights and the tile, if this variant runs on them.
-    pub(super) fn sparse_for(&self, variant: Variant) -> Option<(Kept<'a>, u32)> {
-        match variant {
-            Variant::Sparse(tile) => self.sparse.map(|kept| (kept, tile)),
-            _ => None,
-        }
+    /// The kept weights, if this variant runs on them.
+    pub(super) fn sparse_for(&self, variant: Variant) -> Option<Kept<'a>> {
+        self.sparse.filter(|_| variant.is_sparse())
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Variant {
     /// The kept weights alone, this many vec4s of samples per invocation: the more, the fewer times an entry and its weight are
     /// loaded; the fewer, the more invocations there are to hide a hardware GPU's latency. Backward-weight takes no tile.
     Sparse(u32),
+    /// The same by the `*_sparse_broadcast` kernels, which need subgroups of 8; convolutions have none and run as `Sparse`.
+    SparseBroadcast(u32),
 }
 
 /// How the passes of one layer run.
@@ -33,7 +35,7 @@ pub struct Variants {
 impl Variant {
     /// Whether it needs the lists of kept weights.
     pub fn is_sparse(self) -> bool {
-        matches!(self, Self::Sparse(_))
+        matches!(self, Self::Sparse(_) | Self::SparseBroadcast(_))
     }
 }
 
@@ -43,6 +45,7 @@ impl fmt::Display for Variant {
             Self::Tile(rows, columns) => write!(f, "tile {rows}x{columns}"),
             Self::Broadcast => f.write_str("broadcast"),
             Self::Sparse(columns) => write!(f, "sparse {columns}"),
+            Self::SparseBroadcast(columns) => write!(f, "sparse-broadcast {columns}"),
         }
     }
 }
@@ -63,6 +66,7 @@ impl FromStr for Variant {
                 Ok(Self::Tile(tile.0, tile.1))
             }
             "sparse" => number(size).map(Self::Sparse).ok_or(()),
+            "sparse-broadcast" => number(size).map(Self::SparseBroadcast).ok_or(()),
             _ => Err(()),
         }
     }
@@ -87,8 +91,8 @@ pub struct Execution {
     pub data: Variant,
     /// Dense backward-weight.
     pub weight: Variant,
-    /// vec4s of samples per invocation of sparse kernels.
-    pub sparse_tile: u32,
+    /// Passes on the kept weights alone.
+    pub sparse_variant: Variant,
     /// Which passes run sparse.
     pub sparse: SparseRule,
 }
@@ -102,7 +106,7 @@ impl Default for Execution {
         Self {
             data: Variant::Tile(DATA_TILE.0, DATA_TILE.1),
             weight: Variant::Tile(WEIGHT_TILE.0, WEIGHT_TILE.1),
-            sparse_tile: 1,
+            sparse_variant: Variant::Sparse(1),
             sparse: SparseRule::Auto,
         }
     }
@@ -115,17 +119,16 @@ impl Execution {
         if adapter.kind != "software" {
             return Self::default();
         }
-        let sparse_tile = 4;
         if adapter.subgroup != Some(8) {
             return Self {
-                sparse_tile,
+                sparse_variant: Variant::Sparse(4),
                 ..Self::default()
             };
         }
         Self {
             data: Variant::Broadcast,
             weight: Variant::Broadcast,
-            sparse_tile,
+            sparse_variant: Variant::SparseBroadcast(4),
             sparse: SparseRule::Auto,
         }
     }
@@ -196,12 +199,24 @@ pub(super) fn weight_kernel(
 /// invocations.
 pub(super) fn sparse_kernel(
     gpu: &Gpu,
-    tile: u32,
-    name: &'static str,
+    variant: Variant,
+    plain: &'static str,
+    broadcast: Option<&'static str>,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let (name, tile, lanes) = match (variant, broadcast) {
+        (Variant::SparseBroadcast(most), Some(name)) => {
+            // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
+            let tile = (columns / 8).clamp(1, most);
+            (name, tile, columns.div_ceil(tile).next_multiple_of(8))
+        }
+        (Variant::SparseBroadcast(tile) | Variant::Sparse(tile), _) => {
+            (plain, tile, columns.div_ceil(tile))
+        }
+        _ => (plain, 1, columns),
+    };
     let kernel = gpu.kernel(name, &[("COLS", tile)])?;
-    let count = u64::from(rows) * u64::from(pixels) * u64::from(columns.div_ceil(tile));
+    let count = u64::from(rows) * u64::from(pixels) * u64::from(lanes);
     Ok((kernel, count))
 }
 

@@ -94,7 +94,7 @@ impl Choice<'_> {
     fn pass(&self, i: usize, pass: Pass, mut variants: Variants) -> Result<Variant, GpuError> {
         let dense = *pass.of(&mut variants);
         let density = self.sparsity.and_then(|s| s.density(i));
-        let sparse = Variant::Sparse(self.execution.sparse_tile);
+        let sparse = self.execution.sparse_variant;
         match (density, self.execution.sparse) {
             (Some(_), SparseRule::Always) => return Ok(sparse),
             (Some(density), SparseRule::Auto) if !self.gpu.tuning().is_on() => {
@@ -106,6 +106,10 @@ impl Choice<'_> {
         let mut candidates = self.dense_candidates(pass, dense);
         if density.is_some() {
             candidates.push(sparse);
+            // Short rows leave lanes of the broadcast kernels idle.
+            if let Variant::SparseBroadcast(columns) = sparse {
+                candidates.push(Variant::Sparse(columns));
+            }
         }
         if candidates.len() == 1 || !self.gpu.tuning().is_on() {
             return Ok(dense);

@@ -1,0 +1,52 @@
+// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b] for the kept weights, written to the flat gradients.
+// Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads one
+// vec4 of the row's dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
+// Eight neighbouring lanes own the kept weights of one output, each every eighth. Sum: starts at 0, b ascending, one fma each.
+#import grid
+#import dense
+#import kept
+@group(0) @binding(0) var<uniform> u: DenseShape;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> masks: array<u32>;
+@group(0) @binding(4) var<storage, read> ranks: array<u32>;
+@group(0) @binding(5) var<storage, read> kept: array<u32>;
+@group(0) @binding(6) var<storage, read_write> grads: array<f32>;
+
+// s + dY X over four samples.
+fn add_product(s: f32, ys: vec4<f32>, xs: vec4<f32>) -> f32 {
+    let s0 = fma(ys.x, xs.x, s);
+    let s1 = fma(ys.y, xs.y, s0);
+    let s2 = fma(ys.z, xs.z, s1);
+    return fma(ys.w, xs.w, s2);
+}
+
+@compute @workgroup_size(64)
+fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                                          @builtin(local_invocation_index) local: u32,
+                                          @builtin(subgroup_invocation_id) lane: u32) {
+    let row = flat_index(group, groups, 64u, local) / 8u;
+    if row >= u.outputs { return; }
+    let first = u.weight_offset + row * u.inputs;
+    let begin = rank_of(group.z, first, u.param_stride / 32u);
+    let end = rank_of(group.z, first + u.inputs, u.param_stride / 32u);
+    let yat = (group.z * u.outputs + row) * u.columns;
+    for (var k = begin; k < end; k += 8u) {
+        // Lanes past the last kept weight repeat it and store nothing.
+        let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
+        let xat = (group.z * u.inputs + (place - first)) * u.columns;
+        var sum = 0.0;
+        for (var b = 0u; b < u.columns; b += 8u) {
+            let own = dy[yat + min(b + lane, u.columns - 1u)];
+            if b + 0u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 0u), x[xat + b + 0u]); }
+            if b + 1u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 1u), x[xat + b + 1u]); }
+            if b + 2u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 2u), x[xat + b + 2u]); }
+            if b + 3u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 3u), x[xat + b + 3u]); }
+            if b + 4u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 4u), x[xat + b + 4u]); }
+            if b + 5u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 5u), x[xat + b + 5u]); }
+            if b + 6u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 6u), x[xat + b + 6u]); }
+            if b + 7u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 7u), x[xat + b + 7u]); }
+        }
+        if k + lane < end { grads[group.z * u.param_stride + place] = sum; }
+    }
+}
