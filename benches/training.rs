@@ -22,8 +22,7 @@ struct Args {
     seconds: f64,
     plain: bool,
     density: f64,
-    dense: bool,
-    profile: bool,
+    sparse: SparseRule,
 }
 
 fn args() -> Args {
@@ -34,8 +33,7 @@ fn args() -> Args {
         seconds: 10.0,
         plain: false,
         density: 1.0,
-        dense: false,
-        profile: false,
+        sparse: SparseRule::Auto,
     };
     let mut given = std::env::args().skip(1);
     while let Some(flag) = given.next() {
@@ -50,9 +48,15 @@ fn args() -> Args {
             "--replicas" => args.replicas = value().parse().expect("--replicas takes a number"),
             "--seconds" => args.seconds = value().parse().expect("--seconds takes a number"),
             "--density" => args.density = value().parse().expect("--density takes a number"),
-            "--never-sparse" => args.dense = true,
+            "--sparse" => {
+                args.sparse = match value().as_str() {
+                    "auto" => SparseRule::Auto,
+                    "never" => SparseRule::Never,
+                    "always" => SparseRule::Always,
+                    other => panic!("--sparse takes auto, never or always, not {other}"),
+                };
+            }
             "--plain" => args.plain = true,
-            "--profile" => args.profile = true,
             // cargo adds --bench; --json is the only format.
             "--bench" | "--json" => {}
             other => panic!("unknown argument {other}"),
@@ -100,9 +104,7 @@ fn main() {
     } else {
         Execution::for_adapter(gpu.adapter())
     };
-    if args.dense {
-        execution.sparse = SparseRule::Never;
-    }
+    execution.sparse = args.sparse;
     let train = |steps: u32| {
         let spec = TrainSpec {
             dataset: data.name.clone(),
@@ -124,37 +126,10 @@ fn main() {
         let scales = scales(&spec.normalise, &data);
         let mut trainer =
             Trainer::new(&gpu, &replicas, &resident, &specs, &scales, &execution).expect("trainer");
-        if steps == 7 {
-            let program = trainer.training_program().expect("program");
-            let mut total = 0.0;
-            for part in program.parts() {
-                gpu.run_repeated(&part, 10, &mut |_| true).expect("run");
-                let mut each = f64::INFINITY;
-                for _ in 0..25 {
-                    let begun = Instant::now();
-                    gpu.run_repeated(&part, 4, &mut |_| true).expect("run");
-                    each = each.min(begun.elapsed().as_secs_f64() / 4.0 * 1e3);
-                }
-                total += each;
-                println!("{:40} {each:8.3} ms", part.label());
-            }
-            println!("{:40} {total:8.3} ms", "all");
-            for n in [10, 50, 200, 400] {
-                let begun = Instant::now();
-                gpu.run_repeated(&program, n, &mut |_| true).expect("run");
-                println!(
-                    "whole {n} {:8.3} ms",
-                    begun.elapsed().as_secs_f64() / n as f64 * 1e3
-                );
-            }
-        }
         let begun = Instant::now();
         trainer.train(&mut |_| true).expect("training");
         begun.elapsed().as_secs_f64()
     };
-    if args.profile {
-        train(7);
-    }
     // The first steps compile shaders; then a trial tells how many steps fill the time.
     train(10);
     let trial = train(20) / 20.0;
