@@ -1,0 +1,215 @@
+//! Which stages run together next, and their computation.
+
+use super::cohort::{self, key as cohort_key};
+use super::steps::{self, Context, Outcome};
+use super::{RunError, RunOptions, Session};
+use crate::data::Dataset;
+use crate::experiment::{Stage, Step};
+use crate::gpu::Gpu;
+use crate::model::Model;
+use crate::ops::Execution;
+use crate::store::TimeRow;
+use crate::train::{ResidentDataset, Snapshot, TrainSpec};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+impl Session<'_> {
+    /// The next stages to compute together: cheap steps first, then the largest group of equal trainings to which no more
+    /// can come.
+    pub(super) fn next_cohort(&self, todo: &HashSet<usize>) -> Result<Vec<usize>, RunError> {
+        let ready = |id: usize| {
+            self.plan.stages[id]
+                .parent
+                .is_none_or(|parent| !todo.contains(&parent))
+        };
+        let mut groups: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
+        let mut ids: Vec<usize> = todo.iter().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let group = groups.entry(cohort_key(&self.plan.stages[id])).or_default();
+            if ready(id) {
+                group.0.push(id);
+            } else {
+                group.1 += 1;
+            }
+        }
+        let trains = |ids: &[usize]| matches!(self.plan.stages[ids[0]].step, Step::Train(_));
+        let chosen = groups
+            .into_values()
+            .filter(|(ready, _)| !ready.is_empty())
+            .min_by_key(|(ready, later)| {
+                // Cheap steps, then complete groups, then whatever others wait for most.
+                (
+                    trains(ready),
+                    *later > 0,
+                    std::cmp::Reverse(self.dependants(ready)),
+                    ready[0],
+                )
+            })
+            .map(|(ready, _)| ready)
+            .unwrap_or_default();
+        let Some(&first) = chosen.first() else {
+            return Ok(Vec::new());
+        };
+        let stage = &self.plan.stages[first];
+        let model = self.model_of(stage)?;
+        let batch = match &stage.step {
+            Step::Train(spec) => spec.batch,
+            _ => self.ends.get(&first).map_or(1, |spec| spec.batch),
+        };
+        let most = self
+            .limits
+            .replicas_of(&model, batch)
+            .map_err(|e| RunError::Experiment(vec![e]))?;
+        let class = |id: usize| {
+            let parent = self.plan.stages[id].parent;
+            let snapshot = parent.and_then(|p| self.snapshots.get(&p));
+            cohort::density_class(snapshot.map(|s| s.mask.as_slice()))
+        };
+        let alike = |&id: &usize| !trains(&[first]) || class(id) == class(first);
+        Ok(chosen.into_iter().filter(alike).take(most).collect())
+    }
+
+    pub(super) fn dependants(&self, ids: &[usize]) -> usize {
+        ids.iter().map(|&id| self.waiting[id]).sum()
+    }
+
+    /// Computes a cohort, saves it, and writes the rows of the runs it ends.
+    pub(super) fn compute(&mut self, cohort: &[usize]) -> Result<(), RunError> {
+        let stages: Vec<Stage> = cohort
+            .iter()
+            .map(|&id| self.plan.stages[id].clone())
+            .collect();
+        let stages: Vec<&Stage> = stages.iter().collect();
+        let model = self.model_of(stages[0])?;
+        let what = self.describe(&stages);
+        let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
+        let (mut batch, mut dataset) = (1, None);
+        if let Step::Train(spec) = &stages[0].step {
+            (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
+            self.meter.say(&what);
+            self.make_resident(&spec.dataset)?;
+        }
+        let parents: Vec<Option<Arc<Snapshot>>> = stages
+            .iter()
+            .map(|s| s.parent.and_then(|p| self.snapshots.get(&p).cloned()))
+            .collect();
+        let begun = Instant::now();
+        let context = context(
+            self.gpu,
+            self.options,
+            self.datasets,
+            &self.resident,
+            dataset,
+        );
+        let mut outcomes =
+            steps::execute(&context, &model, &stages, &parents, &mut self.meter, &what)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.meter.finish_stage(samples);
+        self.score_ends(cohort, &stages, &model, &mut outcomes, &what)?;
+        for (&id, outcome) in cohort.iter().zip(outcomes) {
+            self.keep(id, outcome, &model)?;
+        }
+        self.write_tables()?;
+        if samples > 0 {
+            self.folder.append_times(&[TimeRow {
+                stage: stages[0].digest.clone(),
+                what,
+                adapter: self.facts.adapter.clone(),
+                replicas: cohort.len() as u32,
+                steps: samples / cohort.len() as u64 / batch,
+                samples,
+                seconds,
+                samples_per_second: samples as f64 / seconds.max(1e-9),
+            }])?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn describe(&self, stages: &[&Stage]) -> String {
+        let count = stages.len();
+        let plural = if count == 1 { "" } else { "s" };
+        match &stages[0].step {
+            Step::Train(spec) => format!("training {count} replica{plural} on {}", spec.dataset),
+            Step::Prune(_) => format!("pruning {count} replica{plural}"),
+            Step::Mask(_) => format!("masking {count} replica{plural}"),
+            Step::Restart(_) => format!("restarting {count} replica{plural}"),
+        }
+    }
+
+    pub(super) fn make_resident(&mut self, name: &str) -> Result<(), RunError> {
+        if !self.resident.contains_key(name)
+            && let Some(data) = self.datasets.get(name)
+        {
+            let resident = ResidentDataset::upload(self.gpu, data)?;
+            self.resident.insert(name.to_owned(), resident);
+        }
+        Ok(())
+    }
+
+    /// Reads the test set for the stages that runs end with.
+    pub(super) fn score_ends(
+        &mut self,
+        cohort: &[usize],
+        stages: &[&Stage],
+        model: &Arc<Model>,
+        outcomes: &mut [Outcome],
+        what: &str,
+    ) -> Result<(), RunError> {
+        let mut by_dataset: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (i, id) in cohort.iter().enumerate() {
+            if let Some(spec) = self.ends.get(id) {
+                // Alike in all that evaluation reads.
+                let alike = format!(
+                    "{} {} {} {:?}",
+                    spec.dataset, spec.batch, spec.validation, spec.normalise
+                );
+                by_dataset.entry(alike).or_default().push(i);
+            }
+        }
+        for members in by_dataset.into_values() {
+            let specs: Vec<TrainSpec> = members
+                .iter()
+                .filter_map(|&i| self.ends.get(&cohort[i]).cloned())
+                .collect();
+            let name = specs[0].dataset.clone();
+            self.make_resident(&name)?;
+            let context = context(
+                self.gpu,
+                self.options,
+                self.datasets,
+                &self.resident,
+                Some(&name),
+            );
+            let chosen: Vec<&Stage> = members.iter().map(|&i| stages[i]).collect();
+            let mut ended: Vec<&mut Outcome> = outcomes
+                .iter_mut()
+                .enumerate()
+                .filter(|(i, _)| members.contains(i))
+                .map(|(_, outcome)| outcome)
+                .collect();
+            let specs: Vec<&TrainSpec> = specs.iter().collect();
+            steps::score(&context, model, &chosen, &specs, &mut ended, what)?;
+        }
+        Ok(())
+    }
+}
+
+/// The world of one step: `dataset` on both sides, if the step needs one.
+pub(super) fn context<'c>(
+    gpu: &'c Gpu,
+    options: &RunOptions,
+    datasets: &'c BTreeMap<String, Dataset>,
+    resident: &'c HashMap<String, ResidentDataset>,
+    dataset: Option<&str>,
+) -> Context<'c> {
+    Context {
+        gpu,
+        execution: options
+            .execution
+            .unwrap_or_else(|| Execution::for_adapter(gpu.adapter())),
+        verify_sparse: options.verify_sparse,
+        data: dataset.and_then(|name| Some((datasets.get(name)?, resident.get(name)?))),
+    }
+}

@@ -1,0 +1,172 @@
+//! Saves finished stages, and writes the rows, tables and plots of the runs they end.
+
+use super::rows::{curve_rows, run_row};
+use super::steps::{Outcome, tensor_infos};
+use super::{Finished, Record, RunError, Session, arm_infos};
+use crate::experiment::{Run, Step};
+use crate::model::Model;
+use crate::report;
+use crate::store::{CurveRow, MaskOrigin, RunRow, StageState};
+use std::collections::HashMap;
+
+impl Session<'_> {
+    /// Saves a finished stage and lets go of what nobody needs any more.
+    pub(super) fn keep(
+        &mut self,
+        id: usize,
+        outcome: Outcome,
+        model: &Model,
+    ) -> Result<(), RunError> {
+        let stage = &self.plan.stages[id];
+        if self.is_saved_kind(id) {
+            let record = serde_json::to_string(&outcome.record).unwrap_or_default();
+            let state = StageState {
+                weights: outcome.snapshot.weights.clone(),
+                mask: outcome.snapshot.mask.clone(),
+                meta: [("record".to_owned(), record)].into(),
+            };
+            self.folder
+                .save_stage(&stage.digest, &tensor_infos(model), &state)?;
+        }
+        let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
+        if diverged {
+            self.meter.note(&format!(
+                "warning: seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
+                stage.seed,
+                &stage.digest[..12]
+            ));
+        }
+        let parent = stage.parent;
+        self.snapshots.insert(id, outcome.snapshot);
+        self.records.insert(id, outcome.record);
+        self.emit_rows(id)?;
+        if let Some(parent) = parent {
+            self.waiting[parent] = self.waiting[parent].saturating_sub(1);
+            if self.waiting[parent] == 0 {
+                self.snapshots.remove(&parent);
+            }
+        }
+        if self.waiting[id] == 0 {
+            self.snapshots.remove(&id);
+        }
+        Ok(())
+    }
+
+    /// Writes rows, masks and weights of the runs that end with this stage.
+    pub(super) fn emit_rows(&mut self, id: usize) -> Result<(), RunError> {
+        let runs: Vec<usize> = (0..self.plan.runs.len())
+            .filter(|&r| self.plan.runs[r].stages.last() == Some(&id))
+            .collect();
+        for number in runs {
+            let run = &self.plan.runs[number];
+            let stage = &self.plan.stages[id];
+            let model = self.model_of(stage)?;
+            let Some(snapshot) = self.snapshots.get(&id) else {
+                continue;
+            };
+            let records = records_of(&self.records, run);
+            let settings = &self.settings[run.arm][run.variant];
+            let row = run_row(
+                self.experiment,
+                run,
+                settings,
+                &model,
+                snapshot,
+                &records,
+                &self.facts,
+            );
+            let curve = curve_rows(self.experiment, &self.plan, run, &records);
+            let name = &self.names[number];
+            self.folder.link_weights(name, &stage.digest)?;
+            let origin = MaskOrigin {
+                experiment: self.experiment.name.clone(),
+                experiment_digest: self.facts.experiment_digest.clone(),
+                arm: row.arm.clone(),
+                point: row.point.clone(),
+                seed: run.seed,
+                dataset: self.mask_origin(run),
+                criterion: self.mask_criterion(run),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            self.folder
+                .save_run_mask(name, &tensor_infos(&model), &snapshot.mask, &origin)?;
+            self.rows.insert(number, row);
+            self.curves.insert(number, curve);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_tables(&self) -> Result<(), RunError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<RunRow> = self.rows.values().cloned().collect();
+        let curves: Vec<CurveRow> = self.curves.values().flatten().cloned().collect();
+        self.folder.write_results(&rows)?;
+        self.folder.write_curves(&curves)?;
+        Ok(())
+    }
+
+    /// The dataset trained on before the last prune: where the mask comes from.
+    pub(super) fn mask_origin(&self, run: &Run) -> String {
+        let mut dataset = String::new();
+        let mut origin = String::new();
+        for &id in &run.stages {
+            match &self.plan.stages[id].step {
+                Step::Train(spec) => dataset.clone_from(&spec.dataset),
+                Step::Prune(_) => origin.clone_from(&dataset),
+                _ => {}
+            }
+        }
+        origin
+    }
+
+    pub(super) fn mask_criterion(&self, run: &Run) -> String {
+        let steps: Vec<String> = run
+            .stages
+            .iter()
+            .filter_map(|&id| match &self.plan.stages[id].step {
+                step @ (Step::Prune(_) | Step::Mask(_)) => serde_json::to_string(step).ok(),
+                _ => None,
+            })
+            .collect();
+        steps.join(" ")
+    }
+
+    pub(super) fn finish(self) -> Result<Finished, RunError> {
+        self.write_tables()?;
+        let rows: Vec<RunRow> = self.rows.into_values().collect();
+        let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
+        let arms = arm_infos(self.experiment);
+        let dense = report::dense_arms(&rows);
+        let title = &self.experiment.title;
+        let mut plots = report::accuracy_plots(title, &rows, &arms)?;
+        plots.extend(report::curve_plots(title, &curves, &arms, &dense)?);
+        for plot in &plots {
+            self.folder
+                .save_plot(&format!("{}.svg", plot.name), plot.svg.as_bytes())?;
+            self.folder
+                .save_plot(&format!("{}.png", plot.name), &plot.png)?;
+        }
+        Ok(Finished {
+            rows,
+            folder: self.folder.dir().to_path_buf(),
+            resumed: self.resumed,
+        })
+    }
+}
+
+/// The records of a run's stages, first to last; quick steps that were not computed again have none to tell, so their
+/// place is left to an empty one.
+pub(super) fn records_of<'r>(records: &'r HashMap<usize, Record>, run: &Run) -> Vec<&'r Record> {
+    static NOTHING: Record = Record {
+        curve: Vec::new(),
+        violations: 0,
+        validation: None,
+        test: None,
+    };
+    run.stages
+        .iter()
+        .map(|id| records.get(id).unwrap_or(&NOTHING))
+        .collect()
+}
