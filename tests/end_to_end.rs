@@ -142,7 +142,7 @@ fn a_run_is_the_same_alone_and_among_sixteen() {
 }
 
 #[test]
-fn tile_variants_give_the_same_bits() {
+fn tiles_and_sparse_execution_give_the_same_bits() {
     if no_gpu() {
         return;
     }
@@ -154,6 +154,16 @@ fn tile_variants_give_the_same_bits() {
                 .ok();
             assert_same_folders(&lab, "usual", tiles);
         }
+        for sparse in ["never", "always"] {
+            lab.run("e.toml", sparse, &["--quiet", "--sparse", sparse])
+                .ok();
+            assert_same_folders(&lab, "usual", sparse);
+        }
+        let verify = ["--sparse", "always", "--verify-sparse", "--tune", "off"];
+        let done = lab.run("e.toml", "verified", &verify).ok();
+        assert!(done.stderr.contains("gave the same bits"), "{done:?}");
+        assert_same_folders(&lab, "usual", "verified");
+
         let rows = lab.results("usual");
         assert_no_violations(&rows);
         assert_eq!(

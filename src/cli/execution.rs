@@ -14,7 +14,13 @@ pub struct ExecutionArgs {
     #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
     sparse: Sparse,
     /// Measure which kernels are fastest here: what is not known yet (auto), everything anew (force), nothing (off)
-    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        env = "SECATEUR_TUNE"
+    )]
     tune: Tune,
 }
 

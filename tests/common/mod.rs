@@ -84,13 +84,15 @@ impl Done {
     }
 }
 
-/// The binary with these arguments; data of the user's is not looked at unless an argument says so.
+/// The binary with these arguments; data and cache of the user's are not looked at unless an argument says so.
 pub fn command<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_secateur"));
     command
         .args(args)
         .env("NO_COLOR", "1")
         .env_remove("SECATEUR_DATA")
+        // The user's cache is none of a test's business.
+        .env("SECATEUR_TUNE", "off")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
