@@ -31,6 +31,7 @@ pub struct Tuning {
 struct Choices {
     known: BTreeMap<String, String>,
     measured: HashSet<String>,
+    unsaved: bool,
 }
 
 /// Where the choices of `adapter` are kept, if there is a cache folder for this user.
@@ -97,14 +98,18 @@ impl Tuning {
         if let Ok(mut choices) = self.choices.lock() {
             choices.measured.insert(what.clone());
             choices.known.insert(what, variant);
+            choices.unsaved = true;
         }
     }
 
     /// Writes what was learnt to the cache, next to what other processes wrote meanwhile.
     pub fn save(&self) {
-        let (Some(file), Ok(choices)) = (&self.file, self.choices.lock()) else {
+        let (Some(file), Ok(mut choices)) = (&self.file, self.choices.lock()) else {
             return;
         };
+        if !std::mem::take(&mut choices.unsaved) {
+            return;
+        }
         let mut all = read_tuning(file);
         for what in &choices.measured {
             if let Some(variant) = choices.known.get(what) {
