@@ -7,7 +7,7 @@ use super::tuning::{TuneMode, Tuning};
 use super::{GpuError, Kernel};
 use bytemuck::Pod;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -22,22 +22,36 @@ pub struct GpuOptions {
     pub max_binding: Option<u64>,
 }
 
-/// A GPU buffer that knows its name and size.
+/// A GPU buffer that knows its name and size. Clones share it; the last one frees it.
 #[derive(Clone, Debug)]
-pub struct Buffer {
-    pub(super) raw: wgpu::Buffer,
-    label: Arc<str>,
+pub struct Buffer(Arc<Allocation>);
+
+#[derive(Debug)]
+struct Allocation {
+    raw: wgpu::Buffer,
+    label: Box<str>,
     bytes: u64,
+    /// [`Gpu::allocated`].
+    allocated: Arc<AtomicU64>,
+}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        self.allocated.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 impl Buffer {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
-        self.bytes
+        self.0.bytes
     }
     /// The name it carries in errors.
     pub fn label(&self) -> &str {
-        &self.label
+        &self.0.label
+    }
+    pub(super) fn raw(&self) -> &wgpu::Buffer {
+        &self.0.raw
     }
 }
 
@@ -61,6 +75,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     description: AdapterDescription,
     max_binding: u64,
+    allocated: Arc<AtomicU64>,
     faults: Arc<Faults>,
     /// Bind shapes as read-only storage instead of uniforms. lavapipe bakes uniforms that bound a loop into the shader, so that
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
@@ -149,6 +164,7 @@ impl Gpu {
             shapes_in_storage: description.kind == "software",
             description,
             max_binding,
+            allocated: Arc::default(),
             faults,
             kernels: KernelCache::default(),
             tuning,
@@ -168,6 +184,11 @@ impl Gpu {
     /// Largest storage binding in bytes.
     pub fn max_binding(&self) -> u64 {
         self.max_binding
+    }
+
+    /// Bytes of all buffers that exist now, those that recorded programs hold included.
+    pub fn allocated(&self) -> u64 {
+        self.allocated.load(Ordering::Relaxed)
     }
 
     /// The kernel of this name, compiled with these constants replaced (compiled once, then kept).
@@ -230,11 +251,13 @@ impl Gpu {
                 reason: error.to_string(),
             });
         }
-        Ok(Buffer {
+        self.allocated.fetch_add(bytes, Ordering::Relaxed);
+        Ok(Buffer(Arc::new(Allocation {
             raw,
             label: label.into(),
             bytes,
-        })
+            allocated: self.allocated.clone(),
+        })))
     }
 
     /// A storage buffer holding `data`.
@@ -255,7 +278,7 @@ impl Gpu {
         let bytes = (std::mem::size_of::<T>() as u64).next_multiple_of(16);
         let buffer = self.allocate(label, bytes, usage)?;
         self.queue
-            .write_buffer(&buffer.raw, 0, bytemuck::bytes_of(value));
+            .write_buffer(buffer.raw(), 0, bytemuck::bytes_of(value));
         Ok(buffer)
     }
 
@@ -269,11 +292,11 @@ impl Gpu {
         let mut at = offset;
         for piece in bytes.chunks(PIECE) {
             if piece.len().is_multiple_of(4) {
-                self.queue.write_buffer(&buffer.raw, at, piece);
+                self.queue.write_buffer(buffer.raw(), at, piece);
             } else {
                 let mut padded = piece.to_vec();
                 padded.resize(piece.len().next_multiple_of(4), 0);
-                self.queue.write_buffer(&buffer.raw, at, &padded);
+                self.queue.write_buffer(buffer.raw(), at, &padded);
             }
             at += piece.len() as u64;
             if bytes.len() > PIECE {
@@ -300,19 +323,22 @@ impl Gpu {
         }
         let padded = bytes.next_multiple_of(4);
         let staging = self.allocate(
-            &format!("read-back of {}", buffer.label),
+            &format!("read-back of {}", buffer.label()),
             padded,
             wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
         )?;
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&buffer.raw, offset, &staging.raw, 0, padded);
+        encoder.copy_buffer_to_buffer(buffer.raw(), offset, staging.raw(), 0, padded);
         self.queue.submit([encoder.finish()]);
-        staging.raw.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+        staging
+            .raw()
+            .slice(..)
+            .map_async(wgpu::MapMode::Read, |_| {});
         self.wait(&self.ticket())?;
         let view = staging
-            .raw
+            .raw()
             .get_mapped_range(..)
-            .map_err(|e| self.fault(format!("reading {}: {e}", buffer.label)))?;
+            .map_err(|e| self.fault(format!("reading {}: {e}", buffer.label())))?;
         let mut out = vec![T::zeroed(); count];
         bytemuck::cast_slice_mut::<T, u8>(&mut out).copy_from_slice(&view[..bytes as usize]);
         Ok(out)

@@ -15,5 +15,5 @@ pub use device::{Buffer, Gpu, GpuOptions};
 pub use error::GpuError;
 pub use kernel::{Kernel, KernelSource, assemble};
 pub use kernels::{Access, KERNELS, shared_sources, source_of};
-pub use program::{Dispatch, MAX_GROUPS, Program, groups_for};
+pub use program::{Dispatch, MAX_GROUPS, Program, ProgramPart, groups_for};
 pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};

@@ -13,12 +13,26 @@ pub struct Dispatch {
     kernel: Arc<Kernel>,
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
+    place: Arc<str>,
+    /// What the bind group keeps alive, so that it counts as allocated for as long.
+    _bound: Vec<Buffer>,
 }
 
 /// Dispatches in order; each sees what the ones before it wrote.
 pub struct Program {
     label: String,
+    place: Arc<str>,
     dispatches: Vec<Dispatch>,
+}
+
+/// One dispatch of a program.
+pub struct ProgramPart {
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// What it works on, see [`Program::place`].
+    pub place: Arc<str>,
+    /// The dispatch as a program of its own.
+    pub program: Program,
 }
 
 /// The x and y workgroup counts for `invocations`, folded into two dimensions where one is not enough.
@@ -34,8 +48,14 @@ impl Program {
     pub fn new(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
+            place: Arc::default(),
             dispatches: Vec::new(),
         }
+    }
+
+    /// Names what the dispatches from here on work on (a layer, the batch), for profiles.
+    pub fn place(&mut self, name: &str) {
+        self.place = name.into();
     }
 
     /// Its name.
@@ -98,12 +118,15 @@ impl Program {
         }
         debug_assert_eq!(kernel.bindings.first(), Some(&Access::Uniform));
         let uniform = gpu.uniform(kernel.name, uniform)?;
-        let entries: Vec<_> = std::iter::once(&uniform)
+        let bound: Vec<&Buffer> = std::iter::once(&uniform)
             .chain(buffers.iter().copied())
+            .collect();
+        let entries: Vec<_> = bound
+            .iter()
             .enumerate()
             .map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding: binding as u32,
-                resource: buffer.raw.as_entire_binding(),
+                resource: buffer.raw().as_entire_binding(),
             })
             .collect();
         gpu.note(&format!("kernel {}", kernel.name));
@@ -117,17 +140,24 @@ impl Program {
             kernel,
             bind_group,
             groups,
+            place: self.place.clone(),
+            _bound: bound.into_iter().cloned().collect(),
         });
         Ok(())
     }
 
-    /// Each dispatch as a program of its own, labelled with its kernel: for timing them apart.
-    pub fn parts(&self) -> Vec<Program> {
+    /// Each dispatch by itself, in order: for timing them apart.
+    pub fn parts(&self) -> Vec<ProgramPart> {
         self.dispatches
             .iter()
-            .map(|dispatch| Self {
-                label: dispatch.kernel.name.to_owned(),
-                dispatches: vec![dispatch.clone()],
+            .map(|dispatch| ProgramPart {
+                kernel: dispatch.kernel.name,
+                place: dispatch.place.clone(),
+                program: Self {
+                    label: dispatch.kernel.name.to_owned(),
+                    place: dispatch.place.clone(),
+                    dispatches: vec![dispatch.clone()],
+                },
             })
             .collect()
     }
@@ -136,6 +166,7 @@ impl Program {
     pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Program {
         Self {
             label: self.label.clone(),
+            place: self.place.clone(),
             dispatches: self
                 .dispatches
                 .iter()

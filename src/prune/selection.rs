@@ -52,6 +52,7 @@ pub struct Segment {
 }
 
 /// Keys in one buffer and the mask bits they decide. Scores larger than a binding come as several parts.
+#[derive(Clone, Copy)]
 pub struct Part<'a> {
     /// Keys `[replica][score_stride]`; 0 is never selected.
     pub score: &'a Buffer,

@@ -17,5 +17,7 @@ pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
 pub use spec::{Length, Normalise, Optimizer, Schedule, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
-pub use trainer::{EpochPoint, Metrics, Part, Progress, Trainer, training_samples};
+pub use trainer::{
+    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trainer, training_samples,
+};
 pub use workspace::{Memory, Workspace};

@@ -147,11 +147,13 @@ impl Sparsity {
         replicas: &Replicas,
         variants: &[Variants],
     ) -> Result<(), GpuError> {
-        let layers = self.layers.iter().zip(variants);
+        let layers = self.layers.iter().zip(&replicas.model.layers);
         let strays = layers
+            .zip(variants)
             .filter(|(_, v)| self.optimizer && !v.backward_weight.is_sparse())
-            .filter_map(|(layer, _)| layer.masked);
-        for (first, count) in strays {
+            .filter_map(|((own, layer), _)| Some((&layer.name, own.masked?)));
+        for (layer, (first, count)) in strays {
+            program.place(layer);
             let shape = TensorShape {
                 first,
                 count,

@@ -69,6 +69,11 @@ pub struct Progress {
     pub samples_per_step: u64,
 }
 
+/// [`Program::place`] of what walks every parameter.
+pub const ALL_WEIGHTS: &str = "all weights";
+/// [`Program::place`] of an optimizer that walks the kept weights only.
+pub const KEPT_WEIGHTS: &str = "kept weights";
+
 /// Replicas that train together on one dataset.
 pub struct Trainer<'a> {
     gpu: &'a Gpu,
@@ -176,7 +181,7 @@ impl<'a> Trainer<'a> {
         let audit = self.audit_program()?;
         let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
         let samples_per_step = u64::from(self.spec().batch) * u64::from(self.replicas.count);
-        let mut states: Vec<State> = self.specs.iter().map(|s| self.first_state(s)).collect();
+        let mut states = self.first_states();
         let mut points = vec![Vec::new(); states.len()];
         let mut done = 0;
         while done < self.steps {
@@ -263,6 +268,10 @@ impl<'a> Trainer<'a> {
         self.specs[0]
     }
 
+    fn first_states(&self) -> Vec<State> {
+        self.specs.iter().map(|s| self.first_state(s)).collect()
+    }
+
     fn first_state(&self, spec: &TrainSpec) -> State {
         let h = hyper(spec);
         State {
@@ -302,7 +311,17 @@ impl<'a> Trainer<'a> {
         Ok(program)
     }
 
-    /// The dispatches of one optimizer step.
+    /// Puts every replica before its first step. [`Trainer::train`] does so by itself; whoever runs
+    /// [`Trainer::training_program`] alone needs it.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn rewind(&self) -> Result<(), GpuError> {
+        self.gpu
+            .write(&self.workspace.state, 0, &self.first_states())
+    }
+
+    /// The dispatches of one optimizer step, each with the name of its layer as [`Program::place`].
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
@@ -342,6 +361,7 @@ impl<'a> Trainer<'a> {
     /// Chooses the batch's samples and brings their images in.
     fn record_batch(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
+        program.place("batch");
         let split = if test {
             &self.data.test
         } else {
@@ -366,8 +386,10 @@ impl<'a> Trainer<'a> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
             let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, 0);
+            program.place(&layer.name);
             layer.operator.forward(self.gpu, program, &site, training)?;
         }
+        program.place("loss");
         let shape = LossShape {
             classes: r.model.classes as u32,
             columns: w.columns,
@@ -391,6 +413,7 @@ impl<'a> Trainer<'a> {
                 break;
             }
             let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, side);
+            program.place(&layer.name);
             layer.operator.backward(self.gpu, program, &site)?;
             if !layer.operator.in_place() {
                 side = 1 - side;
@@ -406,6 +429,7 @@ impl<'a> Trainer<'a> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let shape = r.params_shape();
         let quads = u64::from(shape.quads);
+        program.place(ALL_WEIGHTS);
         if self.spec().clip_norm.is_some() {
             let kernel = gpu.kernel("gradient_norm", &[])?;
             let buffers = [&r.grads, &r.masks, &w.norm_parts];
@@ -418,6 +442,7 @@ impl<'a> Trainer<'a> {
         let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
         let (kernel, shape, masks, count) = match list {
             Some((list, stride)) => {
+                program.place(KEPT_WEIGHTS);
                 let shape = ParamsShape {
                     kept_stride: stride,
                     ..shape
@@ -446,6 +471,7 @@ impl<'a> Trainer<'a> {
         steps: u32,
     ) -> Result<(), GpuError> {
         let w = &self.workspace;
+        program.place("state");
         let advance = Advance {
             samples,
             batch: self.spec().batch,
