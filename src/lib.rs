@@ -2,9 +2,10 @@
 //!
 //! Rooms, from the ground up: [`gpu`] (device, kernels, programs), [`ops`] (layer kinds), [`model`] and [`data`],
 //! [`train`] and [`prune`], then [`experiment`] (the TOML file and its plan), [`store`] and [`report`], and [`run`], which
-//! carries a plan out. The binary's commands are in `src/cli/`.
+//! carries a plan out; [`bench`] measures. The binary's commands are in `src/cli/`.
 #![deny(missing_docs)]
 
+pub mod bench;
 pub mod data;
 pub mod experiment;
 pub mod gpu;

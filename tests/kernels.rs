@@ -27,6 +27,8 @@ mod pointwise;
 mod polynomials;
 #[path = "kernels/pooling.rs"]
 mod pooling;
+#[path = "kernels/probes.rs"]
+mod probes;
 #[path = "kernels/randomness.rs"]
 mod randomness;
 #[path = "kernels/selection.rs"]
@@ -43,6 +45,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/optimizer.rs"),
     include_str!("reference/pointwise.rs"),
     include_str!("reference/pool.rs"),
+    include_str!("reference/probe.rs"),
     include_str!("reference/reduce.rs"),
     include_str!("reference/select.rs"),
 ];
@@ -55,6 +58,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/optimizers.rs"),
     include_str!("kernels/pointwise.rs"),
     include_str!("kernels/pooling.rs"),
+    include_str!("kernels/probes.rs"),
     include_str!("kernels/selection.rs"),
 ];
 

@@ -13,7 +13,7 @@ use secateur::train::{
     self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec,
     Trainer,
 };
-use secateur::{ops, train as t};
+use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
@@ -285,6 +285,7 @@ fn layouts() -> Vec<Layout> {
                 base
             }
         ),
+        layout!("ProbeShape", bench::ProbeShape { count, rounds }),
         layout!(
             "Threshold",
             prune::Threshold {

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod adapters;
+mod bench;
 mod check;
 mod data;
 mod execution;
@@ -34,6 +35,8 @@ enum Command {
     Plan(plan::Plan),
     /// List the adapters (GPUs and software) that can be used
     Adapters(adapters::Adapters),
+    /// Measure this adapter: ceilings, kernels, training steps, top-k, memory
+    Bench(bench::Bench),
     /// Fetch and look at datasets
     #[command(subcommand)]
     Data(data::Data),
@@ -109,6 +112,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Data(args) => data::run(args),
         Command::Model(args) => model::run(args),
     };

@@ -22,23 +22,26 @@ pub struct Summary {
     batch: u32,
 }
 
-pub fn run(command: Model) -> Result<(), Failure> {
-    let Model::Summary(args) = command;
-    let Some(layers) = presets::layers(&args.preset) else {
+/// The preset of this name.
+pub(super) fn preset(name: &str) -> Result<Network, Failure> {
+    let Some(layers) = presets::layers(name) else {
         return Err(Failure::experiment(format!(
-            "there is no preset {:?}; the presets are {}",
-            args.preset,
+            "there is no preset {name:?}; the presets are {}",
             presets::names().join(", ")
         )));
     };
     let spec = ModelSpec {
-        name: args.preset,
+        name: name.to_owned(),
         layers,
         init: Init::default(),
     };
     // All presets so far are for MNIST's shape.
-    let model = Network::new(&spec, Shape::new(1, 28, 28), 10)
-        .map_err(|e| Failure::experiment(e.to_string()))?;
+    Network::new(&spec, Shape::new(1, 28, 28), 10).map_err(|e| Failure::experiment(e.to_string()))
+}
+
+pub fn run(command: Model) -> Result<(), Failure> {
+    let Model::Summary(args) = command;
+    let model = preset(&args.preset)?;
     say(format_args!(
         "{:<12} {:>12} {:>12} {:>12}",
         "layer", "output", "parameters", "mult-adds"

@@ -16,7 +16,7 @@ pub enum Access {
 
 macro_rules! kernels {
     ($($name:ident: [$($access:expr),* $(,)?];)*) => {
-        /// Every kernel, in the order of a training step, then pruning.
+        /// Every kernel, in the order of a training step, then pruning, then benchmarks.
         pub static KERNELS: &[KernelSource] = &[$(KernelSource {
             name: stringify!($name),
             source: include_str!(concat!("../../shaders/", stringify!($name), ".wgsl")),
@@ -81,6 +81,8 @@ kernels! {
     select_count: [Uniform, Read, Read, Read, ReadWrite];
     select_pick: [Uniform, ReadWrite, ReadWrite];
     select_write: [Uniform, Read, Read, Read, ReadWrite];
+    probe_fma: [Uniform, ReadWrite];
+    probe_copy: [Uniform, Read, ReadWrite];
 }
 
 macro_rules! shared {

@@ -11,7 +11,7 @@ mod plots;
 mod stats;
 mod table;
 mod table_json;
-mod text_table;
+pub(crate) mod text_table;
 mod ticks;
 
 pub use difference::{Difference, Reference};

@@ -2,13 +2,13 @@
 
 /// How a column's cells are placed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Align {
+pub(crate) enum Align {
     Left,
     Right,
 }
 
 /// One column: its heading (line breaks allowed) and one cell per row.
-pub(super) struct Column {
+pub(crate) struct Column {
     pub heading: String,
     pub align: Align,
     pub cells: Vec<String>,
@@ -31,7 +31,7 @@ const NARROWEST: usize = 12;
 
 /// Draws the columns side by side. A first cell that repeats the one above is left out; where the columns are wider than `width`
 /// characters, the first one is wrapped between words, beside the rows it names.
-pub(super) fn draw(columns: &[Column], width: usize) -> String {
+pub(crate) fn draw(columns: &[Column], width: usize) -> String {
     let mut widths: Vec<usize> = columns.iter().map(Column::width).collect();
     let total = widths.iter().sum::<usize>() + GAP.len() * columns.len().saturating_sub(1);
     if let Some(first) = widths.first_mut() {
@@ -111,7 +111,7 @@ fn draw_line<'a>(
 }
 
 /// Breaks a text between words; a word longer than a line is cut. Continuation lines are indented. At least one line.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     const INDENT: &str = "  ";
     let width = width.max(INDENT.len() + 1);
     let mut lines: Vec<String> = Vec::new();

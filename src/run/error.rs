@@ -1,5 +1,6 @@
 //! What can end `secateur run`, and its exit code.
 
+use crate::bench::BenchError;
 use crate::data::DataError;
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
@@ -90,6 +91,17 @@ pub enum RunError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl From<BenchError> for RunError {
+    fn from(error: BenchError) -> Self {
+        let what = "measuring".to_owned();
+        match error {
+            BenchError::Gpu(source) => Self::Gpu(source),
+            BenchError::Train(source) => Self::Train { what, source },
+            BenchError::Prune(source) => Self::Prune { what, source },
+        }
+    }
 }
 
 impl RunError {

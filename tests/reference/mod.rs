@@ -20,6 +20,7 @@ pub mod number;
 pub mod optimizer;
 pub mod pointwise;
 pub mod pool;
+pub mod probe;
 pub mod random;
 pub mod reduce;
 pub mod select;

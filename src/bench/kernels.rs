@@ -1,0 +1,128 @@
+//! The kernels of one training step, timed apart, against the ceilings.
+
+use super::timing::time;
+use super::work::{Shapes, Work};
+use super::{BenchError, Ceilings};
+use crate::gpu::{Gpu, GpuError};
+use crate::train::{Replicas, Trainer};
+use serde::Serialize;
+use std::time::Duration;
+
+/// One dispatch of the step.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelRow {
+    /// The kernel.
+    pub kernel: &'static str,
+    /// What it works on: a layer, or `batch`, `loss`, `all weights`, `kept weights`, `state`.
+    pub place: String,
+    /// Seconds of one dispatch, repeated by itself.
+    pub seconds: f64,
+    /// Share of the sum of all dispatches.
+    pub share_of_step: f64,
+    /// Floating-point operations, of products; see the kernel's [`Work`].
+    pub flops: Option<u64>,
+    /// Bytes moved, of everything else.
+    pub bytes: Option<u64>,
+    /// 10^9 floating-point operations per second.
+    pub gflop_per_second: Option<f64>,
+    /// 10^9 bytes per second.
+    pub gb_per_second: Option<f64>,
+    /// Share of the ceiling on whichever of the two it counts; above 1 where data came from a cache.
+    pub share_of_ceiling: Option<f64>,
+}
+
+/// A training step taken apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Breakdown {
+    /// Replicas in the cohort.
+    pub replicas: u32,
+    /// Samples per batch.
+    pub batch: u32,
+    /// Kept weights by all prunable ones.
+    pub density: f64,
+    /// The dispatches in the order of the step.
+    pub kernels: Vec<KernelRow>,
+    /// Sum of their times.
+    pub sum_seconds: f64,
+    /// The step as a whole.
+    pub step_seconds: f64,
+}
+
+/// Times each dispatch of the trainer's step for about `window`, and the step as a whole. The replicas' weights are
+/// worthless afterwards, since kernels ran out of turn.
+///
+/// # Errors
+/// The device failed.
+pub fn breakdown(
+    gpu: &Gpu,
+    trainer: &Trainer<'_>,
+    replicas: &Replicas,
+    batch: u32,
+    ceilings: Option<&Ceilings>,
+    window: Duration,
+) -> Result<Breakdown, BenchError> {
+    let masks = masks(gpu, replicas)?;
+    let masks: Vec<&[u32]> = masks.chunks_exact(replicas.model.mask_words()).collect();
+    let shapes = Shapes::new(&replicas.model, batch, &masks);
+    trainer.rewind()?;
+    let program = trainer.training_program()?;
+    // The whole first: it leaves a batch and activations for the parts.
+    let step_seconds = time(gpu, &program, window)?.seconds;
+    let mut kernels = Vec::new();
+    let mut before = "";
+    for part in program.parts() {
+        let seconds = time(gpu, &part.program, window)?.seconds;
+        let work = shapes.work(part.kernel, &part.place, before);
+        before = part.kernel;
+        kernels.push(row(part.kernel, &part.place, seconds, work, ceilings));
+    }
+    let sum_seconds: f64 = kernels.iter().map(|row| row.seconds).sum();
+    for row in &mut kernels {
+        row.share_of_step = row.seconds / sum_seconds;
+    }
+    Ok(Breakdown {
+        replicas: replicas.count,
+        batch,
+        density: shapes.density(),
+        kernels,
+        sum_seconds,
+        step_seconds,
+    })
+}
+
+fn row(
+    kernel: &'static str,
+    place: &str,
+    seconds: f64,
+    work: Option<Work>,
+    ceilings: Option<&Ceilings>,
+) -> KernelRow {
+    let (flops, bytes) = match work {
+        Some(Work::Flops(flops)) => (Some(flops), None),
+        Some(Work::Bytes(bytes)) => (None, Some(bytes)),
+        None => (None, None),
+    };
+    let rate = |amount: u64| amount as f64 / seconds / 1e9;
+    let (gflops, gbytes) = (flops.map(rate), bytes.map(rate));
+    let share_of_ceiling = ceilings.and_then(|most| {
+        gflops
+            .map(|rate| rate / most.gflop_per_second)
+            .or(gbytes.map(|rate| rate / most.gb_per_second))
+    });
+    KernelRow {
+        kernel,
+        place: place.to_owned(),
+        seconds,
+        share_of_step: 0.0,
+        flops,
+        bytes,
+        gflop_per_second: gflops,
+        gb_per_second: gbytes,
+        share_of_ceiling,
+    }
+}
+
+fn masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<u32>, GpuError> {
+    let words = replicas.model.mask_words() * replicas.count as usize;
+    gpu.read(&replicas.masks, 0, words)
+}

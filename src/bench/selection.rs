@@ -1,0 +1,74 @@
+//! Throughput of the exact top-k.
+
+use crate::gpu::{Gpu, GpuError, Program};
+use crate::prune::{Part, Segment, select};
+use serde::Serialize;
+use std::time::{Duration, Instant};
+
+/// One size of selection.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct SelectionRow {
+    /// Keys that compete.
+    pub keys: u32,
+    /// Keys selected.
+    pub keep: u32,
+    /// Seconds of one selection, mask written.
+    pub seconds: f64,
+    /// Keys by seconds.
+    pub keys_per_second: f64,
+}
+
+/// Selections in one submission, at most.
+const MOST: usize = 256;
+
+/// Selects half of `keys` scattered keys, as often as fills `window`.
+///
+/// # Errors
+/// The device failed or has no room.
+pub fn selection(gpu: &Gpu, keys: u32, window: Duration) -> Result<SelectionRow, GpuError> {
+    let keep = keys / 2;
+    // Fibonacci hashing spreads keys over all 32 bits; 0 would say that a key cannot be selected.
+    let scores: Vec<u32> = (0..keys).map(|k| k.wrapping_mul(0x9e37_79b9) | 1).collect();
+    let score = gpu.buffer_with("scores", &scores)?;
+    let mask_words = keys.div_ceil(32);
+    let masks = gpu.buffer("selected", u64::from(mask_words) * 4)?;
+    let segments = [Segment {
+        start: 0,
+        count: keys,
+        group: 0,
+    }];
+    let part = Part {
+        score: &score,
+        masks: &masks,
+        score_stride: keys,
+        mask_words,
+        base: 0,
+        segments: &segments,
+    };
+    // A recorded selection can run once only: its thresholds are found then.
+    let run = |times: usize| {
+        let mut program = Program::new("selection");
+        for _ in 0..times {
+            select(gpu, &mut program, &[part], &[vec![keep]])?;
+        }
+        let begun = Instant::now();
+        gpu.run(&program)?;
+        Ok::<_, GpuError>(begun.elapsed())
+    };
+    // The first compiles shaders.
+    run(1)?;
+    let mut times = 1;
+    let seconds = loop {
+        let taken = run(times)?;
+        if taken >= window || times == MOST {
+            break taken.as_secs_f64() / times as f64;
+        }
+        times *= 4;
+    };
+    Ok(SelectionRow {
+        keys,
+        keep,
+        seconds,
+        keys_per_second: f64::from(keys) / seconds,
+    })
+}

@@ -1,0 +1,59 @@
+//! `probe_*`: a ceiling means nothing if the kernel that measures it leaves its work out.
+
+use crate::reference::compare::relative;
+use crate::reference::device::{Case, GUARD, gpu, output, twin};
+use crate::reference::dice::Dice;
+use crate::reference::number::widen;
+use crate::reference::probe::{probe_copy, probe_fma};
+use secateur::bench::ProbeShape;
+use secateur::ops::Span;
+
+#[test]
+fn probe_fma_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    // (vec4s, rounds, chains, multiply-adds of a chain in a round)
+    for size in [
+        (1u32, 1u32, 8u32, 16u32),
+        (700, 1, 2, 3),
+        (33, 3, 4, 16),
+        (5, 0, 8, 16),
+    ] {
+        let (count, rounds, chains, unroll) = size;
+        let u = ProbeShape { count, rounds };
+        let case = Case::new(gpu, "probe_fma", &size);
+        let values = 4 * count as usize;
+        let out = case.with(&output(values));
+        let constants = [("CHAINS", chains), ("UNROLL", unroll)];
+        case.run_with(&constants, &u, &[&out], u64::from(count), 1);
+        let exact = twin::<f64>(values, |out| probe_fma(&u, chains, unroll, out));
+        let equal = twin::<f32>(values, |out| probe_fma(&u, chains, unroll, out));
+        // All terms are positive, so relative errors add up along a path: one per multiply-add, then one per chain.
+        let allowed = relative(f64::from(rounds * unroll + chains), &exact);
+        let got = case.floats(&out, values + GUARD);
+        case.check("out", &got, &exact, &allowed, &equal);
+    }
+}
+
+#[test]
+fn probe_copy_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(111);
+    // (vec4s, vec4s per invocation)
+    for size in [(1u32, 4u32), (64, 1), (1001, 4), (1003, 2)] {
+        let (count, vectors) = size;
+        let u = Span { count };
+        let case = Case::new(gpu, "probe_copy", &size);
+        let values = 4 * count as usize;
+        let x = dice.values(values);
+        let y = case.with(&output(values));
+        let invocations = u64::from(count.div_ceil(vectors));
+        let buffers = [&case.with(&x), &y];
+        case.run_with(&[("VECTORS", vectors)], &u, &buffers, invocations, 1);
+        let exact = twin::<f64>(values, |y| probe_copy(&u, &widen(&x), y));
+        let equal = twin::<f32>(values, |y| probe_copy(&u, &x, y));
+        // No arithmetic, so no tolerance.
+        let allowed = vec![0.0; exact.len()];
+        let got = case.floats(&y, values + GUARD);
+        case.check("y", &got, &exact, &allowed, &equal);
+    }
+}
