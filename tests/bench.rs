@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{dataset, no_gpu, secateur};
+use common::{Lab, dataset, no_gpu, secateur};
 use secateur::bench::{Shapes, Work, crossover};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
@@ -453,4 +453,49 @@ fn wrong_arguments_are_named() {
     secateur(["bench", "--densities=1,0"]).fails(2, &["--densities", "above 0"]);
     secateur(["bench", "--replicas=0"]).fails(2, &["--replicas"]);
     secateur(["bench", "--seconds=-1"]).fails(2, &["--seconds"]);
+}
+
+// --------------------------------------------------------------------------------------------------------- run --profile
+
+#[test]
+fn a_profile_is_printed_once_and_changes_no_result() {
+    if no_gpu() {
+        return;
+    }
+    let lab = Lab::with(
+        r#"
+secateur = 1
+title = "profile"
+seeds = 2
+[model]
+layers = ["flatten", { linear = 12 }, "relu", { linear = 10 }]
+[train]
+dataset = "mnist"
+batch = 32
+length = "8st"
+validation = 100
+optimizer = { kind = "sgd", lr = 0.1 }
+[[arm]]
+name = "only"
+steps = [{ train = {} }, { prune = { sparsity = 0.9 } }, { train = {} }]
+"#,
+    );
+    lab.run("e.toml", "plain", &["--quiet"]).ok();
+    let profiled = lab
+        .run("e.toml", "profiled", &["--quiet", "--profile"])
+        .ok();
+    let said = &profiled.stderr;
+    assert_eq!(said.matches("One training step").count(), 1, "{said}");
+    for words in ["2 replicas", "batch 32", "sgd_step", "fc1", "share"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    common::assert_same(
+        &lab.contents("plain"),
+        &lab.contents("profiled"),
+        "with and without --profile",
+    );
+    let again = lab
+        .run("e.toml", "profiled", &["--quiet", "--profile"])
+        .ok();
+    assert!(again.stderr.contains("no profile"), "{}", again.stderr);
 }

@@ -37,6 +37,9 @@ pub struct Run {
     /// Print the table as JSON
     #[arg(long)]
     json: bool,
+    /// Print on stderr how long each kernel of the first training takes
+    #[arg(long)]
+    profile: bool,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
@@ -84,6 +87,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
             replicas: args.cohort.replicas,
             execution: Some(args.execution.on(&gpu)),
             verify_sparse: args.verify_sparse,
+            profile: args.profile,
             quiet: args.quiet,
         },
     )?;

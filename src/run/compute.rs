@@ -3,6 +3,7 @@
 use super::cohort::{self, key as cohort_key};
 use super::steps::{self, Context, Outcome};
 use super::{RunError, RunOptions, Session};
+use crate::bench::breakdown_text;
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
@@ -107,6 +108,12 @@ impl Session<'_> {
             steps::execute(&context, &model, &stages, &parents, &mut self.meter, &what)?;
         let seconds = begun.elapsed().as_secs_f64();
         self.meter.finish_stage(samples);
+        if self.profile && dataset.is_some() {
+            let breakdown = steps::profile(&context, &model, &stages, &outcomes, &what)?;
+            self.meter
+                .note(&format!("{what}: {}", breakdown_text(&breakdown)));
+            self.profile = false;
+        }
         self.score_ends(cohort, &stages, &model, &mut outcomes, &what)?;
         for (&id, outcome) in cohort.iter().zip(outcomes) {
             self.keep(id, outcome, &model)?;

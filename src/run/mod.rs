@@ -47,6 +47,8 @@ pub struct RunOptions {
     pub execution: Option<Execution>,
     /// Train every cohort that runs sparse again without, and compare.
     pub verify_sparse: bool,
+    /// Print how long each kernel of the first training takes.
+    pub profile: bool,
     /// No progress.
     pub quiet: bool,
 }
@@ -152,6 +154,8 @@ struct Session<'a> {
     curves: BTreeMap<usize, Vec<CurveRow>>,
     meter: Meter,
     resumed: usize,
+    /// Whether the profile is yet to be printed.
+    profile: bool,
 }
 
 impl<'a> Session<'a> {
@@ -249,6 +253,7 @@ impl<'a> Session<'a> {
             curves: BTreeMap::new(),
             meter: Meter::new(0, true),
             resumed: 0,
+            profile: options.profile,
             plan,
         };
         let total = (0..session.plan.stages.len())
@@ -299,6 +304,10 @@ impl<'a> Session<'a> {
         }
         self.complete_histories();
         self.meter.end();
+        if self.profile {
+            self.meter
+                .note("no profile: every training was already in the run folder");
+        }
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use super::error::RunError;
 use super::interrupt;
 use super::progress::Meter;
 use super::record::{CurvePoint, Record};
+use crate::bench::{BenchError, Breakdown, breakdown};
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
@@ -15,6 +16,10 @@ use crate::train::{
     Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a profile repeats each kernel.
+const PROFILE_WINDOW: Duration = Duration::from_millis(100);
 
 /// What a step needs to know of the world.
 pub struct Context<'a> {
@@ -150,13 +155,7 @@ fn train(
     meter: &mut Meter,
     what: &str,
 ) -> Result<Vec<Record>, RunError> {
-    let specs: Vec<&TrainSpec> = stages
-        .iter()
-        .filter_map(|s| match &s.step {
-            Step::Train(spec) => Some(spec),
-            _ => None,
-        })
-        .collect();
+    let specs = specs_of(stages);
     let failed = |source: TrainError| match source {
         TrainError::Interrupted => RunError::Interrupted {
             folder: String::new(),
@@ -234,6 +233,51 @@ fn verify_sparse(
         "{what}: sparse and dense execution gave the same bits"
     ));
     Ok(())
+}
+
+fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
+    let specs = stages.iter().filter_map(|s| match &s.step {
+        Step::Train(spec) => Some(spec),
+        _ => None,
+    });
+    specs.collect()
+}
+
+/// Times the kernels of a finished training, on replicas of its own.
+///
+/// # Errors
+/// The device failed.
+pub fn profile(
+    context: &Context<'_>,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    outcomes: &[Outcome],
+    what: &str,
+) -> Result<Breakdown, RunError> {
+    let gpu = context.gpu;
+    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
+    let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
+    let replicas = place(gpu, model, stages, &snapshots)?;
+    let specs = specs_of(stages);
+    let scales = scales(&specs[0].normalise, data);
+    let trainer = Trainer::new(
+        gpu,
+        &replicas,
+        resident,
+        &specs,
+        &scales,
+        &context.execution,
+    )
+    .map_err(BenchError::from)?;
+    let batch = specs[0].batch;
+    Ok(breakdown(
+        gpu,
+        &trainer,
+        &replicas,
+        batch,
+        None,
+        PROFILE_WINDOW,
+    )?)
 }
 
 fn no_data(what: &str) -> RunError {
