@@ -1,10 +1,11 @@
 // dX[c][p][b] = share * sum of dY[c][q][b] over the windows q that hold p,  share = 1 / (window area).
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
-// One invocation owns one input vec4. Sum: starts at 0, qy, qx ascending, plain additions.
+// One invocation owns COLS vec4s of samples of one input pixel. Sum: starts at 0, qy, qx ascending, plain additions.
 #import grid
 #import pool
 #import relu
 #import gate
+const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: PoolShape;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -13,21 +14,24 @@
 @compute @workgroup_size(64)
 fn avg_pool_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                      @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let inputs = u.channels * u.in_height * u.in_width;
-    if flat >= inputs * u.columns { return; }
-    let column = flat % u.columns;
-    let input = flat / u.columns;
-    let py = (input / u.in_width) % u.in_height;
-    let px = input % u.in_width;
-    let channel = group.z * u.channels + input / (u.in_height * u.in_width);
-    let qy1 = min(u.out_height, py / u.stride + 1u);
-    let qx1 = min(u.out_width, px / u.stride + 1u);
-    var sum = vec4<f32>();
-    for (var qy = first_window(py, u.window_height, u.stride); qy < qy1; qy++) {
-        for (var qx = first_window(px, u.window_width, u.stride); qx < qx1; qx++) {
-            sum = sum + dy[((channel * u.out_height + qy) * u.out_width + qx) * u.columns + column];
+    let own = spot_of(flat_index(group, groups, 64u, local), u.in_height, u.in_width);
+    if own.channel >= u.channels { return; }
+    let plane = group.z * u.channels + own.channel;
+    let columns = u.columns;
+    let qy1 = min(u.out_height, own.y / u.stride + 1u);
+    let qx1 = min(u.out_width, own.x / u.stride + 1u);
+    var sum: array<vec4<f32>, COLS>;
+    var at: array<u32, COLS>;
+    for (var c = 0u; c < COLS; c++) { at[c] = min(own.column + c * own.step, columns - 1u); }
+    for (var qy = first_window(own.y, u.window_height, u.stride); qy < qy1; qy++) {
+        for (var qx = first_window(own.x, u.window_width, u.stride); qx < qx1; qx++) {
+            let source = ((plane * u.out_height + qy) * u.out_width + qx) * columns;
+            for (var c = 0u; c < COLS; c++) { sum[c] = sum[c] + dy[source + at[c]]; }
         }
     }
-    put(group.z * inputs * u.columns + flat, sum * u.share);
+    let to = ((plane * u.in_height + own.y) * u.in_width + own.x) * columns;
+    for (var c = 0u; c < COLS; c++) {
+        let column = own.column + c * own.step;
+        if column < columns { put(to + column, sum[c] * u.share); }
+    }
 }

@@ -55,7 +55,8 @@ kernels! {
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
     max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
-    max_pool_backward: [Uniform, Read, Read, Read, ReadWrite];
+    max_pool_backward: [Uniform, Read, Read, ReadWrite];
+    max_pool_backward_apart: [Uniform, Read, Read, ReadWrite];
     avg_pool_forward: [Uniform, Read, ReadWrite];
     avg_pool_backward: [Uniform, Read, Read, ReadWrite];
     dropout_apply: [Uniform, Read, Read, ReadWrite];

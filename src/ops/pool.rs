@@ -1,10 +1,12 @@
 //! Max and average pooling; windows lie wholly inside the image.
 
 use super::conv2d::windows;
+use super::variants::columns_per_invocation;
 use super::{Operator, Scratch, Site};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
+use std::sync::Arc;
 
 /// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
 #[repr(C)]
@@ -69,8 +71,17 @@ fn pooled(input: Shape, window: (usize, usize), stride: usize) -> Result<Shape, 
     ))
 }
 
-fn vectors(shape: Shape, site: &Site<'_>) -> u64 {
-    shape.features() as u64 * u64::from(site.columns)
+/// A pooling kernel whose invocations walk the pixels of `shape`, and their number.
+fn kernel(
+    gpu: &Gpu,
+    name: &'static str,
+    site: &Site<'_>,
+    shape: Shape,
+) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let columns = columns_per_invocation(gpu);
+    let kernel = gpu.kernel(name, &[("COLS", columns)])?;
+    let each = u64::from(site.columns.div_ceil(columns));
+    Ok((kernel, shape.features() as u64 * each))
 }
 
 impl Operator for MaxPool {
@@ -98,18 +109,21 @@ impl Operator for MaxPool {
         _training: bool,
     ) -> Result<(), GpuError> {
         let shape = shape(site, (self.window, self.window), self.stride);
-        let kernel = gpu.kernel("max_pool_forward", &[])?;
+        let (kernel, count) = kernel(gpu, "max_pool_forward", site, site.output)?;
         let buffers = [site.x, site.y, site.kept];
-        let count = vectors(site.output, site);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let Some(dx) = site.dx else { return Ok(()) };
         let shape = shape(site, (self.window, self.window), self.stride);
-        let kernel = gpu.kernel("max_pool_backward", &[])?;
-        let buffers = [site.dy, site.kept, site.x, dx];
-        let count = vectors(site.input, site);
+        // Where no windows overlap, one invocation writes all that a window gives.
+        let (kernel, count) = if self.stride >= self.window {
+            kernel(gpu, "max_pool_backward_apart", site, site.output)?
+        } else {
+            kernel(gpu, "max_pool_backward", site, site.input)?
+        };
+        let buffers = [site.dy, site.kept, dx];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }
@@ -142,8 +156,7 @@ impl Operator for AvgPool {
     ) -> Result<(), GpuError> {
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);
-        let kernel = gpu.kernel("avg_pool_forward", &[])?;
-        let count = vectors(site.output, site);
+        let (kernel, count) = kernel(gpu, "avg_pool_forward", site, site.output)?;
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
@@ -151,8 +164,7 @@ impl Operator for AvgPool {
         let Some(dx) = site.dx else { return Ok(()) };
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);
-        let kernel = gpu.kernel("avg_pool_backward", &[])?;
-        let count = vectors(site.input, site);
+        let (kernel, count) = kernel(gpu, "avg_pool_backward", site, site.input)?;
         let buffers = [site.dy, site.x, dx];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }

@@ -150,6 +150,16 @@ const BROADCAST_WEIGHT: (u32, u32) = (16, 4);
 /// Below this many vec4s of samples most lanes of a broadcast subgroup would idle.
 const BROADCAST_COLUMNS: u32 = 8;
 
+/// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
+/// which columns share; hardware wants the invocations.
+pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
+    if gpu.adapter().kind == "software" {
+        4
+    } else {
+        1
+    }
+}
+
 /// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `suits` says
 /// whether the shape can run the broadcast variant.
 pub(super) fn data_kernel(

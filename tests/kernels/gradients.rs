@@ -10,7 +10,8 @@ use crate::reference::dice::Dice;
 use crate::reference::loss::softmax_loss;
 use crate::reference::pointwise::{dropout_apply, relu_backward, relu_forward};
 use crate::reference::pool::{
-    avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward,
+    avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
+    max_pool_forward,
 };
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{
@@ -234,12 +235,17 @@ fn pooling() {
         let mut y = vec![0.0; c.len()];
         max_pool_forward(&u, replicas, &x, &mut y, &mut place);
         let mut dx = vec![0.0; x.len()];
-        max_pool_backward(&u, replicas, &c, &place, &x, &mut dx);
-        check("max_pool_backward", &x, &dx, |x| {
+        let through = |x: &[f64]| {
             let (mut y, mut place) = (vec![0.0; c.len()], vec![0; c.len()]);
             max_pool_forward(&u, replicas, x, &mut y, &mut place);
             dot(&c, &y)
-        });
+        };
+        max_pool_backward(&u, replicas, &c, &place, &mut dx);
+        check("max_pool_backward", &x, &dx, through);
+        if stride >= window.0.max(window.1) {
+            max_pool_backward_apart(&u, replicas, &c, &place, &mut dx);
+            check("max_pool_backward_apart", &x, &dx, through);
+        }
         avg_pool_backward(&u, replicas, &c, &x, &mut dx);
         check("avg_pool_backward", &x, &dx, |x| {
             let mut y = vec![0.0; c.len()];

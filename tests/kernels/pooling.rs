@@ -1,12 +1,14 @@
 //! `max_pool_*` and `avg_pool_*`.
 
-use crate::reference::compare::sum_bound;
+use crate::reference::compare::{differs_bits, sum_bound};
 use crate::reference::device::{Case, gpu, output, twin};
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::pool::{
-    avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward,
+    avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
+    max_pool_forward,
 };
+use secateur::gpu::Buffer;
 use secateur::ops::PoolShape;
 
 /// (channels, image, window, stride, columns, replicas)
@@ -25,6 +27,8 @@ const SIZES: &[Size] = &[
     // One window is the whole image.
     (4, (5, 6), (5, 6), 1, 5, 1),
     (5, (12, 12), (2, 2), 2, 4, 1),
+    // More columns than an invocation owns.
+    (3, (5, 7), (2, 2), 2, 9, 2),
 ];
 
 /// Those, then thirty at random.
@@ -55,13 +59,21 @@ fn shape((channels, image, window, stride, columns, _): Size) -> PoolShape {
     }
 }
 
-/// vec4s of one replica's input and output.
-fn quads(u: &PoolShape) -> (u32, u32) {
-    let each = u.channels * u.columns;
+/// Pixels of one replica's input and output.
+fn pixels(u: &PoolShape) -> (u32, u32) {
     (
-        each * u.in_height * u.in_width,
-        each * u.out_height * u.out_width,
+        u.channels * u.in_height * u.in_width,
+        u.channels * u.out_height * u.out_width,
     )
+}
+
+/// (1 pixel, vec4s of samples) per invocation; the first are the shaders' own.
+const TILES: &[(u32, u32)] = &[(1, 4), (1, 1), (1, 3)];
+
+/// Runs a kernel that walks `pixels` of each replica.
+fn run(case: &Case<'_>, u: &PoolShape, buffers: &[&Buffer], pixels: u32, cols: u32, replicas: u32) {
+    let invocations = u64::from(pixels * u.columns.div_ceil(cols));
+    case.run_with(&[("COLS", cols)], u, buffers, invocations, replicas);
 }
 
 #[test]
@@ -70,53 +82,64 @@ fn max_pool_is_its_twin() {
     let mut dice = Dice(31);
     for size in sizes() {
         let (u, replicas) = (shape(size), size.5);
-        let (inputs, outputs) = quads(&u);
-        let count = (4 * replicas * outputs) as usize;
+        let (inputs, outputs) = pixels(&u);
+        let floats = |pixels: u32| (4 * replicas * pixels * u.columns) as usize;
+        let (from, count) = (floats(inputs), floats(outputs));
         // Quarters tie often; the first maximum must win.
-        let mut x = dice.values((4 * replicas * inputs) as usize);
+        let mut x = dice.values(from);
         x.iter_mut().for_each(|v| *v = (*v * 4.0).round() / 4.0);
 
         let case = Case::new(gpu, "max_pool_forward", &size);
-        let y = case.with(&output(count));
-        let place = case.with(&vec![u32::MAX; count + 8]);
-        let buffers = [&case.with(&x), &y, &place];
-        case.run(&u, &buffers, u64::from(outputs), replicas);
-        let mut places = vec![u32::MAX; count + 8];
-        let equal = {
-            let mut equal = output(count);
-            max_pool_forward(&u, replicas, &x, &mut equal, &mut places);
-            equal
-        };
+        let mut equal = output(count);
+        let mut places = vec![u32::MAX - 7; count + 8];
+        max_pool_forward(&u, replicas, &x, &mut equal, &mut places);
+        let on_gpu = case.with(&x);
+        let y = case.with_tiles(TILES, count, |(_, cols), y| {
+            let place = case.with(&vec![u32::MAX - 7; count + 8]);
+            run(&case, &u, &[&on_gpu, y, &place], outputs, cols, replicas);
+            case.check_words("place", &case.words(&place, places.len()), &places);
+        });
         // A choice, no arithmetic.
         let exact = widen::<f64>(&equal);
-        let allowed = vec![0.0; exact.len()];
-        case.check("y", &case.floats(&y, exact.len()), &exact, &allowed, &equal);
-        case.check_words("place", &case.words(&place, places.len()), &places);
+        case.check("y", &y, &exact, &vec![0.0; exact.len()], &equal);
 
         let case = Case::new(gpu, "max_pool_backward", &size);
-        let dy = dice.values(count);
-        let from = (4 * replicas * inputs) as usize;
-        let dx = case.with(&output(from));
-        let buffers = [&case.with(&dy), &place, &case.with(&x), &dx];
-        case.run(&u, &buffers, u64::from(inputs), replicas);
+        let mut dy = dice.values(count);
+        dy.iter_mut().step_by(5).for_each(|v| *v = -0.0);
+        let buffers = [case.with(&dy), case.with(&places)];
+        let dx = case.with_tiles(TILES, from, |(_, cols), dx| {
+            let buffers = [&buffers[0], &buffers[1], dx];
+            run(&case, &u, &buffers, inputs, cols, replicas);
+        });
         let exact = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &widen(&dy), &places, &widen(&x), dx);
+            max_pool_backward(&u, replicas, &widen(&dy), &places, dx);
         });
         let bound = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &magnitudes(&dy), &places, &magnitudes(&x), dx);
+            max_pool_backward(&u, replicas, &magnitudes(&dy), &places, dx);
         });
         let equal = twin::<f32>(from, |dx| {
-            max_pool_backward(&u, replicas, &dy, &places, &x, dx)
+            max_pool_backward(&u, replicas, &dy, &places, dx);
         });
         // At most as many windows hold a pixel as a window has pixels.
         let allowed = sum_bound(u.window_height * u.window_width, &bound);
-        case.check(
-            "dx",
-            &case.floats(&dx, exact.len()),
-            &exact,
-            &allowed,
-            &equal,
-        );
+        case.check("dx", &dx, &exact, &allowed, &equal);
+
+        if u.stride < u.window_height.max(u.window_width) {
+            continue;
+        }
+        let case = Case::new(gpu, "max_pool_backward_apart", &size);
+        let apart = case.with_tiles(TILES, from, |(_, cols), dx| {
+            let buffers = [&buffers[0], &buffers[1], dx];
+            run(&case, &u, &buffers, outputs, cols, replicas);
+        });
+        let equal = twin::<f32>(from, |dx| {
+            max_pool_backward_apart(&u, replicas, &dy, &places, dx);
+        });
+        case.check_bits("dx", &apart, &equal);
+        // One term at most: there is nothing to round, on any adapter.
+        if let Some(text) = differs_bits(&apart, &dx) {
+            case.fail(&format!("not the bits of max_pool_backward: {text}"));
+        }
     }
 }
 
@@ -126,34 +149,31 @@ fn avg_pool_is_its_twin() {
     let mut dice = Dice(32);
     for size in sizes() {
         let (u, replicas) = (shape(size), size.5);
-        let (inputs, outputs) = quads(&u);
-        let (from, count) = (
-            (4 * replicas * inputs) as usize,
-            (4 * replicas * outputs) as usize,
-        );
+        let (inputs, outputs) = pixels(&u);
+        let floats = |pixels: u32| (4 * replicas * pixels * u.columns) as usize;
+        let (from, count) = (floats(inputs), floats(outputs));
         let terms = u.window_height * u.window_width + 1;
 
         let case = Case::new(gpu, "avg_pool_forward", &size);
         let x = dice.values(from);
-        let y = case.with(&output(count));
-        case.run(&u, &[&case.with(&x), &y], u64::from(outputs), replicas);
+        let on_gpu = case.with(&x);
+        let y = case.with_tiles(TILES, count, |(_, cols), y| {
+            run(&case, &u, &[&on_gpu, y], outputs, cols, replicas);
+        });
         let exact = twin::<f64>(count, |y| avg_pool_forward(&u, replicas, &widen(&x), y));
         let bound = twin::<f64>(count, |y| {
             avg_pool_forward(&u, replicas, &magnitudes(&x), y)
         });
         let equal = twin::<f32>(count, |y| avg_pool_forward(&u, replicas, &x, y));
-        let allowed = sum_bound(terms, &bound);
-        case.check("y", &case.floats(&y, exact.len()), &exact, &allowed, &equal);
+        case.check("y", &y, &exact, &sum_bound(terms, &bound), &equal);
 
         let case = Case::new(gpu, "avg_pool_backward", &size);
         let dy = dice.values(count);
-        let dx = case.with(&output(from));
-        case.run(
-            &u,
-            &[&case.with(&dy), &case.with(&x), &dx],
-            u64::from(inputs),
-            replicas,
-        );
+        let dy_on_gpu = case.with(&dy);
+        let dx = case.with_tiles(TILES, from, |(_, cols), dx| {
+            let buffers = [&dy_on_gpu, &on_gpu, dx];
+            run(&case, &u, &buffers, inputs, cols, replicas);
+        });
         let exact = twin::<f64>(from, |dx| {
             avg_pool_backward(&u, replicas, &widen(&dy), &widen(&x), dx)
         });
@@ -161,13 +181,6 @@ fn avg_pool_is_its_twin() {
             avg_pool_backward(&u, replicas, &magnitudes(&dy), &magnitudes(&x), dx)
         });
         let equal = twin::<f32>(from, |dx| avg_pool_backward(&u, replicas, &dy, &x, dx));
-        let allowed = sum_bound(terms, &bound);
-        case.check(
-            "dx",
-            &case.floats(&dx, exact.len()),
-            &exact,
-            &allowed,
-            &equal,
-        );
+        case.check("dx", &dx, &exact, &sum_bound(terms, &bound), &equal);
     }
 }

@@ -46,7 +46,8 @@ fn grid(size: [usize; 2]) -> impl Iterator<Item = [usize; 2]> {
     (0..size[0]).flat_map(move |y| (0..size[1]).map(move |x| [y, x]))
 }
 
-/// Y = the largest value of each window; `place` says which was the first to be it, as ky * window + kx.
+/// Y = the largest value of each window; `place` says which was the first to be it, as ky * window + kx; nowhere
+/// (`u32::MAX`) where u.gate and it is not above 0.
 pub fn max_pool_forward<T: Real>(
     u: &PoolShape,
     replicas: u32,
@@ -68,19 +69,19 @@ pub fn max_pool_forward<T: Real>(
                 }
                 let (top, code) = best.expect("a window holds a pixel");
                 y[l.y(c, q) + b] = top;
-                place[l.y(c, q) + b] = code;
+                let closed = u.gate != 0 && top <= T::ZERO;
+                place[l.y(c, q) + b] = if closed { u32::MAX } else { code };
             }
         }
     }
 }
 
-/// dX[p] = sum of dY[q] over the windows q whose maximum was at p, q row by row; 0 where u.gate and X is not above 0.
+/// dX[p] = sum of dY[q] over the windows q whose maximum was at p, q row by row.
 pub fn max_pool_backward<T: Real>(
     u: &PoolShape,
     replicas: u32,
     dy: &[T],
     place: &[u32],
-    x: &[T],
     dx: &mut [T],
 ) {
     let l = Layout::of(u, replicas);
@@ -88,8 +89,31 @@ pub fn max_pool_backward<T: Real>(
         let at = l.y(c, q) + b;
         (place[at] as usize == k[0] * l.window[1] + k[1]).then_some(dy[at])
     });
-    for (d, &x) in dx.iter_mut().zip(x) {
-        *d = gated(*d, x, u.gate);
+}
+
+/// The same where no two windows overlap: dX = 0, then 0 + dY[q] at each window's maximum.
+pub fn max_pool_backward_apart<T: Real>(
+    u: &PoolShape,
+    replicas: u32,
+    dy: &[T],
+    place: &[u32],
+    dx: &mut [T],
+) {
+    let l = Layout::of(u, replicas);
+    dx[..l.channels * l.image[0] * l.image[1] * l.slots].fill(T::ZERO);
+    for c in 0..l.channels {
+        for q in grid(l.result) {
+            for at in l.y(c, q)..l.y(c, q) + l.slots {
+                if place[at] != u32::MAX {
+                    let k = [
+                        place[at] as usize / l.window[1],
+                        place[at] as usize % l.window[1],
+                    ];
+                    let p = [q[0] * l.stride + k[0], q[1] * l.stride + k[1]];
+                    dx[l.x(c, p) + at % l.slots] = T::ZERO + dy[at];
+                }
+            }
+        }
     }
 }
 
