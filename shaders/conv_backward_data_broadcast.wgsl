@@ -2,11 +2,12 @@
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weight and every lane reads it from there. Same sums in the same order as conv_backward_data, so the same bits.
-// One invocation owns 16 input channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
+// One invocation owns ROWS input channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
 #import grid
 #import conv
 #import relu
 #import gate
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -22,10 +23,10 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     let pixels = u.in_height * u.in_width;
     let column = flat % padded;
     let pixel = (flat / padded) % pixels;
-    let row = (flat / (padded * pixels)) * 16u;
+    let row = (flat / (padded * pixels)) * ROWS;
     if row >= u.in_channels { return; }
     let at = min(column, u.columns - 1u);
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let row_a = min(row + lane, u.in_channels - 1u);
     let row_b = min(row + 8u + lane, u.in_channels - 1u);
     let area = u.kernel * u.kernel;
@@ -72,14 +73,16 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
                 s5 = fma(vec4<f32>(subgroupBroadcast(wa, 5u)), ys, s5);
                 s6 = fma(vec4<f32>(subgroupBroadcast(wa, 6u)), ys, s6);
                 s7 = fma(vec4<f32>(subgroupBroadcast(wa, 7u)), ys, s7);
-                s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), ys, s8);
-                s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), ys, s9);
-                s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), ys, s10);
-                s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), ys, s11);
-                s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), ys, s12);
-                s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), ys, s13);
-                s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
-                s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
+                if ROWS == 16u {
+                    s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), ys, s8);
+                    s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), ys, s9);
+                    s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), ys, s10);
+                    s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), ys, s11);
+                    s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), ys, s12);
+                    s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), ys, s13);
+                    s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
+                    s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
+                }
             }
         }
     }
@@ -94,12 +97,14 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     if row + 5u < u.in_channels { put(to + 5u * step, s5); }
     if row + 6u < u.in_channels { put(to + 6u * step, s6); }
     if row + 7u < u.in_channels { put(to + 7u * step, s7); }
-    if row + 8u < u.in_channels { put(to + 8u * step, s8); }
-    if row + 9u < u.in_channels { put(to + 9u * step, s9); }
-    if row + 10u < u.in_channels { put(to + 10u * step, s10); }
-    if row + 11u < u.in_channels { put(to + 11u * step, s11); }
-    if row + 12u < u.in_channels { put(to + 12u * step, s12); }
-    if row + 13u < u.in_channels { put(to + 13u * step, s13); }
-    if row + 14u < u.in_channels { put(to + 14u * step, s14); }
-    if row + 15u < u.in_channels { put(to + 15u * step, s15); }
+    if ROWS == 16u {
+        if row + 8u < u.in_channels { put(to + 8u * step, s8); }
+        if row + 9u < u.in_channels { put(to + 9u * step, s9); }
+        if row + 10u < u.in_channels { put(to + 10u * step, s10); }
+        if row + 11u < u.in_channels { put(to + 11u * step, s11); }
+        if row + 12u < u.in_channels { put(to + 12u * step, s12); }
+        if row + 13u < u.in_channels { put(to + 13u * step, s13); }
+        if row + 14u < u.in_channels { put(to + 14u * step, s14); }
+        if row + 15u < u.in_channels { put(to + 15u * step, s15); }
+    }
 }

@@ -2,10 +2,11 @@
 // One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as conv_backward_weight, so the same bits.
-// One invocation owns 16 output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
+// One invocation owns ROWS output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
 #import grid
 #import conv
 #import samples
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -52,12 +53,12 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     let taps = u.in_channels * u.kernel * u.kernel;
     // Whole subgroups per row tile: lanes past the last tap repeat it and store nothing.
     let tap_tiles = (taps + 31u) / 32u * 8u;
-    let row_tiles = (u.out_channels + 15u) / 16u;
+    let row_tiles = (u.out_channels + ROWS - 1u) / ROWS;
     let tap = (flat % tap_tiles) * 4u;
-    let row = ((flat / tap_tiles) % row_tiles) * 16u;
+    let row = ((flat / tap_tiles) % row_tiles) * ROWS;
     let qy = flat / (tap_tiles * row_tiles);
     if qy >= u.out_height { return; }
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let row_a = group.z * u.out_channels + min(row + lane, u.out_channels - 1u);
     let row_b = group.z * u.out_channels + min(row + 8u + lane, u.out_channels - 1u);
     let yat_a = (row_a * u.out_height + qy) * u.out_width * u.columns;
@@ -115,14 +116,16 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
             s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
             s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
             s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
-            s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
-            s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
-            s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
-            s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
-            s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
-            s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
-            s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
-            s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+            if ROWS == 16u {
+                s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
+                s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
+                s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
+                s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
+                s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
+                s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
+                s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
+                s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+            }
         }
     }
     store(qy, row + 0u, tap, group.z, s0);
@@ -133,12 +136,14 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     store(qy, row + 5u, tap, group.z, s5);
     store(qy, row + 6u, tap, group.z, s6);
     store(qy, row + 7u, tap, group.z, s7);
-    store(qy, row + 8u, tap, group.z, s8);
-    store(qy, row + 9u, tap, group.z, s9);
-    store(qy, row + 10u, tap, group.z, s10);
-    store(qy, row + 11u, tap, group.z, s11);
-    store(qy, row + 12u, tap, group.z, s12);
-    store(qy, row + 13u, tap, group.z, s13);
-    store(qy, row + 14u, tap, group.z, s14);
-    store(qy, row + 15u, tap, group.z, s15);
+    if ROWS == 16u {
+        store(qy, row + 8u, tap, group.z, s8);
+        store(qy, row + 9u, tap, group.z, s9);
+        store(qy, row + 10u, tap, group.z, s10);
+        store(qy, row + 11u, tap, group.z, s11);
+        store(qy, row + 12u, tap, group.z, s12);
+        store(qy, row + 13u, tap, group.z, s13);
+        store(qy, row + 14u, tap, group.z, s14);
+        store(qy, row + 15u, tap, group.z, s15);
+    }
 }

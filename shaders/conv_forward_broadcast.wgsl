@@ -1,10 +1,11 @@
 // Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b], zero outside the image.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weight and every lane reads it from there. Same sums in the same order as conv_forward, so the same bits.
-// One invocation owns 16 output channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
+// One invocation owns ROWS output channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
 #import grid
 #import conv
 #import relu
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -19,10 +20,10 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     let pixels = u.out_height * u.out_width;
     let column = flat % padded;
     let pixel = (flat / padded) % pixels;
-    let row = (flat / (padded * pixels)) * 16u;
+    let row = (flat / (padded * pixels)) * ROWS;
     if row >= u.out_channels { return; }
     let at = min(column, u.columns - 1u);
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let row_a = min(row + lane, u.out_channels - 1u);
     let row_b = min(row + 8u + lane, u.out_channels - 1u);
     let base = group.z * u.param_stride;
@@ -75,14 +76,16 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
                 s5 = fma(vec4<f32>(subgroupBroadcast(wa, 5u)), xs, s5);
                 s6 = fma(vec4<f32>(subgroupBroadcast(wa, 6u)), xs, s6);
                 s7 = fma(vec4<f32>(subgroupBroadcast(wa, 7u)), xs, s7);
-                s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), xs, s8);
-                s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), xs, s9);
-                s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), xs, s10);
-                s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), xs, s11);
-                s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), xs, s12);
-                s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), xs, s13);
-                s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), xs, s14);
-                s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), xs, s15);
+                if ROWS == 16u {
+                    s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), xs, s8);
+                    s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), xs, s9);
+                    s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), xs, s10);
+                    s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), xs, s11);
+                    s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), xs, s12);
+                    s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), xs, s13);
+                    s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), xs, s14);
+                    s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), xs, s15);
+                }
             }
         }
     }
@@ -97,12 +100,14 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     if row + 5u < u.out_channels { y[to + 5u * step] = rectified(s5, u.relu); }
     if row + 6u < u.out_channels { y[to + 6u * step] = rectified(s6, u.relu); }
     if row + 7u < u.out_channels { y[to + 7u * step] = rectified(s7, u.relu); }
-    if row + 8u < u.out_channels { y[to + 8u * step] = rectified(s8, u.relu); }
-    if row + 9u < u.out_channels { y[to + 9u * step] = rectified(s9, u.relu); }
-    if row + 10u < u.out_channels { y[to + 10u * step] = rectified(s10, u.relu); }
-    if row + 11u < u.out_channels { y[to + 11u * step] = rectified(s11, u.relu); }
-    if row + 12u < u.out_channels { y[to + 12u * step] = rectified(s12, u.relu); }
-    if row + 13u < u.out_channels { y[to + 13u * step] = rectified(s13, u.relu); }
-    if row + 14u < u.out_channels { y[to + 14u * step] = rectified(s14, u.relu); }
-    if row + 15u < u.out_channels { y[to + 15u * step] = rectified(s15, u.relu); }
+    if ROWS == 16u {
+        if row + 8u < u.out_channels { y[to + 8u * step] = rectified(s8, u.relu); }
+        if row + 9u < u.out_channels { y[to + 9u * step] = rectified(s9, u.relu); }
+        if row + 10u < u.out_channels { y[to + 10u * step] = rectified(s10, u.relu); }
+        if row + 11u < u.out_channels { y[to + 11u * step] = rectified(s11, u.relu); }
+        if row + 12u < u.out_channels { y[to + 12u * step] = rectified(s12, u.relu); }
+        if row + 13u < u.out_channels { y[to + 13u * step] = rectified(s13, u.relu); }
+        if row + 14u < u.out_channels { y[to + 14u * step] = rectified(s14, u.relu); }
+        if row + 15u < u.out_channels { y[to + 15u * step] = rectified(s15, u.relu); }
+    }
 }

@@ -2,11 +2,12 @@
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weight and every lane reads it from there. Same sums in the same order as dense_backward_data, so the same bits.
-// One invocation owns 16 inputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
+// One invocation owns ROWS inputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
 #import relu
 #import gate
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -20,10 +21,10 @@ fn dense_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @built
     // Whole subgroups per row tile: lanes past the last column repeat it and store nothing.
     let padded = (u.columns + 7u) / 8u * 8u;
     let column = flat % padded;
-    let row = (flat / padded) * 16u;
+    let row = (flat / padded) * ROWS;
     if row >= u.inputs { return; }
     let at = group.z * u.outputs * u.columns + min(column, u.columns - 1u);
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let base = group.z * u.param_stride + u.weight_offset;
     let a = base + min(row + lane, u.inputs - 1u);
     let b = base + min(row + 8u + lane, u.inputs - 1u);
@@ -55,14 +56,16 @@ fn dense_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @built
         s5 = fma(vec4<f32>(subgroupBroadcast(wa, 5u)), ys, s5);
         s6 = fma(vec4<f32>(subgroupBroadcast(wa, 6u)), ys, s6);
         s7 = fma(vec4<f32>(subgroupBroadcast(wa, 7u)), ys, s7);
-        s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), ys, s8);
-        s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), ys, s9);
-        s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), ys, s10);
-        s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), ys, s11);
-        s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), ys, s12);
-        s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), ys, s13);
-        s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
-        s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
+        if ROWS == 16u {
+            s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), ys, s8);
+            s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), ys, s9);
+            s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), ys, s10);
+            s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), ys, s11);
+            s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), ys, s12);
+            s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), ys, s13);
+            s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
+            s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
+        }
     }
     if column >= u.columns { return; }
     let to = (group.z * u.inputs + row) * u.columns + column;
@@ -74,12 +77,14 @@ fn dense_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @built
     if row + 5u < u.inputs { put(to + 5u * u.columns, s5); }
     if row + 6u < u.inputs { put(to + 6u * u.columns, s6); }
     if row + 7u < u.inputs { put(to + 7u * u.columns, s7); }
-    if row + 8u < u.inputs { put(to + 8u * u.columns, s8); }
-    if row + 9u < u.inputs { put(to + 9u * u.columns, s9); }
-    if row + 10u < u.inputs { put(to + 10u * u.columns, s10); }
-    if row + 11u < u.inputs { put(to + 11u * u.columns, s11); }
-    if row + 12u < u.inputs { put(to + 12u * u.columns, s12); }
-    if row + 13u < u.inputs { put(to + 13u * u.columns, s13); }
-    if row + 14u < u.inputs { put(to + 14u * u.columns, s14); }
-    if row + 15u < u.inputs { put(to + 15u * u.columns, s15); }
+    if ROWS == 16u {
+        if row + 8u < u.inputs { put(to + 8u * u.columns, s8); }
+        if row + 9u < u.inputs { put(to + 9u * u.columns, s9); }
+        if row + 10u < u.inputs { put(to + 10u * u.columns, s10); }
+        if row + 11u < u.inputs { put(to + 11u * u.columns, s11); }
+        if row + 12u < u.inputs { put(to + 12u * u.columns, s12); }
+        if row + 13u < u.inputs { put(to + 13u * u.columns, s13); }
+        if row + 14u < u.inputs { put(to + 14u * u.columns, s14); }
+        if row + 15u < u.inputs { put(to + 15u * u.columns, s15); }
+    }
 }

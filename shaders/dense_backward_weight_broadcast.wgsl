@@ -1,10 +1,11 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
-// One invocation owns 16 outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
+// One invocation owns ROWS outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
 #import grid
 #import dense
 #import samples
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -26,9 +27,9 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     // Whole subgroups per row tile: lanes past the last input repeat it and store nothing.
     let tiles = (u.inputs + 31u) / 32u * 8u;
     let column = (flat % tiles) * 4u;
-    let row = (flat / tiles) * 16u;
+    let row = (flat / tiles) * ROWS;
     if row >= u.outputs { return; }
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let yat_a = (group.z * u.outputs + min(row + lane, u.outputs - 1u)) * u.columns;
     let yat_b = (group.z * u.outputs + min(row + 8u + lane, u.outputs - 1u)) * u.columns;
     let xbase = group.z * u.inputs;
@@ -71,14 +72,16 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
         s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
         s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
         s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
-        s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
-        s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
-        s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
-        s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
-        s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
-        s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
-        s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
-        s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+        if ROWS == 16u {
+            s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
+            s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
+            s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
+            s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
+            s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
+            s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
+            s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
+            s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+        }
     }
     store(row + 0u, column, group.z, s0);
     store(row + 1u, column, group.z, s1);
@@ -88,12 +91,14 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     store(row + 5u, column, group.z, s5);
     store(row + 6u, column, group.z, s6);
     store(row + 7u, column, group.z, s7);
-    store(row + 8u, column, group.z, s8);
-    store(row + 9u, column, group.z, s9);
-    store(row + 10u, column, group.z, s10);
-    store(row + 11u, column, group.z, s11);
-    store(row + 12u, column, group.z, s12);
-    store(row + 13u, column, group.z, s13);
-    store(row + 14u, column, group.z, s14);
-    store(row + 15u, column, group.z, s15);
+    if ROWS == 16u {
+        store(row + 8u, column, group.z, s8);
+        store(row + 9u, column, group.z, s9);
+        store(row + 10u, column, group.z, s10);
+        store(row + 11u, column, group.z, s11);
+        store(row + 12u, column, group.z, s12);
+        store(row + 13u, column, group.z, s13);
+        store(row + 14u, column, group.z, s14);
+        store(row + 15u, column, group.z, s15);
+    }
 }

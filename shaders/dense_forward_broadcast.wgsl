@@ -2,10 +2,11 @@
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row's weights and every lane reads them from there. Same sums in the same order as dense_forward, so the same bits.
 // Needs `inputs` divisible by 4: weights are read four at a time.
-// One invocation owns 16 outputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
+// One invocation owns ROWS outputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
 #import relu
+const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
@@ -32,11 +33,11 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     // Whole subgroups per row tile: lanes past the last column repeat it and store nothing.
     let padded = (u.columns + 7u) / 8u * 8u;
     let column = flat % padded;
-    let row = (flat / padded) * 16u;
+    let row = (flat / padded) * ROWS;
     if row >= u.outputs { return; }
     let at = group.z * u.inputs * u.columns + min(column, u.columns - 1u);
     let base = group.z * u.param_stride;
-    // This lane's two rows.
+    // This lane's rows; the second where ROWS is 16.
     let row_a = min(row + lane, u.outputs - 1u);
     let row_b = min(row + 8u + lane, u.outputs - 1u);
     let a = (base + u.weight_offset + row_a * u.inputs) / 4u;
@@ -74,14 +75,16 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         s5 = add_inputs(s5, subgroupBroadcast(wa, 5u), x0, x1, x2, x3);
         s6 = add_inputs(s6, subgroupBroadcast(wa, 6u), x0, x1, x2, x3);
         s7 = add_inputs(s7, subgroupBroadcast(wa, 7u), x0, x1, x2, x3);
-        s8 = add_inputs(s8, subgroupBroadcast(wb, 0u), x0, x1, x2, x3);
-        s9 = add_inputs(s9, subgroupBroadcast(wb, 1u), x0, x1, x2, x3);
-        s10 = add_inputs(s10, subgroupBroadcast(wb, 2u), x0, x1, x2, x3);
-        s11 = add_inputs(s11, subgroupBroadcast(wb, 3u), x0, x1, x2, x3);
-        s12 = add_inputs(s12, subgroupBroadcast(wb, 4u), x0, x1, x2, x3);
-        s13 = add_inputs(s13, subgroupBroadcast(wb, 5u), x0, x1, x2, x3);
-        s14 = add_inputs(s14, subgroupBroadcast(wb, 6u), x0, x1, x2, x3);
-        s15 = add_inputs(s15, subgroupBroadcast(wb, 7u), x0, x1, x2, x3);
+        if ROWS == 16u {
+            s8 = add_inputs(s8, subgroupBroadcast(wb, 0u), x0, x1, x2, x3);
+            s9 = add_inputs(s9, subgroupBroadcast(wb, 1u), x0, x1, x2, x3);
+            s10 = add_inputs(s10, subgroupBroadcast(wb, 2u), x0, x1, x2, x3);
+            s11 = add_inputs(s11, subgroupBroadcast(wb, 3u), x0, x1, x2, x3);
+            s12 = add_inputs(s12, subgroupBroadcast(wb, 4u), x0, x1, x2, x3);
+            s13 = add_inputs(s13, subgroupBroadcast(wb, 5u), x0, x1, x2, x3);
+            s14 = add_inputs(s14, subgroupBroadcast(wb, 6u), x0, x1, x2, x3);
+            s15 = add_inputs(s15, subgroupBroadcast(wb, 7u), x0, x1, x2, x3);
+        }
     }
     if column >= u.columns { return; }
     let to = (group.z * u.outputs + row) * u.columns + column;
@@ -93,12 +96,14 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     if row + 5u < u.outputs { y[to + 5u * u.columns] = rectified(s5, u.relu); }
     if row + 6u < u.outputs { y[to + 6u * u.columns] = rectified(s6, u.relu); }
     if row + 7u < u.outputs { y[to + 7u * u.columns] = rectified(s7, u.relu); }
-    if row + 8u < u.outputs { y[to + 8u * u.columns] = rectified(s8, u.relu); }
-    if row + 9u < u.outputs { y[to + 9u * u.columns] = rectified(s9, u.relu); }
-    if row + 10u < u.outputs { y[to + 10u * u.columns] = rectified(s10, u.relu); }
-    if row + 11u < u.outputs { y[to + 11u * u.columns] = rectified(s11, u.relu); }
-    if row + 12u < u.outputs { y[to + 12u * u.columns] = rectified(s12, u.relu); }
-    if row + 13u < u.outputs { y[to + 13u * u.columns] = rectified(s13, u.relu); }
-    if row + 14u < u.outputs { y[to + 14u * u.columns] = rectified(s14, u.relu); }
-    if row + 15u < u.outputs { y[to + 15u * u.columns] = rectified(s15, u.relu); }
+    if ROWS == 16u {
+        if row + 8u < u.outputs { y[to + 8u * u.columns] = rectified(s8, u.relu); }
+        if row + 9u < u.outputs { y[to + 9u * u.columns] = rectified(s9, u.relu); }
+        if row + 10u < u.outputs { y[to + 10u * u.columns] = rectified(s10, u.relu); }
+        if row + 11u < u.outputs { y[to + 11u * u.columns] = rectified(s11, u.relu); }
+        if row + 12u < u.outputs { y[to + 12u * u.columns] = rectified(s12, u.relu); }
+        if row + 13u < u.outputs { y[to + 13u * u.columns] = rectified(s13, u.relu); }
+        if row + 14u < u.outputs { y[to + 14u * u.columns] = rectified(s14, u.relu); }
+        if row + 15u < u.outputs { y[to + 15u * u.columns] = rectified(s15, u.relu); }
+    }
 }

@@ -143,12 +143,15 @@ impl Execution {
     }
 }
 
-/// Tile of the broadcast variants of forward and backward-data: rows x vec4s of samples; 8 lanes make a subgroup.
-const BROADCAST_ROWS: u32 = 16;
-/// Tile of the broadcast variants of backward-weight: outputs x inputs.
-const BROADCAST_WEIGHT: (u32, u32) = (16, 4);
+/// Inputs per invocation of the broadcast variants of backward-weight.
+const BROADCAST_INPUTS: u32 = 4;
 /// Below this many vec4s of samples most lanes of a broadcast subgroup would idle.
 const BROADCAST_COLUMNS: u32 = 8;
+
+/// Rows per invocation of the broadcast variants: the 8 lanes of a subgroup load one or two each.
+fn broadcast_rows(rows: u32) -> u32 {
+    if rows <= 8 { 8 } else { 16 }
+}
 
 /// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
 /// which columns share; hardware wants the invocations.
@@ -170,11 +173,11 @@ pub(super) fn data_kernel(
     suits: bool,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let (kernel, row_tiles, lanes) = match variant {
-        Variant::Broadcast if suits && columns >= BROADCAST_COLUMNS => (
-            gpu.kernel(broadcast, &[])?,
-            rows.div_ceil(BROADCAST_ROWS),
-            columns.next_multiple_of(8),
-        ),
+        Variant::Broadcast if suits && columns >= BROADCAST_COLUMNS => {
+            let r = broadcast_rows(rows);
+            let kernel = gpu.kernel(broadcast, &[("ROWS", r)])?;
+            (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
+        }
         _ => {
             let (r, c) = tile_of(variant, DATA_TILE);
             let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;
@@ -193,9 +196,10 @@ pub(super) fn weight_kernel(
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let (kernel, row_tiles, lanes) = if variant == Variant::Broadcast {
-        let (r, c) = BROADCAST_WEIGHT;
-        let lanes = taps.div_ceil(c).next_multiple_of(8);
-        (gpu.kernel(broadcast, &[])?, rows.div_ceil(r), lanes)
+        let r = broadcast_rows(rows);
+        let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
+        let kernel = gpu.kernel(broadcast, &[("ROWS", r)])?;
+        (kernel, rows.div_ceil(r), lanes)
     } else {
         let (r, c) = tile_of(variant, WEIGHT_TILE);
         let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;

@@ -128,10 +128,11 @@ fn forward_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], y];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
-        case.check_broadcast("conv_forward_broadcast", &got, |case, y| {
-            let invocations = broadcast_data(u.out_channels, u.out_height * u.out_width, u.columns);
+        case.check_broadcast("conv_forward_broadcast", &got, |case, rows, y| {
+            let invocations =
+                broadcast_data(rows, u.out_channels, u.out_height * u.out_width, u.columns);
             let buffers = [&buffers[0], &buffers[1], y];
-            case.run(&u, &buffers, invocations, replicas);
+            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |y| {
             conv_forward(&u, replicas, &widen(&params), &widen(&x), y);
@@ -163,10 +164,11 @@ fn backward_data_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
-        case.check_broadcast("conv_backward_data_broadcast", &got, |case, dx| {
-            let invocations = broadcast_data(u.in_channels, u.in_height * u.in_width, u.columns);
+        case.check_broadcast("conv_backward_data_broadcast", &got, |case, rows, dx| {
+            let invocations =
+                broadcast_data(rows, u.in_channels, u.in_height * u.in_width, u.columns);
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run(&u, &buffers, invocations, replicas);
+            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
             conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
@@ -207,11 +209,15 @@ fn backward_weight_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], part];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
-        case.check_broadcast("conv_backward_weight_broadcast", &got, |case, part| {
-            let invocations = broadcast_weight(u.out_height, u.out_channels, taps);
-            let buffers = [&buffers[0], &buffers[1], part];
-            case.run(&u, &buffers, invocations, replicas);
-        });
+        case.check_broadcast(
+            "conv_backward_weight_broadcast",
+            &got,
+            |case, rows, part| {
+                let invocations = broadcast_weight(rows, u.out_height, u.out_channels, taps);
+                let buffers = [&buffers[0], &buffers[1], part];
+                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |part| {
             conv_backward_weight(&u, replicas, &widen(&x), &widen(&dy), part);
         });

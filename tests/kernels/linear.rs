@@ -76,10 +76,10 @@ fn forward_is_its_twin() {
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
         if u.inputs.is_multiple_of(4) {
-            case.check_broadcast("dense_forward_broadcast", &got, |case, y| {
-                let invocations = broadcast_data(u.outputs, 1, u.columns);
+            case.check_broadcast("dense_forward_broadcast", &got, |case, rows, y| {
+                let invocations = broadcast_data(rows, u.outputs, 1, u.columns);
                 let buffers = [&buffers[0], &buffers[1], y];
-                case.run(&u, &buffers, invocations, replicas);
+                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
             });
         }
         let exact = twin::<f64>(count, |y| {
@@ -110,10 +110,10 @@ fn backward_data_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
-        case.check_broadcast("dense_backward_data_broadcast", &got, |case, dx| {
-            let invocations = broadcast_data(u.inputs, 1, u.columns);
+        case.check_broadcast("dense_backward_data_broadcast", &got, |case, rows, dx| {
+            let invocations = broadcast_data(rows, u.inputs, 1, u.columns);
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run(&u, &buffers, invocations, replicas);
+            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
         let exact = twin::<f64>(count, |dx| {
             dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
@@ -151,11 +151,15 @@ fn backward_weight_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], grads];
             case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
         });
-        case.check_broadcast("dense_backward_weight_broadcast", &got, |case, grads| {
-            let invocations = broadcast_weight(1, u.outputs, u.inputs);
-            let buffers = [&buffers[0], &buffers[1], grads];
-            case.run(&u, &buffers, invocations, replicas);
-        });
+        case.check_broadcast(
+            "dense_backward_weight_broadcast",
+            &got,
+            |case, rows, grads| {
+                let invocations = broadcast_weight(rows, 1, u.outputs, u.inputs);
+                let buffers = [&buffers[0], &buffers[1], grads];
+                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |grads| {
             dense_backward_weight(&u, replicas, &widen(&x), &widen(&dy), grads);
         });

@@ -122,23 +122,28 @@ impl<'a> Case<'a> {
         first.unwrap_or_default()
     }
 
-    /// Checks the variant `kernel` of this case's kernel, which needs subgroups of 8: `run(case, output)` must give the bits
-    /// of `plain`, on every adapter that can run it.
+    /// Checks the variant `kernel` of this case's kernel, which needs subgroups of 8: `run(case, rows, output)` must give the
+    /// bits of `plain` with every number of rows per invocation, on every adapter that can run it.
     pub fn check_broadcast(
         &self,
         kernel: &'static str,
         plain: &[f32],
-        run: impl Fn(&Case<'_>, &Buffer),
+        run: impl Fn(&Case<'_>, u32, &Buffer),
     ) {
         if self.gpu.adapter().subgroup != Some(8) {
             println!("{kernel} is not run: it needs subgroups of 8");
             return;
         }
         let case = Case { kernel, ..*self };
-        let buffer = case.with(&output(plain.len() - GUARD));
-        run(&case, &buffer);
-        if let Some(text) = differs_bits(&case.floats(&buffer, plain.len()), plain) {
-            case.fail(&format!("not the bits of {}: {text}", self.kernel));
+        for rows in [16, 8] {
+            let buffer = case.with(&output(plain.len() - GUARD));
+            run(&case, rows, &buffer);
+            if let Some(text) = differs_bits(&case.floats(&buffer, plain.len()), plain) {
+                case.fail(&format!(
+                    "{rows} rows: not the bits of {}: {text}",
+                    self.kernel
+                ));
+            }
         }
     }
 
@@ -200,13 +205,13 @@ pub fn twin<T: Real>(count: usize, run: impl Fn(&mut [T])) -> Vec<T> {
     out
 }
 
-/// Invocations of the `*_broadcast` kernels that own 16 rows x one vec4 of samples of a pixel, 8 vec4s a subgroup.
-pub fn broadcast_data(rows: u32, pixels: u32, columns: u32) -> u64 {
-    u64::from(rows.div_ceil(16)) * u64::from(pixels) * u64::from(columns.next_multiple_of(8))
+/// Invocations of the `*_broadcast` kernels that own `tile` rows x one vec4 of samples of a pixel, 8 vec4s a subgroup.
+pub fn broadcast_data(tile: u32, rows: u32, pixels: u32, columns: u32) -> u64 {
+    u64::from(rows.div_ceil(tile)) * u64::from(pixels) * u64::from(columns.next_multiple_of(8))
 }
 
-/// Invocations of the `*_broadcast` kernels that own 16 outputs x 4 inputs of a part, 32 inputs a subgroup.
-pub fn broadcast_weight(parts: u32, outputs: u32, inputs: u32) -> u64 {
+/// Invocations of the `*_broadcast` kernels that own `tile` outputs x 4 inputs of a part, 32 inputs a subgroup.
+pub fn broadcast_weight(tile: u32, parts: u32, outputs: u32, inputs: u32) -> u64 {
     let lanes = inputs.div_ceil(4).next_multiple_of(8);
-    u64::from(parts) * u64::from(outputs.div_ceil(16)) * u64::from(lanes)
+    u64::from(parts) * u64::from(outputs.div_ceil(tile)) * u64::from(lanes)
 }
