@@ -12,6 +12,9 @@ const FORWARD: f64 = 0.12;
 const BACKWARD_DATA: f64 = 0.12;
 const BACKWARD_WEIGHT: f64 = 0.1;
 
+/// By how much a sparse kernel must be faster to be chosen.
+const SPARSE_HANDICAP: f64 = 1.1;
+
 /// A pass of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pass {
@@ -122,7 +125,11 @@ impl Choice<'_> {
         let mut best = (dense, f64::INFINITY);
         for candidate in candidates {
             *pass.of(&mut variants) = candidate;
-            let seconds = self.time(i, pass, variants)?;
+            let mut seconds = self.time(i, pass, variants)?;
+            if candidate.is_sparse() {
+                // Near the crossover measurements are mostly noise; dense kernels leave the caches in better order.
+                seconds *= SPARSE_HANDICAP;
+            }
             if seconds < best.1 {
                 best = (candidate, seconds);
             }
