@@ -33,6 +33,16 @@ mod probes;
 mod randomness;
 #[path = "kernels/selection.rs"]
 mod selection;
+#[path = "kernels/sparse_convolution.rs"]
+mod sparse_convolution;
+#[path = "kernels/sparse_layer.rs"]
+mod sparse_layer;
+#[path = "kernels/sparse_linear.rs"]
+mod sparse_linear;
+#[path = "kernels/sparse_lists.rs"]
+mod sparse_lists;
+#[path = "kernels/sparse_optimizers.rs"]
+mod sparse_optimizers;
 
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
@@ -48,6 +58,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/probe.rs"),
     include_str!("reference/reduce.rs"),
     include_str!("reference/select.rs"),
+    include_str!("reference/sparse.rs"),
 ];
 const TESTS: &[&str] = &[
     include_str!("kernels/batches.rs"),
@@ -60,6 +71,10 @@ const TESTS: &[&str] = &[
     include_str!("kernels/pooling.rs"),
     include_str!("kernels/probes.rs"),
     include_str!("kernels/selection.rs"),
+    include_str!("kernels/sparse_convolution.rs"),
+    include_str!("kernels/sparse_linear.rs"),
+    include_str!("kernels/sparse_lists.rs"),
+    include_str!("kernels/sparse_optimizers.rs"),
 ];
 
 /// A kernel without a twin, or a twin that no test runs, is a kernel nobody checked.

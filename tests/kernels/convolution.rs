@@ -9,19 +9,19 @@ use secateur::ops::ConvShape;
 
 /// A convolution in words; the rest follows.
 #[derive(Clone, Copy, Debug)]
-struct Conv {
-    image: (u32, u32, u32),
-    outputs: u32,
-    kernel: u32,
-    stride: u32,
-    padding: u32,
-    columns: u32,
-    replicas: u32,
-    bias: bool,
+pub struct Conv {
+    pub image: (u32, u32, u32),
+    pub outputs: u32,
+    pub kernel: u32,
+    pub stride: u32,
+    pub padding: u32,
+    pub columns: u32,
+    pub replicas: u32,
+    pub bias: bool,
 }
 
 impl Conv {
-    fn shape(&self) -> ConvShape {
+    pub fn shape(&self) -> ConvShape {
         let (in_channels, in_height, in_width) = self.image;
         let along = |size: u32| (size + 2 * self.padding - self.kernel) / self.stride + 1;
         let weight_offset = 7;
@@ -49,14 +49,14 @@ impl Conv {
 }
 
 /// Values in the input and in the output of all replicas.
-fn values(u: &ConvShape, replicas: u32) -> (usize, usize) {
+pub fn values(u: &ConvShape, replicas: u32) -> (usize, usize) {
     let x = replicas * u.in_channels * u.in_height * u.in_width * u.columns * 4;
     let y = replicas * u.out_channels * u.out_height * u.out_width * u.columns * 4;
     (x as usize, y as usize)
 }
 
 /// Shapes with an edge of their own, then thirty at random.
-fn cases() -> Vec<Conv> {
+pub fn cases() -> Vec<Conv> {
     let conv =
         |image, outputs, [kernel, stride, padding]: [u32; 3], [columns, replicas]: [u32; 2]| Conv {
             image,

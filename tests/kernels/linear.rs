@@ -11,7 +11,7 @@ use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
 
 /// (inputs, outputs, columns, replicas, has a bias)
-type Size = (u32, u32, u32, u32, bool);
+pub type Size = (u32, u32, u32, u32, bool);
 
 /// Nothing a multiple of a tile, then everything, then long sums.
 const SIZES: &[Size] = &[
@@ -28,7 +28,7 @@ const DATA_TILES: &[(u32, u32)] = &[(8, 2), (4, 1), (1, 1), (2, 3), (5, 2), (16,
 const WEIGHT_TILES: &[(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
 
 /// Those, then thirty at random.
-fn sizes() -> Vec<Size> {
+pub fn sizes() -> Vec<Size> {
     let mut dice = Dice(7);
     let random = (0..30).map(|k| {
         let mut upto = |n| 1 + dice.below(n);
@@ -37,7 +37,8 @@ fn sizes() -> Vec<Size> {
     SIZES.iter().copied().chain(random).collect()
 }
 
-fn shape(size: Size) -> DenseShape {
+/// The layer of a size.
+pub fn shape(size: Size) -> DenseShape {
     let (inputs, outputs, columns, _, bias) = size;
     // Odd offsets: nothing may rely on their alignment, but for the forward kernel that reads weights four at a time.
     let weight_offset = if inputs.is_multiple_of(4) { 8 } else { 5 };
@@ -55,7 +56,8 @@ fn shape(size: Size) -> DenseShape {
     }
 }
 
-fn tiled(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
+/// Invocations of a kernel with register tiles.
+pub fn tiled(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
     u64::from(rows.div_ceil(tile.0)) * u64::from(columns.div_ceil(tile.1))
 }
 

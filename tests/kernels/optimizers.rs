@@ -15,7 +15,8 @@ use secateur::train::{Hyper, InitShape, ParamsShape, State};
 /// (mask words per replica, replicas); a word is 8 vec4s.
 const SIZES: &[(u32, u32)] = &[(1, 1), (13, 3), (301, 2)];
 
-fn shape(words: u32) -> ParamsShape {
+/// All parameters of a replica.
+pub fn shape(words: u32) -> ParamsShape {
     ParamsShape {
         quads: 8 * words,
         mask_words: words,
@@ -33,7 +34,8 @@ fn masks(dice: &mut Dice, (words, replicas): (u32, u32)) -> Vec<u32> {
     masks
 }
 
-fn states(dice: &mut Dice, replicas: u32) -> Vec<State> {
+/// Where the replicas stand.
+pub fn states(dice: &mut Dice, replicas: u32) -> Vec<State> {
     let mut part = || f32::from(dice.below(1000) as u16) / 1000.0;
     (0..replicas)
         .map(|r| State {
@@ -49,7 +51,7 @@ fn states(dice: &mut Dice, replicas: u32) -> Vec<State> {
 }
 
 /// Hyper-parameters of a kind, a different set for each replica.
-fn hypers(replicas: u32, eps: f32) -> Vec<Hyper> {
+pub fn hypers(replicas: u32, eps: f32) -> Vec<Hyper> {
     (0..replicas)
         .map(|r| Hyper {
             lr: 1.0,
@@ -65,7 +67,7 @@ fn hypers(replicas: u32, eps: f32) -> Vec<Hyper> {
 }
 
 /// Tensors as training leaves them, but with rubbish, also NaN, where weights are pruned.
-fn tensors(dice: &mut Dice, u: &ParamsShape, masks: &[u32], replicas: u32) -> Tensors<f32> {
+pub fn tensors(dice: &mut Dice, u: &ParamsShape, masks: &[u32], replicas: u32) -> Tensors<f32> {
     let count = 4 * u.quads as usize;
     let total = count * replicas as usize;
     let mut t = Tensors {

@@ -130,20 +130,36 @@ impl<'a> Case<'a> {
         plain: &[f32],
         run: impl Fn(&Case<'_>, u32, &Buffer),
     ) {
+        for rows in [16, 8] {
+            self.check_variant(kernel, &format!("{rows} rows"), plain, |case, buffer| {
+                run(case, rows, buffer);
+            });
+        }
+    }
+
+    /// Likewise one variant, which `which` tells from others of its name.
+    pub fn check_variant(
+        &self,
+        kernel: &'static str,
+        which: &str,
+        plain: &[f32],
+        run: impl Fn(&Case<'_>, &Buffer),
+    ) {
         if self.gpu.adapter().subgroup != Some(8) {
             println!("{kernel} is not run: it needs subgroups of 8");
             return;
         }
         let case = Case { kernel, ..*self };
-        for rows in [16, 8] {
-            let buffer = case.with(&output(plain.len() - GUARD));
-            run(&case, rows, &buffer);
-            if let Some(text) = differs_bits(&case.floats(&buffer, plain.len()), plain) {
-                case.fail(&format!(
-                    "{rows} rows: not the bits of {}: {text}",
-                    self.kernel
-                ));
-            }
+        let buffer = case.with(&output(plain.len() - GUARD));
+        run(&case, &buffer);
+        let got = case.floats(&buffer, plain.len());
+        case.check_same(&format!("{} ({which})", self.kernel), &got, plain);
+    }
+
+    /// Checks that `got` has the bits that `kernel` computed, on every adapter (design contract 3).
+    pub fn check_same(&self, kernel: &str, got: &[f32], computed: &[f32]) {
+        if let Some(text) = differs_bits(got, computed) {
+            self.fail(&format!("not the bits of {kernel}: {text}"));
         }
     }
 
@@ -191,6 +207,11 @@ impl<'a> Case<'a> {
 /// Room for `count` results and the guard behind them.
 pub fn output(count: usize) -> Vec<f32> {
     vec![UNTOUCHED; count + GUARD]
+}
+
+/// Likewise for words, which hold 0xffffffff before a kernel runs.
+pub fn word_output(count: usize) -> Vec<u32> {
+    vec![u32::MAX; count + GUARD]
 }
 
 /// The constants of a register tile.

@@ -33,6 +33,15 @@ impl Dice {
     pub fn words(&mut self, count: usize) -> Vec<u32> {
         (0..count).map(|_| self.word()).collect()
     }
+    /// Mask words for `count` weights, a multiple of 32: weight k is kept with probability `density(k)`, which may be 0 or 1.
+    pub fn mask(&mut self, count: usize, density: impl Fn(usize) -> f64) -> Vec<u32> {
+        let mut words = vec![0; count / 32];
+        for k in 0..count {
+            let on = f64::from(self.word()) < density(k) * 4_294_967_296.0;
+            words[k / 32] |= u32::from(on) << (k % 32);
+        }
+        words
+    }
     /// (seed, fresh, train, select) per replica; the last three are small counts.
     pub fn keys(&mut self, replicas: u32) -> Vec<[u32; 4]> {
         let mut key = |_| [self.word(), self.below(5), self.below(5), self.below(5)];

@@ -24,3 +24,4 @@ pub mod probe;
 pub mod random;
 pub mod reduce;
 pub mod select;
+pub mod sparse;
