@@ -56,13 +56,20 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     let kx0 = first_tap(px, u.out_width, u.stride);
     let ky1 = min(u.kernel, py + 1u);
     let kx1 = min(u.kernel, px + 1u);
-    for (var o = 0u; o < u.out_channels; o++) {
-        for (var ky = ky0; ky < ky1; ky += u.stride) {
-            let line = ((group.z * u.out_channels + o) * u.out_height + (py - ky) / u.stride) * u.out_width;
-            for (var kx = kx0; kx < kx1; kx += u.stride) {
-                let tap = o * u.in_channels * area + ky * u.kernel + kx;
-                let place = (line + (px - kx) / u.stride) * u.columns;
-                let ys = dy[place + at];
+    // The output of the first tap; each next tap belongs to the output before. Stepped, since divisions and fields of u cost as
+    // much as loads.
+    let qy0 = (py - ky0) / u.stride;
+    let qx0 = (px - kx0) / u.stride;
+    let channels = u.out_channels;
+    let stride = u.stride;
+    let columns = u.columns;
+    for (var o = 0u; o < channels; o++) {
+        var line = ((group.z * channels + o) * u.out_height + qy0) * u.out_width + qx0;
+        for (var ky = ky0; ky < ky1; ky += stride) {
+            var tap = o * u.in_channels * area + ky * u.kernel + kx0;
+            var place = line * columns + at;
+            for (var kx = kx0; kx < kx1; kx += stride) {
+                let ys = dy[place];
                 let wa = params[a + tap];
                 let wb = params[b + tap];
                 s0 = fma(vec4<f32>(subgroupBroadcast(wa, 0u)), ys, s0);
@@ -83,7 +90,10 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
                     s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
                     s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
                 }
+                tap += stride;
+                place -= columns;
             }
+            line -= u.out_width;
         }
     }
     if column >= u.columns { return; }

@@ -38,22 +38,31 @@ fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(n
     // p in padded coordinates. A tap beyond it wraps round to a place past the last output.
     let py = pixel / u.in_width + u.padding;
     let px = pixel % u.in_width + u.padding;
+    // Out of the loop, since fields of u are loads too.
+    let list = group.z * u.kept_stride;
+    let planes = group.z * u.out_channels;
+    let weights = u.in_channels * area;
+    let kernel = u.kernel;
+    let stride = u.stride;
+    let height = u.out_height;
+    let width = u.out_width;
+    let columns = u.columns;
     for (var k = begin; k < end; k++) {
-        let entry = entries[group.z * u.kept_stride + k];
+        let entry = entries[list + k];
         let o = entry >> 10u;
         let ky = (entry >> 5u) & 31u;
         let kx = entry & 31u;
         var qy = py - ky;
         var qx = px - kx;
         var hit = ky <= py && kx <= px;
-        if u.stride > 1u {
-            hit = hit && qy % u.stride == 0u && qx % u.stride == 0u;
-            qy = qy / u.stride;
-            qx = qx / u.stride;
+        if stride > 1u {
+            hit = hit && qy % stride == 0u && qx % stride == 0u;
+            qy = qy / stride;
+            qx = qx / stride;
         }
-        if hit && qy < u.out_height && qx < u.out_width {
-            let weight = vec4<f32>(params[base + o * u.in_channels * area + ky * u.kernel + kx]);
-            let line = (((group.z * u.out_channels + o) * u.out_height + qy) * u.out_width + qx) * u.columns;
+        if hit && qy < height && qx < width {
+            let weight = vec4<f32>(params[base + o * weights + ky * kernel + kx]);
+            let line = (((planes + o) * height + qy) * width + qx) * columns;
             for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[line + at[c]], sum[c]); }
         }
     }

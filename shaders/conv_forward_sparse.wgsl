@@ -42,14 +42,22 @@ fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     // Window corner in padded coordinates; unsigned wrap-around puts taps before the image past its end.
     let top = (pixel / u.out_width) * u.stride;
     let left = (pixel % u.out_width) * u.stride;
+    // Out of the loop, since fields of u are loads too.
+    let list = group.z * u.kept_stride;
+    let planes = group.z * u.in_channels;
+    let height = u.in_height;
+    let width = u.in_width;
+    let columns = u.columns;
+    let corner_y = top - u.padding;
+    let corner_x = left - u.padding;
     for (var k = begin; k < end; k++) {
-        let place = kept[group.z * u.kept_stride + k];
+        let place = kept[list + k];
         let tap = taps[place - first];
-        let iy = top + ((tap >> 5u) & 31u) - u.padding;
-        let ix = left + (tap & 31u) - u.padding;
-        if iy < u.in_height && ix < u.in_width {
+        let iy = corner_y + ((tap >> 5u) & 31u);
+        let ix = corner_x + (tap & 31u);
+        if iy < height && ix < width {
             let weight = vec4<f32>(params[base + place]);
-            let line = (((group.z * u.in_channels + (tap >> 10u)) * u.in_height + iy) * u.in_width + ix) * u.columns;
+            let line = (((planes + (tap >> 10u)) * height + iy) * width + ix) * columns;
             for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[line + at[c]], sum[c]); }
         }
     }
