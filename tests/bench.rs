@@ -167,7 +167,7 @@ fn every_kernel_of_a_training_step_is_counted() {
         "relu_forward",
         "dropout_apply",
         "avg_pool_backward",
-        "max_pool_backward",
+        "max_pool_backward_apart",
         "gradient_clip",
         "adadelta_step",
     ] {

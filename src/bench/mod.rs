@@ -161,7 +161,7 @@ pub fn bench(
     let mut rows = Vec::new();
     for keys in [model.prunable() as u32, options.keys] {
         say(&format!("selecting among {keys} keys"));
-        rows.push(selection(gpu, keys, window / 4)?);
+        rows.push(selection(gpu, keys, window / 8)?);
     }
     let adapter = gpu.adapter();
     Ok(Report {

@@ -123,7 +123,7 @@ impl<'a> Shapes<'a> {
             values(layer.input.features()),
             values(layer.output.features()),
         );
-        // Pooling that does a ReLU's backward pass reads what came out of that ReLU.
+        // Average pooling that does a ReLU's backward pass reads what came out of that ReLU.
         let gate = if self.fused[i].backward { input } else { 0 };
         let parts = layer.output.height as u64;
         let biases = self.replicas * layer.output.channels as u64;
@@ -139,8 +139,9 @@ impl<'a> Shapes<'a> {
             "relu_forward" | "dropout_apply" => 2 * output,
             "relu_backward" => 3 * output,
             // Values and the places of the maxima.
-            "max_pool_forward" => input + 2 * output,
-            "max_pool_backward" => input + 2 * output + gate,
+            "max_pool_forward" | "max_pool_backward" | "max_pool_backward_apart" => {
+                input + 2 * output
+            }
             "avg_pool_forward" => input + output,
             "avg_pool_backward" => input + output + gate,
             _ => return None,
