@@ -88,7 +88,7 @@ pub fn breakdown_text(breakdown: &Breakdown) -> String {
         milliseconds(breakdown.step_seconds)
     );
     if with_ceilings {
-        out.push_str("A share above 100 % is data that came from a cache.\n");
+        out.push_str("A share above 100 % is data that came from a cache, or a ceiling that something else on this machine disturbed.\n");
     }
     out
 }
