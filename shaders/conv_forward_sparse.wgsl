@@ -1,7 +1,7 @@
 // Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b] over the kept weights,
 // zero outside the image; then ReLU where u.relu.
 // One invocation owns one output channel x COLS vec4s of samples of one output pixel q; lanes run along samples, then pixels.
-// Sum: starts at the bias, then c, ky, kx ascending, one fma each. conv_forward adds 0 * X in between, which changes no bit.
+// Sum: starts at the bias, then c, ky, kx ascending, one fma each. conv_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import conv
 #import kept

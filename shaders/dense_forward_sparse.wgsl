@@ -1,6 +1,6 @@
 // Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b] over the kept weights, then ReLU where u.relu.
 // One invocation owns one output x COLS vec4s of samples; lanes run along samples.
-// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit.
+// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import dense
 #import kept

@@ -2,7 +2,7 @@
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads one
 // kept weight and every lane reads it from there. Same sums in the same order as dense_forward_sparse, so the same bits.
 // One invocation owns one output x COLS vec4s of samples; 8 neighbouring lanes own the same output.
-// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit.
+// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import dense
 #import kept
