@@ -64,7 +64,6 @@ pub struct Fused {
 }
 
 /// Where a layer stands in a cohort's memory.
-#[derive(Clone)]
 pub struct Site<'a> {
     /// Number of the layer, which keys its random stream.
     pub layer: u32,

@@ -93,7 +93,8 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind) and in the
-    /// norm to clip to. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift) per channel, see [`super::scales`].
+    /// norm to clip to. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
+    /// per channel, see [`super::scales`].
     ///
     /// # Errors
     /// The split leaves no training samples, or the device has no room.
