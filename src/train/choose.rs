@@ -134,6 +134,9 @@ impl Choice<'_> {
                 best = (candidate, seconds);
             }
         }
+        if pass == Pass::BackwardWeight {
+            self.clear_gradients(i)?;
+        }
         self.gpu.tuning().learn(what, best.0.to_string());
         Ok(best.0)
     }
@@ -166,8 +169,21 @@ impl Choice<'_> {
         )
     }
 
-    /// Seconds of one pass of a layer. Nothing has trained yet: activations' gradients are all 0, and so is what this leaves
-    /// in the gradients of weights.
+    /// Zeroes what measuring left in the gradients of a layer. Activations' gradients are all 0 then, but 0 times the infinite
+    /// activation of weights that diverged is NaN, and the audit allows none at a pruned place.
+    fn clear_gradients(&self, i: usize) -> Result<(), GpuError> {
+        let model = &self.replicas.model;
+        for tensor in &model.tensors[model.layers[i].tensors.clone()] {
+            let zeros = vec![0.0f32; tensor.count];
+            for replica in 0..self.replicas.count as usize {
+                let first = (replica * model.floats + tensor.offset) as u64;
+                self.gpu.write(&self.replicas.grads, first * 4, &zeros)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Seconds of one pass of a layer. Nothing has trained yet.
     fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
         let site = self
             .workspace
