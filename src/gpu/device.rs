@@ -2,8 +2,9 @@
 
 use super::adapter::{self, AdapterDescription};
 use super::kernel::KernelCache;
+use super::pipelines::Pipelines;
 use super::program::Program;
-use super::tuning::{TuneMode, Tuning};
+use super::tuning::{TuneMode, Tuning, cache_folder};
 use super::{GpuError, Kernel};
 use bytemuck::Pod;
 use std::collections::VecDeque;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 pub struct GpuOptions {
     /// Index or part of the name of the adapter; `None` takes the best.
     pub adapter: Option<String>,
-    /// Whether kernel variants are measured and the winners remembered.
+    /// Whether kernel variants are measured and the winners remembered; if off, the user's cache folder is not touched.
     pub tune: TuneMode,
     /// Pretend that bindings may be no larger than this many bytes (for tests of splitting).
     pub max_binding: Option<u64>,
@@ -81,6 +82,8 @@ pub struct Gpu {
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
     pub(super) shapes_in_storage: bool,
     pub(super) kernels: KernelCache,
+    // After `kernels`: fields are dropped in order, and the cache is saved when all compiling is over.
+    pub(super) pipelines: Pipelines,
     tuning: Tuning,
 }
 
@@ -109,14 +112,19 @@ impl Gpu {
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("secateur"),
             required_limits: limits,
-            required_features: adapter.features() & wgpu::Features::SUBGROUP,
+            required_features: adapter.features()
+                & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
             ..Default::default()
         }))
         .map_err(|e| GpuError::NoDevice {
             adapter: description.name.clone(),
             reason: e.to_string(),
         })?;
-        Ok(Self::assemble(device, queue, description, options))
+        let folder = (options.tune != TuneMode::Off)
+            .then(cache_folder)
+            .flatten();
+        let pipelines = Pipelines::new(&device, &adapter.get_info(), folder);
+        Ok(Self::assemble(device, queue, description, options, pipelines))
     }
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
@@ -131,7 +139,8 @@ impl Gpu {
             max_binding: device.limits().max_storage_buffer_binding_size,
             subgroup: None,
         };
-        Self::assemble(device, queue, description, &GpuOptions::default())
+        let options = GpuOptions::default();
+        Self::assemble(device, queue, description, &options, Pipelines::default())
     }
 
     fn assemble(
@@ -139,6 +148,7 @@ impl Gpu {
         queue: wgpu::Queue,
         description: AdapterDescription,
         options: &GpuOptions,
+        pipelines: Pipelines,
     ) -> Self {
         let tuning = Tuning::new(options.tune, &description);
         let faults = Arc::new(Faults::default());
@@ -167,6 +177,7 @@ impl Gpu {
             allocated: Arc::default(),
             faults,
             kernels: KernelCache::default(),
+            pipelines,
             tuning,
         }
     }
@@ -191,10 +202,11 @@ impl Gpu {
         self.allocated.load(Ordering::Relaxed)
     }
 
-    /// The kernel of this name, compiled with these constants replaced (compiled once, then kept).
+    /// The kernel of this name, compiled with these constants replaced (compiled once, then kept). A driver that rejects it is
+    /// heard of when it first runs.
     ///
     /// # Errors
-    /// The driver rejected the shader; the error names it.
+    /// No such kernel or constant, or text that is no WGSL; names the kernel.
     pub fn kernel(
         &self,
         name: &'static str,
@@ -364,7 +376,7 @@ impl Gpu {
         while done < sent || (going && sent < times) {
             while going && sent < times && pending.len() < IN_FLIGHT {
                 let count = per_submission.min(times - sent);
-                pending.push_back((self.submit(program, count), count));
+                pending.push_back((self.submit(program, count)?, count));
                 sent += count;
             }
             let Some((ticket, count)) = pending.pop_front() else {
@@ -392,7 +404,7 @@ impl Gpu {
         self.run_repeated(program, 1, &mut |_| true).map(|_| ())
     }
 
-    fn submit(&self, program: &Program, count: u64) -> Ticket {
+    fn submit(&self, program: &Program, count: u64) -> Result<Ticket, GpuError> {
         let mut encoder = self
             .device
             .create_command_encoder(&wgpu::CommandEncoderDescriptor {
@@ -404,11 +416,11 @@ impl Gpu {
                 timestamp_writes: None,
             });
             for _ in 0..count {
-                program.record(&mut pass);
+                program.record(&mut pass)?;
             }
         }
         self.queue.submit([encoder.finish()]);
-        self.ticket()
+        Ok(self.ticket())
     }
 
     /// Turns true when everything submitted so far is done.

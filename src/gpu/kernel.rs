@@ -6,7 +6,8 @@
 use super::kernels::{Access, shared_sources, source_of};
 use super::{Gpu, GpuError};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 
 /// One row of the kernel table.
 #[derive(Clone, Copy, Debug)]
@@ -19,15 +20,46 @@ pub struct KernelSource {
     pub bindings: &'static [Access],
 }
 
-/// A compiled kernel.
+/// A kernel, compiled or being compiled.
+///
+/// A thread of its own compiles it, so that recording a program of twenty kernels compiles them side by side; the first
+/// submission waits for them.
 pub struct Kernel {
     /// Its name.
     pub name: &'static str,
-    pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) bindings: &'static [Access],
     /// Invocations per workgroup, x * y * z.
     pub workgroup: u32,
+    compiling: Mutex<Option<JoinHandle<Compiled>>>,
+    compiled: OnceLock<Compiled>,
+}
+
+type Compiled = Result<wgpu::ComputePipeline, GpuError>;
+
+impl Kernel {
+    /// The pipeline, once it is compiled.
+    ///
+    /// # Errors
+    /// The driver rejected the shader; the error names it.
+    pub(super) fn pipeline(&self) -> Result<&wgpu::ComputePipeline, GpuError> {
+        let compiled = self.compiled.get_or_init(|| {
+            let thread = self.compiling.lock().ok().and_then(|mut slot| slot.take());
+            match thread.map(JoinHandle::join) {
+                Some(Ok(compiled)) => compiled,
+                _ => Err(rejected(self.name, "the driver's compiler broke down")),
+            }
+        });
+        compiled.as_ref().map_err(GpuError::clone)
+    }
+}
+
+impl Drop for Kernel {
+    /// A driver still compiling while the program ends can crash it.
+    fn drop(&mut self) {
+        let thread = self.compiling.get_mut().ok().and_then(Option::take);
+        let _ = thread.map(JoinHandle::join);
+    }
 }
 
 type Key = (&'static str, Vec<(&'static str, u32)>);
@@ -121,17 +153,6 @@ fn compile(
         .ok_or_else(|| rejected(name, "its entry point must have the file's name"))?;
     let workgroup = entry.workgroup_size.iter().product();
 
-    gpu.note(&format!("kernel {name}"));
-    let scope = gpu.device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let mut checks = wgpu::ShaderRuntimeChecks::checked();
-    checks.force_loop_bounding = false;
-    let descriptor = wgpu::ShaderModuleDescriptor {
-        label: Some(name),
-        source: wgpu::ShaderSource::Wgsl(text.into()),
-    };
-    // SAFETY: only loop bounding is off, and it requires that no shader loops for ever. Every loop in shaders/ counts
-    // towards a bound that stands in its own line. Bounds checks stay on. Bounding costs 40 % on register tiles.
-    let module = unsafe { gpu.device.create_shader_module_trusted(descriptor, checks) };
     let entries: Vec<_> = source
         .bindings
         .iter()
@@ -159,35 +180,58 @@ fn compile(
             label: Some(name),
             entries: &entries,
         });
-    let pipeline_layout = gpu
-        .device
-        .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-    let pipeline = gpu
-        .device
-        .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some(name),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[],
-                // Our kernels write workgroup memory before they read it.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: None,
-        });
-    if let Some(error) = pollster::block_on(scope.pop()) {
-        return Err(rejected(name, error.to_string()));
-    }
+    let device = gpu.device.clone();
+    let cache = gpu.pipelines.cache();
+    let thread_layout = layout.clone();
+    let compiling =
+        std::thread::spawn(move || pipeline(&device, name, text, &thread_layout, cache.as_ref()));
     Ok(Kernel {
         name,
-        pipeline,
         layout,
         bindings: source.bindings,
         workgroup,
+        compiling: Mutex::new(Some(compiling)),
+        compiled: OnceLock::new(),
     })
+}
+
+fn pipeline(
+    device: &wgpu::Device,
+    name: &'static str,
+    text: String,
+    layout: &wgpu::BindGroupLayout,
+    cache: Option<&wgpu::PipelineCache>,
+) -> Compiled {
+    // Error scopes belong to their thread.
+    let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+    let mut checks = wgpu::ShaderRuntimeChecks::checked();
+    checks.force_loop_bounding = false;
+    let descriptor = wgpu::ShaderModuleDescriptor {
+        label: Some(name),
+        source: wgpu::ShaderSource::Wgsl(text.into()),
+    };
+    // SAFETY: only loop bounding is off, and it requires that no shader loops for ever. Every loop in shaders/ counts
+    // towards a bound that stands in its own line. Bounds checks stay on. Bounding costs 40 % on register tiles.
+    let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label: Some(name),
+        bind_group_layouts: &[Some(layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some(name),
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(name),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &[],
+            // Our kernels write workgroup memory before they read it.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache,
+    });
+    match pollster::block_on(scope.pop()) {
+        Some(error) => Err(rejected(name, error.to_string())),
+        None => Ok(pipeline),
+    }
 }

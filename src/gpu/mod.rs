@@ -7,6 +7,7 @@ mod device;
 mod error;
 mod kernel;
 mod kernels;
+mod pipelines;
 mod program;
 mod tuning;
 

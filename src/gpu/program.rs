@@ -176,12 +176,13 @@ impl Program {
         }
     }
 
-    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
+    pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<(), GpuError> {
         for dispatch in &self.dispatches {
             let [x, y, z] = dispatch.groups;
-            pass.set_pipeline(&dispatch.kernel.pipeline);
+            pass.set_pipeline(dispatch.kernel.pipeline()?);
             pass.set_bind_group(0, &dispatch.bind_group, &[]);
             pass.dispatch_workgroups(x, y, z);
         }
+        Ok(())
     }
 }

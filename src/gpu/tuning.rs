@@ -34,9 +34,14 @@ struct Choices {
     unsaved: bool,
 }
 
+/// Where this user's caches are, if there is such a place.
+pub(super) fn cache_folder() -> Option<PathBuf> {
+    Some(directories::BaseDirs::new()?.cache_dir().join("secateur"))
+}
+
 /// Where the choices of `adapter` are kept, if there is a cache folder for this user.
 pub fn tuning_file(adapter: &AdapterDescription) -> Option<PathBuf> {
-    let folder = directories::BaseDirs::new()?.cache_dir().join("secateur");
+    let folder = cache_folder()?;
     let name: String = [
         adapter.name.as_str(),
         &adapter.backend,
@@ -117,16 +122,16 @@ impl Tuning {
             }
         }
         // A cache that cannot be written costs a measurement next time, no more.
-        let _ = write(file, &all);
+        let _ = serde_json::to_vec_pretty(&all).map(|bytes| write_cache(file, &bytes));
     }
 }
 
-fn write(file: &Path, choices: &BTreeMap<String, String>) -> std::io::Result<()> {
+/// Writes a cache file whole or not at all.
+pub(super) fn write_cache(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut temporary, choices)?;
-    temporary.flush()?;
+    temporary.write_all(bytes)?;
     temporary.persist(file).map_err(|e| e.error)?;
     Ok(())
 }
