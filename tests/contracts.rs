@@ -847,15 +847,18 @@ fn tiles_change_no_bit() {
     for model in [flat_model(), conv_model()] {
         let members = cohort(gpu, &model, false);
         let want = train(gpu, &world, &model, &members, usual(gpu));
+        let tile = |r, c| Variant::Tile(r, c);
         for (data, weight) in [
-            ((1, 1), (1, 1)),
-            ((4, 1), (2, 3)),
-            ((8, 2), (4, 4)),
-            ((3, 5), (7, 2)),
+            (tile(1, 1), tile(1, 1)),
+            (tile(4, 1), tile(2, 3)),
+            (tile(8, 2), tile(4, 4)),
+            (tile(3, 5), tile(7, 2)),
+            (Variant::Workgroup(4, 1), Variant::Workgroup(2, 2)),
+            (Variant::Workgroup(8, 2), Variant::Workgroup(8, 8)),
         ] {
             let execution = Execution {
-                data: Variant::Tile(data.0, data.1),
-                weight: Variant::Tile(weight.0, weight.1),
+                data,
+                weight,
                 ..Execution::default()
             };
             let got = train(gpu, &world, &model, &members, execution);

@@ -83,7 +83,8 @@ fn every_kernel_has_a_twin_and_a_test() {
     for kernel in secateur::gpu::KERNELS {
         let name = kernel.name;
         // A variant computes the same sums in the same order, so it has the same twin.
-        let twin = name.strip_suffix("_broadcast").unwrap_or(name);
+        let base = name.strip_suffix("_broadcast");
+        let twin = base.or(name.strip_suffix("_workgroup")).unwrap_or(name);
         let twins = [format!("pub fn {twin}("), format!("pub fn {twin}<")];
         let has_twin = TWINS
             .iter()

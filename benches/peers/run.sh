@@ -9,7 +9,7 @@
 #   -s          the processor for both, whatever else is there: Vulkan's software adapter (lavapipe) for Secateur and
 #               burn, PyTorch's CPU device; without it PyTorch needs an NVIDIA GPU
 #   -r ROUNDS   runs of each engine, taken in turn (3)
-#   -m MODEL    lenet-300-100 or lenet-5 (lenet-300-100)
+#   -m MODEL    lenet-300-100, lenet-5, or with -p torch also mnist-cnn (lenet-300-100)
 #   -b BATCH    samples in a step (128)
 #   -d DENSITY  share of the weights that pruning keeps; give it again for another (1; with -p torch: 1 and 0.025)
 #   -n REPLICAS networks that Secateur trains together, counted together; so does PyTorch unless its variant is eager,
@@ -22,7 +22,7 @@
 # programs first: on the software adapter the processor is the adapter.
 #
 # Needs bash, awk, sed, sort, mktemp and cargo. burn's build takes many minutes the first time, and its warm-up a few in
-# every run. PyTorch is taken from benches/peers/torch/.venv if that is there, or else from python3; PYTHON names another
+# every run. SECATEUR_TRAINING names a built benchmark to run in place of building one. PyTorch is taken from benches/peers/torch/.venv if that is there, or else from python3; PYTHON names another
 # interpreter.
 
 set -euo pipefail
@@ -129,8 +129,16 @@ elif [[ $software ]]; then
     peer_options+=(--software)
 fi
 
-echo "Building (release mode) ..." >&2
-(cd "$root" && cargo build --release --bench training --quiet)
+training=${SECATEUR_TRAINING:-}
+if [[ -z $training || $peer == burn ]]; then echo "Building (release mode) ..." >&2; fi
+if [[ -z $training ]]; then
+    training=$(
+        cd "$root" &&
+            cargo build --release --bench training --quiet --message-format=json-render-diagnostics |
+            sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1
+    )
+fi
+[[ -x $training ]] || fail "no program at ${training:-the place where cargo leaves benchmarks}"
 if [[ $peer == burn ]]; then
     # burn tunes its kernels in the warm-up. Left to itself it also stores what it found and trusts that in later runs, so
     # one run on a busy machine could slow down all that follow. Here it stores nothing, and every run tunes for itself.
@@ -178,8 +186,7 @@ record() {
 
 # ours DENSITY
 ours() {
-    cd "$root" && cargo bench --quiet --bench training -- --json --model "$model" --batch "$batch" \
-        --replicas "$replicas" --seconds "$seconds" --density "$1"
+    "$training" --json --model "$model" --batch "$batch" --replicas "$replicas" --seconds "$seconds" --density "$1"
 }
 
 # theirs DENSITY, from the scratch folder, so that no configuration file lying about changes what is measured.

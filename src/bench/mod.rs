@@ -6,6 +6,7 @@
 mod ceilings;
 mod cohort;
 mod kernels;
+mod product;
 mod selection;
 mod steps;
 mod text;
@@ -14,6 +15,7 @@ mod work;
 
 pub use ceilings::{Ceilings, ProbeShape, ceilings};
 pub use kernels::{Breakdown, KernelRow, breakdown};
+pub use product::{ProductRow, product};
 pub use selection::{SelectionRow, selection};
 pub use steps::{CohortSteps, FASTER, StepRow, crossover};
 pub use text::{breakdown_text, report_text};
@@ -82,6 +84,8 @@ pub struct Options {
     pub copy_bytes: u64,
     /// Keys of the large selection.
     pub keys: u32,
+    /// Rows and columns of the matrix product, a multiple of 4.
+    pub product: u32,
 }
 
 /// The adapter, as every result records it.
@@ -135,6 +139,8 @@ pub struct Report {
     pub breakdowns: Vec<Breakdown>,
     /// Whole steps, by size of the cohort.
     pub steps: Vec<CohortSteps>,
+    /// A large matrix product, by variant.
+    pub product: Vec<ProductRow>,
     /// The exact top-k.
     pub selection: Vec<SelectionRow>,
 }
@@ -153,6 +159,14 @@ pub fn bench(
     let window = Duration::from_secs_f64(options.seconds);
     say("measuring the ceilings");
     let ceilings = ceilings(gpu, options.copy_bytes, window)?;
+    say("measuring the matrix product");
+    let product = product(
+        gpu,
+        &ceilings,
+        &options.execution,
+        options.product,
+        window / 8,
+    )?;
     let before = gpu.allocated();
     let bench = Bench::new(gpu, model, data, options)?;
     let dataset_bytes = gpu.allocated() - before;
@@ -161,7 +175,7 @@ pub fn bench(
     let mut rows = Vec::new();
     for keys in [model.prunable() as u32, options.keys] {
         say(&format!("selecting among {keys} keys"));
-        rows.push(selection(gpu, keys, window / 8)?);
+        rows.push(selection(gpu, &ceilings, keys, window / 8)?);
     }
     let adapter = gpu.adapter();
     Ok(Report {
@@ -186,6 +200,7 @@ pub fn bench(
         ceilings,
         breakdowns,
         steps,
+        product,
         selection: rows,
     })
 }

@@ -1,5 +1,6 @@
 //! Throughput of the exact top-k.
 
+use super::Ceilings;
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::prune::{Part, Segment, select};
 use serde::Serialize;
@@ -16,8 +17,14 @@ pub struct SelectionRow {
     pub seconds: f64,
     /// Keys by seconds.
     pub keys_per_second: f64,
+    /// 10^9 bytes of keys read per second by all passes together.
+    pub gb_per_second: f64,
+    /// Of the bytes that a copy moves.
+    pub share_of_ceiling: f64,
 }
 
+/// Times that a selection reads every key: eight digits of threshold and tie, then the mask.
+const PASSES: f64 = 9.0;
 /// Selections in one submission, at most.
 const MOST: usize = 256;
 
@@ -25,7 +32,12 @@ const MOST: usize = 256;
 ///
 /// # Errors
 /// The device failed or has no room.
-pub fn selection(gpu: &Gpu, keys: u32, window: Duration) -> Result<SelectionRow, GpuError> {
+pub fn selection(
+    gpu: &Gpu,
+    ceilings: &Ceilings,
+    keys: u32,
+    window: Duration,
+) -> Result<SelectionRow, GpuError> {
     let keep = keys / 2;
     // Fibonacci hashing spreads keys over all 32 bits; 0 would say that a key cannot be selected.
     let scores: Vec<u32> = (0..keys).map(|k| k.wrapping_mul(0x9e37_79b9) | 1).collect();
@@ -68,10 +80,13 @@ pub fn selection(gpu: &Gpu, keys: u32, window: Duration) -> Result<SelectionRow,
         fastest = run(times)?.min(fastest);
     }
     let seconds = fastest.as_secs_f64() / times as f64;
+    let gb_per_second = PASSES * 4.0 * f64::from(keys) / seconds / 1e9;
     Ok(SelectionRow {
         keys,
         keep,
         seconds,
         keys_per_second: f64::from(keys) / seconds,
+        gb_per_second,
+        share_of_ceiling: gb_per_second / ceilings.gb_per_second,
     })
 }

@@ -1,6 +1,6 @@
 //! The report for people.
 
-use super::{Breakdown, CohortSteps, KernelRow, Report, SelectionRow};
+use super::{Breakdown, CohortSteps, KernelRow, ProductRow, Report, SelectionRow};
 use crate::report::text_table::{Align, Column, draw};
 use std::fmt::Write;
 
@@ -40,6 +40,7 @@ pub fn report_text(report: &Report) -> String {
         let memory = memory_text(&report.steps, report.dataset_bytes);
         let _ = write!(out, "\n{memory}");
     }
+    let _ = write!(out, "\n{}", product_text(&report.product));
     let _ = write!(out, "\n{}", selection_text(&report.selection));
     out
 }
@@ -161,6 +162,24 @@ fn memory_text(cohorts: &[CohortSteps], dataset: u64) -> String {
     )
 }
 
+fn product_text(rows: &[ProductRow]) -> String {
+    let columns = [
+        column("variant", Align::Left, rows, |row| row.variant.clone()),
+        column("ms", Align::Right, rows, |row| milliseconds(row.seconds)),
+        column("GFLOP/s", Align::Right, rows, |row| {
+            three(row.gflop_per_second)
+        }),
+        column("of ceiling\n%", Align::Right, rows, |row| {
+            format!("{:.0}", 100.0 * row.share_of_ceiling)
+        }),
+    ];
+    let size = rows.first().map_or(0, |row| row.size);
+    format!(
+        "Product of two {size} x {size} matrices\n\n{}",
+        draw(&columns, WIDTH)
+    )
+}
+
 fn selection_text(rows: &[SelectionRow]) -> String {
     let columns = [
         column("keys", Align::Right, rows, |row| row.keys.to_string()),
@@ -168,6 +187,10 @@ fn selection_text(rows: &[SelectionRow]) -> String {
         column("ms", Align::Right, rows, |row| milliseconds(row.seconds)),
         column("million\nkeys/s", Align::Right, rows, |row| {
             three(row.keys_per_second / 1e6)
+        }),
+        column("GB/s", Align::Right, rows, |row| three(row.gb_per_second)),
+        column("of ceiling\n%", Align::Right, rows, |row| {
+            format!("{:.0}", 100.0 * row.share_of_ceiling)
         }),
     ];
     format!("Exact top-k, mask written\n\n{}", draw(&columns, WIDTH))

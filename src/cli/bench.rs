@@ -61,6 +61,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 impl Bench {
     fn options(&self, gpu: &Gpu) -> Options {
         let quick = self.quick;
+        let software = gpu.adapter().kind == "software";
         let or =
             |given: &[f64], usual: &[f64]| if given.is_empty() { usual } else { given }.to_vec();
         let mut densities = if quick {
@@ -85,8 +86,23 @@ impl Bench {
             seconds: self.seconds.unwrap_or(if quick { 0.1 } else { 1.0 }),
             memory: self.memory.map_or(DEFAULT_MEMORY, mib),
             execution: self.execution.on(gpu),
-            copy_bytes: mib(if quick { 16 } else { 128 }),
-            keys: if quick { 1 << 16 } else { 1 << 22 },
+            copy_bytes: mib(match (quick, software) {
+                (true, _) => 16,
+                (false, true) => 128,
+                // Caches of large GPUs hold tens of MiB.
+                (false, false) => 1024,
+            }),
+            // On hardware, the weights of a ResNet-50, and a product larger than any cache.
+            keys: match (quick, software) {
+                (true, _) => 1 << 16,
+                (false, true) => 1 << 22,
+                (false, false) => 25_600_000,
+            },
+            product: match (quick, software) {
+                (true, _) => 128,
+                (false, true) => 512,
+                (false, false) => 4096,
+            },
         }
     }
 }

@@ -120,11 +120,15 @@ impl Gpu {
             adapter: description.name.clone(),
             reason: e.to_string(),
         })?;
-        let folder = (options.tune != TuneMode::Off)
-            .then(cache_folder)
-            .flatten();
+        let folder = (options.tune != TuneMode::Off).then(cache_folder).flatten();
         let pipelines = Pipelines::new(&device, &adapter.get_info(), folder);
-        Ok(Self::assemble(device, queue, description, options, pipelines))
+        Ok(Self::assemble(
+            device,
+            queue,
+            description,
+            options,
+            pipelines,
+        ))
     }
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.

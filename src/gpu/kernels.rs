@@ -30,14 +30,19 @@ kernels! {
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];
+    dense_forward_workgroup: [Uniform, Read, Read, ReadWrite];
     dense_backward_data: [Uniform, Read, Read, Read, ReadWrite];
     dense_backward_data_broadcast: [Uniform, Read, Read, Read, ReadWrite];
+    dense_backward_data_workgroup: [Uniform, Read, Read, Read, ReadWrite];
     dense_backward_weight: [Uniform, Read, Read, ReadWrite];
     dense_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
+    dense_backward_weight_workgroup: [Uniform, Read, Read, ReadWrite];
     conv_forward: [Uniform, Read, Read, ReadWrite];
     conv_forward_broadcast: [Uniform, Read, Read, ReadWrite];
+    conv_forward_workgroup: [Uniform, Read, Read, ReadWrite];
     conv_backward_data: [Uniform, Read, Read, Read, ReadWrite];
     conv_backward_data_broadcast: [Uniform, Read, Read, Read, ReadWrite];
+    conv_backward_data_workgroup: [Uniform, Read, Read, Read, ReadWrite];
     conv_backward_weight: [Uniform, Read, Read, ReadWrite];
     conv_backward_weight_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_forward_sparse: [Uniform, Read, Read, Read, Read, Read, ReadWrite];
@@ -97,7 +102,7 @@ macro_rules! shared {
 
 shared![
     "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
-    "random", "relu", "samples", "score", "select", "span", "state", "step"
+    "random", "relu", "samples", "score", "select", "span", "state", "step", "tiles"
 ];
 
 /// The kernel called `name`.

@@ -2,7 +2,7 @@
 
 use super::reduce::{record_bias, record_partial_sum};
 use super::sparse::record_kept_partial_sum;
-use super::variants::{data_kernel, sparse_kernel, weight_kernel};
+use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
 use super::{NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
@@ -196,7 +196,11 @@ impl Operator for Conv2d {
             let buffers = [site.params, site.x, kept.taps, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let names = ["conv_forward", "conv_forward_broadcast"];
+        let names = Names {
+            plain: "conv_forward",
+            broadcast: "conv_forward_broadcast",
+            workgroup: Some("conv_forward_workgroup"),
+        };
         let (kernel, count) = data_kernel(gpu, site.variants.forward, names, grid, true)?;
         let buffers = [site.params, site.x, site.y];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
@@ -237,7 +241,11 @@ impl Conv2d {
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
             return record_kept_partial_sum(gpu, program, site, &kept, weights, parts);
         }
-        let names = ["conv_backward_weight", "conv_backward_weight_broadcast"];
+        let names = Names {
+            plain: "conv_backward_weight",
+            broadcast: "conv_backward_weight_broadcast",
+            workgroup: None,
+        };
         let grid = [parts, shape.out_channels, taps];
         let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
         let buffers = [site.x, site.dy, site.shared];
@@ -269,7 +277,11 @@ impl Conv2d {
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let names = ["conv_backward_data", "conv_backward_data_broadcast"];
+        let names = Names {
+            plain: "conv_backward_data",
+            broadcast: "conv_backward_data_broadcast",
+            workgroup: Some("conv_backward_data_workgroup"),
+        };
         let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
         let buffers = [site.params, site.dy, site.x, dx];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)

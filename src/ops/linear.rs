@@ -1,7 +1,7 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
 use super::reduce::record_bias;
-use super::variants::{data_kernel, sparse_kernel, weight_kernel};
+use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
 use super::{NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
@@ -50,6 +50,30 @@ impl Linear {
             kept_stride: 0,
         }
     }
+}
+
+/// Records the dense forward pass: `[flat parameters, X, Y]` of `replicas`, see [`DenseShape`].
+///
+/// # Errors
+/// The device refused a kernel or a buffer.
+pub fn record_product(
+    gpu: &Gpu,
+    program: &mut Program,
+    variant: Variant,
+    shape: &DenseShape,
+    buffers: [&Buffer; 3],
+    replicas: u32,
+) -> Result<(), GpuError> {
+    let names = Names {
+        plain: "dense_forward",
+        broadcast: "dense_forward_broadcast",
+        workgroup: Some("dense_forward_workgroup"),
+    };
+    // The broadcast variant reads weights four at a time.
+    let suits = shape.inputs.is_multiple_of(4);
+    let grid = [shape.outputs, 1, shape.columns];
+    let (kernel, count) = data_kernel(gpu, variant, names, grid, suits)?;
+    program.push(gpu, kernel, shape, &buffers, count, replicas)
 }
 
 impl Operator for Linear {
@@ -124,12 +148,15 @@ impl Operator for Linear {
             let buffers = [site.params, site.x, masks, ranks, list, site.y];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let names = ["dense_forward", "dense_forward_broadcast"];
-        // The broadcast variant reads weights four at a time.
-        let suits = shape.inputs.is_multiple_of(4);
-        let (kernel, count) = data_kernel(gpu, site.variants.forward, names, grid, suits)?;
         let buffers = [site.params, site.x, site.y];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        record_product(
+            gpu,
+            program,
+            site.variants.forward,
+            &shape,
+            buffers,
+            site.replicas,
+        )
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
@@ -169,7 +196,11 @@ impl Linear {
             let buffers = [site.x, site.dy, masks, ranks, list, site.grads];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let names = ["dense_backward_weight", "dense_backward_weight_broadcast"];
+        let names = Names {
+            plain: "dense_backward_weight",
+            broadcast: "dense_backward_weight_broadcast",
+            workgroup: Some("dense_backward_weight_workgroup"),
+        };
         let grid = [1, shape.outputs, shape.inputs];
         let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
         let buffers = [site.x, site.dy, site.grads];
@@ -200,7 +231,11 @@ impl Linear {
             let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
         }
-        let names = ["dense_backward_data", "dense_backward_data_broadcast"];
+        let names = Names {
+            plain: "dense_backward_data",
+            broadcast: "dense_backward_data_broadcast",
+            workgroup: Some("dense_backward_data_workgroup"),
+        };
         let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
         let buffers = [site.params, site.dy, site.x, dx];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)

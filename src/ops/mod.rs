@@ -15,13 +15,13 @@ mod variants;
 
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
-pub use linear::DenseShape;
+pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape, WeightGrid};
-pub use variants::{Execution, SparseRule, Variant, Variants};
+pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Layer, LayerAt, Shape};

@@ -14,6 +14,10 @@ pub enum Variant {
     /// The `*_broadcast` kernels, whose tiles are fixed; needs subgroups of 8. Where a shape does not suit them, the register
     /// tiles run.
     Broadcast,
+    /// The `*_workgroup` kernels: tiles through workgroup memory, ROWS x COLS per invocation as in [`Variant::Tile`] and 16 x 16
+    /// invocations in a workgroup; ROWS of forward and backward-data a multiple of 4. Weights of convolutions have none and
+    /// run in register tiles.
+    Workgroup(u32, u32),
     /// The kept weights alone, this many vec4s of samples per invocation: the more, the fewer times an entry and its weight are
     /// loaded; the fewer, the more invocations there are to hide a hardware GPU's latency. Backward-weight takes no tile.
     Sparse(u32),
@@ -32,7 +36,38 @@ pub struct Variants {
     pub backward_weight: Variant,
 }
 
+/// What hardware GPUs choose the dense variants of forward and backward-data from.
+pub const DATA_RIVALS: &[Variant] = &[
+    Variant::Tile(8, 2),
+    Variant::Tile(8, 1),
+    Variant::Tile(4, 2),
+    Variant::Tile(4, 1),
+    Variant::Workgroup(8, 2),
+    Variant::Workgroup(4, 2),
+    Variant::Workgroup(4, 1),
+];
+/// Likewise of backward-weight.
+pub const WEIGHT_RIVALS: &[Variant] = &[
+    Variant::Tile(4, 4),
+    Variant::Tile(2, 4),
+    Variant::Tile(4, 2),
+    Variant::Tile(2, 2),
+    Variant::Workgroup(8, 8),
+    Variant::Workgroup(4, 4),
+    Variant::Workgroup(2, 2),
+];
+
 impl Variant {
+    /// What to measure on an adapter of this kind where this variant is the usual one. On software adapters that one has always
+    /// won; hardware GPUs differ in how large a tile pays, and whether workgroup memory does.
+    pub fn rivals(self, kind: &str, hardware: &[Self]) -> Vec<Self> {
+        if kind == "software" {
+            vec![self]
+        } else {
+            hardware.to_vec()
+        }
+    }
+
     /// Whether it needs the lists of kept weights.
     pub fn is_sparse(self) -> bool {
         matches!(self, Self::Sparse(_) | Self::SparseBroadcast(_))
@@ -44,6 +79,7 @@ impl fmt::Display for Variant {
         match self {
             Self::Tile(rows, columns) => write!(f, "tile {rows}x{columns}"),
             Self::Broadcast => f.write_str("broadcast"),
+            Self::Workgroup(rows, columns) => write!(f, "workgroup {rows}x{columns}"),
             Self::Sparse(columns) => write!(f, "sparse {columns}"),
             Self::SparseBroadcast(columns) => write!(f, "sparse-broadcast {columns}"),
         }
@@ -59,12 +95,13 @@ impl FromStr for Variant {
         }
         let (kind, size) = text.split_once(' ').ok_or(())?;
         let number = |text: &str| text.parse::<u32>().ok().filter(|n| (1..=64).contains(n));
+        let pair = || {
+            let (rows, columns) = size.split_once('x')?;
+            number(rows).zip(number(columns))
+        };
         match kind {
-            "tile" => {
-                let (rows, columns) = size.split_once('x').ok_or(())?;
-                let tile = number(rows).zip(number(columns)).ok_or(())?;
-                Ok(Self::Tile(tile.0, tile.1))
-            }
+            "tile" => pair().map(|(r, c)| Self::Tile(r, c)).ok_or(()),
+            "workgroup" => pair().map(|(r, c)| Self::Workgroup(r, c)).ok_or(()),
             "sparse" => number(size).map(Self::Sparse).ok_or(()),
             "sparse-broadcast" => number(size).map(Self::SparseBroadcast).ok_or(()),
             _ => Err(()),
@@ -153,6 +190,17 @@ fn broadcast_rows(rows: u32) -> u32 {
     if rows <= 8 { 8 } else { 16 }
 }
 
+/// The kernels of one pass.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    pub(super) plain: &'static str,
+    pub(super) broadcast: &'static str,
+    pub(super) workgroup: Option<&'static str>,
+}
+
+/// Rows of invocations in a workgroup of the `*_workgroup` kernels, and columns.
+const WORKGROUP: u32 = 16;
+
 /// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
 /// which columns share; hardware wants the invocations.
 pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
@@ -168,21 +216,25 @@ pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
 pub(super) fn data_kernel(
     gpu: &Gpu,
     variant: Variant,
-    [plain, broadcast]: [&'static str; 2],
+    names: Names,
     [rows, pixels, columns]: [u32; 3],
     suits: bool,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (kernel, row_tiles, lanes) = match variant {
-        Variant::Broadcast if suits && columns >= BROADCAST_COLUMNS => {
+    let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
+        (Variant::Broadcast, _) if suits && columns >= BROADCAST_COLUMNS => {
             let r = broadcast_rows(rows);
-            let kernel = gpu.kernel(broadcast, &[("ROWS", r)])?;
+            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
-        _ => {
-            let (r, c) = tile_of(variant, DATA_TILE);
-            let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;
-            (kernel, rows.div_ceil(r), columns.div_ceil(c))
+        (Variant::Workgroup(r, c), Some(name)) => {
+            workgroup_kernel(gpu, name, (r, c), [rows, columns])?
         }
+        _ => register_kernel(
+            gpu,
+            names.plain,
+            tile_of(variant, DATA_TILE),
+            [rows, columns],
+        )?,
     };
     let count = u64::from(row_tiles) * u64::from(pixels) * u64::from(lanes);
     Ok((kernel, count))
@@ -192,21 +244,51 @@ pub(super) fn data_kernel(
 pub(super) fn weight_kernel(
     gpu: &Gpu,
     variant: Variant,
-    [plain, broadcast]: [&'static str; 2],
+    names: Names,
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (kernel, row_tiles, lanes) = if variant == Variant::Broadcast {
-        let r = broadcast_rows(rows);
-        let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
-        let kernel = gpu.kernel(broadcast, &[("ROWS", r)])?;
-        (kernel, rows.div_ceil(r), lanes)
-    } else {
-        let (r, c) = tile_of(variant, WEIGHT_TILE);
-        let kernel = gpu.kernel(plain, &[("ROWS", r), ("COLS", c)])?;
-        (kernel, rows.div_ceil(r), taps.div_ceil(c))
+    let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
+        (Variant::Broadcast, _) => {
+            let r = broadcast_rows(rows);
+            let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
+            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
+            (kernel, rows.div_ceil(r), lanes)
+        }
+        (Variant::Workgroup(r, c), Some(name)) => {
+            workgroup_kernel(gpu, name, (r, c), [rows, taps])?
+        }
+        _ => register_kernel(
+            gpu,
+            names.plain,
+            tile_of(variant, WEIGHT_TILE),
+            [rows, taps],
+        )?,
     };
     let count = u64::from(parts) * u64::from(row_tiles) * u64::from(lanes);
     Ok((kernel, count))
+}
+
+/// A kernel with register tiles; the tiles of its rows, and the invocations along its columns.
+fn register_kernel(
+    gpu: &Gpu,
+    name: &'static str,
+    (r, c): (u32, u32),
+    [rows, columns]: [u32; 2],
+) -> Result<(Arc<Kernel>, u32, u32), GpuError> {
+    let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
+    Ok((kernel, rows.div_ceil(r), columns.div_ceil(c)))
+}
+
+/// Likewise a kernel with tiles in workgroup memory, whose whole workgroups stand along its columns.
+fn workgroup_kernel(
+    gpu: &Gpu,
+    name: &'static str,
+    (r, c): (u32, u32),
+    [rows, columns]: [u32; 2],
+) -> Result<(Arc<Kernel>, u32, u32), GpuError> {
+    let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
+    let lanes = columns.div_ceil(WORKGROUP * c) * WORKGROUP * WORKGROUP;
+    Ok((kernel, rows.div_ceil(WORKGROUP * r), lanes))
 }
 
 /// A sparse forward or backward-data kernel for `rows` rows of `pixels` pixels and `columns` vec4s of samples, and its

@@ -4,7 +4,7 @@ use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::ops::{Execution, SparseRule, Variant, Variants};
+use crate::ops::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 use std::time::Instant;
 
 /// Without a measurement, masked passes run sparse below these densities. Measured on lavapipe (docs/performance.md).
@@ -106,7 +106,11 @@ impl Choice<'_> {
             }
             _ => {}
         }
-        let mut candidates = self.dense_candidates(pass, dense);
+        let kind = self.gpu.adapter().kind;
+        let mut candidates = match pass {
+            Pass::Forward | Pass::BackwardData => dense.rivals(kind, DATA_RIVALS),
+            Pass::BackwardWeight => dense.rivals(kind, WEIGHT_RIVALS),
+        };
         if density.is_some() {
             candidates.push(sparse);
             // Short rows leave lanes of the broadcast kernels idle.
@@ -139,18 +143,6 @@ impl Choice<'_> {
         }
         self.gpu.tuning().learn(what, best.0.to_string());
         Ok(best.0)
-    }
-
-    /// On software adapters one variant has always won; hardware GPUs differ in how large a tile pays.
-    fn dense_candidates(&self, pass: Pass, usual: Variant) -> Vec<Variant> {
-        if self.gpu.adapter().kind == "software" {
-            return vec![usual];
-        }
-        let tiles: &[(u32, u32)] = match pass {
-            Pass::Forward | Pass::BackwardData => &[(8, 2), (8, 1), (4, 2), (4, 1)],
-            Pass::BackwardWeight => &[(4, 4), (2, 4), (4, 2), (2, 2)],
-        };
-        tiles.iter().map(|&(r, c)| Variant::Tile(r, c)).collect()
     }
 
     /// What a measurement holds for. Densities count to two digits.

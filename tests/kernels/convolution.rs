@@ -1,8 +1,11 @@
 //! `conv_*`.
 
+use super::linear::DATA_WORKGROUPS;
 use crate::reference::compare::sum_bound;
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
-use crate::reference::device::{Case, broadcast_data, broadcast_weight, gpu, tile_constants, twin};
+use crate::reference::device::{
+    Case, broadcast_data, broadcast_weight, gpu, tile_constants, twin, workgroups,
+};
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use secateur::ops::ConvShape;
@@ -134,6 +137,17 @@ fn forward_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], y];
             case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
+        case.check_workgroup(
+            "conv_forward_workgroup",
+            DATA_WORKGROUPS,
+            &got,
+            |case, tile, y| {
+                let invocations =
+                    workgroups(tile, u.out_channels, u.out_height * u.out_width, u.columns);
+                let buffers = [&buffers[0], &buffers[1], y];
+                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |y| {
             conv_forward(&u, replicas, &widen(&params), &widen(&x), y);
         });
@@ -170,6 +184,17 @@ fn backward_data_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
+        case.check_workgroup(
+            "conv_backward_data_workgroup",
+            DATA_WORKGROUPS,
+            &got,
+            |case, tile, dx| {
+                let invocations =
+                    workgroups(tile, u.in_channels, u.in_height * u.in_width, u.columns);
+                let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
+                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |dx| {
             conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
         });

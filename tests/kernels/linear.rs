@@ -3,7 +3,7 @@
 use crate::reference::compare::sum_bound;
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, gpu, output, tile_constants, twin,
+    Case, broadcast_data, broadcast_weight, gpu, output, tile_constants, twin, workgroups,
 };
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
@@ -22,10 +22,16 @@ const SIZES: &[Size] = &[
     (33, 31, 5, 2, false),
     (65, 257, 7, 1, true),
     (784, 10, 16, 2, true),
+    // More than one workgroup of every variant along the samples.
+    (12, 20, 35, 1, true),
 ];
 /// (ROWS, COLS) of the register tile; the first are the shader's own.
 const DATA_TILES: &[(u32, u32)] = &[(8, 2), (4, 1), (1, 1), (2, 3), (5, 2), (16, 1)];
 const WEIGHT_TILES: &[(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
+
+/// Likewise of tiles in workgroup memory.
+pub const DATA_WORKGROUPS: &[(u32, u32)] = &[(8, 2), (4, 2), (4, 1)];
+const WEIGHT_WORKGROUPS: &[(u32, u32)] = &[(4, 4), (8, 8), (2, 2)];
 
 /// Those, then thirty at random.
 pub fn sizes() -> Vec<Size> {
@@ -84,6 +90,16 @@ fn forward_is_its_twin() {
                 case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
             });
         }
+        case.check_workgroup(
+            "dense_forward_workgroup",
+            DATA_WORKGROUPS,
+            &got,
+            |case, tile, y| {
+                let invocations = workgroups(tile, u.outputs, 1, u.columns);
+                let buffers = [&buffers[0], &buffers[1], y];
+                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |y| {
             dense_forward(&u, replicas, &widen(&params), &widen(&x), y);
         });
@@ -117,6 +133,16 @@ fn backward_data_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
             case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
         });
+        case.check_workgroup(
+            "dense_backward_data_workgroup",
+            DATA_WORKGROUPS,
+            &got,
+            |case, tile, dx| {
+                let invocations = workgroups(tile, u.inputs, 1, u.columns);
+                let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
+                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
+            },
+        );
         let exact = twin::<f64>(count, |dx| {
             dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
         });
@@ -160,6 +186,16 @@ fn backward_weight_is_its_twin() {
                 let invocations = broadcast_weight(rows, 1, u.outputs, u.inputs);
                 let buffers = [&buffers[0], &buffers[1], grads];
                 case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
+            },
+        );
+        case.check_workgroup(
+            "dense_backward_weight_workgroup",
+            WEIGHT_WORKGROUPS,
+            &got,
+            |case, tile, grads| {
+                let invocations = workgroups(tile, u.outputs, 1, u.inputs);
+                let buffers = [&buffers[0], &buffers[1], grads];
+                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
             },
         );
         let exact = twin::<f64>(count, |grads| {

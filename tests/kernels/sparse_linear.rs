@@ -60,12 +60,17 @@ fn dense_forward_sparse_is_its_twin() {
         case.check_same("dense_forward", &got, &dense);
         for cols in BROADCAST_COLS {
             let which = format!("{cols} vec4s");
-            case.check_variant("dense_forward_sparse_broadcast", &which, &got, |case, y| {
-                let lanes = u.columns.div_ceil(cols).next_multiple_of(8);
-                let buffers = [&p, &xs, &m, &ranks, &list, y];
-                let invocations = u64::from(u.outputs * lanes);
-                case.run_with(&[("COLS", cols)], &sparse, &buffers, invocations, replicas);
-            });
+            case.check_subgroup_variant(
+                "dense_forward_sparse_broadcast",
+                &which,
+                &got,
+                |case, y| {
+                    let lanes = u.columns.div_ceil(cols).next_multiple_of(8);
+                    let buffers = [&p, &xs, &m, &ranks, &list, y];
+                    let invocations = u64::from(u.outputs * lanes);
+                    case.run_with(&[("COLS", cols)], &sparse, &buffers, invocations, replicas);
+                },
+            );
         }
         let exact = twin::<f64>(count, |y| {
             dense_forward_sparse(&u, replicas, &masks, &widen(&params), &widen(&x), y);
@@ -102,7 +107,7 @@ fn dense_backward_data_sparse_is_its_twin() {
         });
         let broadcast = "dense_backward_data_sparse_broadcast";
         for cols in BROADCAST_COLS {
-            case.check_variant(broadcast, &format!("{cols} vec4s"), &got, |case, dx| {
+            case.check_subgroup_variant(broadcast, &format!("{cols} vec4s"), &got, |case, dx| {
                 let lanes = u.columns.div_ceil(cols).next_multiple_of(8);
                 let buffers = [&p, &dys, &xs, &starts, &entries, dx];
                 let invocations = u64::from(u.inputs * lanes);
@@ -151,7 +156,7 @@ fn dense_backward_weight_sparse_is_its_twin() {
         case.run(&sparse, &buffers, invocations, replicas);
         let got = case.floats(&grads, count + GUARD);
         let broadcast = "dense_backward_weight_sparse_broadcast";
-        case.check_variant(broadcast, "a row per subgroup", &got, |case, grads| {
+        case.check_subgroup_variant(broadcast, "a row per subgroup", &got, |case, grads| {
             let buffers = [&xs, &dys, &m, &ranks, &list, grads];
             let invocations = u64::from(u.outputs) * 8;
             case.run(&sparse, &buffers, invocations, replicas);

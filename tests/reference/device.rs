@@ -131,14 +131,29 @@ impl<'a> Case<'a> {
         run: impl Fn(&Case<'_>, u32, &Buffer),
     ) {
         for rows in [16, 8] {
-            self.check_variant(kernel, &format!("{rows} rows"), plain, |case, buffer| {
+            self.check_subgroup_variant(kernel, &format!("{rows} rows"), plain, |case, buffer| {
                 run(case, rows, buffer);
             });
         }
     }
 
-    /// Likewise one variant, which `which` tells from others of its name.
-    pub fn check_variant(
+    /// Likewise the variant with tiles in workgroup memory: `run(case, tile, output)` with every tile.
+    pub fn check_workgroup(
+        &self,
+        kernel: &'static str,
+        tiles: &[(u32, u32)],
+        plain: &[f32],
+        run: impl Fn(&Case<'_>, (u32, u32), &Buffer),
+    ) {
+        for &tile in tiles {
+            self.check_variant(kernel, &format!("{tile:?}"), plain, |case, buffer| {
+                run(case, tile, buffer);
+            });
+        }
+    }
+
+    /// [`Case::check_variant`] of a variant that needs subgroups of 8.
+    pub fn check_subgroup_variant(
         &self,
         kernel: &'static str,
         which: &str,
@@ -149,6 +164,17 @@ impl<'a> Case<'a> {
             println!("{kernel} is not run: it needs subgroups of 8");
             return;
         }
+        self.check_variant(kernel, which, plain, run);
+    }
+
+    /// Checks that one variant, which `which` tells from others of its name, gives the bits of `plain`.
+    fn check_variant(
+        &self,
+        kernel: &'static str,
+        which: &str,
+        plain: &[f32],
+        run: impl Fn(&Case<'_>, &Buffer),
+    ) {
         let case = Case { kernel, ..*self };
         let buffer = case.with(&output(plain.len() - GUARD));
         run(&case, &buffer);
@@ -235,4 +261,9 @@ pub fn broadcast_data(tile: u32, rows: u32, pixels: u32, columns: u32) -> u64 {
 pub fn broadcast_weight(tile: u32, parts: u32, outputs: u32, inputs: u32) -> u64 {
     let lanes = inputs.div_ceil(4).next_multiple_of(8);
     u64::from(parts) * u64::from(outputs.div_ceil(tile)) * u64::from(lanes)
+}
+
+/// Invocations of the `*_workgroup` kernels: workgroups of 16 x 16 with `tile` rows x columns each, for `pixels` pixels.
+pub fn workgroups(tile: (u32, u32), rows: u32, pixels: u32, columns: u32) -> u64 {
+    256 * u64::from(rows.div_ceil(16 * tile.0) * pixels * columns.div_ceil(16 * tile.1))
 }

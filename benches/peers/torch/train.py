@@ -73,7 +73,23 @@ def lenet_5():
     )
 
 
-MODELS = {"lenet-300-100": lenet_300_100, "lenet-5": lenet_5}
+def mnist_cnn():
+    """Two convolutions of 3x3 (32, then 64 channels), max-pooled by 2, dropout, then 9216-128-10 with dropout."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.MaxPool2d(2),
+        nn.Dropout2d(0.25),
+        nn.Flatten(),
+        nn.Linear(9216, 128),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Linear(128, 10),
+    )
+
+
+MODELS = {"lenet-300-100": lenet_300_100, "lenet-5": lenet_5, "mnist-cnn": mnist_cnn}
 
 
 def network(arguments):

@@ -1,0 +1,64 @@
+// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
+// Variant for hardware GPUs: a workgroup loads each vec4 of samples once for all its 256 invocations.
+// Same sums in the same order as dense_backward_weight, so the same bits.
+// One workgroup owns 16 ROWS outputs x 16 COLS inputs of one replica; an invocation owns ROWS x COLS of them, 16 apart.
+#import grid
+#import dense
+const ROWS: u32 = 4u;
+const COLS: u32 = 4u;
+const DEPTH: u32 = 4u; // vec4s of samples loaded at a time
+@group(0) @binding(0) var<uniform> u: DenseShape;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> grads: array<f32>;
+var<workgroup> left: array<vec4<f32>, DEPTH * 16u * ROWS>;
+var<workgroup> right: array<vec4<f32>, DEPTH * 16u * COLS>;
+
+@compute @workgroup_size(256)
+fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                                   @builtin(local_invocation_index) local: u32) {
+    let tile = flat_index(group, groups, 1u, 0u);
+    let column_tiles = (u.inputs + 16u * COLS - 1u) / (16u * COLS);
+    let first_row = (tile / column_tiles) * 16u * ROWS;
+    let first_column = (tile % column_tiles) * 16u * COLS;
+    var sum: array<f32, ROWS * COLS>;
+    for (var k = 0u; k < ROWS * COLS; k++) { sum[k] = 0.0; }
+    // Rows and columns past the edge read the last one and are not stored.
+    for (var b = 0u; b < u.columns; b += DEPTH) {
+        let depth = min(DEPTH, u.columns - b);
+        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
+            let o = group.z * u.outputs + min(first_row + e / DEPTH, u.outputs - 1u);
+            left[(e % DEPTH) * 16u * ROWS + e / DEPTH] = dy[o * u.columns + min(b + e % DEPTH, u.columns - 1u)];
+        }
+        for (var e = local; e < 16u * COLS * DEPTH; e += 256u) {
+            let i = group.z * u.inputs + min(first_column + e / DEPTH, u.inputs - 1u);
+            right[(e % DEPTH) * 16u * COLS + e / DEPTH] = x[i * u.columns + min(b + e % DEPTH, u.columns - 1u)];
+        }
+        workgroupBarrier();
+        for (var k = 0u; k < depth; k++) {
+            var ys: array<vec4<f32>, ROWS>;
+            for (var r = 0u; r < ROWS; r++) { ys[r] = left[k * 16u * ROWS + local / 16u + 16u * r]; }
+            for (var c = 0u; c < COLS; c++) {
+                let xs = right[k * 16u * COLS + local % 16u + 16u * c];
+                for (var r = 0u; r < ROWS; r++) {
+                    var s = sum[r * COLS + c];
+                    s = fma(ys[r].x, xs.x, s);
+                    s = fma(ys[r].y, xs.y, s);
+                    s = fma(ys[r].z, xs.z, s);
+                    s = fma(ys[r].w, xs.w, s);
+                    sum[r * COLS + c] = s;
+                }
+            }
+        }
+        workgroupBarrier();
+    }
+    for (var r = 0u; r < ROWS; r++) {
+        for (var c = 0u; c < COLS; c++) {
+            let o = first_row + local / 16u + 16u * r;
+            let i = first_column + local % 16u + 16u * c;
+            if o < u.outputs && i < u.inputs {
+                grads[group.z * u.param_stride + u.weight_offset + o * u.inputs + i] = sum[r * COLS + c];
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], then ReLU where u.relu.   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
+// Variant for hardware GPUs: a workgroup loads each weight and activation once for all its 256 invocations.
+// Same sums in the same order as dense_forward, so the same bits.
+// One workgroup owns 16 ROWS outputs x 16 COLS vec4s of samples of one replica; see shared/tiles.wgsl.
+#import grid
+#import dense
+#import relu
+#import tiles
+const ROWS: u32 = 8u;
+const COLS: u32 = 2u;
+@group(0) @binding(0) var<uniform> u: DenseShape;
+@group(0) @binding(1) var<storage, read> params: array<f32>;
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+@compute @workgroup_size(256)
+fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
+                           @builtin(local_invocation_index) local: u32) {
+    let tile = flat_index(group, groups, 1u, 0u);
+    let column_tiles = (u.columns + RIGHT - 1u) / RIGHT;
+    let first_row = (tile / column_tiles) * 16u * ROWS;
+    let first_column = (tile % column_tiles) * RIGHT;
+    let base = group.z * u.param_stride;
+    let at = group.z * u.inputs * u.columns;
+    let row = first_row + (local / 16u) * ROWS;
+    let column = first_column + local % 16u;
+    // Rows and columns past the edge read the last one and are not stored.
+    var sum: array<vec4<f32>, ROWS * COLS>;
+    for (var k = 0u; k < ROWS; k++) {
+        var bias = 0.0;
+        if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.outputs - 1u)]; }
+        for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
+    }
+    for (var i = 0u; i < u.inputs; i += DEPTH) {
+        let depth = min(DEPTH, u.inputs - i);
+        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
+            let o = min(first_row + e / DEPTH, u.outputs - 1u);
+            let term = min(i + e % DEPTH, u.inputs - 1u);
+            left[(e % DEPTH) * LEFT + e / DEPTH] = params[base + u.weight_offset + o * u.inputs + term];
+        }
+        for (var e = local; e < RIGHT * DEPTH; e += 256u) {
+            let term = min(i + e / RIGHT, u.inputs - 1u);
+            right[e] = x[at + term * u.columns + min(first_column + e % RIGHT, u.columns - 1u)];
+        }
+        workgroupBarrier();
+        multiply(&sum, local / 16u, local % 16u, depth);
+        workgroupBarrier();
+    }
+    for (var k = 0u; k < ROWS; k++) {
+        for (var c = 0u; c < COLS; c++) {
+            if row + k < u.outputs && column + 16u * c < u.columns {
+                y[(group.z * u.outputs + row + k) * u.columns + column + 16u * c] = rectified(sum[k * COLS + c], u.relu);
+            }
+        }
+    }
+}
