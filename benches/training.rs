@@ -9,8 +9,8 @@ use secateur::model::{Init, Model, ModelSpec, Shape, presets};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use secateur::train::{
-    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec, Trainer,
-    scales,
+    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping, TrainSpec,
+    Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -116,7 +116,9 @@ fn main() {
                 nesterov: false,
                 weight_decay: 0.0,
             },
-            schedule: Schedule::Constant,
+            schedule: Schedule::CONSTANT,
+            label_smoothing: 0.0,
+            stopping: Stopping::NEVER,
             clip_norm: None,
             validation: 0,
             samples: None,

@@ -1,4 +1,5 @@
-// Per sample b with label t:  loss = ln sum_c e^(l_c - m) + m - l_t,  m = max_c l_c;  dl_c = (e^(l_c - m) / sum - [c = t]) / count.
+// Per sample b with label t and targets q_c = u.own where c = t, u.other elsewhere:
+// loss = ln sum_c e^(l_c - m) + sum_c q_c (m - l_c),  m = max_c l_c;  dl_c = (e^(l_c - m) / sum - q_c) / count.
 // hit = 1 when l_t is the first maximum. Slots past the batch's end get 0 everywhere.
 // One invocation owns four samples. Sums run over classes ascending.
 #import grid
@@ -7,6 +8,8 @@
 struct Loss {
     classes: u32,
     columns: u32, // vec4s of samples
+    own: f32,     // 1 - s + s / classes with label smoothing s (Szegedy et al. 2016), else 1
+    other: f32,   // s / classes, else 0
 }
 @group(0) @binding(0) var<uniform> u: Loss;
 @group(0) @binding(1) var<storage, read> state: array<State>;
@@ -43,15 +46,21 @@ fn softmax_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let present = labels != vec4<u32>(0xffffffffu);
     let share = 1.0 / f32(state[r].count);
     var right = present;
+    // Sum of m - l_c over the other classes.
+    var rest = vec4<f32>();
     for (var c = 0u; c < u.classes; c++) {
         let l = logits[at + c * u.columns];
         let is_own = labels == vec4<u32>(c);
         let beaten = (own > l) | ((own == l) & (vec4<u32>(c) >= labels));
         right = right & (beaten | is_own);
-        let d = (exp_each(l - top) / sum - select(vec4<f32>(), vec4<f32>(1.0), is_own)) * share;
+        rest = rest + select(top - l, vec4<f32>(), is_own);
+        let d = (exp_each(l - top) / sum - select(vec4<f32>(u.other), vec4<f32>(u.own), is_own)) * share;
         dlogits[at + c * u.columns] = select(vec4<f32>(), d, present);
     }
     let ln_sum = vec4<f32>(ln_exact(sum.x), ln_exact(sum.y), ln_exact(sum.z), ln_exact(sum.w));
-    loss[r * u.columns + column] = select(vec4<f32>(), ln_sum + (top - own), present);
+    var away = top - own;
+    // Without smoothing the others do not count, even where they are infinite.
+    if u.other > 0.0 { away = fma(vec4<f32>(u.other), rest, u.own * away); }
+    loss[r * u.columns + column] = select(vec4<f32>(), ln_sum + away, present);
     hit[r * u.columns + column] = select(vec4<u32>(), vec4<u32>(1u), right);
 }

@@ -11,8 +11,8 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    EpochPoint, Key, Length, Normalise, Optimizer, Part as Samples, Replicas, ResidentDataset,
-    Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
+    BestBy, Decay, EpochPoint, Keep, Key, Length, Normalise, Optimizer, Part as Samples, Replicas,
+    ResidentDataset, Schedule, Snapshot, Stopping, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -712,10 +712,15 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         batch: 22,
         length,
         optimizer,
-        schedule: Schedule::Step {
-            every: Length::Steps(3),
-            factor: 0.7,
+        schedule: Schedule {
+            warmup: Some(Length::Steps(2)),
+            decay: Decay::Step {
+                every: Length::Steps(3),
+                factor: 0.7,
+            },
         },
+        label_smoothing: 0.0,
+        stopping: Stopping::NEVER,
         clip_norm: None,
         validation: 20,
         samples: None,
@@ -760,7 +765,10 @@ fn train(
     let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
     let points = trainer(gpu, world, &replicas, &specs, execution).train(&mut |_| true);
     let after = replicas.download(gpu).unwrap();
-    after.into_iter().zip(points.unwrap()).collect()
+    after
+        .into_iter()
+        .zip(points.unwrap().into_iter().map(|t| t.points))
+        .collect()
 }
 
 /// A freshly drawn replica, pruned at random to this density.
@@ -837,6 +845,69 @@ fn company_changes_no_bit() {
             };
             assert!(last.train.loss < first.train.loss, "{first:?} {last:?}");
         }
+    }
+}
+
+/// Each replica stops by its own validation scores, and ends with the weights of its own best or last pass, whoever trains
+/// beside it.
+#[test]
+fn the_validation_split_decides_for_each_replica_alone() {
+    let Some(gpu) = gpu() else { return };
+    const EPOCHS: usize = 12;
+    const PATIENCE: usize = 2;
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = flat_model();
+    for keep in [Keep::Best, Keep::Last] {
+        let mut members = cohort(gpu, &model, false);
+        for (r, member) in members.iter_mut().enumerate() {
+            member.2.length = Length::Epochs(EPOCHS as u32);
+            member.2.optimizer = sgd(0.2 * (r + 1) as f64, 0.5, false, 0.0);
+            member.2.stopping = Stopping {
+                keep,
+                patience: Some(PATIENCE as u32),
+                best_by: BestBy::Accuracy,
+            };
+        }
+        let together = train(gpu, &world, &model, &members, usual(gpu));
+        let mut lengths = std::collections::HashSet::new();
+        for (member, outcome) in members.iter().zip(&together) {
+            let alone = train(
+                gpu,
+                &world,
+                &model,
+                std::slice::from_ref(member),
+                usual(gpu),
+            );
+            assert_same(&alone, std::slice::from_ref(outcome), "alone");
+            let scores: Vec<f64> = outcome
+                .1
+                .iter()
+                .map(|p| p.validation.unwrap().accuracy)
+                .collect();
+            let best = (0..scores.len()).fold(0, |b, k| if scores[k] > scores[b] { k } else { b });
+            if scores.len() < EPOCHS {
+                assert_eq!(scores.len(), best + 1 + PATIENCE, "{scores:?}");
+            }
+            let passes = match keep {
+                Keep::Best => best + 1,
+                Keep::Last => scores.len(),
+            };
+            let mut plain = member.clone();
+            plain.2.length = Length::Epochs(passes as u32);
+            plain.2.stopping = Stopping::NEVER;
+            let mut want = train(gpu, &world, &model, &[plain], usual(gpu));
+            want[0].1 = outcome.1.clone();
+            assert_same(
+                std::slice::from_ref(outcome),
+                &want,
+                &format!("{keep:?} after {passes}"),
+            );
+            lengths.insert(scores.len());
+        }
+        assert!(
+            lengths.len() > 1,
+            "replicas must stop at different passes: {lengths:?}"
+        );
     }
 }
 
@@ -991,7 +1062,11 @@ fn the_validation_split_is_never_trained_on() {
         let (other, curve) = outcome(changed);
         if difference(&other, &weights).is_none() {
             let validation = |p: &[EpochPoint]| p.last().and_then(|p| p.validation);
-            assert_ne!(validation(&curve), validation(&points), "sample {sample}");
+            assert_ne!(
+                validation(&curve.points),
+                validation(&points.points),
+                "sample {sample}"
+            );
             held_out.push(sample);
         }
     }
@@ -1096,7 +1171,7 @@ fn the_audit_counts_what_is_planted_and_one_step_repairs_it() {
 
         // The optimizer enforces the mask, so the audit after the next step finds nothing.
         let points = trainer.train(&mut |_| true).unwrap();
-        assert!(points.iter().all(|p| p[0].violations == 0));
+        assert!(points.iter().all(|p| p.points[0].violations == 0));
         assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0], "{optimizer:?}");
         let after = replicas.download(gpu).unwrap();
         assert_eq!(after[2].weights[last].to_bits(), 0);
@@ -1170,7 +1245,7 @@ fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
     // Momentum and gradients of all of them are still there, too, and count once.
     assert_eq!(trainer.audit_now().unwrap(), [pruned as u32]);
     let points = trainer.train(&mut |_| true).unwrap();
-    assert_eq!(points[0].last().unwrap().violations, 0);
+    assert_eq!(points[0].points.last().unwrap().violations, 0);
     let after = replicas.download(gpu).unwrap().remove(0);
     let broken = (0..model.floats).find(|&i| !kept(&smaller, i) && after.weights[i].to_bits() != 0);
     assert_eq!(broken, None);

@@ -116,7 +116,7 @@ fn defaults_are_filled_in() {
     assert_eq!(train.dataset, "fashion-mnist");
     assert_eq!(train.batch, 64);
     assert_eq!(train.length, Length::Epochs(2));
-    assert_eq!(train.schedule, Schedule::Constant);
+    assert_eq!(train.schedule, Schedule::CONSTANT);
     assert_eq!(train.clip_norm, None);
     assert_eq!(train.validation, 5000);
     assert_eq!(train.samples, None);

@@ -10,8 +10,8 @@ use secateur::model::{Init, Model, ModelSpec, Shape, presets};
 use secateur::ops::Execution;
 use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
 use secateur::train::{
-    self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec,
-    Trainer,
+    self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
+    TrainSpec, Trainer,
 };
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
@@ -126,7 +126,15 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!("Span", ops::Span { count }),
-        layout!("Loss", ops::LossShape { classes, columns }),
+        layout!(
+            "Loss",
+            ops::LossShape {
+                classes,
+                columns,
+                own,
+                other
+            }
+        ),
         layout!(
             "BiasShape",
             ops::BiasShape {
@@ -476,7 +484,9 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         batch: 22,
         length: Length::Steps(3),
         optimizer,
-        schedule: Schedule::Constant,
+        schedule: Schedule::CONSTANT,
+        label_smoothing: 0.0,
+        stopping: Stopping::NEVER,
         clip_norm,
         validation: 7,
         samples: None,

@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use crate::train::{
-    Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec,
-    Trainer, scales,
+    Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
+    TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,9 @@ impl<'a> Bench<'a> {
                 nesterov: false,
                 weight_decay: 0.0,
             },
-            schedule: Schedule::Constant,
+            schedule: Schedule::CONSTANT,
+            label_smoothing: 0.0,
+            stopping: Stopping::NEVER,
             clip_norm: None,
             validation: 0,
             samples: None,

@@ -20,6 +20,7 @@ mod problem;
 mod read_layer;
 mod read_model;
 mod read_optimizer;
+mod read_schedule;
 mod read_step;
 mod read_train;
 mod scalars;

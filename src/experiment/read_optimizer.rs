@@ -1,12 +1,11 @@
-//! `optimizer` and `schedule` tables. Defaults are PyTorch's.
+//! `optimizer` tables. Defaults are PyTorch's.
 
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_train::length;
 use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, number};
 use super::suggest;
-use crate::train::{Optimizer, Schedule};
+use crate::train::Optimizer;
 
 /// Each kind with the keys beside `kind`.
 const OPTIMIZERS: [(&str, &[&str]); 4] = [
@@ -24,11 +23,6 @@ const OPTIMIZERS: [(&str, &[&str]); 4] = [
     ),
     ("adadelta", &["kind", "lr", "rho", "eps", "weight_decay"]),
 ];
-const SCHEDULES: [(&str, &[&str]); 2] = [
-    ("constant", &["kind"]),
-    ("step", &["kind", "every", "factor"]),
-];
-
 pub(super) fn read_optimizer(node: &Node, problems: &mut Problems) -> Option<Optimizer> {
     let (kind, fields) = open(node, "optimizer", &OPTIMIZERS, problems)?;
     let mut real = |key: &str, interval: &Interval, default: f64| match fields.get(key) {
@@ -110,25 +104,8 @@ fn sgd(
     })
 }
 
-pub(super) fn read_schedule(node: &Node, problems: &mut Problems) -> Option<Schedule> {
-    let (kind, fields) = open(node, "schedule", &SCHEDULES, problems)?;
-    if kind == "constant" {
-        return Some(Schedule::Constant);
-    }
-    let every = fields
-        .need("every", "every = \"1ep\"", problems)
-        .and_then(|node| length(node, "every", problems));
-    let factor = fields
-        .need("factor", "factor = 0.7", problems)
-        .and_then(|node| number(node, "factor", &POSITIVE, problems));
-    Some(Schedule::Step {
-        every: every?,
-        factor: factor?,
-    })
-}
-
 /// Opens a table whose `kind` decides which other keys it takes.
-fn open<'n>(
+pub(super) fn open<'n>(
     node: &'n Node,
     key: &str,
     kinds: &[(&'static str, &'static [&'static str])],

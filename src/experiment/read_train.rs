@@ -3,18 +3,25 @@
 use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_optimizer::{read_optimizer, read_schedule};
-use super::scalars::{FINITE, Interval, POSITIVE, choice, integer32, number, string, wrong_type};
-use crate::train::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+use super::read_optimizer::read_optimizer;
+use super::read_schedule::read_schedule;
+use super::scalars::{
+    BELOW_ONE, FINITE, Interval, POSITIVE, choice, integer32, number, string, wrong_type,
+};
+use crate::train::{BestBy, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 13] = [
     "dataset",
     "batch",
     "length",
     "optimizer",
     "schedule",
+    "label_smoothing",
     "clip_norm",
+    "keep",
+    "patience",
+    "best_by",
     "validation",
     "samples",
     "normalise",
@@ -50,6 +57,8 @@ pub(super) fn read_train(
         length: read.length?,
         optimizer: read.optimizer?,
         schedule: read.schedule?,
+        label_smoothing: read.label_smoothing?,
+        stopping: read.stopping?,
         clip_norm: read.clip_norm?,
         validation: read.validation?,
         samples: read.samples?,
@@ -70,6 +79,8 @@ struct Read {
     length: Option<Length>,
     optimizer: Option<Optimizer>,
     schedule: Option<Schedule>,
+    label_smoothing: Option<f64>,
+    stopping: Option<Stopping>,
     clip_norm: Option<Option<f64>>,
     validation: Option<u32>,
     samples: Option<Option<u32>>,
@@ -115,6 +126,46 @@ impl<'n> Settings<'n> {
         complete
     }
 
+    /// `keep`, `patience` and `best_by`, which need a validation split.
+    fn stopping(&self, problems: &mut Problems) -> Option<Stopping> {
+        let keep = match self.get("keep") {
+            Some(node) => choice(
+                node,
+                "keep",
+                &[("last", Keep::Last), ("best", Keep::Best)],
+                problems,
+            ),
+            None => Some(Keep::Last),
+        };
+        let patience = match self.get("patience") {
+            Some(node) if node.text() == Some("none") => Some(None),
+            Some(node) => integer32(node, "patience", 1, problems).map(Some),
+            None => Some(None),
+        };
+        let scores = [("loss", BestBy::Loss), ("accuracy", BestBy::Accuracy)];
+        let best_by = match self.get("best_by") {
+            Some(node) => choice(node, "best_by", &scores, problems),
+            None => Some(BestBy::Loss),
+        };
+        let stopping = Stopping {
+            keep: keep?,
+            patience: patience?,
+            best_by: best_by?,
+        };
+        let without = self
+            .get("validation")
+            .filter(|v| matches!(v.value, Value::Integer(0)));
+        if stopping.decides()
+            && let Some(node) = without
+        {
+            let message = "`keep = \"best\"` and `patience` need a validation split";
+            let help = "set `validation` to some thousands of samples: the test set may not decide";
+            problems.at(node, message, help);
+            return None;
+        }
+        Some(stopping)
+    }
+
     fn read(&self, problems: &mut Problems) -> Read {
         // A value that is absent and needed was reported by `check_complete`.
         Read {
@@ -130,8 +181,13 @@ impl<'n> Settings<'n> {
                 .and_then(|node| read_optimizer(node, problems)),
             schedule: match self.get("schedule") {
                 Some(node) => read_schedule(node, problems),
-                None => Some(Schedule::Constant),
+                None => Some(Schedule::CONSTANT),
             },
+            label_smoothing: match self.get("label_smoothing") {
+                Some(node) => number(node, "label_smoothing", &BELOW_ONE, problems),
+                None => Some(0.0),
+            },
+            stopping: self.stopping(problems),
             clip_norm: match self.get("clip_norm") {
                 Some(node) if node.text() == Some("none") => Some(None),
                 Some(node) => number(node, "clip_norm", &POSITIVE, problems).map(Some),

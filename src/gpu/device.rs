@@ -323,6 +323,23 @@ impl Gpu {
         self.check()
     }
 
+    /// Copies `bytes` at byte `offset` of one buffer to the same place of another, after everything submitted so far.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn copy(
+        &self,
+        from: &Buffer,
+        to: &Buffer,
+        offset: u64,
+        bytes: u64,
+    ) -> Result<(), GpuError> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(from.raw(), offset, to.raw(), offset, bytes);
+        self.queue.submit([encoder.finish()]);
+        self.check()
+    }
+
     /// Reads `count` items from byte `offset`, after everything submitted so far.
     ///
     /// # Errors

@@ -11,6 +11,23 @@ pub struct LossShape {
     pub classes: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// Target probability of the sample's class.
+    pub own: f32,
+    /// Target probability of every other class.
+    pub other: f32,
+}
+
+impl LossShape {
+    /// Targets with label smoothing, 0 for none (Szegedy et al. 2016, section 7; as PyTorch's `label_smoothing`).
+    pub fn new(classes: u32, columns: u32, smoothing: f64) -> Self {
+        let other = smoothing / f64::from(classes);
+        Self {
+            classes,
+            columns,
+            own: (1.0 - smoothing + other) as f32,
+            other: other as f32,
+        }
+    }
 }
 
 /// Records the loss. `buffers`: state, labels, logits, their gradient, losses, hits.

@@ -161,6 +161,7 @@ impl Session<'_> {
 pub(super) fn records_of<'r>(records: &'r HashMap<usize, Record>, run: &Run) -> Vec<&'r Record> {
     static NOTHING: Record = Record {
         curve: Vec::new(),
+        kept_epoch: None,
         violations: 0,
         validation: None,
         test: None,

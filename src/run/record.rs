@@ -74,6 +74,8 @@ impl From<&EpochPoint> for CurvePoint {
 pub struct Record {
     /// The learning curve, of train stages.
     pub curve: Vec<CurvePoint>,
+    /// The pass whose weights a training kept, where its validation split chose one.
+    pub kept_epoch: Option<u32>,
     /// Mask violations that the audits found.
     pub violations: u64,
     /// At the end of a run: the validation split with the final weights.

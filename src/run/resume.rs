@@ -1,7 +1,7 @@
 //! Goes on from what an earlier call left in the run folder.
 
 use super::finish::records_of;
-use super::rows::curve_rows;
+use super::rows::{curve_rows, last_pass};
 use super::steps::{Outcome, tensor_infos};
 use super::{RunError, Session};
 use crate::experiment::Step;
@@ -44,8 +44,7 @@ impl Session<'_> {
             let run = &self.plan.runs[number];
             let records = records_of(&self.records, run);
             row.mask_violations = records.iter().map(|r| r.violations).sum();
-            let curve_end = records.iter().rev().find_map(|r| r.curve.last());
-            row.train_loss = curve_end.map(|p| p.train.loss.0);
+            (row.kept_epoch, row.train_loss) = last_pass(&records);
             let curve = curve_rows(self.experiment, &self.plan, run, &records);
             self.curves.insert(number, curve);
         }

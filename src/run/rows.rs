@@ -1,6 +1,6 @@
 //! From finished stages to the rows of results.csv and curves.csv.
 
-use super::record::Record;
+use super::record::{CurvePoint, Record};
 use super::steps::tensor_infos;
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
@@ -102,6 +102,18 @@ fn asked(variant: &Variant, model: &Model) -> Option<f64> {
     })
 }
 
+/// Of the last training: the pass whose weights were kept, where one was chosen, and the training loss of the pass that the
+/// weights are of.
+pub fn last_pass(records: &[&Record]) -> (Option<u32>, Option<f64>) {
+    let Some(record) = records.iter().rev().find(|r| !r.curve.is_empty()) else {
+        return (None, None);
+    };
+    let kept = record.kept_epoch;
+    let of_kept = |p: &&CurvePoint| Some(p.epoch) == kept;
+    let point = record.curve.iter().find(of_kept).or(record.curve.last());
+    (kept, point.map(|p| p.train.loss.0))
+}
+
 /// The row of a finished run. `records` are those of its stages, first to last.
 pub fn run_row(
     experiment: &Experiment,
@@ -119,7 +131,7 @@ pub fn run_row(
     let prunable = || model.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
     let last = records.last();
-    let curve_end = records.iter().rev().find_map(|r| r.curve.last());
+    let (kept_epoch, train_loss) = last_pass(records);
     RunRow {
         arm: arm.name.clone(),
         seed: run.seed,
@@ -130,7 +142,8 @@ pub fn run_row(
         layer_density: prunable()
             .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))
             .collect(),
-        train_loss: curve_end.map(|p| p.train.loss.0),
+        kept_epoch,
+        train_loss,
         validation_loss: last.and_then(|r| r.validation).map(|s| s.loss.0),
         validation_accuracy: last.and_then(|r| r.validation).map(|s| s.accuracy.0),
         test_loss: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.loss.0),

@@ -180,17 +180,18 @@ fn train(
     if !sparse.is_empty() {
         meter.note(&format!("  sparse: {sparse}"));
     }
-    let points = trainer
+    let trained = trainer
         .train(&mut |p| {
             meter.within(p.steps * p.samples_per_step);
             !interrupt::asked()
         })
         .map_err(failed)?;
-    Ok(points
+    Ok(trained
         .iter()
-        .map(|points| Record {
-            curve: points.iter().map(CurvePoint::from).collect(),
-            violations: points.iter().map(|p| u64::from(p.violations)).sum(),
+        .map(|trained| Record {
+            curve: trained.points.iter().map(CurvePoint::from).collect(),
+            kept_epoch: trained.kept_epoch,
+            violations: trained.points.iter().map(|p| u64::from(p.violations)).sum(),
             ..Record::default()
         })
         .collect())

@@ -17,7 +17,9 @@ pub struct RunRow {
     pub density: f64,
     /// The same within each prunable layer.
     pub layer_density: Vec<(String, f64)>,
-    /// Mean loss over the last epoch's training samples.
+    /// Pass of the last training whose weights these are, where its validation split chose one.
+    pub kept_epoch: Option<u32>,
+    /// Mean loss over that epoch's training samples, or the last one's.
     pub train_loss: Option<f64>,
     /// Mean loss over the validation split; `None` without one.
     pub validation_loss: Option<f64>,

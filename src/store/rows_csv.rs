@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 /// Columns of `results.csv` that are always there; a sweep axis or setting of the same name is prefixed.
-const RESULT_COLUMNS: [&str; 17] = [
+const RESULT_COLUMNS: [&str; 18] = [
     "arm",
     "seed",
     "asked_density",
     "density",
+    "kept_epoch",
     "train_loss",
     "validation_loss",
     "validation_accuracy",
@@ -77,6 +78,8 @@ pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
         line.push(number(row.density));
         line.extend(cells(&layers, &row.layer_density, |value| number(*value)));
         line.extend([
+            row.kept_epoch
+                .map_or_else(String::new, |epoch| epoch.to_string()),
             optional(row.train_loss),
             optional(row.validation_loss),
             optional(row.validation_accuracy),
@@ -163,7 +166,7 @@ pub fn parse_results(bytes: &[u8], axes: &[String]) -> Result<Vec<RunRow>, Strin
     });
     let points = unprefixed(points, "axis_");
     let settings = unprefixed(settings, "setting_");
-    let layers = unprefixed(table.between("density", "train_loss")?, "density_");
+    let layers = unprefixed(table.between("density", "kept_epoch")?, "density_");
     table
         .lines()
         .map(|line| {
@@ -181,6 +184,7 @@ pub fn parse_results(bytes: &[u8], axes: &[String]) -> Result<Vec<RunRow>, Strin
                 asked_density: line.optional("asked_density")?,
                 density: line.value("density")?,
                 layer_density,
+                kept_epoch: line.optional("kept_epoch")?,
                 train_loss: line.optional("train_loss")?,
                 validation_loss: line.optional("validation_loss")?,
                 validation_accuracy: line.optional("validation_accuracy")?,
@@ -404,11 +408,11 @@ impl Line<'_> {
         text.parse().map_err(|_| self.not_a_number(column))
     }
 
-    fn optional(&self, name: &str) -> Result<Option<f64>, String> {
+    fn optional<T: FromStr>(&self, name: &str) -> Result<Option<T>, String> {
         self.at_optional(self.table.columns[name])
     }
 
-    fn at_optional(&self, column: usize) -> Result<Option<f64>, String> {
+    fn at_optional<T: FromStr>(&self, column: usize) -> Result<Option<T>, String> {
         match self.at(column) {
             "" => Ok(None),
             text => text

@@ -1,5 +1,6 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
+mod best;
 mod choose;
 mod error;
 mod replicas;
@@ -15,9 +16,10 @@ pub use error::TrainError;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
-pub use spec::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+pub use spec::{BestBy, Decay, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{
-    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trainer, training_samples,
+    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer,
+    training_samples,
 };
 pub use workspace::{Memory, Workspace};

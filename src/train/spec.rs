@@ -75,14 +75,56 @@ pub enum Optimizer {
     },
 }
 
-/// How the learning rate changes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// What the learning rate is multiplied by as training goes on: the decay, times a ramp from 0 while it warms up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The ramp (Goyal et al. 2017): step t of W counts (t + 1) / W. `None` begins at the full rate.
+    pub warmup: Option<Length>,
+    /// The rest.
+    pub decay: Decay,
+}
+
+impl Schedule {
+    /// The full rate throughout.
+    pub const CONSTANT: Self = Self {
+        warmup: None,
+        decay: Decay::Constant,
+    };
+}
+
+/// How the learning rate falls. Steps and milestones count from the start of the training; cosine and linear span what the
+/// warm-up leaves of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
-pub enum Schedule {
+pub enum Decay {
     /// Never.
     Constant,
     /// Multiplied by `factor` after every `every`.
     Step {
+        /// The interval.
+        every: Length,
+        /// The multiplier.
+        factor: f64,
+    },
+    /// Multiplied by `factor` at each of some moments.
+    Milestones {
+        /// Moments, ascending.
+        at: Vec<Length>,
+        /// The multiplier.
+        factor: f64,
+    },
+    /// `floor + (1 - floor) (1 + cos(pi p)) / 2` at the share p of the way (Loshchilov and Hutter 2017, without restarts).
+    Cosine {
+        /// What is left at the end, as a share of the full rate.
+        floor: f64,
+    },
+    /// `1 - (1 - floor) p` at the share p of the way.
+    Linear {
+        /// What is left at the end, as a share of the full rate.
+        floor: f64,
+    },
+    /// `factor^(t / every)`: as `Step`, but a little at each step t.
+    Exponential {
         /// The interval.
         every: Length,
         /// The multiplier.
@@ -107,6 +149,51 @@ pub enum Normalise {
     },
 }
 
+/// What the validation split decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopping {
+    /// Which weights a training ends with.
+    pub keep: Keep,
+    /// Passes without a better score after which a replica stops; `None` trains to the end.
+    pub patience: Option<u32>,
+    /// What better means.
+    pub best_by: BestBy,
+}
+
+impl Stopping {
+    /// Train to the end and keep what is there.
+    pub const NEVER: Self = Self {
+        keep: Keep::Last,
+        patience: None,
+        best_by: BestBy::Loss,
+    };
+
+    /// Whether the validation split decides anything.
+    pub fn decides(&self) -> bool {
+        self.keep == Keep::Best || self.patience.is_some()
+    }
+}
+
+/// Which weights a training ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Those of its last pass.
+    Last,
+    /// Those of the pass with the best validation score, the first among equals.
+    Best,
+}
+
+/// The validation score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BestBy {
+    /// A smaller mean cross-entropy is better.
+    Loss,
+    /// A larger accuracy is better.
+    Accuracy,
+}
+
 /// A `train` step with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSpec {
@@ -120,6 +207,10 @@ pub struct TrainSpec {
     pub optimizer: Optimizer,
     /// Learning-rate schedule.
     pub schedule: Schedule,
+    /// Share of the target probability that is spread over all classes while training, in [0, 1) (Szegedy et al. 2016).
+    pub label_smoothing: f64,
+    /// Early stopping, and which weights are kept.
+    pub stopping: Stopping,
     /// Clip the gradient of each replica to this global L2 norm.
     pub clip_norm: Option<f64>,
     /// Samples held out of the training set for validation (drawn by seed, so each seed holds out its own).

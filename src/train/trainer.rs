@@ -1,5 +1,6 @@
 //! The training program: recorded once, run for every step; and evaluation with the same buffers.
 
+use super::best::Best;
 use super::choose::Choice;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -47,6 +48,15 @@ pub struct EpochPoint {
     pub violations: u32,
     /// Steps of the training so far whose loss was not finite.
     pub broken: u32,
+}
+
+/// What a training leaves of a replica beside its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    /// One per pass, up to the one after which the replica stopped.
+    pub points: Vec<EpochPoint>,
+    /// The pass whose weights were kept, where the validation split chose one.
+    pub kept_epoch: Option<u32>,
 }
 
 /// Which samples an evaluation reads.
@@ -169,7 +179,7 @@ impl<'a> Trainer<'a> {
         words.join(", ")
     }
 
-    /// Trains to the end. Returns each replica's points, `[replica][epoch]`. `observe` is called a few times a second;
+    /// Trains to the end, or until the validation split has stopped every replica. `observe` is called a few times a second;
     /// it returns false to stop.
     ///
     /// # Errors
@@ -177,8 +187,9 @@ impl<'a> Trainer<'a> {
     pub fn train(
         &mut self,
         observe: &mut dyn FnMut(Progress) -> bool,
-    ) -> Result<Vec<Vec<EpochPoint>>, TrainError> {
+    ) -> Result<Vec<Trained>, TrainError> {
         let program = self.training_program()?;
+        let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
         let audit = self.audit_program()?;
         let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
         let samples_per_step = u64::from(self.spec().batch) * u64::from(self.replicas.count);
@@ -208,9 +219,10 @@ impl<'a> Trainer<'a> {
             } else {
                 None
             };
+            let epoch = done.div_ceil(per_epoch) as u32;
             for (r, state) in states.iter_mut().enumerate() {
-                points[r].push(EpochPoint {
-                    epoch: done.div_ceil(per_epoch) as u32,
+                let point = EpochPoint {
+                    epoch,
                     step: done as u32,
                     learning_rate: f64::from(
                         hyper(self.specs[r]).lr * self.table[(done - 1) as usize],
@@ -219,7 +231,10 @@ impl<'a> Trainer<'a> {
                     validation: validation.as_ref().map(|v| v[r]),
                     violations: violations[r],
                     broken: state.broken,
-                });
+                };
+                if !best.as_ref().is_some_and(|best| best.stopped(r)) {
+                    points[r].push(point);
+                }
                 (state.loss_sum, state.correct, state.seen) = (0.0, 0, 0);
             }
             if let Some(r) = violations.iter().position(|&v| v > 0) {
@@ -229,8 +244,21 @@ impl<'a> Trainer<'a> {
                     step: done,
                 });
             }
+            if let (Some(best), Some(scores)) = (&mut best, &validation) {
+                best.judge(self.gpu, self.replicas, epoch, scores)?;
+                if best.all_stopped() {
+                    break;
+                }
+            }
         }
-        Ok(points)
+        let kept = match best {
+            Some(best) => best.restore(self.gpu, self.replicas)?,
+            None => vec![None; points.len()],
+        };
+        let pairs = points.into_iter().zip(kept);
+        Ok(pairs
+            .map(|(points, kept_epoch)| Trained { points, kept_epoch })
+            .collect())
     }
 
     /// Loss and accuracy of every replica on `part`. Reads parameters, changes none.
@@ -391,10 +419,12 @@ impl<'a> Trainer<'a> {
             layer.operator.forward(self.gpu, program, &site, training)?;
         }
         program.place("loss");
-        let shape = LossShape {
-            classes: r.model.classes as u32,
-            columns: w.columns,
+        let smoothing = if training {
+            self.spec().label_smoothing
+        } else {
+            0.0
         };
+        let shape = LossShape::new(r.model.classes as u32, w.columns, smoothing);
         let buffers = [
             &w.state,
             &w.label,

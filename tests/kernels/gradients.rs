@@ -297,11 +297,13 @@ fn pointwise() {
 
 #[test]
 fn softmax() {
+    for smoothing in [0.0, 0.2] {
+        softmax_with(LossShape::new(5, 2, smoothing));
+    }
+}
+
+fn softmax_with(u: LossShape) {
     let mut dice = Dice(95);
-    let u = LossShape {
-        classes: 5,
-        columns: 2,
-    };
     // Replica 0 has a full batch, replica 1 three samples of eight.
     let counts = [8u32, 3];
     let state = counts.map(|count| State {

@@ -33,11 +33,23 @@ fn twin<T: Real>(u: &LossShape, state: &[State], label: &[u32], logits: &[f32]) 
 
 /// Runs one batch of each replica. `count` samples are present, the other slots empty.
 fn check(size: (u32, u32, u32), kind: &str, logits: &[f32], dice: &mut Dice) {
+    for smoothing in [0.0, 0.1] {
+        check_smoothed(size, kind, logits, smoothing, dice);
+    }
+}
+
+fn check_smoothed(
+    size: (u32, u32, u32),
+    kind: &str,
+    logits: &[f32],
+    smoothing: f64,
+    dice: &mut Dice,
+) {
     let Some(gpu) = gpu() else { return };
     let (classes, columns, replicas) = size;
-    let u = LossShape { classes, columns };
+    let u = LossShape::new(classes, columns, smoothing);
     let slots = 4 * columns;
-    let name = (size, kind);
+    let name = (size, kind, smoothing);
     let case = Case::new(gpu, "softmax_loss", &name);
     // Replica 0 is full; the others are a last batch of some size.
     let batch = |r: u32| if r == 0 { slots } else { (slots - r).max(1) };
@@ -81,7 +93,8 @@ fn check(size: (u32, u32, u32), kind: &str, logits: &[f32], dice: &mut Dice) {
     let allowed: Vec<f64> = exact
         .loss
         .iter()
-        .map(|l| each + 6.0 * ROUNDING * l.abs())
+        // With smoothing also the sum over the other classes rounds.
+        .map(|l| each + (6.0 + f64::from(classes)) * ROUNDING * l.abs())
         .collect();
     let got = case.floats(&loss, exact.loss.len());
     case.check("loss", &got, &exact.loss, &allowed, &equal.loss);

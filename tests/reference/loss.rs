@@ -1,11 +1,11 @@
 //! Softmax and cross-entropy.
 
-use super::number::Real;
+use super::number::{Real, fma};
 use secateur::ops::LossShape;
 use secateur::train::State;
 
-/// Per sample b with label t: loss = ln sum_c e^(l_c - m) + m - l_t, m = max_c l_c;
-/// dl_c = (e^(l_c - m) / sum - [c = t]) / count; hit = 1 when l_t is the first maximum; 0 everywhere in empty slots.
+/// Per sample b with label t and targets q_c: loss = ln sum_c e^(l_c - m) + sum_c q_c (m - l_c), m = max_c l_c;
+/// dl_c = (e^(l_c - m) / sum - q_c) / count; hit = 1 when l_t is the first maximum; 0 everywhere in empty slots.
 pub fn softmax_loss<T: Real>(
     u: &LossShape,
     state: &[State],
@@ -39,11 +39,24 @@ pub fn softmax_loss<T: Real>(
             }
             let share = T::ONE / T::count(s.count);
             for c in 0..classes {
-                let target = if c == own { T::ONE } else { T::ZERO };
+                let target = T::of(if c == own { u.own } else { u.other });
                 dlogits[at(c)] = ((logits[at(c)] - top).exp() / sum - target) * share;
             }
             let mine = logits[at(own)];
-            loss[r * slots + b] = sum.ln() + (top - mine);
+            let mut away = top - mine;
+            if u.other > 0.0 {
+                let mut rest = T::ZERO;
+                for c in 0..classes {
+                    rest = rest
+                        + if c == own {
+                            T::ZERO
+                        } else {
+                            top - logits[at(c)]
+                        };
+                }
+                away = fma(T::of(u.other), rest, T::of(u.own) * away);
+            }
+            loss[r * slots + b] = sum.ln() + away;
             // Of equal maxima the first wins, and nothing wins against NaN.
             let beats =
                 |c: usize| c == own || mine > logits[at(c)] || (mine == logits[at(c)] && own < c);
