@@ -129,7 +129,7 @@ fn main() {
         let mut trainer =
             Trainer::new(&gpu, &replicas, &resident, &specs, &scales, &execution).expect("trainer");
         let begun = Instant::now();
-        trainer.train(&mut |_| true).expect("training");
+        trainer.train(None, &mut |_| true).expect("training");
         begun.elapsed().as_secs_f64()
     };
     // The first steps compile shaders; then a trial tells how many steps fill the time.

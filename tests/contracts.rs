@@ -11,8 +11,9 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    BestBy, Decay, EpochPoint, Keep, Key, Length, Normalise, Optimizer, Part as Samples, Replicas,
-    ResidentDataset, Schedule, Snapshot, Stopping, TrainError, TrainSpec, Trainer, scales,
+    BestBy, Decay, EpochPoint, Keep, Key, Length, Normalise, Optimizer, Part as Samples, Progress,
+    Replicas, ResidentDataset, Schedule, Snapshot, Stopping, TrainError, TrainSpec, Trainer,
+    scales,
 };
 use std::sync::Arc;
 
@@ -763,7 +764,7 @@ fn train(
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();
     let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
-    let points = trainer(gpu, world, &replicas, &specs, execution).train(&mut |_| true);
+    let points = trainer(gpu, world, &replicas, &specs, execution).train(None, &mut |_| true);
     let after = replicas.download(gpu).unwrap();
     after
         .into_iter()
@@ -1049,7 +1050,7 @@ fn the_validation_split_is_never_trained_on() {
         let specs = [&spec];
         let mut trainer =
             Trainer::new(gpu, &replicas, &resident, &specs, &scales, &usual(gpu)).unwrap();
-        let points = trainer.train(&mut |_| true).unwrap().remove(0);
+        let points = trainer.train(None, &mut |_| true).unwrap().remove(0);
         (replicas.download(gpu).unwrap().remove(0), points)
     };
     let (weights, points) = outcome(data.clone());
@@ -1170,7 +1171,7 @@ fn the_audit_counts_what_is_planted_and_one_step_repairs_it() {
         assert_eq!(trainer.audit_now().unwrap(), [0, 2, 1]);
 
         // The optimizer enforces the mask, so the audit after the next step finds nothing.
-        let points = trainer.train(&mut |_| true).unwrap();
+        let points = trainer.train(None, &mut |_| true).unwrap();
         assert!(points.iter().all(|p| p.points[0].violations == 0));
         assert_eq!(trainer.audit_now().unwrap(), [0, 0, 0], "{optimizer:?}");
         let after = replicas.download(gpu).unwrap();
@@ -1196,7 +1197,7 @@ fn a_violation_ends_the_training() {
         let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
         assert_eq!(trainer.steps(), 12);
         let place = pruned_place(&model, &starts[1], 50) as u64;
-        let outcome = trainer.train(&mut |p| {
+        let outcome = trainer.train(None, &mut |p: Progress| {
             if p.steps == 4 * pass {
                 let at = (model.floats as u64 + place) * 4;
                 gpu.write(&replicas.params, at, &[planted, planted])
@@ -1231,7 +1232,7 @@ fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
     let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Steps(2));
     let specs = [&spec];
     let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
-    trainer.train(&mut |_| true).unwrap();
+    trainer.train(None, &mut |_| true).unwrap();
     let smaller = drawn(gpu, &model, Key::default(), 0.2).mask;
     gpu.write(&replicas.masks, 0, &smaller).unwrap();
     let pruned = model.prunable() as u64
@@ -1244,7 +1245,7 @@ fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
             .sum::<u64>();
     // Momentum and gradients of all of them are still there, too, and count once.
     assert_eq!(trainer.audit_now().unwrap(), [pruned as u32]);
-    let points = trainer.train(&mut |_| true).unwrap();
+    let points = trainer.train(None, &mut |_| true).unwrap();
     assert_eq!(points[0].points.last().unwrap().violations, 0);
     let after = replicas.download(gpu).unwrap().remove(0);
     let broken = (0..model.floats).find(|&i| !kept(&smaller, i) && after.weights[i].to_bits() != 0);
@@ -1261,7 +1262,7 @@ fn a_training_can_be_stopped() {
     let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Epochs(1000));
     let specs = [&spec];
     let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
-    let outcome = trainer.train(&mut |_| false);
+    let outcome = trainer.train(None, &mut |_| false);
     assert!(
         matches!(outcome, Err(TrainError::Interrupted)),
         "{outcome:?}"

@@ -251,12 +251,23 @@ steps = [{ train = {} }, { prune = { sparsity = 0.9 } }, { train = {} }]
 
 /// Starts a run, waits until its folder holds this many finished stages, and does `end` to it. Whatever comes out.
 fn cut(lab: &Lab, out: &str, more: &[&str], stages: usize, end: impl FnOnce(&mut Child)) -> Done {
+    cut_when(lab, out, more, || finished_stages(lab, out) >= stages, end)
+}
+
+/// Starts a run, waits until `ready`, and does `end` to it. Whatever comes out.
+fn cut_when(
+    lab: &Lab,
+    out: &str,
+    more: &[&str],
+    ready: impl Fn() -> bool,
+    end: impl FnOnce(&mut Child),
+) -> Done {
     let mut child = lab
         .command("e.toml", out, more)
         .spawn()
         .expect("the binary starts");
     while child.try_wait().expect("a child").is_none() {
-        if finished_stages(lab, out) >= stages {
+        if ready() {
             end(&mut child);
             break;
         }
@@ -266,13 +277,67 @@ fn cut(lab: &Lab, out: &str, more: &[&str], stages: usize, end: impl FnOnce(&mut
 }
 
 fn finished_stages(lab: &Lab, out: &str) -> usize {
+    stage_files(lab, out, ".safetensors")
+}
+
+/// Files of stages that end so, temporary ones left out.
+fn stage_files(lab: &Lab, out: &str, extension: &str) -> usize {
     let Ok(entries) = std::fs::read_dir(lab.path(out).join("stages")) else {
         return 0;
     };
     let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
     names
-        .filter(|n| n.len() == 64 + ".safetensors".len() && n.ends_with(".safetensors"))
+        .filter(|n| n.len() == 64 + extension.len() && n.ends_with(extension))
         .count()
+}
+
+/// Killed in the middle of its trainings, it goes on from the last pass that was saved and ends with the same bytes.
+#[test]
+fn a_training_that_was_killed_goes_on_from_its_last_checkpoint() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let set = [
+        "--checkpoint",
+        "1",
+        "--set",
+        "train.length=30ep",
+        "--set",
+        "train.keep=best",
+        "--set",
+        "train.patience=20",
+    ];
+    lab.run("e.toml", "whole", &set).ok();
+    assert_eq!(
+        stage_files(&lab, "whole", ".partial"),
+        0,
+        "they are removed at the end"
+    );
+    let (mut kills, mut resumed) = (0, 0);
+    for _ in 0..4 {
+        let ready = || stage_files(&lab, "cut", ".partial") > 0;
+        let done = cut_when(&lab, "cut", &set, ready, |child| {
+            // The first file of several may be there, so that cohorts part.
+            child.kill().expect("it can be killed");
+        });
+        kills += usize::from(done.code.is_none());
+        resumed += usize::from(done.stderr.contains("going on after step"));
+        // The next one is killed at once where nothing is removed: go on to the end of a training.
+        let before = finished_stages(&lab, "cut");
+        let done = cut(&lab, "cut", &set, before + 1, |child| {
+            child.kill().expect("it can be killed");
+        });
+        resumed += usize::from(done.stderr.contains("going on after step"));
+    }
+    let last = lab.run("e.toml", "cut", &set).ok();
+    resumed += usize::from(last.stderr.contains("going on after step"));
+    assert!(
+        kills > 0 && resumed > 0,
+        "{kills} kills, {resumed} times resumed"
+    );
+    assert_eq!(stage_files(&lab, "cut", ".partial"), 0);
+    assert_same_folders(&lab, "whole", "cut");
 }
 
 /// Killed after every stage, each time with other cohorts, it ends with the bytes of a run that was left alone.

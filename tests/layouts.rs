@@ -562,7 +562,7 @@ fn the_no_op_device_accepts_every_presets_programs() {
                     &Execution::default(),
                 )
                 .unwrap();
-                let points = trainer.train(&mut |_| true).unwrap();
+                let points = trainer.train(None, &mut |_| true).unwrap();
                 assert_eq!(points.len(), keys.len());
                 trainer.evaluate(train::Part::Test).unwrap();
                 trainer.audit_now().unwrap();

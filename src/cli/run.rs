@@ -31,6 +31,9 @@ pub struct Run {
     cohort: CohortArgs,
     #[command(flatten)]
     execution: ExecutionArgs,
+    /// Save trainings after every so many epochs, to go on from if killed [default: at the end of an epoch, once a minute]
+    #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint: Option<u32>,
     /// Train everything that runs sparse a second time without, and stop if a bit differs
     #[arg(long)]
     verify_sparse: bool,
@@ -88,6 +91,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
             execution: Some(args.execution.on(&gpu)),
             verify_sparse: args.verify_sparse,
             profile: args.profile,
+            checkpoint: args.checkpoint,
             quiet: args.quiet,
         },
     )?;

@@ -1,5 +1,6 @@
 //! Which stages run together next, and their computation.
 
+use super::checkpoint::Saver;
 use super::cohort::{self, key as cohort_key};
 use super::steps::{self, Context, Outcome};
 use super::{RunError, RunOptions, Session};
@@ -68,7 +69,9 @@ impl Session<'_> {
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
             cohort::density_class(snapshot.map(|s| s.mask.as_slice()))
         };
-        let alike = |&id: &usize| !trains(&[first]) || class(id) == class(first);
+        let place = |id: usize| (class(id), self.steps_saved(id));
+        let of_first = place(first);
+        let alike = |&id: &usize| !trains(&[first]) || place(id) == of_first;
         Ok(chosen.into_iter().filter(alike).take(most).collect())
     }
 
@@ -104,8 +107,22 @@ impl Session<'_> {
             &self.resident,
             dataset,
         );
-        let mut outcomes =
-            steps::execute(&context, &model, &stages, &parents, &mut self.meter, &what)?;
+        let from = self.checkpoint(&stages);
+        if let Some(from) = &from {
+            let note = format!("  going on after step {}", from.steps);
+            self.meter.note(&note);
+        }
+        let mut saver = Saver::new(&self.folder, self.options, &stages);
+        let saving = (from, &mut saver);
+        let mut outcomes = steps::execute(
+            &context,
+            &model,
+            &stages,
+            &parents,
+            saving,
+            &mut self.meter,
+            &what,
+        )?;
         let seconds = begun.elapsed().as_secs_f64();
         self.meter.finish_stage(samples);
         if self.profile && dataset.is_some() {

@@ -27,6 +27,7 @@ impl Session<'_> {
             };
             self.folder
                 .save_stage(&stage.digest, &tensor_infos(model), &state)?;
+            self.folder.remove_partial(&stage.digest);
         }
         let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
         if diverged {

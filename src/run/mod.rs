@@ -1,5 +1,6 @@
 //! Carries a plan out: cohorts of ready stages, checkpoints, and rows as runs finish.
 
+mod checkpoint;
 mod cohort;
 mod compute;
 mod error;
@@ -49,6 +50,8 @@ pub struct RunOptions {
     pub verify_sparse: bool,
     /// Print how long each kernel of the first training takes.
     pub profile: bool,
+    /// Save trainings after every so many passes; by the clock if not given.
+    pub checkpoint: Option<u32>,
     /// No progress.
     pub quiet: bool,
 }

@@ -56,6 +56,30 @@ pub struct CurvePoint {
     pub broken: u32,
 }
 
+impl From<Score> for Metrics {
+    fn from(score: Score) -> Self {
+        Self {
+            loss: score.loss.0,
+            accuracy: score.accuracy.0,
+        }
+    }
+}
+
+/// A training with violations ends, so a point that it went on from had none.
+impl From<&CurvePoint> for EpochPoint {
+    fn from(p: &CurvePoint) -> Self {
+        Self {
+            epoch: p.epoch,
+            step: p.step,
+            learning_rate: p.learning_rate.0,
+            train: p.train.into(),
+            validation: p.validation.map(Metrics::from),
+            violations: 0,
+            broken: p.broken,
+        }
+    }
+}
+
 impl From<&EpochPoint> for CurvePoint {
     fn from(p: &EpochPoint) -> Self {
         Self {

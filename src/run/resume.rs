@@ -66,6 +66,8 @@ impl Session<'_> {
         }
         let needed = self.needed();
         for &id in &saved {
+            // Killed after a stage was saved and before what it had come to was removed.
+            self.folder.remove_partial(&self.plan.stages[id].digest);
             let outcome = self.load(id)?;
             self.records.insert(id, outcome.record);
             let has_children_to_compute = self

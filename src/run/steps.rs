@@ -1,5 +1,6 @@
 //! One cohort through one step.
 
+use super::checkpoint::{Saver, Watcher};
 use super::error::RunError;
 use super::interrupt;
 use super::progress::Meter;
@@ -13,7 +14,8 @@ use crate::ops::{Execution, SparseRule};
 use crate::prune::{self, MaskStep, PruneError, PruneSpec};
 use crate::store::{TensorInfo, load_mask};
 use crate::train::{
-    Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer, scales,
+    Checkpoint, Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer,
+    scales,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +86,8 @@ fn place(
     Ok(replicas)
 }
 
-/// Runs one step for stages that share a cohort key. `what` names them in errors.
+/// Runs one step for stages that share a cohort key; a training from the checkpoint that was saved of it, if any. `what` names
+/// them in errors.
 ///
 /// # Errors
 /// Whatever ends a run; see [`RunError`].
@@ -93,6 +96,7 @@ pub fn execute(
     model: &Arc<Model>,
     stages: &[&Stage],
     parents: &[Option<Arc<Snapshot>>],
+    saving: (Option<Checkpoint>, &mut Saver<'_>),
     meter: &mut Meter,
     what: &str,
 ) -> Result<Vec<Outcome>, RunError> {
@@ -105,7 +109,8 @@ pub fn execute(
     let mut records = vec![Record::default(); stages.len()];
     match &stages[0].step {
         Step::Train(_) => {
-            records = train(context, &replicas, stages, meter, what)?;
+            let (from, saver) = saving;
+            records = train(context, &replicas, stages, (from, Some(saver)), meter, what)?;
             if context.verify_sparse && context.execution.sparse != SparseRule::Never {
                 verify_sparse(context, &replicas, stages, parents, meter, what)?;
             }
@@ -152,6 +157,7 @@ fn train(
     context: &Context<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
+    (from, mut saver): (Option<Checkpoint>, Option<&mut Saver<'_>>),
     meter: &mut Meter,
     what: &str,
 ) -> Result<Vec<Record>, RunError> {
@@ -180,12 +186,18 @@ fn train(
     if !sparse.is_empty() {
         meter.note(&format!("  sparse: {sparse}"));
     }
-    let trained = trainer
-        .train(&mut |p| {
+    let mut watcher = Watcher {
+        saver: saver.as_deref_mut(),
+        observe: &mut |p| {
             meter.within(p.steps * p.samples_per_step);
             !interrupt::asked()
-        })
-        .map_err(failed)?;
+        },
+    };
+    let trained = trainer.train(from, &mut watcher);
+    if let Some(error) = saver.and_then(|saver| saver.error.take()) {
+        return Err(error);
+    }
+    let trained = trained.map_err(failed)?;
     Ok(trained
         .iter()
         .map(|trained| Record {
@@ -215,7 +227,7 @@ fn verify_sparse(
         },
         ..*context
     };
-    train(&dense, &again, stages, meter, what)?;
+    train(&dense, &again, stages, (None, None), meter, what)?;
     for (slot, (sparse, dense)) in sparse.iter().zip(again.download(context.gpu)?).enumerate() {
         let pairs = sparse.weights.iter().zip(&dense.weights);
         // The sign of a zero does not matter.

@@ -3,6 +3,7 @@
 use super::atomic::{TEMPORARY, folder_of, sync_folder, temporary_in, write_atomic, write_once};
 use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
+use super::partial::{self, Partial};
 use super::rows::{CurveRow, RunRow, TimeRow};
 use super::rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
@@ -43,6 +44,7 @@ struct Identity {
 /// results.csv        one row per run                curves.csv      one row per run and epoch
 /// times.csv          what differs each time it is computed
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
+/// stages/<digest>.partial, while it is computed
 /// weights/<run>.safetensors                         plots/<name>.svg, .png
 /// ```
 #[derive(Debug)]
@@ -203,6 +205,28 @@ impl RunFolder {
         tensors: &[TensorInfo],
     ) -> Result<Option<StageState>, StoreError> {
         stage::load(&self.stage_path(digest), digest, tensors)
+    }
+
+    /// Saves what a stage has come to, in place of what was saved of it before.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn save_partial(&self, digest: &str, partial: &Partial) -> Result<(), StoreError> {
+        partial::save(&self.partial_path(digest), digest, partial)
+    }
+
+    /// What a stage had come to; nothing where that was not saved, or is damaged.
+    pub fn load_partial(&self, digest: &str) -> Option<Partial> {
+        partial::load(&self.partial_path(digest), digest)
+    }
+
+    /// Removes it: the stage is finished. One that cannot be removed is not read again.
+    pub fn remove_partial(&self, digest: &str) {
+        let _ = fs::remove_file(self.partial_path(digest));
+    }
+
+    fn partial_path(&self, digest: &str) -> PathBuf {
+        self.dir.join("stages").join(format!("{digest}.partial"))
     }
 
     /// Whether a stage was saved (its contents are not looked at).

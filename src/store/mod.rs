@@ -9,6 +9,7 @@ mod error;
 mod folder;
 mod mask;
 mod names;
+mod partial;
 mod payload;
 mod rows;
 mod rows_csv;
@@ -21,6 +22,7 @@ pub use error::{MaskError, StoreError};
 pub use folder::RunFolder;
 pub use mask::{MaskOrigin, load_mask, save_mask};
 pub use names::{RunKey, run_names, slug};
+pub use partial::Partial;
 pub use rows::{CurveRow, RunRow, TimeRow};
 pub use rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,

@@ -12,14 +12,15 @@ pub(super) struct Best {
     standings: Vec<Standing>,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Standing {
-    /// The best score and its pass.
-    best: Option<(f64, u32)>,
+/// How a replica's validation scores stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The best score, larger is better, and its pass.
+    pub best: Option<(f64, u32)>,
     /// Passes since.
-    since: u32,
+    pub since: u32,
     /// The pass after which the replica stopped.
-    stopped: Option<u32>,
+    pub stopped: Option<u32>,
 }
 
 impl Best {
@@ -37,6 +38,19 @@ impl Best {
             kept: gpu.buffer("kept parameters", replicas.params.bytes())?,
             standings: vec![Standing::default(); replicas.count as usize],
         }))
+    }
+
+    pub(super) fn standing(&self, replica: usize) -> Standing {
+        self.standings[replica]
+    }
+
+    pub(super) fn set_standing(&mut self, replica: usize, standing: Standing) {
+        self.standings[replica] = standing;
+    }
+
+    /// The weights saved so far, all replicas.
+    pub(super) fn weights(&self) -> &Buffer {
+        &self.kept
     }
 
     /// Whether a replica has stopped.

@@ -1,6 +1,7 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
 mod best;
+mod checkpoint;
 mod choose;
 mod error;
 mod replicas;
@@ -12,6 +13,8 @@ mod state;
 mod trainer;
 mod workspace;
 
+pub use best::Standing;
+pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
@@ -19,7 +22,7 @@ pub use schedule::{factors, steps_of, steps_per_epoch};
 pub use spec::{BestBy, Decay, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{
-    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer,
+    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer, Watch,
     training_samples,
 };
 pub use workspace::{Memory, Workspace};

@@ -1,6 +1,7 @@
 //! The training program: recorded once, run for every step; and evaluation with the same buffers.
 
 use super::best::Best;
+use super::checkpoint::Checkpoint;
 use super::choose::Choice;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -77,6 +78,28 @@ pub struct Progress {
     pub of: u64,
     /// Samples per step, all replicas together.
     pub samples_per_step: u64,
+}
+
+/// Whoever looks on while a training runs.
+pub trait Watch {
+    /// Called a few times a second; false stops the training.
+    fn progress(&mut self, progress: Progress) -> bool;
+
+    /// Asked after every pass but the last.
+    fn wants_checkpoint(&self, _epoch: u32) -> bool {
+        false
+    }
+
+    /// Takes the checkpoint that it wanted; false stops the training.
+    fn checkpoint(&mut self, _checkpoint: Checkpoint) -> bool {
+        true
+    }
+}
+
+impl<F: FnMut(Progress) -> bool> Watch for F {
+    fn progress(&mut self, progress: Progress) -> bool {
+        self(progress)
+    }
 }
 
 /// [`Program::place`] of what walks every parameter.
@@ -179,14 +202,15 @@ impl<'a> Trainer<'a> {
         words.join(", ")
     }
 
-    /// Trains to the end, or until the validation split has stopped every replica. `observe` is called a few times a second;
-    /// it returns false to stop.
+    /// Trains to the end, or until the validation split has stopped every replica; from the beginning, or from a checkpoint of
+    /// the same training, with the same bits.
     ///
     /// # Errors
-    /// The device failed, the audit found a violation, or `observe` stopped it.
+    /// The device failed, the audit found a violation, or `watch` stopped it.
     pub fn train(
         &mut self,
-        observe: &mut dyn FnMut(Progress) -> bool,
+        from: Option<Checkpoint>,
+        watch: &mut dyn Watch,
     ) -> Result<Vec<Trained>, TrainError> {
         let program = self.training_program()?;
         let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
@@ -196,12 +220,21 @@ impl<'a> Trainer<'a> {
         let mut states = self.first_states();
         let mut points = vec![Vec::new(); states.len()];
         let mut done = 0;
+        if let Some(from) = from {
+            from.put(self.gpu, self.replicas, &self.workspace, best.as_mut())?;
+            done = from.steps;
+            (states, points) = from
+                .replicas
+                .into_iter()
+                .map(|replica| (replica.state, replica.points))
+                .unzip();
+        }
         while done < self.steps {
             let chunk = per_epoch.min(self.steps - done);
             self.gpu.write(&self.workspace.state, 0, &states)?;
             let mut going = true;
             let ran = self.gpu.run_repeated(&program, chunk, &mut |count| {
-                going = observe(Progress {
+                going = watch.progress(Progress {
                     steps: done + count,
                     of: self.steps,
                     samples_per_step,
@@ -248,6 +281,15 @@ impl<'a> Trainer<'a> {
                 best.judge(self.gpu, self.replicas, epoch, scores)?;
                 if best.all_stopped() {
                     break;
+                }
+            }
+            if done < self.steps && watch.wants_checkpoint(epoch) {
+                let progress = (done, states.as_slice(), points.as_slice());
+                let (gpu, workspace) = (self.gpu, &self.workspace);
+                let checkpoint =
+                    Checkpoint::take(gpu, self.replicas, workspace, progress, best.as_ref())?;
+                if !watch.checkpoint(checkpoint) {
+                    return Err(TrainError::Interrupted);
                 }
             }
         }

@@ -1,0 +1,173 @@
+//! Trainings saved between their passes, and taken up again.
+
+use super::record::{CurvePoint, Exact};
+use super::{RunError, RunOptions, Session};
+use crate::experiment::{Stage, Step};
+use crate::store::{Partial, RunFolder};
+use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing, State, Watch};
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+/// Unless `--checkpoint` says otherwise, a training is saved at the end of the pass in which this much time has gone by.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// What a replica's checkpoint holds beside arrays.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    steps: u64,
+    /// The words of [`State`].
+    state: Vec<u32>,
+    points: Vec<CurvePoint>,
+    best: Option<Judged>,
+}
+
+/// [`Standing`].
+#[derive(Serialize, Deserialize)]
+struct Judged {
+    best: Option<(Exact, u32)>,
+    since: u32,
+    stopped: Option<u32>,
+}
+
+fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
+    let [first, second] = replica.moments;
+    let mut arrays = vec![
+        ("weights".to_owned(), replica.weights),
+        ("first moments".to_owned(), first),
+        ("second moments".to_owned(), second),
+    ];
+    let best = replica.best.map(|(standing, kept)| {
+        arrays.push(("kept weights".to_owned(), kept));
+        Judged {
+            best: standing.best.map(|(score, epoch)| (Exact(score), epoch)),
+            since: standing.since,
+            stopped: standing.stopped,
+        }
+    });
+    let text = Text {
+        steps,
+        state: bytemuck::cast_slice(&[replica.state]).to_vec(),
+        points: replica.points.iter().map(CurvePoint::from).collect(),
+        best,
+    };
+    Partial {
+        arrays,
+        text: serde_json::to_string(&text).unwrap_or_default(),
+    }
+}
+
+fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
+    let text: Text = serde_json::from_str(&partial.text).ok()?;
+    let array = |name: &str| {
+        let found = partial.arrays.iter().find(|(n, _)| n == name)?;
+        Some(found.1.clone())
+    };
+    let state: &[State] = bytemuck::try_cast_slice(&text.state).ok()?;
+    let best = match text.best {
+        Some(score) => {
+            let standing = Standing {
+                best: score.best.map(|(score, epoch)| (score.0, epoch)),
+                since: score.since,
+                stopped: score.stopped,
+            };
+            Some((standing, array("kept weights")?))
+        }
+        None => None,
+    };
+    let replica = ReplicaCheckpoint {
+        weights: array("weights")?,
+        moments: [array("first moments")?, array("second moments")?],
+        state: *state.first()?,
+        points: text.points.iter().map(EpochPoint::from).collect(),
+        best,
+    };
+    Some((text.steps, replica))
+}
+
+impl Session<'_> {
+    /// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
+    pub(super) fn steps_saved(&self, id: usize) -> u64 {
+        let stage = &self.plan.stages[id];
+        if !matches!(stage.step, Step::Train(_)) {
+            return 0;
+        }
+        let partial = self.folder.load_partial(&stage.digest);
+        partial
+            .and_then(checkpoint_of)
+            .map_or(0, |(steps, _)| steps)
+    }
+
+    /// The checkpoint of a cohort whose stages were all saved after the same number of steps.
+    pub(super) fn checkpoint(&self, stages: &[&Stage]) -> Option<Checkpoint> {
+        let mut steps = None;
+        let mut replicas = Vec::new();
+        for stage in stages {
+            let (at, replica) = checkpoint_of(self.folder.load_partial(&stage.digest)?)?;
+            if *steps.get_or_insert(at) != at {
+                return None;
+            }
+            replicas.push(replica);
+        }
+        Some(Checkpoint {
+            steps: steps?,
+            replicas,
+        })
+    }
+}
+
+/// Watches a training: reports progress, hears Ctrl-C, and saves checkpoints.
+pub(super) struct Saver<'a> {
+    folder: &'a RunFolder,
+    digests: Vec<String>,
+    /// `--checkpoint`.
+    every: Option<u32>,
+    last: Instant,
+    /// What went wrong while saving.
+    pub(super) error: Option<RunError>,
+}
+
+impl<'a> Saver<'a> {
+    pub(super) fn new(folder: &'a RunFolder, options: &RunOptions, stages: &[&Stage]) -> Self {
+        Self {
+            folder,
+            digests: stages.iter().map(|s| s.digest.clone()).collect(),
+            every: options.checkpoint,
+            last: Instant::now(),
+            error: None,
+        }
+    }
+}
+
+/// What a training is watched with: the saver, and who hears of its progress.
+pub(super) struct Watcher<'w, 'a> {
+    pub(super) saver: Option<&'w mut Saver<'a>>,
+    pub(super) observe: &'w mut dyn FnMut(Progress) -> bool,
+}
+
+impl Watch for Watcher<'_, '_> {
+    fn progress(&mut self, progress: Progress) -> bool {
+        (self.observe)(progress)
+    }
+
+    fn wants_checkpoint(&self, epoch: u32) -> bool {
+        self.saver.as_ref().is_some_and(|saver| match saver.every {
+            Some(every) => epoch.is_multiple_of(every),
+            None => saver.last.elapsed() >= INTERVAL,
+        })
+    }
+
+    fn checkpoint(&mut self, checkpoint: Checkpoint) -> bool {
+        let Some(saver) = &mut self.saver else {
+            return true;
+        };
+        saver.last = Instant::now();
+        for (digest, replica) in saver.digests.iter().zip(checkpoint.replicas) {
+            let partial = partial_of(checkpoint.steps, replica);
+            if let Err(error) = saver.folder.save_partial(digest, &partial) {
+                saver.error = Some(error.into());
+                return false;
+            }
+        }
+        true
+    }
+}
