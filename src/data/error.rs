@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::IdxProblem;
+use super::{CifarProblem, IdxProblem};
 
 /// A dataset could not be read, drawn or downloaded. Each message says what is wrong, where, and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,19 @@ pub enum DataError {
         path: PathBuf,
         /// What is wrong with it.
         problem: IdxProblem,
+    },
+    /// The same of a file of records, or of an archive of them.
+    #[error(
+        "{}: {problem}\ndelete the file and run `secateur data fetch {name}`, or name another folder with --data DIR",
+        .path.display()
+    )]
+    DamagedBatch {
+        /// The dataset.
+        name: String,
+        /// The file; below the archive if it lies in one.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: CifarProblem,
     },
     /// Images and labels do not belong together.
     #[error(
@@ -84,6 +97,16 @@ pub enum DataError {
         folder: PathBuf,
         /// Each address tried, with its failure.
         failures: Vec<String>,
+    },
+    /// The files are not published one by one.
+    #[error("`{name}` cannot be downloaded file by file: {how} {}", .folder.display())]
+    ByHand {
+        /// The dataset.
+        name: String,
+        /// How to get them, up to the folder's name.
+        how: &'static str,
+        /// Where to put them.
+        folder: PathBuf,
     },
     /// A download would overwrite a sound file that is not the published one.
     #[error(
