@@ -93,10 +93,14 @@ pub fn run(args: Run) -> Result<(), Failure> {
     )?;
     let arms = arm_infos(&experiment);
     if args.json {
-        say(format_args!(
-            "{:#}",
-            table_json(&experiment.title, &finished.rows, &arms, &reference)
-        ));
+        let mut json = table_json(&experiment.title, &finished.rows, &arms, &reference);
+        json["skipped_images"] = finished
+            .data
+            .iter()
+            .map(|data| (data.name.clone(), data.skipped_images.len().into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        say(format_args!("{json:#}"));
     } else {
         let options = TableOptions {
             reference,
@@ -106,6 +110,17 @@ pub fn run(args: Run) -> Result<(), Failure> {
             "{}",
             table(&experiment.title, &finished.rows, &arms, &options)
         ));
+        for data in finished
+            .data
+            .iter()
+            .filter(|d| !d.skipped_images.is_empty())
+        {
+            say(format_args!(
+                "{}: {} images could not be decoded and were left out; data.json names them",
+                data.name,
+                data.skipped_images.len()
+            ));
+        }
     }
     if !args.quiet {
         eprintln!(

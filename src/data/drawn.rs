@@ -92,13 +92,23 @@ pub(super) fn find(name: &str) -> Option<&'static Drawn> {
     ALL.iter().find(|drawn| drawn.name == name)
 }
 
-/// Draws a dataset.
-pub(super) fn draw(drawn: &Drawn) -> Result<Content, DataError> {
-    let classes = strokes::parse(drawn.strokes).map_err(|mistake| DataError::Strokes {
+fn classes_of(drawn: &Drawn) -> Result<Vec<Class>, DataError> {
+    strokes::parse(drawn.strokes).map_err(|mistake| DataError::Strokes {
         file: drawn.file,
         line: mistake.line,
         problem: mistake.problem,
-    })?;
+    })
+}
+
+/// The name of each label.
+pub(super) fn class_names(drawn: &Drawn) -> Result<Vec<String>, DataError> {
+    let classes = classes_of(drawn)?.into_iter();
+    Ok(classes.map(|class| class.name).collect())
+}
+
+/// Draws a dataset.
+pub(super) fn draw(drawn: &Drawn) -> Result<Content, DataError> {
+    let classes = classes_of(drawn)?;
     Ok(Content {
         shape: SHAPE,
         train: split(drawn, &classes, 0, TRAIN),

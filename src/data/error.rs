@@ -83,6 +83,38 @@ pub enum DataError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A folder of images is not as it must be.
+    #[error(
+        "{}: {problem}\nthe folder must hold train/CLASS/ and test/CLASS/ with .png, .jpg or .jpeg files, the same classes in both",
+        .path.display()
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An image cannot be decoded.
+    #[error(
+        "{}: this image cannot be decoded: {reason}{}\nreplace or remove it, or write on_bad_image = \"skip\" to leave such images out and count them",
+        .path.display(), and_others(*.others)
+    )]
+    BadImage {
+        /// The first such file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// Others in the same split.
+        others: usize,
+    },
+    /// A choice of classes leaves nothing.
+    #[error("`{name}` has a split without a sample of {classes}\nchoose other `classes`")]
+    NoSamples {
+        /// The dataset.
+        name: String,
+        /// The classes, separated by commas.
+        classes: String,
+    },
     /// No mirror delivered a good copy of a file.
     #[error(
         "{file} of `{name}` could not be downloaded:{}\nnothing was written; try again later, or put the file into {} yourself",
@@ -132,6 +164,14 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and 1 other image)".to_string(),
+        others => format!(" (and {others} other images)"),
+    }
 }
 
 /// Each entry on a line of its own.

@@ -1,14 +1,18 @@
-//! Datasets: where they are found, how they are read and checked, and two that the program draws itself.
+//! Datasets: where they are found, how they are read and checked, folders of images, and two that the program draws itself.
 //!
 //! A dataset is bytes: `images[sample][channel][y][x]` and one label per sample. Normalising, shuffling and padding are
 //! done later, on the GPU.
 
+mod cache;
 mod canvas;
 mod cifar;
+mod custom;
+mod decode;
 mod drawn;
 mod emnist;
 mod error;
 mod fetch;
+mod folder;
 mod idx;
 mod preview;
 mod rng;
@@ -18,9 +22,13 @@ mod strokes;
 
 use sha2::{Digest, Sha256};
 
+pub use cache::cache_folder;
 pub use cifar::CifarProblem;
+pub use custom::{DatasetSpec, Origin, load_described};
+pub use decode::{ImageRule, Resize};
 pub use error::DataError;
 pub use fetch::{FetchReport, FetchedFile, Progress, fetch};
+pub use folder::{FolderSpec, OnBadImage, classes_of, load_folder};
 pub use idx::IdxProblem;
 pub use preview::contact_sheet;
 pub use search::SearchPath;
@@ -49,7 +57,7 @@ impl Split {
 /// A dataset in memory.
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    /// One of [`names`].
+    /// One of [`names`], or what an experiment calls it.
     pub name: String,
     /// The name of each label, from 0.
     pub class_names: Vec<String>,
@@ -69,6 +77,8 @@ pub struct Dataset {
     pub source: String,
     /// What is unusual about it though it can be used, to be printed.
     pub warnings: Vec<String>,
+    /// Image files that were left out since they cannot be decoded.
+    pub skipped: Vec<String>,
 }
 
 /// What a source of data delivers, before it is a [`Dataset`].
@@ -105,6 +115,16 @@ pub fn shape_of(name: &str) -> Option<(usize, usize, usize, usize)> {
         Known::Drawn(_) => (drawn::SHAPE, drawn::CLASSES),
     };
     Some((channels, height, width, classes))
+}
+
+/// The name of each label of a dataset, known without reading it; `None` if the name is unknown.
+pub fn class_names(name: &str) -> Option<Vec<String>> {
+    let names = |list: &[&str]| list.iter().map(|class| class.to_string()).collect();
+    match known(name).ok()? {
+        Known::Idx(source) => Some(names(source.classes)),
+        Known::Cifar(cifar) => Some(names(cifar.classes)),
+        Known::Drawn(drawn) => drawn::class_names(drawn).ok(),
+    }
 }
 
 /// Whether the files of a dataset lie where [`load`] will look; reads none of them.
@@ -156,6 +176,7 @@ impl Content {
             test: self.test,
             source: self.source,
             warnings: self.warnings,
+            skipped: Vec::new(),
         }
     }
 }

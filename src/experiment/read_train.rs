@@ -24,24 +24,30 @@ pub(super) const KEYS: [&str; 9] = [
 const VALIDATION: u32 = 5000;
 
 /// Checks `[train]` by itself, so that a default no step uses is still read.
-pub(super) fn check_defaults(node: &Node, problems: &mut Problems) {
+pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Problems) {
     if Fields::open(node, "[train]", &KEYS, problems).is_some() {
         Settings {
             step: node,
             defaults: None,
+            datasets,
         }
         .read(problems);
     }
 }
 
-/// Reads one `train` step; what it leaves out comes from `defaults`.
+/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are.
 pub(super) fn read_train(
     step: &Node,
     defaults: Option<&Node>,
+    datasets: &[String],
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
     Fields::open(step, "this train step", &KEYS, problems)?;
-    let settings = Settings { step, defaults };
+    let settings = Settings {
+        step,
+        defaults,
+        datasets,
+    };
     let complete = settings.check_complete(problems);
     let read = settings.read(problems);
     Some(TrainSpec {
@@ -61,6 +67,7 @@ pub(super) fn read_train(
 struct Settings<'n> {
     step: &'n Node,
     defaults: Option<&'n Node>,
+    datasets: &'n [String],
 }
 
 /// `None` where a key without a default is missing or a value has a mistake.
@@ -118,7 +125,9 @@ impl<'n> Settings<'n> {
     fn read(&self, problems: &mut Problems) -> Read {
         // A value that is absent and needed was reported by `check_complete`.
         Read {
-            dataset: self.get("dataset").and_then(|node| dataset(node, problems)),
+            dataset: self
+                .get("dataset")
+                .and_then(|node| dataset(node, self.datasets, problems)),
             batch: self
                 .get("batch")
                 .and_then(|node| integer32(node, "batch", 1, problems)),
@@ -154,12 +163,9 @@ impl<'n> Settings<'n> {
     }
 }
 
-fn dataset(node: &Node, problems: &mut Problems) -> Option<String> {
-    let options: Vec<(&str, &str)> = crate::data::names()
-        .into_iter()
-        .map(|name| (name, name))
-        .collect();
-    choice(node, "dataset", &options, problems).map(str::to_string)
+fn dataset(node: &Node, names: &[String], problems: &mut Problems) -> Option<String> {
+    let options: Vec<(&str, &String)> = names.iter().map(|name| (name.as_str(), name)).collect();
+    choice(node, "dataset", &options, problems).cloned()
 }
 
 /// `"14ep"` or `"5000st"`.
