@@ -11,8 +11,8 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    EpochPoint, Key, Length, Normalise, Optimizer, Part as Samples, Replicas, ResidentDataset,
-    Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
+    EpochPoint, Key, Length, Metrics, Normalise, Optimizer, Part as Samples, Replicas,
+    ResidentDataset, Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -838,6 +838,48 @@ fn company_changes_no_bit() {
             assert!(last.train.loss < first.train.loss, "{first:?} {last:?}");
         }
     }
+}
+
+/// A dataset larger than one binding lies in parts; how many there are is nobody's business.
+#[test]
+fn parts_of_a_dataset_change_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    for model in [flat_model(), conv_model()] {
+        let members = &cohort(gpu, &model, false)[..2];
+        world.resident = ResidentDataset::upload(gpu, &world.data).unwrap();
+        assert_eq!(world.resident.train.parts.len(), 1);
+        let want = train(gpu, &world, &model, members, usual(gpu));
+        let scored = score(gpu, &world, &model, members);
+        // 64 and 1 samples a part; less than a sample is one.
+        for (bytes, parts) in [(64 * 100 + 99, [3, 1]), (7, [150, 40])] {
+            world.resident = ResidentDataset::upload_in_parts(gpu, &world.data, bytes).unwrap();
+            let resident = &world.resident;
+            assert_eq!(
+                [&resident.train, &resident.test].map(|s| s.parts.len()),
+                parts
+            );
+            let got = train(gpu, &world, &model, members, usual(gpu));
+            assert_same(&got, &want, &format!("{parts:?} parts"));
+            assert_eq!(score(gpu, &world, &model, members), scored, "the test set");
+        }
+    }
+}
+
+/// The test set with the weights as drawn.
+fn score(
+    gpu: &Gpu,
+    world: &World,
+    model: &Arc<Model>,
+    members: &[(Key, Snapshot, TrainSpec)],
+) -> Vec<Metrics> {
+    let keys: Vec<Key> = members.iter().map(|m| m.0).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let snapshots: Vec<&Snapshot> = members.iter().map(|m| &m.1).collect();
+    replicas.upload(gpu, &snapshots).unwrap();
+    let specs: Vec<&TrainSpec> = members.iter().map(|m| &m.2).collect();
+    let trainer = trainer(gpu, world, &replicas, &specs, usual(gpu));
+    trainer.evaluate(Samples::Test).unwrap()
 }
 
 #[test]

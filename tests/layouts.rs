@@ -232,7 +232,9 @@ fn layouts() -> Vec<Layout> {
                 features,
                 words,
                 plane,
-                columns
+                columns,
+                first,
+                samples
             }
         ),
         layout!(

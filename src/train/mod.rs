@@ -13,7 +13,7 @@ mod workspace;
 
 pub use error::TrainError;
 pub use replicas::{Replicas, Snapshot};
-pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
+pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
 pub use spec::{Length, Normalise, Optimizer, Schedule, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};

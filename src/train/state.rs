@@ -94,6 +94,10 @@ pub struct Gather {
     pub plane: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// First sample of the part that is read.
+    pub first: u32,
+    /// Samples in it.
+    pub samples: u32,
 }
 
 /// Uniform of `step_advance`.

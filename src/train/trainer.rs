@@ -371,16 +371,21 @@ impl<'a> Trainer<'a> {
         let buffers = [&r.keys, &w.state, &split.labels, &w.index, &w.label];
         let kernel = gpu.kernel("batch_draw", &[])?;
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
-        let gather = Gather {
-            features: self.data.features,
-            words: self.data.words,
-            plane: self.data.plane,
-            columns: w.columns,
-        };
-        let buffers = [&split.images, &self.scales, &w.index, w.input()];
-        let kernel = gpu.kernel("batch_gather", &[])?;
-        let count = u64::from(gather.words) * u64::from(w.columns);
-        program.push(gpu, kernel, &gather, &buffers, count, r.count)
+        for part in &split.parts {
+            let gather = Gather {
+                features: self.data.features,
+                words: self.data.words,
+                plane: self.data.plane,
+                columns: w.columns,
+                first: part.first,
+                samples: part.count,
+            };
+            let buffers = [&part.images, &self.scales, &w.index, w.input()];
+            let kernel = gpu.kernel("batch_gather", &[])?;
+            let count = u64::from(gather.words) * u64::from(w.columns);
+            program.push(gpu, kernel, &gather, &buffers, count, r.count)?;
+        }
+        Ok(())
     }
 
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {

@@ -172,9 +172,11 @@ fn batch_gather_is_its_twin() {
             words: features.div_ceil(4),
             plane,
             columns,
+            first: 0,
+            samples: 50,
         };
         let case = Case::new(gpu, "batch_gather", &size);
-        let samples = 50u32;
+        let samples = u.samples;
         let bytes = (samples * u.words * 4) as usize;
         let images: Vec<u8> = (0..bytes).map(|_| dice.word() as u8).collect();
         let channel = |_| [1.0 / (255.0 * 0.3), -0.5 + 0.1 * dice.unit()];
@@ -201,6 +203,65 @@ fn batch_gather_is_its_twin() {
         // One multiply-add of numbers up to 255 * 0.014 and 0.6.
         let allowed = vec![2.0 * ROUNDING * 5.0; exact.len()];
         case.check("x", &case.floats(&x, exact.len()), &exact, &allowed, &equal);
+    }
+}
+
+/// Images in parts, gathered one part after another, are the same bits as in one.
+#[test]
+fn batch_gather_of_parts_is_that_of_the_whole() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(74);
+    let (features, columns, replicas, samples) = (27u32, 5u32, 2u32, 23u32);
+    let words = features.div_ceil(4);
+    let images: Vec<u8> = (0..samples * words * 4)
+        .map(|_| dice.word() as u8)
+        .collect();
+    let scales: Vec<[f32; 2]> = (0..3).map(|c| [0.01, -0.5 + 0.1 * c as f32]).collect();
+    // Samples in no order, empty slots among them, and one vec4 with samples of all parts.
+    let slot = |_| match dice.below(5) {
+        0 => EMPTY,
+        _ => dice.below(samples),
+    };
+    let mut index: Vec<u32> = (0..replicas * columns * 4).map(slot).collect();
+    index[..4].copy_from_slice(&[22, 0, 11, EMPTY]);
+    let count = (replicas * features * columns * 4) as usize;
+    let gather = |per_part: u32| {
+        let size = (per_part, "samples a part");
+        let case = Case::new(gpu, "batch_gather", &size);
+        let [scales_on, index_on, x] = [
+            case.with(&scales),
+            case.with(&index),
+            case.with(&output(count)),
+        ];
+        let mut want = twin::<f32>(count, |_| ());
+        for first in (0..samples).step_by(per_part as usize) {
+            let u = Gather {
+                features,
+                words,
+                plane: 9,
+                columns,
+                first,
+                samples: per_part.min(samples - first),
+            };
+            let bytes = |sample: u32| (sample * words * 4) as usize;
+            let part = &images[bytes(first)..bytes(first + u.samples)];
+            let buffers = [&case.with(part), &scales_on, &index_on, &x];
+            case.run(&u, &buffers, u64::from(words * columns), replicas);
+            batch_gather(&u, replicas, part, &scales, &index, &mut want);
+            if first == 0 {
+                // Whatever stood there before, nothing of it is left.
+                let got: Vec<f32> = case.floats(&x, count);
+                assert!(got.iter().zip(&want).all(|(a, b)| a == b));
+            }
+        }
+        let got = case.floats(&x, want.len());
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        case.check_words("bits", &bits(&got), &bits(&want));
+        bits(&got)
+    };
+    let whole = gather(samples);
+    for per_part in [1, 4, 9, 22] {
+        assert_eq!(gather(per_part), whole, "{per_part} samples a part");
     }
 }
 

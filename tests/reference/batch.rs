@@ -39,8 +39,9 @@ pub fn batch_draw(
     }
 }
 
-/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel]; 0 in empty slots. `images` is bytes
-/// `[sample][4 words]`.
+/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel] for samples of this part; of the others, the part
+/// that begins with sample 0 makes 0, as of empty slots, and every other part nothing. `images` is bytes
+/// `[sample - first][4 words]`.
 pub fn batch_gather<T: Real>(
     u: &Gather,
     replicas: u32,
@@ -56,12 +57,13 @@ pub fn batch_gather<T: Real>(
             for b in 0..slots {
                 let sample = index[r * slots + b];
                 let [scale, shift] = scales[f / plane].map(T::of);
-                x[(r * features + f) * slots + b] = if sample == EMPTY {
-                    T::ZERO
-                } else {
-                    let byte = images[sample as usize * 4 * words + f];
-                    fma(T::count(u32::from(byte)), scale, shift)
-                };
+                let value = &mut x[(r * features + f) * slots + b];
+                if sample != EMPTY && (u.first..u.first + u.samples).contains(&sample) {
+                    let byte = images[(sample - u.first) as usize * 4 * words + f];
+                    *value = fma(T::count(u32::from(byte)), scale, shift);
+                } else if u.first == 0 {
+                    *value = T::ZERO;
+                }
             }
         }
     }
