@@ -120,6 +120,7 @@ fn main() {
             clip_norm: None,
             validation: 0,
             samples: None,
+            balanced: false,
             normalise: Normalise::Measured,
         };
         let specs = vec![&spec; args.replicas as usize];

@@ -84,6 +84,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         clip_norm,
         validation: 0,
         samples: None,
+        balanced: false,
         normalise: Normalise::None,
     }
 }

@@ -719,6 +719,7 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         clip_norm: None,
         validation: 20,
         samples: None,
+        balanced: false,
         normalise: Normalise::Measured,
     }
 }

@@ -223,7 +223,8 @@ fn layouts() -> Vec<Layout> {
                 base,
                 samples,
                 mode,
-                slots
+                slots,
+                balanced
             }
         ),
         layout!(
@@ -482,6 +483,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         clip_norm,
         validation: 7,
         samples: None,
+        balanced: false,
         normalise: Normalise::Measured,
     }
 }

@@ -49,6 +49,7 @@ impl<'a> Bench<'a> {
             clip_norm: None,
             validation: 0,
             samples: None,
+            balanced: false,
             normalise: Normalise::Measured,
         };
         Ok(Self {

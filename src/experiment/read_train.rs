@@ -4,11 +4,13 @@ use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_optimizer::{read_optimizer, read_schedule};
-use super::scalars::{FINITE, Interval, POSITIVE, choice, integer32, number, string, wrong_type};
+use super::scalars::{
+    FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
+};
 use crate::train::{Length, Normalise, Optimizer, Schedule, TrainSpec};
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 9] = [
+pub(super) const KEYS: [&str; 10] = [
     "dataset",
     "batch",
     "length",
@@ -17,6 +19,7 @@ pub(super) const KEYS: [&str; 9] = [
     "clip_norm",
     "validation",
     "samples",
+    "balanced",
     "normalise",
 ];
 
@@ -59,6 +62,7 @@ pub(super) fn read_train(
         clip_norm: read.clip_norm?,
         validation: read.validation?,
         samples: read.samples?,
+        balanced: read.balanced?,
         normalise: read.normalise?,
     })
     .filter(|_| complete)
@@ -80,6 +84,7 @@ struct Read {
     clip_norm: Option<Option<f64>>,
     validation: Option<u32>,
     samples: Option<Option<u32>>,
+    balanced: Option<bool>,
     normalise: Option<Normalise>,
 }
 
@@ -154,6 +159,10 @@ impl<'n> Settings<'n> {
                 Some(node) if node.text() == Some("all") => Some(None),
                 Some(node) => integer32(node, "samples", 1, problems).map(Some),
                 None => Some(None),
+            },
+            balanced: match self.get("balanced") {
+                Some(node) => boolean(node, "balanced", problems),
+                None => Some(false),
             },
             normalise: match self.get("normalise") {
                 Some(node) => normalise(node, problems),

@@ -26,7 +26,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    batch_draw: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    batch_draw: [Uniform, Read, Read, Read, Read, ReadWrite, ReadWrite];
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];

@@ -2,6 +2,7 @@
 
 mod choose;
 mod error;
+mod interleave;
 mod replicas;
 mod resident;
 mod schedule;
@@ -12,6 +13,7 @@ mod trainer;
 mod workspace;
 
 pub use error::TrainError;
+pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};

@@ -1,6 +1,7 @@
 //! A dataset on the GPU, as bytes.
 
 use super::Normalise;
+use super::interleave::interleaved;
 use crate::data::{Dataset, Split};
 use crate::gpu::{Buffer, Gpu, GpuError};
 
@@ -36,6 +37,8 @@ pub struct ResidentDataset {
     pub plane: u32,
     /// Training images; validation samples are drawn from them.
     pub train: ResidentSplit,
+    /// How their classes take turns; see [`interleaved`].
+    pub turns: Buffer,
     /// Test images.
     pub test: ResidentSplit,
 }
@@ -61,6 +64,10 @@ impl ResidentDataset {
             features: features as u32,
             words: features.div_ceil(4) as u32,
             plane: (data.height * data.width) as u32,
+            turns: gpu.buffer_with(
+                &format!("classes of {}", data.name),
+                &interleaved(&data.train.labels),
+            )?,
             train: upload_split(
                 gpu,
                 &data.name,

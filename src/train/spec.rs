@@ -126,6 +126,8 @@ pub struct TrainSpec {
     pub validation: u32,
     /// Use only this many training samples (after the validation split), for quick trials.
     pub samples: Option<u32>,
+    /// Whether validation and `samples` take the classes in turn, so that each has as many samples of one as of another.
+    pub balanced: bool,
     /// How bytes become inputs.
     pub normalise: Normalise,
 }

@@ -80,6 +80,8 @@ pub struct Draw {
     pub mode: u32,
     /// Batch rounded up to a multiple of 4.
     pub slots: u32,
+    /// 1: classes take turns in the split.
+    pub balanced: u32,
 }
 
 /// Uniform of `batch_gather`.

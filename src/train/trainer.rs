@@ -334,6 +334,7 @@ impl<'a> Trainer<'a> {
             samples: self.samples,
             mode: 0,
             slots: self.workspace.columns * 4,
+            balanced: u32::from(self.spec().balanced),
         };
         self.record_batch(&mut program, &draw, false)?;
         self.record_forward(&mut program, true)?;
@@ -352,6 +353,7 @@ impl<'a> Trainer<'a> {
             samples,
             mode: if test { 2 } else { 1 },
             slots: self.workspace.columns * 4,
+            balanced: u32::from(self.spec().balanced),
         };
         self.record_batch(&mut program, &draw, test)?;
         self.record_forward(&mut program, false)?;
@@ -368,7 +370,14 @@ impl<'a> Trainer<'a> {
         } else {
             &self.data.train
         };
-        let buffers = [&r.keys, &w.state, &split.labels, &w.index, &w.label];
+        let buffers = [
+            &r.keys,
+            &w.state,
+            &split.labels,
+            &self.data.turns,
+            &w.index,
+            &w.label,
+        ];
         let kernel = gpu.kernel("batch_draw", &[])?;
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
         for part in &split.parts {

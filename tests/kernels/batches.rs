@@ -5,7 +5,7 @@ use crate::reference::compare::{ROUNDING, relative};
 use crate::reference::device::{Case, gpu, output, twin};
 use crate::reference::dice::Dice;
 use secateur::gpu::Gpu;
-use secateur::train::{Advance, Draw, Gather, Hyper, State};
+use secateur::train::{Advance, Draw, Gather, Hyper, State, interleaved};
 use std::collections::HashSet;
 
 /// Labels of a dataset: bytes, padded to whole words.
@@ -29,7 +29,8 @@ fn draw(gpu: &'static Gpu, u: Draw, keys: &[[u32; 4]], state: &[State]) -> Vec<u
     let untouched = vec![12_345u32; (replicas * u.slots) as usize + 8];
     let [index, label] = [case.with(&untouched), case.with(&untouched)];
     let inputs = [case.with(keys), case.with(state), case.with(&all_labels)];
-    let buffers = [&inputs[0], &inputs[1], &inputs[2], &index, &label];
+    let turns = case.with(&interleaved(&all_labels[..u.total as usize]));
+    let buffers = [&inputs[0], &inputs[1], &inputs[2], &turns, &index, &label];
     case.run(&u, &buffers, u64::from(u.slots), replicas);
     let [mut want, mut want_label] = [untouched.clone(), untouched.clone()];
     batch_draw(&u, keys, state, &all_labels, &mut want, &mut want_label);
@@ -60,6 +61,7 @@ fn batch_draw_is_its_twin() {
             samples: if mode == 0 { 863 } else { 137 },
             mode,
             slots: 68,
+            balanced: 0,
         };
         // A batch in the middle, a last batch of 3, and one full to the last slot.
         let states = [
@@ -67,7 +69,9 @@ fn batch_draw_is_its_twin() {
             state(5, u.samples - 3, 3),
             state(2, 0, 68),
         ];
-        draw(gpu, u, &keys, &states);
+        for balanced in [0, 1] {
+            draw(gpu, Draw { balanced, ..u }, &keys, &states);
+        }
     }
     let alone = Draw {
         total: 1,
@@ -75,6 +79,7 @@ fn batch_draw_is_its_twin() {
         samples: 1,
         mode: 0,
         slots: 4,
+        balanced: 0,
     };
     assert_eq!(draw(gpu, alone, &keys[..1], &[state(9, 0, 1)])[0], 0);
 }
@@ -83,7 +88,14 @@ fn batch_draw_is_its_twin() {
 #[test]
 fn splits_are_disjoint_and_passes_are_permutations() {
     let Some(gpu) = gpu() else { return };
-    for (total, held) in [(3u32, 1u32), (100, 33), (1000, 137), (60_000, 5000)] {
+    for (total, held, balanced) in [
+        (3u32, 1u32, 0),
+        (100, 33, 0),
+        (1000, 137, 0),
+        (60_000, 5000, 0),
+        (3, 1, 1),
+        (1000, 137, 1),
+    ] {
         let keys = [[77, 0, 0, 0], [78, 0, 0, 0]];
         let pass = |mode, epoch: u32| {
             let (base, samples) = if mode == 0 {
@@ -97,6 +109,7 @@ fn splits_are_disjoint_and_passes_are_permutations() {
                 samples,
                 mode,
                 slots: samples.next_multiple_of(4),
+                balanced,
             };
             let drawn = draw(gpu, u, &keys, &[state(epoch, 0, samples); 2]);
             let replicas = drawn.chunks_exact(u.slots as usize);
@@ -134,6 +147,55 @@ fn splits_are_disjoint_and_passes_are_permutations() {
     }
 }
 
+/// Balanced, any range of positions holds every class as often as any other, but for one sample; validation, which begins at
+/// 0, has those of the lower classes.
+#[test]
+fn balanced_draws_hold_the_classes_equally() {
+    let Some(gpu) = gpu() else { return };
+    // 251 classes of 3 or 4 samples.
+    let (total, classes) = (1000u32, 251u32);
+    let all = labels(total);
+    let keys = [[7, 0, 0, 0], [8, 0, 0, 0]];
+    let draw_from = |base, samples, mode| {
+        let u = Draw {
+            total,
+            base,
+            samples,
+            mode,
+            slots: samples.next_multiple_of(4),
+            balanced: 1,
+        };
+        let drawn = draw(gpu, u, &keys, &[state(0, 0, samples); 2]);
+        let replica = |slots: &[u32]| slots[..samples as usize].to_vec();
+        drawn
+            .chunks_exact(u.slots as usize)
+            .map(replica)
+            .collect::<Vec<_>>()
+    };
+    let counts = |drawn: &[u32]| {
+        let mut counts = vec![0u32; classes as usize];
+        for &sample in drawn {
+            counts[usize::from(all[sample as usize])] += 1;
+        }
+        counts
+    };
+    for held in [100, 251, 502, 600] {
+        let validation = draw_from(0, held, 1);
+        for drawn in &validation {
+            let lower = |class: u32| held / classes + u32::from(class < held % classes);
+            assert!(
+                counts(drawn).into_iter().eq((0..classes).map(lower)),
+                "{held}"
+            );
+        }
+        assert_ne!(validation[0], validation[1], "seeds choose for themselves");
+        for drawn in draw_from(held, 120, 0) {
+            let counts = counts(&drawn);
+            assert!(counts.iter().all(|&n| n <= 1), "{held}: 120 of 251 classes");
+        }
+    }
+}
+
 /// Every replica draws the whole of 0..n, for sizes around the powers of two that the network is built on.
 #[test]
 fn permutations_on_the_device() {
@@ -147,6 +209,7 @@ fn permutations_on_the_device() {
             samples: n,
             mode: 0,
             slots: n.next_multiple_of(4),
+            balanced: 0,
         };
         let mut drawn = draw(gpu, u, &[[n, 0, 1, 0]], &[state(3, 0, n)]);
         drawn.truncate(n as usize);
