@@ -122,6 +122,7 @@ fn main() {
             samples: None,
             balanced: false,
             normalise: Normalise::Measured,
+            augment: None,
         };
         let specs = vec![&spec; args.replicas as usize];
         let scales = scales(&spec.normalise, &data);

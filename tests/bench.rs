@@ -86,6 +86,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         samples: None,
         balanced: false,
         normalise: Normalise::None,
+        augment: None,
     }
 }
 

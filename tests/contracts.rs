@@ -11,8 +11,8 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    EpochPoint, Key, Length, Metrics, Normalise, Optimizer, Part as Samples, Replicas,
-    ResidentDataset, Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
+    Augment, EpochPoint, Fill, Key, Length, Metrics, Normalise, Optimizer, Part as Samples,
+    Replicas, ResidentDataset, Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -721,6 +721,7 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         samples: None,
         balanced: false,
         normalise: Normalise::Measured,
+        augment: None,
     }
 }
 
@@ -864,6 +865,53 @@ fn parts_of_a_dataset_change_no_bit() {
             assert_same(&got, &want, &format!("{parts:?} parts"));
             assert_eq!(score(gpu, &world, &model, members), scored, "the test set");
         }
+    }
+}
+
+/// Augmented, a sample's fate is still its own, and what is measured is never changed.
+#[test]
+fn augmentation_changes_training_alone_and_in_company_alike() {
+    let Some(gpu) = gpu() else { return };
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    let changes = Augment {
+        shift: 2,
+        flip: true,
+        rotate: 15.0,
+        scale: [0.9, 1.1],
+        shear: 0.1,
+        cutout: 3,
+        fill: Fill::Edge,
+    };
+    // Whole pixels only: the kernel's other variant.
+    let whole = Augment {
+        rotate: 0.0,
+        scale: [1.0, 1.0],
+        shear: 0.0,
+        fill: Fill::Zero,
+        ..changes
+    };
+    let model = flat_model();
+    let plain: Vec<_> = cohort(gpu, &model, false)[..3].to_vec();
+    let without = train(gpu, &world, &model, &plain, usual(gpu));
+    for augment in [changes, whole] {
+        let mut members = plain.clone();
+        for (_, _, spec) in &mut members {
+            spec.augment = Some(augment);
+        }
+        let together = train(gpu, &world, &model, &members, usual(gpu));
+        for (got, other) in together.iter().zip(&without) {
+            assert_ne!(got.0.weights, other.0.weights, "nothing was changed");
+        }
+        let one = |m| train(gpu, &world, &model, std::slice::from_ref(m), usual(gpu)).remove(0);
+        let alone: Vec<_> = members.iter().map(one).collect();
+        assert_same(&together, &alone, "together and alone");
+        let scored = score(gpu, &world, &model, &members);
+        assert_eq!(scored, score(gpu, &world, &model, &plain), "the test set");
+
+        world.resident = ResidentDataset::upload_in_parts(gpu, &world.data, 6499).unwrap();
+        let parts = train(gpu, &world, &model, &members, usual(gpu));
+        assert_same(&parts, &together, "in parts");
+        world.resident = ResidentDataset::upload(gpu, &world.data).unwrap();
     }
 }
 

@@ -239,6 +239,48 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "AugmentDraw",
+            t::AugmentDraw {
+                slots,
+                width,
+                height,
+                shift,
+                flip,
+                bend,
+                turn,
+                low,
+                high,
+                shear
+            }
+        ),
+        layout!(
+            "AugmentedGather",
+            t::AugmentedGather {
+                features,
+                words,
+                width,
+                height,
+                columns,
+                first,
+                samples,
+                edge,
+                cutout
+            }
+        ),
+        layout!(
+            "Warp",
+            t::Warp {
+                xx,
+                xy,
+                yx,
+                yy,
+                shift_x,
+                shift_y,
+                cut_x,
+                cut_y
+            }
+        ),
+        layout!(
             "Advance",
             t::Advance {
                 samples,
@@ -485,6 +527,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         samples: None,
         balanced: false,
         normalise: Normalise::Measured,
+        augment: None,
     }
 }
 

@@ -51,6 +51,7 @@ impl<'a> Bench<'a> {
             samples: None,
             balanced: false,
             normalise: Normalise::Measured,
+            augment: None,
         };
         Ok(Self {
             gpu,

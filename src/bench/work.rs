@@ -74,6 +74,8 @@ impl<'a> Shapes<'a> {
         let bytes_per_replica = match kernel {
             "batch_draw" => 8 * slots,
             "batch_gather" => slots * (features.next_multiple_of(4) + 4 * features),
+            "augment_draw" => 36 * slots,
+            "batch_gather_augmented" => slots * (features.next_multiple_of(4) + 4 * features + 32),
             "softmax_loss" => 4 * slots * (2 * classes + 3),
             "step_advance" => 8 * slots,
             // Gradients and mask bits.

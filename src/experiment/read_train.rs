@@ -3,14 +3,15 @@
 use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
+use super::read_augment::read_augment;
 use super::read_optimizer::{read_optimizer, read_schedule};
 use super::scalars::{
     FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
 };
-use crate::train::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+use crate::train::{Augment, Length, Normalise, Optimizer, Schedule, TrainSpec};
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 10] = [
+pub(super) const KEYS: [&str; 11] = [
     "dataset",
     "batch",
     "length",
@@ -21,6 +22,7 @@ pub(super) const KEYS: [&str; 10] = [
     "samples",
     "balanced",
     "normalise",
+    "augment",
 ];
 
 /// Images held out when the file does not say.
@@ -64,6 +66,7 @@ pub(super) fn read_train(
         samples: read.samples?,
         balanced: read.balanced?,
         normalise: read.normalise?,
+        augment: read.augment?,
     })
     .filter(|_| complete)
 }
@@ -86,6 +89,7 @@ struct Read {
     samples: Option<Option<u32>>,
     balanced: Option<bool>,
     normalise: Option<Normalise>,
+    augment: Option<Option<Augment>>,
 }
 
 impl<'n> Settings<'n> {
@@ -167,6 +171,11 @@ impl<'n> Settings<'n> {
             normalise: match self.get("normalise") {
                 Some(node) => normalise(node, problems),
                 None => Some(Normalise::Measured),
+            },
+            augment: match self.get("augment") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => read_augment(node, problems).map(Some),
+                None => Some(None),
             },
         }
     }

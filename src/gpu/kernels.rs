@@ -28,6 +28,8 @@ macro_rules! kernels {
 kernels! {
     batch_draw: [Uniform, Read, Read, Read, Read, ReadWrite, ReadWrite];
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
+    augment_draw: [Uniform, Read, Read, Read, ReadWrite];
+    batch_gather_augmented: [Uniform, Read, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_backward_data: [Uniform, Read, Read, Read, ReadWrite];
@@ -97,7 +99,7 @@ macro_rules! shared {
 
 shared![
     "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
-    "random", "relu", "samples", "score", "select", "span", "state", "step"
+    "random", "relu", "samples", "score", "select", "span", "state", "step", "warp"
 ];
 
 /// The kernel called `name`.

@@ -1,7 +1,9 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
+mod augment;
 mod choose;
 mod error;
+mod gather;
 mod interleave;
 mod replicas;
 mod resident;
@@ -12,6 +14,7 @@ mod state;
 mod trainer;
 mod workspace;
 
+pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
 pub use error::TrainError;
 pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};

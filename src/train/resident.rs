@@ -33,8 +33,10 @@ pub struct ResidentDataset {
     pub features: u32,
     /// Words of bytes per sample.
     pub words: u32,
-    /// Features per channel.
-    pub plane: u32,
+    /// Rows of an image.
+    pub height: u32,
+    /// Columns of an image.
+    pub width: u32,
     /// Training images; validation samples are drawn from them.
     pub train: ResidentSplit,
     /// How their classes take turns; see [`interleaved`].
@@ -63,7 +65,8 @@ impl ResidentDataset {
             name: data.name.clone(),
             features: features as u32,
             words: features.div_ceil(4) as u32,
-            plane: (data.height * data.width) as u32,
+            height: data.height as u32,
+            width: data.width as u32,
             turns: gpu.buffer_with(
                 &format!("classes of {}", data.name),
                 &interleaved(&data.train.labels),

@@ -1,5 +1,6 @@
 //! What a `train` step asks for.
 
+use super::Augment;
 use serde::{Deserialize, Serialize};
 
 /// How long to train: whole epochs or optimizer steps.
@@ -130,4 +131,6 @@ pub struct TrainSpec {
     pub balanced: bool,
     /// How bytes become inputs.
     pub normalise: Normalise,
+    /// Random changes of the images trained on.
+    pub augment: Option<Augment>,
 }

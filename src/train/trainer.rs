@@ -1,11 +1,12 @@
 //! The training program: recorded once, run for every step; and evaluation with the same buffers.
 
 use super::choose::Choice;
+use super::gather::Batch;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, steps_of, steps_per_epoch};
 use super::sparsity::Sparsity;
-use super::state::{Advance, Draw, Gather, Hyper, ParamsShape, State};
+use super::state::{Advance, Draw, Hyper, ParamsShape, State};
 use super::workspace::Workspace;
 use super::{Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -380,21 +381,17 @@ impl<'a> Trainer<'a> {
         ];
         let kernel = gpu.kernel("batch_draw", &[])?;
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
-        for part in &split.parts {
-            let gather = Gather {
-                features: self.data.features,
-                words: self.data.words,
-                plane: self.data.plane,
-                columns: w.columns,
-                first: part.first,
-                samples: part.count,
-            };
-            let buffers = [&part.images, &self.scales, &w.index, w.input()];
-            let kernel = gpu.kernel("batch_gather", &[])?;
-            let count = u64::from(gather.words) * u64::from(w.columns);
-            program.push(gpu, kernel, &gather, &buffers, count, r.count)?;
-        }
-        Ok(())
+        let batch = Batch {
+            gpu,
+            data: self.data,
+            split,
+            scales: &self.scales,
+            replicas: r,
+            workspace: w,
+        };
+        // What is learned from is changed; what is measured is not.
+        let augment = self.spec().augment.as_ref();
+        batch.record(program, augment.filter(|_| draw.mode == 0))
     }
 
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {

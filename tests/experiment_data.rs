@@ -1,7 +1,8 @@
-//! `[datasets]` of the experiment file: what is read, and where mistakes point.
+//! `[datasets]`, `balanced` and `augment` of the experiment file: what is read, and where mistakes point.
 
 use secateur::data::{Origin, Resize, SearchPath, load_described};
-use secateur::experiment::Experiment;
+use secateur::experiment::{Experiment, Step};
+use secateur::train::{Augment, Fill, TrainSpec};
 use std::fs;
 use tempfile::TempDir;
 
@@ -176,4 +177,85 @@ fn a_choice_of_classes_is_renumbered_in_the_order_listed() {
         few.train.images[784..2 * 784],
         all.train.images[5 * 784..6 * 784]
     );
+}
+
+/// The train step with one line more in `[train]`.
+fn train_with(line: &str) -> Result<TrainSpec, String> {
+    let text = text("", "mnist").replace("batch = 4\n", &format!("batch = 4\n{line}\n"));
+    let read = Experiment::parse("e.toml", &text, std::path::Path::new("."), &[]);
+    let experiment = read.map_err(|errors| errors.render(false))?;
+    match &experiment.arms[0].variants[0].steps[0] {
+        Step::Train(spec) => Ok(spec.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn balanced_and_augment_are_off_unless_asked_for() {
+    let plain = train_with("").unwrap();
+    assert_eq!((plain.balanced, plain.augment), (false, None));
+    assert_eq!(train_with("augment = \"none\"").unwrap(), plain);
+    assert!(train_with("balanced = true").unwrap().balanced);
+    let nothing = Augment {
+        shift: 0,
+        flip: false,
+        rotate: 0.0,
+        scale: [1.0, 1.0],
+        shear: 0.0,
+        cutout: 0,
+        fill: Fill::Zero,
+    };
+    let augment = |line: &str| train_with(line).unwrap().augment.unwrap();
+    assert_eq!(
+        augment("augment = { shift = 4, flip = true }"),
+        Augment {
+            shift: 4,
+            flip: true,
+            ..nothing
+        }
+    );
+    assert_eq!(
+        augment(
+            "augment = { rotate = 15, scale = [0.9, 1.1], shear = 0.1, cutout = 8, fill = \"edge\" }"
+        ),
+        Augment {
+            rotate: 15.0,
+            scale: [0.9, 1.1],
+            shear: 0.1,
+            cutout: 8,
+            fill: Fill::Edge,
+            ..nothing
+        }
+    );
+}
+
+#[test]
+fn mistakes_in_augment_point_at_their_place() {
+    let cases: [(&str, &[&str]); 10] = [
+        ("balanced = 1", &["`balanced` must be true or false"]),
+        ("augment = true", &["`augment` must be", "shift = 4"]),
+        ("augment = {}", &["`augment` is empty", "none"]),
+        ("augment = { shfit = 4 }", &["unknown key `shfit`", "shift"]),
+        (
+            "augment = { shift = 4.5 }",
+            &["whole number", "train.augment.shift"],
+        ),
+        (
+            "augment = { rotate = 181 }",
+            &["`rotate` is 181", "[0, 180] degrees"],
+        ),
+        ("augment = { shear = -1 }", &["`shear` is -1"]),
+        ("augment = { scale = 2 }", &["[smallest, largest]"]),
+        (
+            "augment = { scale = [1.1, 0.9] }",
+            &["`scale` is [1.1, 0.9]", "smallest scale first"],
+        ),
+        ("augment = { fill = \"mirror\" }", &["unknown fill", "edge"]),
+    ];
+    for (line, words) in cases {
+        let message = train_with(line).unwrap_err();
+        for word in words {
+            assert!(message.contains(word), "{line}\nlacks {word:?}:\n{message}");
+        }
+    }
 }
