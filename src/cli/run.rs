@@ -115,10 +115,11 @@ pub fn run(args: Run) -> Result<(), Failure> {
             .iter()
             .filter(|d| !d.skipped_images.is_empty())
         {
+            let count = data.skipped_images.len();
+            let images = if count == 1 { "image" } else { "images" };
             say(format_args!(
-                "{}: {} images could not be decoded and were left out; data.json names them",
-                data.name,
-                data.skipped_images.len()
+                "{}: {count} {images} left out as undecodable; data.json has the names",
+                data.name
             ));
         }
     }

@@ -3,7 +3,7 @@
 //! A file is one line of JSON, then labels and images of the training split, then of the test split. A checksum covers all
 //! of it together with the key: what is stale or damaged is decoded again, never trusted.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -37,31 +37,30 @@ pub fn cache_folder() -> Option<PathBuf> {
 
 /// What is in `file` under `key`, if it is sound.
 pub(super) fn read(file: &Path, key: &str, shape: [usize; 3]) -> Option<Decoded> {
-    let mut bytes = std::fs::read(file).ok()?;
-    let end = bytes.iter().position(|&byte| byte == b'\n')?;
-    let header: Header = serde_json::from_slice(&bytes[..end]).ok()?;
+    let file = std::fs::File::open(file).ok()?;
+    let length = file.metadata().ok()?.len();
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    reader.read_until(b'\n', &mut line).ok()?;
+    let header: Header = serde_json::from_slice(&line).ok()?;
     let each = shape.iter().product::<usize>();
-    let sizes = [header.train, header.test].map(|count| Some((count, count.checked_mul(each)?)));
-    let [(train, train_bytes), (test, test_bytes)] = [sizes[0]?, sizes[1]?];
-    let needed = [end + 1, train, train_bytes, test, test_bytes]
-        .into_iter()
-        .try_fold(0usize, usize::checked_add)?;
-    if bytes.len() != needed {
+    let samples = header.train.checked_add(header.test)?;
+    let needed = samples.checked_mul(each + 1)?.checked_add(line.len())?;
+    // Before anything of a size that the header says is allocated.
+    if length != needed as u64 {
         return None;
     }
-    // From the end, so that the largest part is never copied.
-    let test_images = bytes.split_off(needed - test_bytes);
-    let test_labels = bytes.split_off(bytes.len() - test);
-    let train_images = bytes.split_off(bytes.len() - train_bytes);
-    let train_labels = bytes.split_off(end + 1);
-    let train = Split {
-        images: train_images,
-        labels: train_labels,
+    let mut take = |bytes: usize| {
+        let mut list = Vec::with_capacity(bytes);
+        let read = reader.by_ref().take(bytes as u64).read_to_end(&mut list);
+        read.ok().filter(|&count| count == bytes).map(|_| list)
     };
-    let test = Split {
-        images: test_images,
-        labels: test_labels,
+    let mut split = |count: usize| {
+        let labels = take(count)?;
+        let images = take(count * each)?;
+        Some(Split { images, labels })
     };
+    let (train, test) = (split(header.train)?, split(header.test)?);
     let digest = digest(shape, [&train, &test]);
     (header.check == check(key, &digest, &header.skipped)).then_some(Decoded {
         train,

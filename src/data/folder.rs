@@ -268,7 +268,7 @@ pub fn load_folder(
     let mut warnings = Vec::new();
     if let Some(first) = decoded.skipped.first() {
         warnings.push(format!(
-            "{name}: {} of {} images cannot be decoded and are left out, the first is {first}",
+            "{name}: left out {} of {} images, which cannot be decoded; the first is {first}",
             decoded.skipped.len(),
             splits.iter().map(Vec::len).sum::<usize>(),
         ));
