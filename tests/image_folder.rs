@@ -148,6 +148,13 @@ fn a_bad_image_is_named_with_the_way_out_or_left_out_and_counted() {
         image.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
         bytes.into_inner()
     };
+    // Sound, but scaled to fill the shape it would have a quarter of a billion pixels.
+    let thin = {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let image = GrayImage::from_pixel(1, 1 << 22, Luma([9]));
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
     let png = fs::read(folder().path().join("train/ant/0.png")).unwrap();
     let bad = [
         ("bad.jpg", whole[..whole.len() / 2].to_vec()),
@@ -155,12 +162,17 @@ fn a_bad_image_is_named_with_the_way_out_or_left_out_and_counted() {
         ("bad.jpeg", b"no image at all".to_vec()),
         ("bad.png", png[..png.len() / 2].to_vec()),
         ("bad.png", Vec::new()),
+        ("thin.png", thin),
     ];
     for (name, bytes) in bad {
         let root = folder();
         let place = format!("train/bee/{name}");
+        let rule = ImageRule {
+            resize: Resize::Crop,
+            ..RULE
+        };
         fs::write(root.path().join(&place), bytes).unwrap();
-        let strict = spec(&root, RULE, OnBadImage::Error);
+        let strict = spec(&root, rule, OnBadImage::Error);
         let error = load_folder("insects", &strict, None).map(drop).unwrap_err();
         assert!(matches!(error, DataError::BadImage { .. }), "{error}");
         let message = error.to_string();
@@ -173,7 +185,7 @@ fn a_bad_image_is_named_with_the_way_out_or_left_out_and_counted() {
         assert!(message.contains(&path), "{message}");
         assert!(message.contains("on_bad_image = \"skip\""), "{message}");
 
-        let lenient = spec(&root, RULE, OnBadImage::Skip);
+        let lenient = spec(&root, rule, OnBadImage::Skip);
         let data = load_folder("insects", &lenient, None).unwrap();
         assert_eq!(data.skipped, [place]);
         assert!(

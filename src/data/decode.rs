@@ -42,7 +42,7 @@ pub(super) fn decode(path: &Path, rule: &ImageRule, out: &mut [u8]) -> Result<()
         .map_err(|error| error.to_string())?
         .decode()
         .map_err(|error| error.to_string())?;
-    let image = fit(image, rule);
+    let image = fit(image, rule)?;
     let pixels = match rule.channels {
         1 => image.into_luma8().into_raw(),
         _ => image.into_rgb8().into_raw(),
@@ -56,7 +56,10 @@ pub(super) fn decode(path: &Path, rule: &ImageRule, out: &mut [u8]) -> Result<()
     Ok(())
 }
 
-fn fit(image: DynamicImage, rule: &ImageRule) -> DynamicImage {
+/// Pixels that scaling may pass through: a long thin image fills a square only when it is very long.
+const MOST_PIXELS: u64 = 1 << 27;
+
+fn fit(image: DynamicImage, rule: &ImageRule) -> Result<DynamicImage, String> {
     let (from_width, from_height) = (u64::from(image.width()), u64::from(image.height()));
     let (width, height) = (rule.width as u64, rule.height as u64);
     let (wide, tall) = match rule.resize {
@@ -71,18 +74,23 @@ fn fit(image: DynamicImage, rule: &ImageRule) -> DynamicImage {
             (wide.max(width), height)
         }
     };
+    if from_width.max(wide) * tall > MOST_PIXELS {
+        return Err(format!(
+            "its {from_width}x{from_height} pixels are too many, or too long and thin, to become {width}x{height}"
+        ));
+    }
     let scaled = if (wide, tall) == (from_width, from_height) {
         image
     } else {
         image.resize_exact(wide as u32, tall as u32, FilterType::Triangle)
     };
     let (left, top) = ((wide - width) / 2, (tall - height) / 2);
-    scaled.crop_imm(
+    Ok(scaled.crop_imm(
         left as u32,
         top as u32,
         rule.width as u32,
         rule.height as u32,
-    )
+    ))
 }
 
 /// Whether a JPEG's scan is followed by an end marker; decoders fill what is missing with grey and say nothing.
