@@ -293,7 +293,10 @@ fn fetching_emnist_says_how_to_get_it() {
         "{message}"
     );
     // What lies there already is found and kept.
-    write_emnist(&root.path().join("emnist-letters"), "letters", &[1], true);
-    let report = fetch("emnist-letters", root.path(), None, &mut |_| {}).unwrap();
-    assert_eq!(report.files.len(), 4);
+    for (split, folder) in [("letters", "emnist/gzip"), ("digits", "emnist-digits")] {
+        write_emnist(&root.path().join(folder), split, &[1], true);
+        let report = fetch(&format!("emnist-{split}"), root.path(), None, &mut |_| {}).unwrap();
+        assert!(report.files.iter().all(|file| file.url.is_none()));
+        assert_eq!(report.files.len(), 4);
+    }
 }

@@ -288,7 +288,7 @@ fn the_cache_is_used_while_it_is_sound_and_fresh() {
 
 const EXPERIMENT: &str = r#"
 secateur = 1
-seeds = 1
+seeds = 2
 [model]
 layers = ["flatten", { linear = 6 }, "relu", { linear = 2 }]
 [datasets.insects]
@@ -300,7 +300,9 @@ dataset = "insects"
 batch = 4
 length = "3ep"
 optimizer = { kind = "sgd", lr = 0.1 }
-validation = 0
+validation = 4
+balanced = true
+augment = { shift = 1, flip = true, rotate = 10 }
 [[arm]]
 name = "dense"
 steps = [{ train = {} }]
@@ -335,7 +337,8 @@ fn an_experiment_trains_on_a_folder_and_gives_the_same_from_the_cache() {
     }
     let lab = lab();
     run(&lab, "cold", &[]).ok();
-    run(&lab, "cached", &[]).ok();
+    // One after another instead of together, too.
+    run(&lab, "cached", &["--replicas", "1"]).ok();
     common::assert_same(&lab.contents("cold"), &lab.contents("cached"), "the cache");
     let record: serde_json::Value = serde_json::from_slice(&lab.read("cold/data.json")).unwrap();
     let data = &record[0];

@@ -93,7 +93,11 @@ fn fetch_idx(
     let folder = dest_root.join(source.name);
     let from = Mirrors::new(mirrors, source.mirrors);
     for i in 0..source.files.len() {
-        let file = match present(source, i, &folder, &mut report.notes)? {
+        let mut folders = source.folders.iter().map(|folder| dest_root.join(folder));
+        let holds = |folder: &PathBuf| sources::find_file(folder, &source.files[i]).is_some();
+        let near = folders.find(holds);
+        let near = near.as_deref().unwrap_or(&folder);
+        let file = match present(source, i, near, &mut report.notes)? {
             Some(file) => file,
             None if from.list.is_empty() => {
                 return Err(DataError::ByHand {
