@@ -122,7 +122,9 @@ fn main() {
             clip_norm: None,
             validation: 0,
             samples: None,
+            balanced: false,
             normalise: Normalise::Measured,
+            augment: None,
         };
         let specs = vec![&spec; args.replicas as usize];
         let scales = scales(&spec.normalise, &data);

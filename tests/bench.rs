@@ -86,7 +86,9 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         clip_norm,
         validation: 0,
         samples: None,
+        balanced: false,
         normalise: Normalise::None,
+        augment: None,
     }
 }
 

@@ -11,9 +11,9 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    BestBy, Decay, EpochPoint, Keep, Key, Length, Normalise, Optimizer, Part as Samples, Progress,
-    Replicas, ResidentDataset, Schedule, Snapshot, Stopping, TrainError, TrainSpec, Trainer,
-    scales,
+    Augment, BestBy, Decay, EpochPoint, Fill, Keep, Key, Length, Metrics, Normalise, Optimizer,
+    Part as Samples, Progress, Replicas, ResidentDataset, Schedule, Snapshot, Stopping, TrainError,
+    TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -725,7 +725,9 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         clip_norm: None,
         validation: 20,
         samples: None,
+        balanced: false,
         normalise: Normalise::Measured,
+        augment: None,
     }
 }
 
@@ -910,6 +912,95 @@ fn the_validation_split_decides_for_each_replica_alone() {
             "replicas must stop at different passes: {lengths:?}"
         );
     }
+}
+
+/// A dataset larger than one binding lies in parts; how many there are is nobody's business.
+#[test]
+fn parts_of_a_dataset_change_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    for model in [flat_model(), conv_model()] {
+        let members = &cohort(gpu, &model, false)[..2];
+        world.resident = ResidentDataset::upload(gpu, &world.data).unwrap();
+        assert_eq!(world.resident.train.parts.len(), 1);
+        let want = train(gpu, &world, &model, members, usual(gpu));
+        let scored = score(gpu, &world, &model, members);
+        // 64 and 1 samples a part; less than a sample is one.
+        for (bytes, parts) in [(64 * 100 + 99, [3, 1]), (7, [150, 40])] {
+            world.resident = ResidentDataset::upload_in_parts(gpu, &world.data, bytes).unwrap();
+            let resident = &world.resident;
+            assert_eq!(
+                [&resident.train, &resident.test].map(|s| s.parts.len()),
+                parts
+            );
+            let got = train(gpu, &world, &model, members, usual(gpu));
+            assert_same(&got, &want, &format!("{parts:?} parts"));
+            assert_eq!(score(gpu, &world, &model, members), scored, "the test set");
+        }
+    }
+}
+
+/// Augmented, a sample's fate is still its own, and what is measured is never changed.
+#[test]
+fn augmentation_changes_training_alone_and_in_company_alike() {
+    let Some(gpu) = gpu() else { return };
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    let changes = Augment {
+        shift: 2,
+        flip: true,
+        rotate: 15.0,
+        scale: [0.9, 1.1],
+        shear: 0.1,
+        cutout: 3,
+        fill: Fill::Edge,
+    };
+    // Whole pixels only: the kernel's other variant.
+    let whole = Augment {
+        rotate: 0.0,
+        scale: [1.0, 1.0],
+        shear: 0.0,
+        fill: Fill::Zero,
+        ..changes
+    };
+    let model = flat_model();
+    let plain: Vec<_> = cohort(gpu, &model, false)[..3].to_vec();
+    let without = train(gpu, &world, &model, &plain, usual(gpu));
+    for augment in [changes, whole] {
+        let mut members = plain.clone();
+        for (_, _, spec) in &mut members {
+            spec.augment = Some(augment);
+        }
+        let together = train(gpu, &world, &model, &members, usual(gpu));
+        for (got, other) in together.iter().zip(&without) {
+            assert_ne!(got.0.weights, other.0.weights, "nothing was changed");
+        }
+        let one = |m| train(gpu, &world, &model, std::slice::from_ref(m), usual(gpu)).remove(0);
+        let alone: Vec<_> = members.iter().map(one).collect();
+        assert_same(&together, &alone, "together and alone");
+        let scored = score(gpu, &world, &model, &members);
+        assert_eq!(scored, score(gpu, &world, &model, &plain), "the test set");
+
+        world.resident = ResidentDataset::upload_in_parts(gpu, &world.data, 6499).unwrap();
+        let parts = train(gpu, &world, &model, &members, usual(gpu));
+        assert_same(&parts, &together, "in parts");
+        world.resident = ResidentDataset::upload(gpu, &world.data).unwrap();
+    }
+}
+
+/// The test set with the weights as drawn.
+fn score(
+    gpu: &Gpu,
+    world: &World,
+    model: &Arc<Model>,
+    members: &[(Key, Snapshot, TrainSpec)],
+) -> Vec<Metrics> {
+    let keys: Vec<Key> = members.iter().map(|m| m.0).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let snapshots: Vec<&Snapshot> = members.iter().map(|m| &m.1).collect();
+    replicas.upload(gpu, &snapshots).unwrap();
+    let specs: Vec<&TrainSpec> = members.iter().map(|m| &m.2).collect();
+    let trainer = trainer(gpu, world, &replicas, &specs, usual(gpu));
+    trainer.evaluate(Samples::Test).unwrap()
 }
 
 #[test]

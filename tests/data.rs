@@ -157,6 +157,7 @@ fn damaged_files_are_refused_by_name() {
         IdxProblem::Label {
             index: 2,
             value: 77,
+            first: 0,
             classes: 10
         }
     );
@@ -243,18 +244,24 @@ fn missing_files_name_every_place_and_the_way_out() {
 #[test]
 fn names_and_shapes_are_known_without_files() {
     let none = SearchPath::of(vec![]);
-    assert_eq!(
-        names(),
-        [
-            "mnist",
-            "fashion-mnist",
-            "kmnist",
-            "drawn-digits",
-            "drawn-garments"
-        ]
-    );
-    for name in names() {
-        assert_eq!(shape_of(name), Some((1, 28, 28, 10)));
+    let shapes = [
+        ("mnist", (1, 28, 28, 10)),
+        ("fashion-mnist", (1, 28, 28, 10)),
+        ("kmnist", (1, 28, 28, 10)),
+        ("emnist-balanced", (1, 28, 28, 47)),
+        ("emnist-byclass", (1, 28, 28, 62)),
+        ("emnist-bymerge", (1, 28, 28, 47)),
+        ("emnist-digits", (1, 28, 28, 10)),
+        ("emnist-letters", (1, 28, 28, 26)),
+        ("emnist-mnist", (1, 28, 28, 10)),
+        ("cifar-10", (3, 32, 32, 10)),
+        ("cifar-100", (3, 32, 32, 100)),
+        ("drawn-digits", (1, 28, 28, 10)),
+        ("drawn-garments", (1, 28, 28, 10)),
+    ];
+    assert_eq!(names(), shapes.map(|(name, _)| name));
+    for (name, shape) in shapes {
+        assert_eq!(shape_of(name), Some(shape));
         assert_eq!(
             is_available(name, &none).is_ok(),
             name.starts_with("drawn-"),

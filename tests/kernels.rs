@@ -5,6 +5,8 @@
 
 mod reference;
 
+#[path = "kernels/augmentation.rs"]
+mod augmentation;
 #[path = "kernels/batches.rs"]
 mod batches;
 #[path = "kernels/comparing.rs"]
@@ -46,6 +48,7 @@ mod sparse_optimizers;
 
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
+    include_str!("reference/augment.rs"),
     include_str!("reference/batch.rs"),
     include_str!("reference/conv.rs"),
     include_str!("reference/dense.rs"),
@@ -61,6 +64,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/sparse.rs"),
 ];
 const TESTS: &[&str] = &[
+    include_str!("kernels/augmentation.rs"),
     include_str!("kernels/batches.rs"),
     include_str!("kernels/convolution.rs"),
     include_str!("kernels/linear.rs"),

@@ -231,7 +231,8 @@ fn layouts() -> Vec<Layout> {
                 base,
                 samples,
                 mode,
-                slots
+                slots,
+                balanced
             }
         ),
         layout!(
@@ -240,7 +241,51 @@ fn layouts() -> Vec<Layout> {
                 features,
                 words,
                 plane,
-                columns
+                columns,
+                first,
+                samples
+            }
+        ),
+        layout!(
+            "AugmentDraw",
+            t::AugmentDraw {
+                slots,
+                width,
+                height,
+                shift,
+                flip,
+                bend,
+                turn,
+                low,
+                high,
+                shear
+            }
+        ),
+        layout!(
+            "AugmentedGather",
+            t::AugmentedGather {
+                features,
+                words,
+                width,
+                height,
+                columns,
+                first,
+                samples,
+                edge,
+                cutout
+            }
+        ),
+        layout!(
+            "Warp",
+            t::Warp {
+                xx,
+                xy,
+                yx,
+                yy,
+                shift_x,
+                shift_y,
+                cut_x,
+                cut_y
             }
         ),
         layout!(
@@ -490,7 +535,9 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         clip_norm,
         validation: 7,
         samples: None,
+        balanced: false,
         normalise: Normalise::Measured,
+        augment: None,
     }
 }
 

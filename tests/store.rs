@@ -76,6 +76,7 @@ fn rows() -> Vec<RunRow> {
         asked_density: Some(0.1),
         density: 0.1 + 0.2,
         layer_density: vec![("conv1.weight".into(), 1.0 / 3.0)],
+        kept_epoch: Some(7),
         train_loss: Some(f64::MIN_POSITIVE),
         validation_loss: None,
         validation_accuracy: Some(91.5),
@@ -111,15 +112,15 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     let header = text.lines().next().unwrap();
     assert!(
         header.starts_with(
-            "arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,asked_density,density,density_conv1.weight,train_loss,"
+            "arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,asked_density,density,density_conv1.weight,kept_epoch,train_loss,"
         ),
         "{header}"
     );
     // Floats are as short as they can be and still read back; absent ones are empty, not zero.
     assert!(text.contains(
-        ",0.1,0.30000000000000004,0.3333333333333333,2.2250738585072014e-308,,91.5,1e300,92.48,0,"
+        ",0.1,0.30000000000000004,0.3333333333333333,7,2.2250738585072014e-308,,91.5,1e300,92.48,0,"
     ));
-    assert!(text.contains("dense,0,,,,,,,1,,,,,0.2,93,0,"), "{text}");
+    assert!(text.contains("dense,0,,,,,,,1,,,,,,0.2,93,0,"), "{text}");
     assert_eq!(
         bytes,
         results_csv(&rows()),

@@ -51,7 +51,9 @@ impl<'a> Bench<'a> {
             clip_norm: None,
             validation: 0,
             samples: None,
+            balanced: false,
             normalise: Normalise::Measured,
+            augment: None,
         };
         Ok(Self {
             gpu,

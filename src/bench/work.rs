@@ -2,7 +2,8 @@
 //!
 //! Products (`dense_*`, `conv_*`) count floating-point operations: two per multiply-add, of every weight, or of the kept
 //! ones for `*_sparse*`; biases, a ReLU on the way and taps outside the image are not told apart. All other kernels count
-//! bytes: each array once where it is read and once where it is written, batches padded to a multiple of 4 samples.
+//! bytes: each array once where it is read and once where it is written, batches padded to a multiple of 4 samples; a gather
+//! counts as if its batch lay in its part of the images, which it does unless they are larger than one binding.
 
 use crate::model::{LayerAt, Model};
 use crate::ops::{Fused, fuse};
@@ -73,6 +74,8 @@ impl<'a> Shapes<'a> {
         let bytes_per_replica = match kernel {
             "batch_draw" => 8 * slots,
             "batch_gather" => slots * (features.next_multiple_of(4) + 4 * features),
+            "augment_draw" => 36 * slots,
+            "batch_gather_augmented" => slots * (features.next_multiple_of(4) + 4 * features + 32),
             "softmax_loss" => 4 * slots * (2 * classes + 3),
             "step_advance" => 8 * slots,
             // Gradients and mask bits.

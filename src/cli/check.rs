@@ -19,7 +19,7 @@ pub struct Check {
 pub fn verified(experiment: &Experiment) -> Result<Models, Failure> {
     let facts: BTreeMap<_, _> = datasets(experiment)
         .into_iter()
-        .filter_map(|name| known_facts(&name).map(|facts| (name, facts)))
+        .filter_map(|name| known_facts(experiment, &name).map(|facts| (name, facts)))
         .collect();
     verify(experiment, &facts).map_err(|mistakes| {
         Failure::experiment(format!(

@@ -53,7 +53,7 @@ pub fn run(command: Data) -> Result<(), Failure> {
                     Ok(()) => say(format_args!("{name}: ready")),
                     Err(_) => {
                         say(format_args!(
-                            "{name}: not here; `secateur data fetch {name}` downloads it"
+                            "{name}: not here; `secateur data fetch {name}` downloads it or says how to"
                         ));
                     }
                 }

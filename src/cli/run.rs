@@ -97,10 +97,14 @@ pub fn run(args: Run) -> Result<(), Failure> {
     )?;
     let arms = arm_infos(&experiment);
     if args.json {
-        say(format_args!(
-            "{:#}",
-            table_json(&experiment.title, &finished.rows, &arms, &reference)
-        ));
+        let mut json = table_json(&experiment.title, &finished.rows, &arms, &reference);
+        json["skipped_images"] = finished
+            .data
+            .iter()
+            .map(|data| (data.name.clone(), data.skipped_images.len().into()))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        say(format_args!("{json:#}"));
     } else {
         let options = TableOptions {
             reference,
@@ -110,6 +114,18 @@ pub fn run(args: Run) -> Result<(), Failure> {
             "{}",
             table(&experiment.title, &finished.rows, &arms, &options)
         ));
+        for data in finished
+            .data
+            .iter()
+            .filter(|d| !d.skipped_images.is_empty())
+        {
+            let count = data.skipped_images.len();
+            let images = if count == 1 { "image" } else { "images" };
+            say(format_args!(
+                "{}: {count} {images} left out as undecodable; data.json has the names",
+                data.name
+            ));
+        }
     }
     if !args.quiet {
         eprintln!(

@@ -9,7 +9,7 @@ use glam::{DAffine2, DMat2, DVec2};
 use super::canvas::{self, Coverage, SIDE};
 use super::rng::Draws;
 use super::strokes::{self, Class, Shape};
-use super::{DataError, Split};
+use super::{Content, DataError, Split};
 
 /// What sets one drawn dataset apart from another.
 pub(super) struct Drawn {
@@ -45,6 +45,11 @@ pub(super) struct Drawn {
 pub(super) const TRAIN: usize = 12_000;
 /// See [`TRAIN`].
 pub(super) const TEST: usize = 2_000;
+
+/// (channels, height, width) of every drawn image.
+pub(super) const SHAPE: [usize; 3] = [1, SIDE, SIDE];
+/// Classes of every drawn dataset.
+pub(super) const CLASSES: usize = 10;
 
 /// The drawn datasets.
 pub(super) const ALL: [Drawn; 2] = [
@@ -87,17 +92,31 @@ pub(super) fn find(name: &str) -> Option<&'static Drawn> {
     ALL.iter().find(|drawn| drawn.name == name)
 }
 
-/// Class names, training split and test split of a drawn dataset.
-pub(super) fn draw(drawn: &Drawn) -> Result<(Vec<String>, Split, Split), DataError> {
-    let classes = strokes::parse(drawn.strokes).map_err(|mistake| DataError::Strokes {
+fn classes_of(drawn: &Drawn) -> Result<Vec<Class>, DataError> {
+    strokes::parse(drawn.strokes).map_err(|mistake| DataError::Strokes {
         file: drawn.file,
         line: mistake.line,
         problem: mistake.problem,
-    })?;
-    let train = split(drawn, &classes, 0, TRAIN);
-    let test = split(drawn, &classes, 1, TEST);
-    let names = classes.into_iter().map(|class| class.name).collect();
-    Ok((names, train, test))
+    })
+}
+
+/// The name of each label.
+pub(super) fn class_names(drawn: &Drawn) -> Result<Vec<String>, DataError> {
+    let classes = classes_of(drawn)?.into_iter();
+    Ok(classes.map(|class| class.name).collect())
+}
+
+/// Draws a dataset.
+pub(super) fn draw(drawn: &Drawn) -> Result<Content, DataError> {
+    let classes = classes_of(drawn)?;
+    Ok(Content {
+        shape: SHAPE,
+        train: split(drawn, &classes, 0, TRAIN),
+        test: split(drawn, &classes, 1, TEST),
+        class_names: classes.into_iter().map(|class| class.name).collect(),
+        source: "drawn by the program".to_string(),
+        warnings: Vec::new(),
+    })
 }
 
 /// Draws `count` samples. `stream` (0 training, 1 test) enters every random key, so the splits share no sample.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::IdxProblem;
+use super::{CifarProblem, IdxProblem};
 
 /// A dataset could not be read, drawn or downloaded. Each message says what is wrong, where, and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,19 @@ pub enum DataError {
         /// What is wrong with it.
         problem: IdxProblem,
     },
+    /// The same of a file of records, or of an archive of them.
+    #[error(
+        "{}: {problem}\ndelete the file and run `secateur data fetch {name}`, or name another folder with --data DIR",
+        .path.display()
+    )]
+    DamagedBatch {
+        /// The dataset.
+        name: String,
+        /// The file; below the archive if it lies in one.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: CifarProblem,
+    },
     /// Images and labels do not belong together.
     #[error(
         "{} holds {images_count} images, but {} holds {labels_count} labels\ndelete both files and run `secateur data fetch {name}`, or name another folder with --data DIR",
@@ -70,6 +83,38 @@ pub enum DataError {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A folder of images is not as it must be.
+    #[error(
+        "{}: {problem}\nthe folder must hold train/CLASS/ and test/CLASS/ with .png, .jpg or .jpeg files, the same classes in both",
+        .path.display()
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An image cannot be decoded.
+    #[error(
+        "{}: this image cannot be decoded: {reason}{}\nreplace or remove it, or write on_bad_image = \"skip\" to leave such images out and count them",
+        .path.display(), and_others(*.others)
+    )]
+    BadImage {
+        /// The first such file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// Others in the same split.
+        others: usize,
+    },
+    /// A choice of classes leaves nothing.
+    #[error("`{name}` has a split without a sample of {classes}\nchoose other `classes`")]
+    NoSamples {
+        /// The dataset.
+        name: String,
+        /// The classes, separated by commas.
+        classes: String,
+    },
     /// No mirror delivered a good copy of a file.
     #[error(
         "{file} of `{name}` could not be downloaded:{}\nnothing was written; try again later, or put the file into {} yourself",
@@ -84,6 +129,16 @@ pub enum DataError {
         folder: PathBuf,
         /// Each address tried, with its failure.
         failures: Vec<String>,
+    },
+    /// The files are not published one by one.
+    #[error("`{name}` cannot be downloaded file by file: {how} {}", .folder.display())]
+    ByHand {
+        /// The dataset.
+        name: String,
+        /// How to get them, up to the folder's name.
+        how: &'static str,
+        /// Where to put them.
+        folder: PathBuf,
     },
     /// A download would overwrite a sound file that is not the published one.
     #[error(
@@ -109,6 +164,14 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+}
+
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and 1 other image)".to_string(),
+        others => format!(" (and {others} other images)"),
+    }
 }
 
 /// Each entry on a line of its own.

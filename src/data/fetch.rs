@@ -1,14 +1,15 @@
-//! Downloads the datasets that are files.
+//! Downloads the datasets that are files of the publishers.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::sources::{self, FILES, Source, Verdict};
-use super::{DataError, drawn, idx, known_source};
+use super::cifar::{self, Cifar};
+use super::sources::{self, Source, Verdict};
+use super::{DataError, Known, idx, known};
 
-/// The largest published file has 26 MB; a server that sends more is wrong.
-const MOST_BYTES: u64 = 64 << 20;
+/// The largest published file has 170 MB; a server that sends more is wrong.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// How far a download has come.
 #[derive(Clone, Copy, Debug)]
@@ -55,57 +56,127 @@ pub struct FetchedFile {
 /// built-in addresses (each ends before the file's name). `progress` is called as bytes arrive.
 ///
 /// # Errors
-/// An unknown name, [`DataError::Download`] with every mirror and its failure, [`DataError::Occupied`], or
-/// [`DataError::Io`].
+/// An unknown name, [`DataError::Download`] with every mirror and its failure, [`DataError::ByHand`],
+/// [`DataError::Occupied`], or [`DataError::Io`].
 pub fn fetch(
     name: &str,
     dest_root: &Path,
     mirrors: Option<&[String]>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<FetchReport, DataError> {
-    if drawn::find(name).is_some() {
-        return Ok(FetchReport {
-            name: name.to_string(),
-            folder: None,
-            files: Vec::new(),
-            notes: vec![format!(
-                "`{name}` is drawn by the program: there is nothing to download"
-            )],
-        });
-    }
-    let source = known_source(name)?;
-    let built_in: Vec<String> = source
-        .mirrors
-        .iter()
-        .map(|mirror| mirror.to_string())
-        .collect();
-    let mirrors = mirrors.unwrap_or(&built_in);
-    let folder = dest_root.join(name);
     let mut report = FetchReport {
         name: name.to_string(),
-        folder: Some(folder.clone()),
+        folder: Some(dest_root.join(name)),
         files: Vec::new(),
         notes: Vec::new(),
     };
-    let agent = agent();
-    for i in 0..FILES.len() {
-        let file = match present(source, i, &folder, &mut report.notes)? {
-            Some(file) => file,
-            None => download(source, i, &folder, mirrors, &agent, progress)?,
-        };
-        report.files.push(file);
+    match known(name)? {
+        Known::Drawn(_) => {
+            report.folder = None;
+            report.notes.push(format!(
+                "`{name}` is drawn by the program: there is nothing to download"
+            ));
+        }
+        Known::Idx(source) => fetch_idx(source, dest_root, mirrors, progress, &mut report)?,
+        Known::Cifar(cifar) => fetch_cifar(cifar, dest_root, mirrors, progress, &mut report)?,
     }
     Ok(report)
 }
 
-/// A good copy of `FILES[i]` that is already in the folder.
+fn fetch_idx(
+    source: &Source,
+    dest_root: &Path,
+    mirrors: Option<&[String]>,
+    progress: &mut dyn FnMut(Progress),
+    report: &mut FetchReport,
+) -> Result<(), DataError> {
+    let folder = dest_root.join(source.name);
+    let from = Mirrors::new(mirrors, source.mirrors);
+    for i in 0..source.files.len() {
+        let mut folders = source.folders.iter().map(|folder| dest_root.join(folder));
+        let holds = |folder: &PathBuf| sources::find_file(folder, &source.files[i]).is_some();
+        let near = folders.find(holds);
+        let near = near.as_deref().unwrap_or(&folder);
+        let file = match present(source, i, near, &mut report.notes)? {
+            Some(file) => file,
+            None if from.list.is_empty() => {
+                return Err(DataError::ByHand {
+                    name: source.name.to_string(),
+                    how: source.by_hand,
+                    folder: dest_root.join("emnist"),
+                });
+            }
+            None => {
+                let mut check = |packed: &[u8]| {
+                    let checked =
+                        sources::check(source, i, packed.to_vec()).map_err(|e| e.to_string())?;
+                    Ok(checked.verdict)
+                };
+                let file = format!("{}.gz", source.files[i].name);
+                let got = from.download(source.name, &file, &folder, &mut check, progress)?;
+                // A server may unpack on the way; the name must still say what the file is.
+                let packed = idx::is_gzip(&got.bytes);
+                let name = if packed { &file } else { source.files[i].name };
+                got.save(&folder, name)?
+            }
+        };
+        report.files.push(file);
+    }
+    Ok(())
+}
+
+/// CIFAR is one archive, and is read from it.
+fn fetch_cifar(
+    cifar: &Cifar,
+    dest_root: &Path,
+    mirrors: Option<&[String]>,
+    progress: &mut dyn FnMut(Progress),
+    report: &mut FetchReport,
+) -> Result<(), DataError> {
+    let folder = dest_root.join(cifar.name);
+    let path = folder.join(cifar.archive);
+    if path.is_file() {
+        let packed = sources::read_file(&path)?;
+        if cifar::is_published(cifar, &packed) {
+            report.files.push(FetchedFile {
+                path,
+                url: None,
+                bytes: packed.len() as u64,
+                published: true,
+            });
+            return Ok(());
+        }
+        match cifar::from_archive(cifar, &path, &packed) {
+            // It may be somebody's own data.
+            Ok(_) => return Err(DataError::Occupied { path }),
+            Err(problem) => report.notes.push(format!(
+                "{} was damaged and is replaced: {problem}",
+                path.display()
+            )),
+        }
+    }
+    let mut check = |packed: &[u8]| {
+        if cifar::is_published(cifar, packed) {
+            return Ok(Verdict::Published);
+        }
+        cifar::from_archive(cifar, Path::new(cifar.archive), packed)
+            .map(|_| Verdict::Different)
+            .map_err(|error| error.to_string())
+    };
+    let from = Mirrors::new(mirrors, &[cifar.mirror]);
+    let got = from.download(cifar.name, cifar.archive, &folder, &mut check, progress)?;
+    report.files.push(got.save(&folder, cifar.archive)?);
+    Ok(())
+}
+
+/// A good copy of file `i` that is already in the folder.
 fn present(
     source: &Source,
     i: usize,
     folder: &Path,
     notes: &mut Vec<String>,
 ) -> Result<Option<FetchedFile>, DataError> {
-    let Some(path) = sources::find_file(folder, &FILES[i]) else {
+    let Some(path) = sources::find_file(folder, &source.files[i]) else {
         return Ok(None);
     };
     let packed = sources::read_file(&path)?;
@@ -121,7 +192,7 @@ fn present(
         }
     };
     match verdict {
-        Verdict::Published => {}
+        Verdict::Published | Verdict::Unlisted => {}
         // It may be somebody's own data: neither overwritten nor taken for the published file.
         Verdict::Different => return Err(DataError::Occupied { path }),
         Verdict::Unknown => notes.push(format!(
@@ -137,50 +208,87 @@ fn present(
     }))
 }
 
-/// Tries each mirror in turn.
-fn download(
-    source: &Source,
-    i: usize,
-    folder: &Path,
-    mirrors: &[String],
-    agent: &ureq::Agent,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<FetchedFile, DataError> {
-    let file = format!("{}.gz", FILES[i].name);
-    let mut failures = Vec::new();
-    for mirror in mirrors {
-        let separator = if mirror.ends_with('/') { "" } else { "/" };
-        let url = format!("{mirror}{separator}{file}");
-        match attempt(source, i, agent, &file, &url, progress) {
-            Ok(packed) => {
-                // A server may unpack on the way; the name must still say what the file is.
-                let saved_as = if idx::is_gzip(&packed) {
-                    &file
-                } else {
-                    FILES[i].name
-                };
-                return Ok(FetchedFile {
-                    path: save(folder, saved_as, &packed)?,
-                    url: Some(url),
-                    bytes: packed.len() as u64,
-                    published: true,
-                });
-            }
-            Err(failure) => failures.push(format!("{url}: {failure}")),
-        }
-    }
-    Err(DataError::Download {
-        name: source.name.to_string(),
-        file,
-        folder: folder.to_path_buf(),
-        failures,
-    })
+/// What is wrong with downloaded bytes, or how they compare with the published ones.
+type CheckBytes<'c> = dyn FnMut(&[u8]) -> Result<Verdict, String> + 'c;
+
+/// Addresses to try, in order.
+struct Mirrors {
+    list: Vec<String>,
+    agent: ureq::Agent,
 }
 
-/// The checked bytes behind one address, or why there are none.
-fn attempt(
-    source: &Source,
-    i: usize,
+/// A file that was sent and found good.
+struct Downloaded {
+    bytes: Vec<u8>,
+    url: String,
+    published: bool,
+}
+
+impl Mirrors {
+    fn new(given: Option<&[String]>, built_in: &[&str]) -> Self {
+        let built_in = || built_in.iter().map(|mirror| mirror.to_string()).collect();
+        Self {
+            list: given.map_or_else(built_in, <[String]>::to_vec),
+            agent: agent(),
+        }
+    }
+
+    /// Tries each mirror in turn. `folder` is where the file would go.
+    fn download(
+        &self,
+        name: &str,
+        file: &str,
+        folder: &Path,
+        check: &mut CheckBytes,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Downloaded, DataError> {
+        let mut failures = Vec::new();
+        for mirror in &self.list {
+            let separator = if mirror.ends_with('/') { "" } else { "/" };
+            let url = format!("{mirror}{separator}{file}");
+            let sent = transfer(&self.agent, file, &url, progress);
+            let checked = sent.and_then(|bytes| match check(&bytes) {
+                Ok(verdict @ (Verdict::Published | Verdict::Unlisted)) => {
+                    Ok((bytes, verdict == Verdict::Published))
+                }
+                Ok(Verdict::Different | Verdict::Unknown) => Err(
+                    "what was sent is a sound file, but its sha256 is not the published one".into(),
+                ),
+                Err(problem) => Err(format!("what was sent is wrong: {problem}")),
+            });
+            match checked {
+                Ok((bytes, published)) => {
+                    return Ok(Downloaded {
+                        bytes,
+                        url,
+                        published,
+                    });
+                }
+                Err(failure) => failures.push(format!("{url}: {failure}")),
+            }
+        }
+        Err(DataError::Download {
+            name: name.to_string(),
+            file: file.to_string(),
+            folder: folder.to_path_buf(),
+            failures,
+        })
+    }
+}
+
+impl Downloaded {
+    fn save(self, folder: &Path, name: &str) -> Result<FetchedFile, DataError> {
+        Ok(FetchedFile {
+            path: save(folder, name, &self.bytes)?,
+            url: Some(self.url),
+            bytes: self.bytes.len() as u64,
+            published: self.published,
+        })
+    }
+}
+
+/// All the bytes behind one address, or why not.
+fn transfer(
     agent: &ureq::Agent,
     file: &str,
     url: &str,
@@ -211,22 +319,12 @@ fn attempt(
         packed.extend_from_slice(&buffer[..count]);
         progress(report(packed.len()));
     }
-    if let Some(total) = total
-        && total != packed.len() as u64
-    {
-        return Err(format!(
+    match total {
+        Some(total) if total != packed.len() as u64 => Err(format!(
             "the transfer broke off after {} of {total} bytes",
             packed.len()
-        ));
-    }
-    let received = packed.clone();
-    let checked = sources::check(source, i, packed)
-        .map_err(|problem| format!("what was sent is wrong: {problem}"))?;
-    match checked.verdict {
-        Verdict::Published => Ok(received),
-        Verdict::Different | Verdict::Unknown => Err(
-            "what was sent is a sound file, but its sha256 is not the published one".to_string(),
-        ),
+        )),
+        _ => Ok(packed),
     }
 }
 

@@ -82,12 +82,14 @@ pub enum IdxProblem {
         extra: u64,
     },
     /// A label that is no class.
-    #[error("label {index} is {value}, but the classes are 0 to {}", .classes - 1)]
+    #[error("label {index} is {value}, but the classes are {first} to {}", usize::from(*.first) + .classes - 1)]
     Label {
         /// The sample, from 0.
         index: usize,
         /// Its label.
         value: u8,
+        /// The label of the first class.
+        first: u8,
         /// Number of classes.
         classes: usize,
     },
@@ -134,21 +136,23 @@ pub(super) fn images(bytes: Vec<u8>, height: usize, width: usize) -> Result<Vec<
     body(bytes, "images", 16, count, height * width)
 }
 
-/// The labels of an unpacked file of labels, each below `classes`.
-pub(super) fn labels(bytes: Vec<u8>, classes: usize) -> Result<Vec<u8>, IdxProblem> {
+/// The labels of an unpacked file of labels, counted from 0; in the file they are `first` to `first + classes - 1`.
+pub(super) fn labels(bytes: Vec<u8>, first: u8, classes: usize) -> Result<Vec<u8>, IdxProblem> {
     let [count] = header(&bytes, "labels")?;
-    let labels = body(bytes, "labels", 8, count, 1)?;
-    match labels
-        .iter()
-        .position(|&label| usize::from(label) >= classes)
-    {
-        Some(index) => Err(IdxProblem::Label {
-            index,
-            value: labels[index],
-            classes,
-        }),
-        None => Ok(labels),
+    let mut labels = body(bytes, "labels", 8, count, 1)?;
+    for (index, label) in labels.iter_mut().enumerate() {
+        let value = *label;
+        *label = value
+            .checked_sub(first)
+            .filter(|&class| usize::from(class) < classes)
+            .ok_or(IdxProblem::Label {
+                index,
+                value,
+                first,
+                classes,
+            })?;
     }
+    Ok(labels)
 }
 
 /// The sizes in the header of a file with `N` dimensions.
@@ -246,7 +250,11 @@ mod tests {
             let unpacked = unpack(packed).unwrap();
             assert_eq!(images(unpacked, 2, 3).unwrap(), pixels);
         }
-        assert_eq!(labels(labels_file(3, &[9, 0, 4]), 10).unwrap(), [9, 0, 4]);
+        assert_eq!(
+            labels(labels_file(3, &[9, 0, 4]), 0, 10).unwrap(),
+            [9, 0, 4]
+        );
+        assert_eq!(labels(labels_file(2, &[26, 1]), 1, 26).unwrap(), [25, 0]);
     }
 
     #[test]
@@ -303,14 +311,20 @@ mod tests {
 
     #[test]
     fn a_label_out_of_range_is_named_with_its_place() {
-        let problem = labels(labels_file(3, &[1, 2, 10]), 10).unwrap_err();
+        let problem = labels(labels_file(3, &[1, 2, 10]), 0, 10).unwrap_err();
         assert_eq!(
             problem,
             IdxProblem::Label {
                 index: 2,
                 value: 10,
+                first: 0,
                 classes: 10
             }
+        );
+        let problem = labels(labels_file(3, &[1, 0, 27]), 1, 26).unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "label 1 is 0, but the classes are 1 to 26"
         );
     }
 

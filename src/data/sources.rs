@@ -1,14 +1,12 @@
-//! The datasets that are files: where they come from, what their files are called, and how to know them.
+//! The datasets that are IDX files: where they come from, what their files are called, and how to know them.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{DataError, IdxProblem, SearchPath, Split, idx, sha256};
+use super::{Content, DataError, IdxProblem, SearchPath, Split, emnist, idx, sha256};
 
 /// Rows and columns of every image here.
 pub(super) const SIDE: usize = 28;
-/// Classes of every dataset here.
-pub(super) const CLASSES: usize = 10;
 
 /// A checksum known for a file.
 pub(super) enum Check {
@@ -16,6 +14,8 @@ pub(super) enum Check {
     Unpacked(&'static str),
     /// sha256 of the published .gz: only a copy compressed anew cannot be told from another file.
     Archive(&'static str),
+    /// None is published.
+    Unlisted,
 }
 
 /// Whether a file's bytes are the published ones.
@@ -27,6 +27,8 @@ pub(super) enum Verdict {
     Different,
     /// The published checksum does not apply to a copy packed in this way.
     Unknown,
+    /// There is no published checksum.
+    Unlisted,
 }
 
 impl Check {
@@ -37,15 +39,9 @@ impl Check {
             Check::Unpacked(_) => Verdict::Different,
             Check::Archive(known) if packed_sha256 == *known => Verdict::Published,
             Check::Archive(_) => Verdict::Unknown,
+            Check::Unlisted => Verdict::Unlisted,
         }
     }
-}
-
-/// What a file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
-    Images,
-    Labels,
 }
 
 /// One of the four files of a dataset.
@@ -54,49 +50,58 @@ pub(super) struct File {
     pub name: &'static str,
     /// The same with a dot, as some archives unpack it.
     pub dotted: &'static str,
-    pub content: Content,
 }
 
-/// Training images, training labels, test images, test labels: the order of every list of four here.
-pub(super) const FILES: [File; 4] = [
+/// The four files under the names of MNIST: training images, training labels, test images, test labels. That is the order
+/// of every list of four here.
+const FILES: [File; 4] = [
     File {
         name: "train-images-idx3-ubyte",
         dotted: "train-images.idx3-ubyte",
-        content: Content::Images,
     },
     File {
         name: "train-labels-idx1-ubyte",
         dotted: "train-labels.idx1-ubyte",
-        content: Content::Labels,
     },
     File {
         name: "t10k-images-idx3-ubyte",
         dotted: "t10k-images.idx3-ubyte",
-        content: Content::Images,
     },
     File {
         name: "t10k-labels-idx1-ubyte",
         dotted: "t10k-labels.idx1-ubyte",
-        content: Content::Labels,
     },
 ];
 
-/// A dataset that is files.
+/// A dataset that is IDX files of 28x28 images.
 pub(super) struct Source {
     pub name: &'static str,
-    pub classes: [&'static str; CLASSES],
+    /// Folders its files may lie in, within a place of the search path.
+    pub folders: &'static [&'static str],
+    pub files: [File; 4],
+    pub classes: &'static [&'static str],
+    /// What the files call the first class.
+    pub first_label: u8,
+    /// Whether images are stored column by column.
+    pub transposed: bool,
     /// Addresses that end before the file's name, tried in order. Plain HTTP only last: the checksum guards the bytes.
+    /// None where the files are not published one by one; `by_hand` says how to get them then.
     pub mirrors: &'static [&'static str],
-    /// The checksums, in the order of [`FILES`].
+    pub by_hand: &'static str,
     pub checks: [Check; 4],
 }
 
-/// Every dataset that is files.
+/// MNIST and the datasets that took its form.
 pub(super) const ALL: [Source; 3] = [
     // LeCun, Cortes, Burges: the MNIST database of handwritten digits.
     Source {
         name: "mnist",
-        classes: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+        folders: &["mnist"],
+        files: FILES,
+        first_label: 0,
+        transposed: false,
+        by_hand: "",
+        classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
         mirrors: &[
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -111,7 +116,12 @@ pub(super) const ALL: [Source; 3] = [
     // Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747.
     Source {
         name: "fashion-mnist",
-        classes: [
+        folders: &["fashion-mnist"],
+        files: FILES,
+        first_label: 0,
+        transposed: false,
+        by_hand: "",
+        classes: &[
             "t-shirt",
             "trouser",
             "pullover",
@@ -138,7 +148,12 @@ pub(super) const ALL: [Source; 3] = [
     // TensorFlow Datasets (url_checksums/kmnist.txt).
     Source {
         name: "kmnist",
-        classes: ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+        folders: &["kmnist"],
+        files: FILES,
+        first_label: 0,
+        transposed: false,
+        by_hand: "",
+        classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
         mirrors: &[
             "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
             "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
@@ -154,7 +169,9 @@ pub(super) const ALL: [Source; 3] = [
 
 /// The source of this name.
 pub(super) fn find(name: &str) -> Option<&'static Source> {
-    ALL.iter().find(|source| source.name == name)
+    ALL.iter()
+        .chain(&emnist::ALL)
+        .find(|source| source.name == name)
 }
 
 /// Where a file lies in `folder`, under any of its names.
@@ -183,9 +200,11 @@ pub(super) struct Located {
 pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, DataError> {
     let mut looked = Vec::new();
     let mut incomplete = Vec::new();
-    for place in search.places() {
-        let folder = place.join(source.name);
-        let found = FILES.each_ref().map(|file| find_file(&folder, file));
+    for (place, folder) in search.places().iter().flat_map(|place| {
+        let folders = source.folders.iter();
+        folders.map(move |folder| (place, place.join(folder)))
+    }) {
+        let found = source.files.each_ref().map(|file| find_file(&folder, file));
         if let [Some(a), Some(b), Some(c), Some(d)] = found {
             return Ok(Located {
                 folder,
@@ -193,17 +212,22 @@ pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, Da
                 warnings: incomplete,
             });
         }
-        let missing: Vec<&str> = FILES
+        let missing: Vec<&str> = source
+            .files
             .iter()
             .zip(&found)
             .filter(|(_, path)| path.is_none())
             .map(|(file, _)| file.name)
             .collect();
         let (shown, lacks) = (folder.display(), missing.join(", "));
-        if missing.len() < FILES.len() {
+        if missing.len() < source.files.len() {
             incomplete.push(format!("{shown} was passed over: it lacks {lacks}"));
             looked.push(format!("{shown}: lacks {lacks} (with or without .gz)"));
-        } else if FILES.iter().all(|file| find_file(place, file).is_some()) {
+        } else if source
+            .files
+            .iter()
+            .all(|file| find_file(place, file).is_some())
+        {
             // A common slip, and the folder alone does not say which dataset these files are.
             let place = place.display();
             looked.push(format!(
@@ -221,32 +245,24 @@ pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, Da
     })
 }
 
-/// Both splits of a dataset, and where they were found.
-pub(super) struct ReadSplits {
-    pub train: Split,
-    pub test: Split,
-    pub folder: String,
-    pub warnings: Vec<String>,
-}
-
 /// Finds, reads and checks the four files of a dataset.
-pub(super) fn read(source: &Source, search: &SearchPath) -> Result<ReadSplits, DataError> {
+pub(super) fn read(source: &Source, search: &SearchPath) -> Result<Content, DataError> {
     let Located {
         folder,
         paths,
         mut warnings,
     } = locate(source, search)?;
-    let mut contents = Vec::with_capacity(FILES.len());
+    let mut contents = Vec::with_capacity(paths.len());
     for (i, path) in paths.iter().enumerate() {
         let packed = read_file(path)?;
         let checked = check(source, i, packed).map_err(|problem| damaged(source, path, problem))?;
         let shown = path.display();
-        match (checked.verdict, &source.checks[i]) {
-            (Verdict::Published, _) => {}
-            (Verdict::Different, _) => warnings.push(format!(
+        match checked.verdict {
+            Verdict::Published | Verdict::Unlisted => {}
+            Verdict::Different => warnings.push(format!(
                 "{shown} is sound, but its sha256 is not that of the published file: results will not compare with others'"
             )),
-            (Verdict::Unknown, _) => warnings.push(format!(
+            Verdict::Unknown => warnings.push(format!(
                 "{shown} is sound, but packed otherwise than the published file, so its checksum cannot be compared"
             )),
         }
@@ -268,10 +284,12 @@ pub(super) fn read(source: &Source, search: &SearchPath) -> Result<ReadSplits, D
         }
         Ok(Split { images, labels })
     };
-    Ok(ReadSplits {
+    Ok(Content {
+        shape: [1, SIDE, SIDE],
+        class_names: source.classes.iter().map(|name| name.to_string()).collect(),
         train: split(&paths[0], &paths[1])?,
         test: split(&paths[2], &paths[3])?,
-        folder: folder.display().to_string(),
+        source: folder.display().to_string(),
         warnings,
     })
 }
@@ -283,19 +301,33 @@ pub(super) struct Checked {
     pub verdict: Verdict,
 }
 
-/// Unpacks and checks the bytes of `FILES[i]` of a dataset.
+/// Unpacks and checks the bytes of file `i` of a dataset.
 pub(super) fn check(source: &Source, i: usize, packed: Vec<u8>) -> Result<Checked, IdxProblem> {
     let packed_sha256 = match source.checks[i] {
         Check::Archive(_) => sha256(&packed),
-        Check::Unpacked(_) => String::new(),
+        Check::Unpacked(_) | Check::Unlisted => String::new(),
     };
     let unpacked = idx::unpack(packed)?;
     let verdict = source.checks[i].verdict(&packed_sha256, &unpacked);
-    let body = match FILES[i].content {
-        Content::Images => idx::images(unpacked, SIDE, SIDE)?,
-        Content::Labels => idx::labels(unpacked, CLASSES)?,
+    let body = if i.is_multiple_of(2) {
+        let mut images = idx::images(unpacked, SIDE, SIDE)?;
+        if source.transposed {
+            images.chunks_exact_mut(SIDE * SIDE).for_each(transpose);
+        }
+        images
+    } else {
+        idx::labels(unpacked, source.first_label, source.classes.len())?
     };
     Ok(Checked { body, verdict })
+}
+
+/// Makes rows of the columns of an image.
+fn transpose(image: &mut [u8]) {
+    for y in 0..SIDE {
+        for x in 0..y {
+            image.swap(y * SIDE + x, x * SIDE + y);
+        }
+    }
 }
 
 /// All bytes of a file; of one far too large, only enough for [`idx::unpack`] to say so.

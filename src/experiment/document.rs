@@ -8,6 +8,7 @@ use super::files::MaskFiles;
 use super::header::{check_version, read_seeds};
 use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
+use super::read_dataset::{known_names, read_datasets};
 use super::read_model::read_model;
 use super::read_train::check_defaults;
 use super::scalars::line;
@@ -107,7 +108,7 @@ fn read_root(
         return None;
     }
     let keys = [
-        "secateur", "title", "seeds", "model", "train", "sweep", "arm",
+        "secateur", "title", "seeds", "model", "datasets", "train", "sweep", "arm",
     ];
     let fields = Fields::open(root, "the experiment", &keys, problems)?;
     let title = match fields.get("title") {
@@ -118,6 +119,8 @@ fn read_root(
         .need("seeds", "seeds = 10", problems)
         .and_then(|node| read_seeds(node, problems));
     let model = fields.need("model", "[model] preset = \"lenet-300-100\"", problems);
+    let datasets = read_datasets(fields.get("datasets"), folder, problems);
+    let names = known_names(fields.get("datasets"));
     let train = fields.get("train");
     let sweep = Sweep::read(fields.get("sweep"), problems);
 
@@ -143,7 +146,7 @@ fn read_root(
         read_model(&sweep.substitute(model, &first), problems);
     }
     if let Some(train) = train {
-        check_defaults(&sweep.substitute(train, &first), problems);
+        check_defaults(&sweep.substitute(train, &first), &names, problems);
     }
 
     let files = MaskFiles::new(folder);
@@ -153,6 +156,7 @@ fn read_root(
         train,
         sweep: &sweep,
         files: &files,
+        datasets: &names,
         sources,
         most: MOST_POINTS,
     };
@@ -184,6 +188,7 @@ fn read_root(
             })
             .collect(),
         arms,
+        datasets,
         text: String::new(),
         mask_files: files.into_digests(),
     })

@@ -26,6 +26,8 @@ pub(super) struct Shared<'a> {
     pub train: Option<&'a Node>,
     pub sweep: &'a Sweep<'a>,
     pub files: &'a MaskFiles,
+    /// Names that `dataset` may be.
+    pub datasets: &'a [String],
     pub sources: &'a [Source],
     /// More variants of one arm than this are refused.
     pub most: usize,
@@ -144,6 +146,7 @@ impl Chain<'_> {
             defaults: defaults.as_ref(),
             prunable: layers.as_deref(),
             files: shared.files,
+            datasets: shared.datasets,
         };
         let nodes: Vec<Node> = self.steps.iter().map(put).collect();
         let read: Vec<Option<Step>> = nodes

@@ -17,6 +17,8 @@ mod header;
 mod node;
 mod plan;
 mod problem;
+mod read_augment;
+mod read_dataset;
 mod read_layer;
 mod read_model;
 mod read_optimizer;

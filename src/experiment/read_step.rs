@@ -33,6 +33,8 @@ pub(super) struct Surroundings<'a> {
     /// Names of the layers with weights; `None` if the model has a mistake.
     pub prunable: Option<&'a [&'a str]>,
     pub files: &'a MaskFiles,
+    /// Names that `dataset` may be.
+    pub datasets: &'a [String],
 }
 
 pub(super) fn read_step(
@@ -68,7 +70,7 @@ pub(super) fn read_step(
     };
     let value = &entry.node;
     match entry.key.as_str() {
-        "train" => read_train(value, around.defaults, problems).map(Step::Train),
+        "train" => read_train(value, around.defaults, around.datasets, problems).map(Step::Train),
         "prune" => read_prune(value, around, problems).map(Step::Prune),
         "restart" => choice(value, "restart", &RESTARTS, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),

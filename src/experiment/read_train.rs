@@ -3,15 +3,18 @@
 use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
+use super::read_augment::read_augment;
 use super::read_optimizer::read_optimizer;
 use super::read_schedule::read_schedule;
 use super::scalars::{
-    BELOW_ONE, FINITE, Interval, POSITIVE, choice, integer32, number, string, wrong_type,
+    BELOW_ONE, FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
 };
-use crate::train::{BestBy, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
+use crate::train::{
+    Augment, BestBy, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
+};
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 13] = [
+pub(super) const KEYS: [&str; 15] = [
     "dataset",
     "batch",
     "length",
@@ -24,31 +27,39 @@ pub(super) const KEYS: [&str; 13] = [
     "best_by",
     "validation",
     "samples",
+    "balanced",
     "normalise",
+    "augment",
 ];
 
 /// Images held out when the file does not say.
 const VALIDATION: u32 = 5000;
 
 /// Checks `[train]` by itself, so that a default no step uses is still read.
-pub(super) fn check_defaults(node: &Node, problems: &mut Problems) {
+pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Problems) {
     if Fields::open(node, "[train]", &KEYS, problems).is_some() {
         Settings {
             step: node,
             defaults: None,
+            datasets,
         }
         .read(problems);
     }
 }
 
-/// Reads one `train` step; what it leaves out comes from `defaults`.
+/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are.
 pub(super) fn read_train(
     step: &Node,
     defaults: Option<&Node>,
+    datasets: &[String],
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
     Fields::open(step, "this train step", &KEYS, problems)?;
-    let settings = Settings { step, defaults };
+    let settings = Settings {
+        step,
+        defaults,
+        datasets,
+    };
     let complete = settings.check_complete(problems);
     let read = settings.read(problems);
     Some(TrainSpec {
@@ -62,7 +73,9 @@ pub(super) fn read_train(
         clip_norm: read.clip_norm?,
         validation: read.validation?,
         samples: read.samples?,
+        balanced: read.balanced?,
         normalise: read.normalise?,
+        augment: read.augment?,
     })
     .filter(|_| complete)
 }
@@ -70,6 +83,7 @@ pub(super) fn read_train(
 struct Settings<'n> {
     step: &'n Node,
     defaults: Option<&'n Node>,
+    datasets: &'n [String],
 }
 
 /// `None` where a key without a default is missing or a value has a mistake.
@@ -84,7 +98,9 @@ struct Read {
     clip_norm: Option<Option<f64>>,
     validation: Option<u32>,
     samples: Option<Option<u32>>,
+    balanced: Option<bool>,
     normalise: Option<Normalise>,
+    augment: Option<Option<Augment>>,
 }
 
 impl<'n> Settings<'n> {
@@ -169,7 +185,9 @@ impl<'n> Settings<'n> {
     fn read(&self, problems: &mut Problems) -> Read {
         // A value that is absent and needed was reported by `check_complete`.
         Read {
-            dataset: self.get("dataset").and_then(|node| dataset(node, problems)),
+            dataset: self
+                .get("dataset")
+                .and_then(|node| dataset(node, self.datasets, problems)),
             batch: self
                 .get("batch")
                 .and_then(|node| integer32(node, "batch", 1, problems)),
@@ -202,20 +220,26 @@ impl<'n> Settings<'n> {
                 Some(node) => integer32(node, "samples", 1, problems).map(Some),
                 None => Some(None),
             },
+            balanced: match self.get("balanced") {
+                Some(node) => boolean(node, "balanced", problems),
+                None => Some(false),
+            },
             normalise: match self.get("normalise") {
                 Some(node) => normalise(node, problems),
                 None => Some(Normalise::Measured),
+            },
+            augment: match self.get("augment") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => read_augment(node, problems).map(Some),
+                None => Some(None),
             },
         }
     }
 }
 
-fn dataset(node: &Node, problems: &mut Problems) -> Option<String> {
-    let options: Vec<(&str, &str)> = crate::data::names()
-        .into_iter()
-        .map(|name| (name, name))
-        .collect();
-    choice(node, "dataset", &options, problems).map(str::to_string)
+fn dataset(node: &Node, names: &[String], problems: &mut Problems) -> Option<String> {
+    let options: Vec<(&str, &String)> = names.iter().map(|name| (name.as_str(), name)).collect();
+    choice(node, "dataset", &options, problems).cloned()
 }
 
 /// `"14ep"` or `"5000st"`.

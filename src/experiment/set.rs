@@ -7,10 +7,11 @@ use super::suggest;
 use toml::de::DeValue;
 
 /// Keys of which a table takes one: setting one takes the place of the others.
-const EXCLUSIVE: [&[&str]; 3] = [
+const EXCLUSIVE: [&[&str]; 4] = [
     &["sparsity", "density", "keep"],
     &["preset", "layers"],
     &["steps", "control"],
+    &["folder", "of"],
 ];
 
 /// Shown before the argument, so that excerpts look like the command line.

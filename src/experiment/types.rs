@@ -3,6 +3,7 @@
 use super::digest::{json, sha256, step_json};
 use super::errors::ExperimentErrors;
 use super::{document, files};
+use crate::data::{DatasetSpec, Origin};
 use crate::model::ModelSpec;
 use crate::prune::{MaskStep, PruneSpec, Restart};
 use crate::train::TrainSpec;
@@ -13,6 +14,10 @@ use std::path::{Path, PathBuf};
 /// What an arm does, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an experiment has tens of steps, most of them trainings"
+)]
 pub enum Step {
     /// Train on a dataset.
     Train(TrainSpec),
@@ -69,6 +74,9 @@ pub struct Experiment {
     pub axes: Vec<Axis>,
     /// In the order of the file.
     pub arms: Vec<Arm>,
+    /// `[datasets]`, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub datasets: BTreeMap<String, DatasetSpec>,
     /// The file as read; with overrides, equivalent TOML without comments.
     #[serde(skip)]
     pub text: String,
@@ -127,7 +135,7 @@ impl Experiment {
     }
 
     /// SHA-256 of what the experiment says: not of comments, formatting, the order of keys, its file's name, or where
-    /// mask files lie.
+    /// mask files and images lie.
     pub fn digest(&self) -> String {
         // Axes in alphabetical order, so that the order of keys in [sweep] does not count.
         let mut axes: Vec<&Axis> = self.axes.iter().collect();
@@ -146,7 +154,22 @@ impl Experiment {
             })
             .collect();
         let names: Vec<&str> = axes.iter().map(|axis| axis.name.as_str()).collect();
-        sha256(json(&(&self.title, &self.seeds, names, arms)).as_bytes())
+        let mut text = json(&(&self.title, &self.seeds, names, arms));
+        if !self.datasets.is_empty() {
+            text += &json(&self.canonical_datasets());
+        }
+        sha256(text.as_bytes())
+    }
+
+    /// What is said of each described dataset, but for where its images lie.
+    fn canonical_datasets(&self) -> Vec<(&String, DatasetSpec)> {
+        let mut list: Vec<_> = self.datasets.iter().map(|(n, s)| (n, s.clone())).collect();
+        for (_, spec) in &mut list {
+            if let Origin::Folder(folder) = &mut spec.origin {
+                folder.folder = PathBuf::new();
+            }
+        }
+        list
     }
 
     /// Everything but the text, as indented JSON, with every default and every value of the sweep in place.

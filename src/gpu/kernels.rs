@@ -26,8 +26,10 @@ macro_rules! kernels {
 }
 
 kernels! {
-    batch_draw: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    batch_draw: [Uniform, Read, Read, Read, Read, ReadWrite, ReadWrite];
     batch_gather: [Uniform, Read, Read, Read, ReadWrite];
+    augment_draw: [Uniform, Read, Read, Read, ReadWrite];
+    batch_gather_augmented: [Uniform, Read, Read, Read, Read, ReadWrite];
     dense_forward: [Uniform, Read, Read, ReadWrite];
     dense_forward_broadcast: [Uniform, Read, Read, ReadWrite];
     dense_forward_workgroup: [Uniform, Read, Read, ReadWrite];
@@ -102,7 +104,7 @@ macro_rules! shared {
 
 shared![
     "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
-    "random", "relu", "samples", "score", "select", "span", "state", "step", "tiles"
+    "random", "relu", "samples", "score", "select", "span", "state", "step", "tiles", "warp"
 ];
 
 /// The kernel called `name`.

@@ -186,8 +186,8 @@ impl Session<'_> {
             if let Some(spec) = self.ends.get(id) {
                 // Alike in all that evaluation reads.
                 let alike = format!(
-                    "{} {} {} {:?}",
-                    spec.dataset, spec.batch, spec.validation, spec.normalise
+                    "{} {} {} {} {:?}",
+                    spec.dataset, spec.batch, spec.validation, spec.balanced, spec.normalise
                 );
                 by_dataset.entry(alike).or_default().push(i);
             }

@@ -25,8 +25,8 @@ use crate::gpu::Gpu;
 use crate::model::{Model, Shape};
 use crate::ops::Execution;
 use crate::report::ArmInfo;
-use crate::store::{CurveRow, RunFolder, RunKey, RunRow, run_names, sha256_hex};
-use crate::train::{ResidentDataset, Snapshot, TrainSpec, steps_of, training_samples};
+use crate::store::{CurveRow, DataRecord, RunFolder, RunKey, RunRow, run_names, sha256_hex};
+use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, steps_of, training_samples};
 use progress::Meter;
 use rows::{Facts, last_training, settings};
 use std::collections::{BTreeMap, HashMap};
@@ -64,6 +64,8 @@ pub struct Finished {
     pub folder: PathBuf,
     /// Stages that an earlier call had already computed.
     pub resumed: usize,
+    /// What the results were computed on.
+    pub data: Vec<DataRecord>,
 }
 
 /// The arms, for tables and plots.
@@ -88,7 +90,16 @@ pub fn load_datasets(
 ) -> Result<BTreeMap<String, Dataset>, RunError> {
     datasets(experiment)
         .into_iter()
-        .map(|name| Ok((name.clone(), data::load(&name, search)?)))
+        .map(|name| {
+            let loaded = match experiment.datasets.get(&name) {
+                Some(spec) => {
+                    let cache = data::cache_folder();
+                    data::load_described(&name, spec, search, cache.as_deref())
+                }
+                None => data::load(&name, search),
+            };
+            Ok((name, loaded?))
+        })
         .collect()
 }
 
@@ -105,6 +116,22 @@ pub fn facts_of(datasets: &BTreeMap<String, Dataset>) -> BTreeMap<String, DataFa
             (name.clone(), facts)
         })
         .collect()
+}
+
+/// What a run folder says about a dataset.
+fn record_of(data: &Dataset) -> DataRecord {
+    let (mean, std) = measure(data).into_iter().unzip();
+    DataRecord {
+        name: data.name.clone(),
+        digest: data.digest.clone(),
+        shape: [data.channels, data.height, data.width],
+        classes: data.class_names.clone(),
+        train: data.train.len(),
+        test: data.test.len(),
+        mean,
+        std,
+        skipped_images: data.skipped.clone(),
+    }
 }
 
 /// Runs everything that the run folder does not hold yet, and writes results, curves, masks, weights and plots.
@@ -144,6 +171,7 @@ struct Session<'a> {
     limits: Limits,
     folder: RunFolder,
     facts: Facts,
+    data: Vec<DataRecord>,
     settings: Vec<Vec<Vec<(String, String)>>>,
     names: Vec<String>,
     /// For stages that a run ends with: the spec of the run's last training.
@@ -234,6 +262,8 @@ impl<'a> Session<'a> {
                 waiting[parent] += 1;
             }
         }
+        let data: Vec<DataRecord> = datasets.values().map(record_of).collect();
+        folder.write_data(&data)?;
         let settings = settings(experiment);
         let limits = Limits::new(gpu, options.memory, options.replicas);
         let mut session = Self {
@@ -246,6 +276,7 @@ impl<'a> Session<'a> {
             limits,
             folder,
             facts,
+            data,
             settings,
             names,
             ends,

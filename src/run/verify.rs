@@ -19,9 +19,12 @@ pub struct DataFacts {
     pub train: Option<u32>,
 }
 
-/// What is known of a dataset without reading its files.
-pub fn known_facts(name: &str) -> Option<DataFacts> {
-    let (channels, height, width, classes) = data::shape_of(name)?;
+/// What is known of an experiment's dataset without reading its files.
+pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
+    let (channels, height, width, classes) = match experiment.datasets.get(name) {
+        Some(spec) => spec.shape()?,
+        None => data::shape_of(name)?,
+    };
     Some(DataFacts {
         shape: Shape::new(channels, height, width),
         classes,

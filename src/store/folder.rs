@@ -1,6 +1,7 @@
 //! The run folder: its layout, its lock, and whose results it holds.
 
 use super::atomic::{TEMPORARY, folder_of, sync_folder, temporary_in, write_atomic, write_once};
+use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
 use super::partial::{self, Partial};
@@ -19,9 +20,10 @@ const IDENTITY: &str = "folder.json";
 const LOCK: &str = ".lock";
 const FOLDERS: [&str; 4] = ["stages", "weights", "masks", "plots"];
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "experiment.toml",
     "resolved.json",
+    "data.json",
     "results.csv",
     "curves.csv",
     "times.csv",
@@ -41,6 +43,7 @@ struct Identity {
 /// ```text
 /// folder.json        whose results these are
 /// experiment.toml    the experiment as written      resolved.json   the same with every default filled in
+/// data.json          what the results were computed on
 /// results.csv        one row per run                curves.csv      one row per run and epoch
 /// times.csv          what differs each time it is computed
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
@@ -126,6 +129,15 @@ impl RunFolder {
     /// Something the user should read: the file system cannot lock, so nothing keeps two processes apart.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
+    }
+
+    /// Writes `data.json`: what the results are computed on.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old file stays.
+    pub fn write_data(&self, records: &[DataRecord]) -> Result<(), StoreError> {
+        let text = serde_json::to_string_pretty(records).unwrap_or_default() + "\n";
+        self.write("data.json", text.as_bytes())
     }
 
     /// Rewrites `results.csv` with all finished runs, in the order given.

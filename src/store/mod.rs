@@ -4,6 +4,7 @@
 //! safetensors files that PyTorch users can open.
 
 mod atomic;
+mod data_record;
 mod digest;
 mod error;
 mod folder;
@@ -17,6 +18,7 @@ mod stage;
 mod tensors;
 
 pub use atomic::{write_atomic, write_once};
+pub use data_record::DataRecord;
 pub use digest::{mask_digest, sha256_hex, weights_digest};
 pub use error::{MaskError, StoreError};
 pub use folder::RunFolder;

@@ -1,9 +1,12 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
+mod augment;
 mod best;
 mod checkpoint;
 mod choose;
 mod error;
+mod gather;
+mod interleave;
 mod replicas;
 mod resident;
 mod schedule;
@@ -13,11 +16,13 @@ mod state;
 mod trainer;
 mod workspace;
 
+pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
 pub use best::Standing;
 pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
+pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};
-pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
+pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
 pub use spec::{BestBy, Decay, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};

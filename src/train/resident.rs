@@ -1,13 +1,24 @@
 //! A dataset on the GPU, as bytes.
 
 use super::Normalise;
+use super::interleave::interleaved;
 use crate::data::{Dataset, Split};
 use crate::gpu::{Buffer, Gpu, GpuError};
 
+/// Consecutive images of a split.
+pub struct ImagePart {
+    /// Bytes `[sample - first][feature]`, samples padded to whole words.
+    pub images: Buffer,
+    /// Number of the first sample.
+    pub first: u32,
+    /// Samples.
+    pub count: u32,
+}
+
 /// One split on the GPU.
 pub struct ResidentSplit {
-    /// Bytes `[sample][feature]`, samples padded to whole words.
-    pub images: Buffer,
+    /// The images, in as many parts as fit one storage binding each; one, if all do.
+    pub parts: Vec<ImagePart>,
     /// Class numbers, one byte each.
     pub labels: Buffer,
     /// Samples.
@@ -22,10 +33,14 @@ pub struct ResidentDataset {
     pub features: u32,
     /// Words of bytes per sample.
     pub words: u32,
-    /// Features per channel.
-    pub plane: u32,
+    /// Rows of an image.
+    pub height: u32,
+    /// Columns of an image.
+    pub width: u32,
     /// Training images; validation samples are drawn from them.
     pub train: ResidentSplit,
+    /// How their classes take turns; see [`interleaved`].
+    pub turns: Buffer,
     /// Test images.
     pub test: ResidentSplit,
 }
@@ -34,16 +49,37 @@ impl ResidentDataset {
     /// Uploads both splits.
     ///
     /// # Errors
-    /// A split is larger than one binding, or memory is short; names the dataset.
+    /// One image is larger than one binding, or memory is short; names the dataset.
     pub fn upload(gpu: &Gpu, data: &Dataset) -> Result<Self, GpuError> {
+        Self::upload_in_parts(gpu, data, gpu.max_binding())
+    }
+
+    /// Uploads both splits, at most `part_bytes` of images in one buffer (but at least one image). What is trained on the
+    /// dataset has the same bits whatever the parts.
+    ///
+    /// # Errors
+    /// As [`ResidentDataset::upload`].
+    pub fn upload_in_parts(gpu: &Gpu, data: &Dataset, part_bytes: u64) -> Result<Self, GpuError> {
         let features = data.channels * data.height * data.width;
         Ok(Self {
             name: data.name.clone(),
             features: features as u32,
             words: features.div_ceil(4) as u32,
-            plane: (data.height * data.width) as u32,
-            train: upload_split(gpu, &data.name, "training", &data.train, features)?,
-            test: upload_split(gpu, &data.name, "test", &data.test, features)?,
+            height: data.height as u32,
+            width: data.width as u32,
+            turns: gpu.buffer_with(
+                &format!("classes of {}", data.name),
+                &interleaved(&data.train.labels),
+            )?,
+            train: upload_split(
+                gpu,
+                &data.name,
+                "training",
+                &data.train,
+                features,
+                part_bytes,
+            )?,
+            test: upload_split(gpu, &data.name, "test", &data.test, features, part_bytes)?,
         })
     }
 }
@@ -54,24 +90,37 @@ fn upload_split(
     which: &str,
     split: &Split,
     features: usize,
+    part_bytes: u64,
 ) -> Result<ResidentSplit, GpuError> {
     let padded = features.next_multiple_of(4);
     let label = format!("{which} images of {name}");
-    let images = if padded == features {
-        gpu.buffer_with(&label, &split.images)?
-    } else {
-        let mut bytes = vec![0u8; split.labels.len() * padded];
-        for (to, from) in bytes
-            .chunks_exact_mut(padded)
-            .zip(split.images.chunks_exact(features))
-        {
-            to[..features].copy_from_slice(from);
-        }
-        gpu.buffer_with(&label, &bytes)?
-    };
+    let per_part = usize::try_from(part_bytes).unwrap_or(usize::MAX) / padded;
+    let mut parts = Vec::new();
+    let mut first = 0;
+    for images in split.images.chunks(per_part.max(1) * features) {
+        let count = (images.len() / features) as u32;
+        let images = if padded == features {
+            gpu.buffer_with(&label, images)?
+        } else {
+            let mut bytes = vec![0u8; count as usize * padded];
+            for (to, from) in bytes
+                .chunks_exact_mut(padded)
+                .zip(images.chunks_exact(features))
+            {
+                to[..features].copy_from_slice(from);
+            }
+            gpu.buffer_with(&label, &bytes)?
+        };
+        parts.push(ImagePart {
+            images,
+            first,
+            count,
+        });
+        first += count;
+    }
     let labels = gpu.buffer_with(&format!("{which} labels of {name}"), &split.labels)?;
     Ok(ResidentSplit {
-        images,
+        parts,
         labels,
         count: split.labels.len() as u32,
     })

@@ -1,5 +1,6 @@
 //! What a `train` step asks for.
 
+use super::Augment;
 use serde::{Deserialize, Serialize};
 
 /// How long to train: whole epochs or optimizer steps.
@@ -217,6 +218,10 @@ pub struct TrainSpec {
     pub validation: u32,
     /// Use only this many training samples (after the validation split), for quick trials.
     pub samples: Option<u32>,
+    /// Whether validation and `samples` take the classes in turn, so that each has as many samples of one as of another.
+    pub balanced: bool,
     /// How bytes become inputs.
     pub normalise: Normalise,
+    /// Random changes of the images trained on.
+    pub augment: Option<Augment>,
 }

@@ -80,6 +80,8 @@ pub struct Draw {
     pub mode: u32,
     /// Batch rounded up to a multiple of 4.
     pub slots: u32,
+    /// 1: classes take turns in the split.
+    pub balanced: u32,
 }
 
 /// Uniform of `batch_gather`.
@@ -94,6 +96,10 @@ pub struct Gather {
     pub plane: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// First sample of the part that is read.
+    pub first: u32,
+    /// Samples in it.
+    pub samples: u32,
 }
 
 /// Uniform of `step_advance`.

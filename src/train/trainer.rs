@@ -3,11 +3,12 @@
 use super::best::Best;
 use super::checkpoint::Checkpoint;
 use super::choose::Choice;
+use super::gather::Batch;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, steps_of, steps_per_epoch};
 use super::sparsity::Sparsity;
-use super::state::{Advance, Draw, Gather, Hyper, ParamsShape, State};
+use super::state::{Advance, Draw, Hyper, ParamsShape, State};
 use super::workspace::Workspace;
 use super::{Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -404,6 +405,7 @@ impl<'a> Trainer<'a> {
             samples: self.samples,
             mode: 0,
             slots: self.workspace.columns * 4,
+            balanced: u32::from(self.spec().balanced),
         };
         self.record_batch(&mut program, &draw, false)?;
         self.record_forward(&mut program, true)?;
@@ -422,6 +424,7 @@ impl<'a> Trainer<'a> {
             samples,
             mode: if test { 2 } else { 1 },
             slots: self.workspace.columns * 4,
+            balanced: u32::from(self.spec().balanced),
         };
         self.record_batch(&mut program, &draw, test)?;
         self.record_forward(&mut program, false)?;
@@ -438,19 +441,27 @@ impl<'a> Trainer<'a> {
         } else {
             &self.data.train
         };
-        let buffers = [&r.keys, &w.state, &split.labels, &w.index, &w.label];
+        let buffers = [
+            &r.keys,
+            &w.state,
+            &split.labels,
+            &self.data.turns,
+            &w.index,
+            &w.label,
+        ];
         let kernel = gpu.kernel("batch_draw", &[])?;
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
-        let gather = Gather {
-            features: self.data.features,
-            words: self.data.words,
-            plane: self.data.plane,
-            columns: w.columns,
+        let batch = Batch {
+            gpu,
+            data: self.data,
+            split,
+            scales: &self.scales,
+            replicas: r,
+            workspace: w,
         };
-        let buffers = [&split.images, &self.scales, &w.index, w.input()];
-        let kernel = gpu.kernel("batch_gather", &[])?;
-        let count = u64::from(gather.words) * u64::from(w.columns);
-        program.push(gpu, kernel, &gather, &buffers, count, r.count)
+        // What is learned from is changed; what is measured is not.
+        let augment = self.spec().augment.as_ref();
+        batch.record(program, augment.filter(|_| draw.mode == 0))
     }
 
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {

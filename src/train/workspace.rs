@@ -2,6 +2,7 @@
 //!
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
+use super::Warp;
 use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::state::State;
@@ -58,6 +59,10 @@ impl Memory {
             ("labels".to_owned(), columns * 4),
             ("losses".to_owned(), columns * 4),
             ("hits".to_owned(), columns * 4),
+            (
+                "augmentation".to_owned(),
+                columns * 4 * (size_of::<Warp>() / 4) as u64,
+            ),
         ]);
         buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
@@ -94,6 +99,7 @@ pub struct Workspace {
     pub(super) label: Buffer,
     pub(super) loss: Buffer,
     pub(super) hit: Buffer,
+    pub(super) warps: Buffer,
     pub(super) norm_parts: Buffer,
     pub(super) violations: Buffer,
     activations: Vec<Buffer>,
@@ -131,6 +137,7 @@ impl Workspace {
         let shared = next()?;
         let norm_parts = next()?;
         let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
+        let warps = next()?;
         let flat = u64::from(replicas.count) * model.floats as u64 * 4;
         let offsets = model
             .layers
@@ -159,6 +166,7 @@ impl Workspace {
             label,
             loss,
             hit,
+            warps,
             norm_parts,
             violations: gpu.buffer("violations", u64::from(replicas.count) * 4)?,
             activations,

@@ -313,6 +313,7 @@ pub fn dataset(train: usize, test: usize, side: usize) -> Dataset {
         digest: "0123456789abcdef".to_owned(),
         source: "the tests".to_owned(),
         warnings: Vec::new(),
+        skipped: Vec::new(),
     }
 }
 

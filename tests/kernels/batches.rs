@@ -5,7 +5,7 @@ use crate::reference::compare::{ROUNDING, relative};
 use crate::reference::device::{Case, gpu, output, twin};
 use crate::reference::dice::Dice;
 use secateur::gpu::Gpu;
-use secateur::train::{Advance, Draw, Gather, Hyper, State};
+use secateur::train::{Advance, Draw, Gather, Hyper, State, interleaved};
 use std::collections::HashSet;
 
 /// Labels of a dataset: bytes, padded to whole words.
@@ -29,7 +29,8 @@ fn draw(gpu: &'static Gpu, u: Draw, keys: &[[u32; 4]], state: &[State]) -> Vec<u
     let untouched = vec![12_345u32; (replicas * u.slots) as usize + 8];
     let [index, label] = [case.with(&untouched), case.with(&untouched)];
     let inputs = [case.with(keys), case.with(state), case.with(&all_labels)];
-    let buffers = [&inputs[0], &inputs[1], &inputs[2], &index, &label];
+    let turns = case.with(&interleaved(&all_labels[..u.total as usize]));
+    let buffers = [&inputs[0], &inputs[1], &inputs[2], &turns, &index, &label];
     case.run(&u, &buffers, u64::from(u.slots), replicas);
     let [mut want, mut want_label] = [untouched.clone(), untouched.clone()];
     batch_draw(&u, keys, state, &all_labels, &mut want, &mut want_label);
@@ -60,6 +61,7 @@ fn batch_draw_is_its_twin() {
             samples: if mode == 0 { 863 } else { 137 },
             mode,
             slots: 68,
+            balanced: 0,
         };
         // A batch in the middle, a last batch of 3, and one full to the last slot.
         let states = [
@@ -67,7 +69,9 @@ fn batch_draw_is_its_twin() {
             state(5, u.samples - 3, 3),
             state(2, 0, 68),
         ];
-        draw(gpu, u, &keys, &states);
+        for balanced in [0, 1] {
+            draw(gpu, Draw { balanced, ..u }, &keys, &states);
+        }
     }
     let alone = Draw {
         total: 1,
@@ -75,6 +79,7 @@ fn batch_draw_is_its_twin() {
         samples: 1,
         mode: 0,
         slots: 4,
+        balanced: 0,
     };
     assert_eq!(draw(gpu, alone, &keys[..1], &[state(9, 0, 1)])[0], 0);
 }
@@ -83,7 +88,14 @@ fn batch_draw_is_its_twin() {
 #[test]
 fn splits_are_disjoint_and_passes_are_permutations() {
     let Some(gpu) = gpu() else { return };
-    for (total, held) in [(3u32, 1u32), (100, 33), (1000, 137), (60_000, 5000)] {
+    for (total, held, balanced) in [
+        (3u32, 1u32, 0),
+        (100, 33, 0),
+        (1000, 137, 0),
+        (60_000, 5000, 0),
+        (3, 1, 1),
+        (1000, 137, 1),
+    ] {
         let keys = [[77, 0, 0, 0], [78, 0, 0, 0]];
         let pass = |mode, epoch: u32| {
             let (base, samples) = if mode == 0 {
@@ -97,6 +109,7 @@ fn splits_are_disjoint_and_passes_are_permutations() {
                 samples,
                 mode,
                 slots: samples.next_multiple_of(4),
+                balanced,
             };
             let drawn = draw(gpu, u, &keys, &[state(epoch, 0, samples); 2]);
             let replicas = drawn.chunks_exact(u.slots as usize);
@@ -134,6 +147,55 @@ fn splits_are_disjoint_and_passes_are_permutations() {
     }
 }
 
+/// Balanced, any range of positions holds every class as often as any other, but for one sample; validation, which begins at
+/// 0, has those of the lower classes.
+#[test]
+fn balanced_draws_hold_the_classes_equally() {
+    let Some(gpu) = gpu() else { return };
+    // 251 classes of 3 or 4 samples.
+    let (total, classes) = (1000u32, 251u32);
+    let all = labels(total);
+    let keys = [[7, 0, 0, 0], [8, 0, 0, 0]];
+    let draw_from = |base, samples, mode| {
+        let u = Draw {
+            total,
+            base,
+            samples,
+            mode,
+            slots: samples.next_multiple_of(4),
+            balanced: 1,
+        };
+        let drawn = draw(gpu, u, &keys, &[state(0, 0, samples); 2]);
+        let replica = |slots: &[u32]| slots[..samples as usize].to_vec();
+        drawn
+            .chunks_exact(u.slots as usize)
+            .map(replica)
+            .collect::<Vec<_>>()
+    };
+    let counts = |drawn: &[u32]| {
+        let mut counts = vec![0u32; classes as usize];
+        for &sample in drawn {
+            counts[usize::from(all[sample as usize])] += 1;
+        }
+        counts
+    };
+    for held in [100, 251, 502, 600] {
+        let validation = draw_from(0, held, 1);
+        for drawn in &validation {
+            let lower = |class: u32| held / classes + u32::from(class < held % classes);
+            assert!(
+                counts(drawn).into_iter().eq((0..classes).map(lower)),
+                "{held}"
+            );
+        }
+        assert_ne!(validation[0], validation[1], "seeds choose for themselves");
+        for drawn in draw_from(held, 120, 0) {
+            let counts = counts(&drawn);
+            assert!(counts.iter().all(|&n| n <= 1), "{held}: 120 of 251 classes");
+        }
+    }
+}
+
 /// Every replica draws the whole of 0..n, for sizes around the powers of two that the network is built on.
 #[test]
 fn permutations_on_the_device() {
@@ -147,6 +209,7 @@ fn permutations_on_the_device() {
             samples: n,
             mode: 0,
             slots: n.next_multiple_of(4),
+            balanced: 0,
         };
         let mut drawn = draw(gpu, u, &[[n, 0, 1, 0]], &[state(3, 0, n)]);
         drawn.truncate(n as usize);
@@ -172,9 +235,11 @@ fn batch_gather_is_its_twin() {
             words: features.div_ceil(4),
             plane,
             columns,
+            first: 0,
+            samples: 50,
         };
         let case = Case::new(gpu, "batch_gather", &size);
-        let samples = 50u32;
+        let samples = u.samples;
         let bytes = (samples * u.words * 4) as usize;
         let images: Vec<u8> = (0..bytes).map(|_| dice.word() as u8).collect();
         let channel = |_| [1.0 / (255.0 * 0.3), -0.5 + 0.1 * dice.unit()];
@@ -201,6 +266,65 @@ fn batch_gather_is_its_twin() {
         // One multiply-add of numbers up to 255 * 0.014 and 0.6.
         let allowed = vec![2.0 * ROUNDING * 5.0; exact.len()];
         case.check("x", &case.floats(&x, exact.len()), &exact, &allowed, &equal);
+    }
+}
+
+/// Images in parts, gathered one part after another, are the same bits as in one.
+#[test]
+fn batch_gather_of_parts_is_that_of_the_whole() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(74);
+    let (features, columns, replicas, samples) = (27u32, 5u32, 2u32, 23u32);
+    let words = features.div_ceil(4);
+    let images: Vec<u8> = (0..samples * words * 4)
+        .map(|_| dice.word() as u8)
+        .collect();
+    let scales: Vec<[f32; 2]> = (0..3).map(|c| [0.01, -0.5 + 0.1 * c as f32]).collect();
+    // Samples in no order, empty slots among them, and one vec4 with samples of all parts.
+    let slot = |_| match dice.below(5) {
+        0 => EMPTY,
+        _ => dice.below(samples),
+    };
+    let mut index: Vec<u32> = (0..replicas * columns * 4).map(slot).collect();
+    index[..4].copy_from_slice(&[22, 0, 11, EMPTY]);
+    let count = (replicas * features * columns * 4) as usize;
+    let gather = |per_part: u32| {
+        let size = (per_part, "samples a part");
+        let case = Case::new(gpu, "batch_gather", &size);
+        let [scales_on, index_on, x] = [
+            case.with(&scales),
+            case.with(&index),
+            case.with(&output(count)),
+        ];
+        let mut want = twin::<f32>(count, |_| ());
+        for first in (0..samples).step_by(per_part as usize) {
+            let u = Gather {
+                features,
+                words,
+                plane: 9,
+                columns,
+                first,
+                samples: per_part.min(samples - first),
+            };
+            let bytes = |sample: u32| (sample * words * 4) as usize;
+            let part = &images[bytes(first)..bytes(first + u.samples)];
+            let buffers = [&case.with(part), &scales_on, &index_on, &x];
+            case.run(&u, &buffers, u64::from(words * columns), replicas);
+            batch_gather(&u, replicas, part, &scales, &index, &mut want);
+            if first == 0 {
+                // Whatever stood there before, nothing of it is left.
+                let got: Vec<f32> = case.floats(&x, count);
+                assert!(got.iter().zip(&want).all(|(a, b)| a == b));
+            }
+        }
+        let got = case.floats(&x, want.len());
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        case.check_words("bits", &bits(&got), &bits(&want));
+        bits(&got)
+    };
+    let whole = gather(samples);
+    for per_part in [1, 4, 9, 22] {
+        assert_eq!(gather(per_part), whole, "{per_part} samples a part");
     }
 }
 

@@ -134,7 +134,7 @@ fn pcg4d_is_even() {
 #[test]
 fn streams_are_distinct() {
     let mut seen = HashMap::new();
-    for kind in 1..=6 {
+    for kind in 1..=7 {
         for layer in [0, 1, 255, 4095] {
             for ordinal in [0, 1, 4095] {
                 let name = (kind, layer, ordinal);

@@ -8,7 +8,7 @@ use secateur::train::{Advance, Draw, Gather, Hyper, State};
 pub const EMPTY: u32 = u32::MAX;
 
 /// index[r][b] = which sample is number `position + b` of replica r's pass, and its label. `keys` is (seed, fresh, train,
-/// select) per replica.
+/// select) per replica. Balanced, the split takes the classes in turn.
 pub fn batch_draw(
     u: &Draw,
     keys: &[[u32; 4]],
@@ -29,8 +29,14 @@ pub fn batch_draw(
                     position = permuted(u.samples, key[0], order, s.epoch, position);
                 }
                 if u.mode < 2 {
-                    let split = stream(STREAM_SPLIT, 0, 0);
-                    position = permuted(u.total, key[0], split, 0, u.base + position);
+                    let labels = &all_labels[..u.total as usize];
+                    position = match u.balanced {
+                        0 => {
+                            let split = stream(STREAM_SPLIT, 0, 0);
+                            permuted(u.total, key[0], split, 0, u.base + position)
+                        }
+                        _ => balanced(labels, key[0], u.base + position),
+                    };
                 }
                 index[at] = position;
                 label[at] = u32::from(all_labels[position as usize]);
@@ -39,8 +45,28 @@ pub fn batch_draw(
     }
 }
 
-/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel]; 0 in empty slots. `images` is bytes
-/// `[sample][4 words]`.
+/// The sample whose turn is number `position` when the classes take turns, lower ones first.
+fn balanced(labels: &[u8], seed: u32, position: u32) -> u32 {
+    let mut seen = [0u32; 256];
+    // (k, class) of every sample, k counting within its class: sorted, they are the turns.
+    let turn = |&label: &u8| {
+        let k = &mut seen[usize::from(label)];
+        *k += 1;
+        (*k - 1, label)
+    };
+    let mut turns: Vec<(u32, u8)> = labels.iter().map(turn).collect();
+    turns.sort_unstable();
+    let (k, class) = turns[position as usize];
+    let of_class = || (0..).zip(labels).filter(|(_, label)| **label == class);
+    let count = of_class().count() as u32;
+    let split = stream(STREAM_SPLIT, 1 + u32::from(class), 0);
+    let number = permuted(count, seed, split, 0, k);
+    of_class().nth(number as usize).map_or(EMPTY, |(i, _)| i)
+}
+
+/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel] for samples of this part; of the others, the part
+/// that begins with sample 0 makes 0, as of empty slots, and every other part nothing. `images` is bytes
+/// `[sample - first][4 words]`.
 pub fn batch_gather<T: Real>(
     u: &Gather,
     replicas: u32,
@@ -56,12 +82,13 @@ pub fn batch_gather<T: Real>(
             for b in 0..slots {
                 let sample = index[r * slots + b];
                 let [scale, shift] = scales[f / plane].map(T::of);
-                x[(r * features + f) * slots + b] = if sample == EMPTY {
-                    T::ZERO
-                } else {
-                    let byte = images[sample as usize * 4 * words + f];
-                    fma(T::count(u32::from(byte)), scale, shift)
-                };
+                let value = &mut x[(r * features + f) * slots + b];
+                if sample != EMPTY && (u.first..u.first + u.samples).contains(&sample) {
+                    let byte = images[(sample - u.first) as usize * 4 * words + f];
+                    *value = fma(T::count(u32::from(byte)), scale, shift);
+                } else if u.first == 0 {
+                    *value = T::ZERO;
+                }
             }
         }
     }

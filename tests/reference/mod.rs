@@ -6,6 +6,7 @@
 // A test binary uses some of this, not all.
 #![allow(dead_code)]
 
+pub mod augment;
 pub mod batch;
 pub mod compare;
 pub mod conv;

@@ -33,6 +33,10 @@ pub trait Real:
     fn ln(self) -> Self;
     /// cos(2 pi x), likewise.
     fn cos_turn(self) -> Self;
+    /// The largest whole number not above it.
+    fn floor(self) -> Self;
+    /// Without its sign.
+    fn abs(self) -> Self;
     /// Neither NaN nor infinite.
     fn finite(self) -> bool;
 }
@@ -60,6 +64,12 @@ impl Real for f32 {
     }
     fn cos_turn(self) -> Self {
         math::cos_turn(self)
+    }
+    fn floor(self) -> Self {
+        self.floor()
+    }
+    fn abs(self) -> Self {
+        self.abs()
     }
     fn finite(self) -> bool {
         self.is_finite()
@@ -89,6 +99,12 @@ impl Real for f64 {
     }
     fn cos_turn(self) -> Self {
         (self * std::f64::consts::TAU).cos()
+    }
+    fn floor(self) -> Self {
+        self.floor()
+    }
+    fn abs(self) -> Self {
+        self.abs()
     }
     fn finite(self) -> bool {
         self.is_finite()

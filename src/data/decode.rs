@@ -1,0 +1,109 @@
+//! One image file to bytes of a fixed shape.
+
+use std::path::Path;
+
+use image::imageops::FilterType;
+use image::{DynamicImage, ImageReader};
+use serde::{Deserialize, Serialize};
+
+/// How an image of another size is brought to the dataset's. Where a size changes, each new pixel is the mean of the old
+/// ones under a triangle as wide as one new pixel on each side, and at least one old one (bilinear with anti-aliasing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resize {
+    /// Rows and columns each by their own factor.
+    Stretch,
+    /// By one factor, the smallest that fills the shape; what then stands out is cut off alike on both sides.
+    Crop,
+}
+
+/// The shape and rule that every image of a folder is brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRule {
+    /// 1: grey (luma of BT.709); 3: red, green, blue.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// What happens to other sizes.
+    pub resize: Resize,
+}
+
+/// Decodes a PNG or JPEG file into `out`, `[channel][y][x]`. Transparency is dropped, and a turn noted in EXIF is not made.
+/// The error is the reason in words.
+pub(super) fn decode(path: &Path, rule: &ImageRule, out: &mut [u8]) -> Result<(), String> {
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    if bytes.starts_with(&[0xff, 0xd8]) && !has_end(&bytes) {
+        return Err("the JPEG has no end: the file is truncated".to_string());
+    }
+    let image = ImageReader::new(std::io::Cursor::new(&bytes))
+        .with_guessed_format()
+        .map_err(|error| error.to_string())?
+        .decode()
+        .map_err(|error| error.to_string())?;
+    let image = fit(image, rule)?;
+    let pixels = match rule.channels {
+        1 => image.into_luma8().into_raw(),
+        _ => image.into_rgb8().into_raw(),
+    };
+    let plane = rule.height * rule.width;
+    for (at, pixel) in pixels.chunks_exact(rule.channels).enumerate() {
+        for (channel, &value) in pixel.iter().enumerate() {
+            out[channel * plane + at] = value;
+        }
+    }
+    Ok(())
+}
+
+/// Pixels that scaling may pass through: a long thin image fills a square only when it is very long.
+const MOST_PIXELS: u64 = 1 << 27;
+
+fn fit(image: DynamicImage, rule: &ImageRule) -> Result<DynamicImage, String> {
+    let (from_width, from_height) = (u64::from(image.width()), u64::from(image.height()));
+    let (width, height) = (rule.width as u64, rule.height as u64);
+    let (wide, tall) = match rule.resize {
+        Resize::Stretch => (width, height),
+        // Whole numbers only, rounded to nearest.
+        Resize::Crop if width * from_height >= height * from_width => {
+            let tall = (from_height * width + from_width / 2) / from_width;
+            (width, tall.max(height))
+        }
+        Resize::Crop => {
+            let wide = (from_width * height + from_height / 2) / from_height;
+            (wide.max(width), height)
+        }
+    };
+    if from_width.max(wide) * tall > MOST_PIXELS {
+        return Err(format!(
+            "its {from_width}x{from_height} pixels are too many, or too long and thin, to become {width}x{height}"
+        ));
+    }
+    let scaled = if (wide, tall) == (from_width, from_height) {
+        image
+    } else {
+        image.resize_exact(wide as u32, tall as u32, FilterType::Triangle)
+    };
+    let (left, top) = ((wide - width) / 2, (tall - height) / 2);
+    Ok(scaled.crop_imm(
+        left as u32,
+        top as u32,
+        rule.width as u32,
+        rule.height as u32,
+    ))
+}
+
+/// Whether a JPEG's scan is followed by an end marker; decoders fill what is missing with grey and say nothing.
+fn has_end(bytes: &[u8]) -> bool {
+    // Segments: 0xff, the kind, then a length that counts itself. Kind 0xda starts the scan, in which no 0xff 0xd9 occurs.
+    let mut at = 2;
+    while let Some(&[0xff, kind, high, low]) = bytes.get(at..at + 4) {
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if kind == 0xda {
+            return bytes[at..].windows(2).any(|pair| pair == [0xff, 0xd9]);
+        }
+        // A fill byte is no segment.
+        at += if kind == 0xff { 1 } else { 2 + length };
+    }
+    false
+}

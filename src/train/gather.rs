@@ -1,0 +1,73 @@
+//! Brings a batch's images in: normalised, and in training augmented.
+
+use super::Fill;
+use super::augment::{Augment, AugmentedGather};
+use super::replicas::Replicas;
+use super::resident::{ResidentDataset, ResidentSplit};
+use super::state::Gather;
+use super::workspace::Workspace;
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+
+/// From where to where.
+pub(super) struct Batch<'a> {
+    pub gpu: &'a Gpu,
+    pub data: &'a ResidentDataset,
+    pub split: &'a ResidentSplit,
+    pub scales: &'a Buffer,
+    pub replicas: &'a Replicas,
+    pub workspace: &'a Workspace,
+}
+
+impl Batch<'_> {
+    /// Records the gather of the samples that were drawn, once for each part of the images.
+    pub fn record(&self, program: &mut Program, augment: Option<&Augment>) -> Result<(), GpuError> {
+        let (gpu, data, w) = (self.gpu, self.data, self.workspace);
+        let replicas = self.replicas.count;
+        let count = u64::from(data.words) * u64::from(w.columns);
+        let Some(augment) = augment else {
+            let kernel = gpu.kernel("batch_gather", &[])?;
+            for part in &self.split.parts {
+                let gather = Gather {
+                    features: data.features,
+                    words: data.words,
+                    plane: data.width * data.height,
+                    columns: w.columns,
+                    first: part.first,
+                    samples: part.count,
+                };
+                let buffers = [&part.images, self.scales, &w.index, w.input()];
+                program.push(gpu, kernel.clone(), &gather, &buffers, count, replicas)?;
+            }
+            return Ok(());
+        };
+        let draw = augment.draw(w.columns * 4, data.width, data.height);
+        let buffers = [&self.replicas.keys, &w.state, &w.index, &w.warps];
+        let kernel = gpu.kernel("augment_draw", &[])?;
+        program.push(
+            gpu,
+            kernel,
+            &draw,
+            &buffers,
+            u64::from(draw.slots),
+            replicas,
+        )?;
+        let smooth = u32::from(augment.bends());
+        let kernel = gpu.kernel("batch_gather_augmented", &[("SMOOTH", smooth)])?;
+        for part in &self.split.parts {
+            let gather = AugmentedGather {
+                features: data.features,
+                words: data.words,
+                width: data.width,
+                height: data.height,
+                columns: w.columns,
+                first: part.first,
+                samples: part.count,
+                edge: u32::from(augment.fill == Fill::Edge),
+                cutout: augment.cutout,
+            };
+            let buffers = [&part.images, self.scales, &w.index, &w.warps, w.input()];
+            program.push(gpu, kernel.clone(), &gather, &buffers, count, replicas)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,396 @@
+//! Folders of images as datasets: what is decoded, what is kept in the cache, and what is said of bad ones.
+
+mod common;
+
+use common::{Lab, no_gpu};
+use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use secateur::data::{
+    DataError, Dataset, FolderSpec, ImageRule, OnBadImage, Resize, classes_of, load_folder,
+};
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// Red says the place, green the class, blue the number.
+fn picture(width: u32, height: u32, class: u8, number: u8) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([(16 * y + x) as u8, 100 * class, 40 * number])
+    })
+}
+
+fn save(path: &Path, image: &RgbImage, format: ImageFormat) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save_with_format(path, format).unwrap();
+}
+
+/// Two classes of four training and two test images, 8 rows of 8.
+fn folder() -> TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for (class, name) in ["ant", "bee"].into_iter().enumerate() {
+        for (split, count) in [("train", 4), ("test", 2)] {
+            for number in 0..count {
+                let path = root.path().join(format!("{split}/{name}/{number}.png"));
+                save(&path, &picture(8, 8, class as u8, number), ImageFormat::Png);
+            }
+        }
+    }
+    root
+}
+
+const RULE: ImageRule = ImageRule {
+    channels: 3,
+    height: 8,
+    width: 8,
+    resize: Resize::Stretch,
+};
+
+fn spec(root: &TempDir, rule: ImageRule, on_bad_image: OnBadImage) -> FolderSpec {
+    FolderSpec {
+        folder: root.path().to_path_buf(),
+        classes: classes_of(root.path()).unwrap(),
+        rule,
+        on_bad_image,
+    }
+}
+
+fn load(root: &TempDir, rule: ImageRule) -> Dataset {
+    load_folder("insects", &spec(root, rule, OnBadImage::Error), None).unwrap()
+}
+
+#[test]
+fn classes_and_files_are_in_the_order_of_their_names() {
+    let root = folder();
+    // Neither folders nor files that begin with a dot, nor files that are no images, count.
+    fs::create_dir(root.path().join("train/.thumbnails")).unwrap();
+    fs::write(root.path().join("train/ant/notes.txt"), "x").unwrap();
+    fs::write(root.path().join("train/README"), "x").unwrap();
+    save(
+        &root.path().join("train/ant/10.PNG"),
+        &picture(8, 8, 0, 5),
+        ImageFormat::Png,
+    );
+    let data = load(&root, RULE);
+    assert_eq!(data.class_names, ["ant", "bee"]);
+    assert_eq!(data.train.labels, [0, 0, 0, 0, 0, 1, 1, 1, 1]);
+    assert_eq!(data.test.labels, [0, 0, 1, 1]);
+    assert_eq!((data.channels, data.height, data.width), (3, 8, 8));
+    // "10.PNG" comes after "1.png" would not hold for numbers: bytes decide, and '.' is before '0'.
+    let blue: Vec<u8> = (0..5).map(|i| data.train.images[i * 192 + 128]).collect();
+    assert_eq!(blue, [0, 40, 200, 80, 120]);
+    for y in 0..8 {
+        for x in 0..8 {
+            assert_eq!(data.train.images[y * 8 + x], (16 * y + x) as u8);
+        }
+    }
+    assert!(data.warnings.is_empty() && data.skipped.is_empty());
+}
+
+#[test]
+fn grey_and_other_sizes_follow_the_rule() {
+    let root = tempfile::tempdir().unwrap();
+    for split in ["train", "test"] {
+        let path = root.path().join(split).join("one/a.png");
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // 4 rows of 12: the left third 0, the middle 120, the right 240.
+        GrayImage::from_fn(12, 4, |x, _| Luma([(x / 4 * 120) as u8]))
+            .save(&path)
+            .unwrap();
+    }
+    let rule = |channels, resize, height, width| ImageRule {
+        channels,
+        height,
+        width,
+        resize,
+    };
+    // The middle square is all that is left.
+    for channels in [1, 3] {
+        let data = load(&root, rule(channels, Resize::Crop, 4, 4));
+        assert_eq!(data.train.images, vec![120; channels * 16]);
+    }
+    // As it is.
+    let data = load(&root, rule(1, Resize::Crop, 4, 12));
+    assert_eq!(
+        data.train.images[..12],
+        [0, 0, 0, 0, 120, 120, 120, 120, 240, 240, 240, 240]
+    );
+    // Everything is still there, in order, and in the middle still the middle.
+    let data = load(&root, rule(1, Resize::Stretch, 4, 3));
+    let row = &data.train.images[..3];
+    assert!(row[0] < 60 && row[1] == 120 && row[2] > 180, "{row:?}");
+    // Up to 8 rows, of which the 8 middle columns of 24 stay.
+    let data = load(&root, rule(1, Resize::Crop, 8, 8));
+    assert_eq!(data.train.images[3..5], [120, 120]);
+}
+
+#[test]
+fn jpeg_and_png_of_one_class_load_together_and_digests_tell_them_apart() {
+    let root = folder();
+    let before = load(&root, RULE).digest;
+    let path = root.path().join("train/bee/3.jpeg");
+    save(&path, &picture(20, 14, 1, 3), ImageFormat::Jpeg);
+    let data = load(&root, RULE);
+    assert_eq!(data.train.len(), 9);
+    assert_ne!(data.digest, before);
+    // Twice the same bits, however many threads decode.
+    let again = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap()
+        .install(|| load(&root, RULE));
+    assert_eq!(again.digest, data.digest);
+}
+
+#[test]
+fn a_bad_image_is_named_with_the_way_out_or_left_out_and_counted() {
+    let whole = {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let image = picture(64, 48, 1, 3);
+        image.write_to(&mut bytes, ImageFormat::Jpeg).unwrap();
+        bytes.into_inner()
+    };
+    // Sound, but scaled to fill the shape it would have a quarter of a billion pixels.
+    let thin = {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        let image = GrayImage::from_pixel(1, 1 << 22, Luma([9]));
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        bytes.into_inner()
+    };
+    let png = fs::read(folder().path().join("train/ant/0.png")).unwrap();
+    let bad = [
+        ("bad.jpg", whole[..whole.len() / 2].to_vec()),
+        ("bad.jpg", whole[..whole.len() - 2].to_vec()),
+        ("bad.jpeg", b"no image at all".to_vec()),
+        ("bad.png", png[..png.len() / 2].to_vec()),
+        ("bad.png", Vec::new()),
+        ("thin.png", thin),
+    ];
+    for (name, bytes) in bad {
+        let root = folder();
+        let place = format!("train/bee/{name}");
+        let rule = ImageRule {
+            resize: Resize::Crop,
+            ..RULE
+        };
+        fs::write(root.path().join(&place), bytes).unwrap();
+        let strict = spec(&root, rule, OnBadImage::Error);
+        let error = load_folder("insects", &strict, None).map(drop).unwrap_err();
+        assert!(matches!(error, DataError::BadImage { .. }), "{error}");
+        let message = error.to_string();
+        let path = root
+            .path()
+            .join("train/bee")
+            .join(name)
+            .display()
+            .to_string();
+        assert!(message.contains(&path), "{message}");
+        assert!(message.contains("on_bad_image = \"skip\""), "{message}");
+
+        let lenient = spec(&root, rule, OnBadImage::Skip);
+        let data = load_folder("insects", &lenient, None).unwrap();
+        assert_eq!(data.skipped, [place]);
+        assert!(
+            data.warnings[0].contains("1 of 13 images"),
+            "{:?}",
+            data.warnings
+        );
+        // What is left is what would be there without it.
+        assert_eq!(data.digest, load(&folder(), RULE).digest);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_said() {
+    let problem = |change: &dyn Fn(&Path)| {
+        let root = folder();
+        change(root.path());
+        classes_of(root.path()).unwrap_err()
+    };
+    let without_test = problem(&|root| fs::remove_dir_all(root.join("test")).unwrap());
+    assert!(without_test.contains("test"), "{without_test}");
+    let more = problem(&|root| fs::create_dir(root.join("train/cat")).unwrap());
+    assert!(
+        more.contains("\"cat\" is in train/ but not in test/"),
+        "{more}"
+    );
+    let more = problem(&|root| fs::create_dir(root.join("test/cat")).unwrap());
+    assert!(
+        more.contains("\"cat\" is in test/ but not in train/"),
+        "{more}"
+    );
+
+    let root = folder();
+    let spec = spec(&root, RULE, OnBadImage::Skip);
+    for number in 0..2 {
+        fs::remove_file(root.path().join(format!("test/bee/{number}.png"))).unwrap();
+    }
+    let error = load_folder("insects", &spec, None).map(drop).unwrap_err();
+    assert!(error.to_string().contains("test/bee holds no"), "{error}");
+}
+
+#[test]
+fn the_cache_is_used_while_it_is_sound_and_fresh() {
+    let (root, cache) = (folder(), tempfile::tempdir().unwrap());
+    fs::write(root.path().join("test/ant/bad.png"), "bad").unwrap();
+    let lenient = spec(&root, RULE, OnBadImage::Skip);
+    let get = || load_folder("insects", &lenient, Some(cache.path())).unwrap();
+    let file = || {
+        let entries: Vec<_> = fs::read_dir(cache.path()).unwrap().flatten().collect();
+        assert_eq!(entries.len(), 1, "one file for one folder and rule");
+        entries[0].path()
+    };
+    let cold = get();
+    let kept = fs::read(file()).unwrap();
+    let same = |data: &Dataset| {
+        assert_eq!(data.digest, cold.digest);
+        assert_eq!((&data.train, &data.test), (&cold.train, &cold.test));
+        assert_eq!(
+            (&data.skipped, &data.warnings),
+            (&cold.skipped, &cold.warnings)
+        );
+    };
+    same(&get());
+    assert_eq!(fs::read(file()).unwrap(), kept, "read, not written again");
+
+    // Any damage: decoded again, and put right.
+    let step = kept.len() / 97;
+    for at in (0..kept.len()).step_by(step) {
+        let mut damaged = kept.clone();
+        damaged[at] ^= 0x20;
+        fs::write(file(), &damaged).unwrap();
+        same(&get());
+        assert_eq!(fs::read(file()).unwrap(), kept, "byte {at}");
+    }
+    for cut in [0, 1, kept.len() / 2, kept.len() - 1] {
+        fs::write(file(), &kept[..cut]).unwrap();
+        same(&get());
+    }
+    fs::write(file(), [&kept[..], b"x"].concat()).unwrap();
+    same(&get());
+
+    // Proof that it is used: what nobody would decode from these files, with a checksum that fits.
+    let pixel = root.path().join("train/ant/0.png");
+    let (length, changed) = {
+        let meta = fs::metadata(&pixel).unwrap();
+        (meta.len(), meta.modified().unwrap())
+    };
+    fs::write(&pixel, vec![0; length as usize]).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&pixel)
+        .unwrap()
+        .set_modified(changed)
+        .unwrap();
+    same(&get());
+    // A file that changed in size or time is decoded again.
+    fs::write(&pixel, "bad").unwrap();
+    assert_eq!(get().skipped, ["train/ant/0.png", "test/ant/bad.png"]);
+}
+
+const EXPERIMENT: &str = r#"
+secateur = 1
+seeds = 2
+[model]
+layers = ["flatten", { linear = 6 }, "relu", { linear = 2 }]
+[datasets.insects]
+folder = "pictures"
+size = [6, 8]
+resize = "crop"
+[train]
+dataset = "insects"
+batch = 4
+length = "3ep"
+optimizer = { kind = "sgd", lr = 0.1 }
+validation = 4
+balanced = true
+augment = { shift = 1, flip = true, rotate = 10 }
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#;
+
+/// A lab with the experiment, and with images of mixed sizes in pictures/.
+fn lab() -> Lab {
+    let lab = Lab::with(EXPERIMENT);
+    for (class, name) in ["ant", "bee"].into_iter().enumerate() {
+        for (split, count) in [("train", 9), ("test", 3)] {
+            for number in 0..count {
+                let path = lab.path(&format!("pictures/{split}/{name}/{number}.jpg"));
+                let image = picture(8 + u32::from(number), 12, class as u8, number);
+                save(&path, &image, ImageFormat::Jpeg);
+            }
+        }
+    }
+    lab
+}
+
+/// Runs with a cache of its own.
+fn run(lab: &Lab, out: &str, more: &[&str]) -> common::Done {
+    let mut command = lab.command("e.toml", out, more);
+    command.env("XDG_CACHE_HOME", lab.path("cache"));
+    common::Done::of(command.output().unwrap())
+}
+
+#[test]
+fn an_experiment_trains_on_a_folder_and_gives_the_same_from_the_cache() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab();
+    run(&lab, "cold", &[]).ok();
+    // One after another instead of together, too.
+    run(&lab, "cached", &["--replicas", "1"]).ok();
+    common::assert_same(&lab.contents("cold"), &lab.contents("cached"), "the cache");
+    let record: serde_json::Value = serde_json::from_slice(&lab.read("cold/data.json")).unwrap();
+    let data = &record[0];
+    assert_eq!(data["name"], "insects");
+    assert_eq!((&data["train"], &data["test"]), (&18.into(), &6.into()));
+    assert_eq!(data["shape"], serde_json::json!([3, 6, 8]));
+    assert_eq!(data["classes"], serde_json::json!(["ant", "bee"]));
+    assert_eq!(data["mean"].as_array().unwrap().len(), 3);
+    assert!(data["std"][0].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn a_corrupt_file_among_mixed_sizes_stops_a_run_or_is_counted_in_its_results() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab();
+    let bad = lab.write("pictures/train/bee/3.jpg", "not an image");
+    let shown = bad.display().to_string();
+    run(&lab, "strict", &[]).fails(4, &[&shown, "on_bad_image = \"skip\""]);
+    assert!(!lab.path("strict").exists());
+
+    let skip = ["--set", "datasets.insects.on_bad_image=skip"];
+    let done = run(&lab, "lenient", &skip).ok();
+    assert!(done.stderr.contains("train/bee/3.jpg"), "{}", done.stderr);
+    assert!(
+        done.stdout.contains("insects: 1 image left out"),
+        "{}",
+        done.stdout
+    );
+    let record: serde_json::Value = serde_json::from_slice(&lab.read("lenient/data.json")).unwrap();
+    assert_eq!(
+        record[0]["skipped_images"],
+        serde_json::json!(["train/bee/3.jpg"])
+    );
+    assert_eq!(record[0]["train"], 17);
+    let done = run(&lab, "json", &[&skip[..], &["--json"]].concat()).ok();
+    let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(json["skipped_images"]["insects"], 1);
+}
+
+#[test]
+fn check_knows_shape_and_classes_without_decoding() {
+    let lab = lab();
+    for name in ["ant", "bee"] {
+        lab.write(&format!("pictures/train/{name}/0.jpg"), "not an image");
+    }
+    let check = |set: &str| {
+        let file = lab.path("e.toml").display().to_string();
+        common::secateur(["check", file.as_str(), "--set", set])
+    };
+    check("seeds=1").ok();
+    // One output too many: known from the names of the folders alone.
+    check("model.layers[3].linear=3").fails(2, &["insects"]);
+}
