@@ -5,14 +5,14 @@ mod common;
 use common::{Dice, dataset, gpu};
 use secateur::data::Dataset;
 use secateur::gpu::{Gpu, Program};
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::{Execution, SparseRule, Variant};
 use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    EpochPoint, Key, Length, Normalise, Optimizer, Part as Samples, Replicas, ResidentDataset,
-    Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
+    EpochPoint, Key, Length, Memory, Normalise, Optimizer, Part as Samples, Replicas,
+    ResidentDataset, Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -71,6 +71,60 @@ fn presets_have_the_published_sizes() {
         3,
         "a new preset needs its sizes here"
     );
+}
+
+#[test]
+fn graphs_that_mean_nothing_are_refused_by_name() {
+    let conv = |channels| Layer::Conv2d {
+        channels,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        bias: true,
+    };
+    let add = |with: &str| Layer::Add {
+        with: with.to_owned(),
+    };
+    // conv1, conv2, add1, fc1, with changes.
+    let refusal = |change: fn(&mut Vec<NamedLayer>), with: &str| {
+        let layers = vec![conv(4), conv(4), add(with), linear(10, true)];
+        let mut layers = presets::with_names(layers);
+        change(&mut layers);
+        let spec = ModelSpec {
+            name: "custom".to_owned(),
+            layers,
+            init: Init::Pytorch,
+        };
+        let model = Model::new(&spec, Shape::new(1, 5, 5), 10);
+        model.err().map(|e| e.to_string())
+    };
+    assert_eq!(refusal(|_| {}, "conv1"), None);
+    let says = |refusal: Option<String>, words: &[&str]| {
+        let text = refusal.expect("a refusal");
+        for word in words {
+            assert!(text.contains(word), "{word:?} is not in {text:?}");
+        }
+    };
+    let unequal = refusal(|_| {}, "input");
+    says(unequal, &["add1", "input (1x5x5)", "conv2 (4x5x5)"]);
+    says(refusal(|_| {}, "fc1"), &["add1", "fc1", "no earlier layer"]);
+    let unread = refusal(|layers| layers[3].from = Some("conv2".to_owned()), "conv1");
+    says(unread, &["add1", "no layer reads"]);
+}
+
+/// Two slots for the gradients of a sequential model, and one more for each value that waits for its readers.
+#[test]
+fn gradients_take_as_few_slots_as_are_alive_at_once() {
+    let slots = |model: &Model| {
+        let memory = Memory::plan(model, 8);
+        let names = memory.buffers.iter().map(|(name, _)| name);
+        names
+            .filter(|name| name.contains("activation gradients"))
+            .count()
+    };
+    assert_eq!(slots(&preset("lenet-5")), 2);
+    assert_eq!(slots(&conv_model()), 2);
+    assert_eq!(slots(&residual_model()), 3);
 }
 
 // -------------------------------------------------------------------------------------------------------------- selection
@@ -668,6 +722,49 @@ fn conv_model() -> Arc<Model> {
     model(layers, Shape::new(1, SIDE, SIDE), 10)
 }
 
+/// A block with a shortcut by 1x1 convolution, then one whose shortcut is the value itself.
+fn residual_model() -> Arc<Model> {
+    let layer = |name: &str, from: Option<&str>, layer| NamedLayer {
+        name: name.to_owned(),
+        layer,
+        from: from.map(str::to_owned),
+    };
+    let conv = |channels, kernel, stride| Layer::Conv2d {
+        channels,
+        kernel,
+        stride,
+        padding: kernel / 2,
+        bias: false,
+    };
+    let add = |with: &str| Layer::Add {
+        with: with.to_owned(),
+    };
+    let pool = Layer::AvgPool {
+        window: None,
+        stride: 1,
+    };
+    let spec = ModelSpec {
+        name: "custom".to_owned(),
+        layers: vec![
+            layer("conv0", None, conv(4, 3, 1)),
+            layer("relu0", None, Layer::Relu),
+            layer("conv1", None, conv(6, 3, 2)),
+            layer("relu1", None, Layer::Relu),
+            layer("conv2", None, conv(6, 3, 1)),
+            layer("short", Some("relu0"), conv(6, 1, 2)),
+            layer("add1", Some("conv2"), add("short")),
+            layer("relu2", None, Layer::Relu),
+            layer("conv3", None, conv(6, 3, 1)),
+            layer("add2", None, add("relu2")),
+            layer("relu3", None, Layer::Relu),
+            layer("pool", None, pool),
+            layer("fc", None, linear(10, true)),
+        ],
+        init: Init::Pytorch,
+    };
+    Arc::new(Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap())
+}
+
 fn sgd(lr: f64, momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
     Optimizer::Sgd {
         lr,
@@ -813,7 +910,11 @@ fn assert_same(
 fn company_changes_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+    for (model, clipped) in [
+        (flat_model(), true),
+        (conv_model(), false),
+        (residual_model(), false),
+    ] {
         let members = cohort(gpu, &model, clipped);
         let together = train(gpu, &world, &model, &members, usual(gpu));
         let alone: Vec<_> = members
@@ -844,7 +945,7 @@ fn company_changes_no_bit() {
 fn tiles_change_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    for model in [flat_model(), conv_model()] {
+    for model in [flat_model(), conv_model(), residual_model()] {
         let members = cohort(gpu, &model, false);
         let want = train(gpu, &world, &model, &members, usual(gpu));
         for (data, weight) in [
@@ -879,7 +980,11 @@ fn sparse_execution_changes_no_bit() {
     if gpu.adapter().subgroup == Some(8) {
         variants.extend([1, 2, 4].map(Variant::SparseBroadcast));
     }
-    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+    for (model, clipped) in [
+        (flat_model(), true),
+        (conv_model(), false),
+        (residual_model(), false),
+    ] {
         let mut members = cohort(gpu, &model, clipped);
         // Layers that keep next to nothing, and a replica that keeps everything.
         members[5].1 = drawn(gpu, &model, members[5].0, 0.01);

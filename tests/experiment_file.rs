@@ -258,6 +258,51 @@ fn layers_are_named_by_kind() {
 }
 
 #[test]
+fn layers_read_earlier_ones_by_name() {
+    let experiment = good(&with_layers(
+        r#"{ conv2d = 4, kernel = 3, padding = 1 }, "relu", { conv2d = 4, kernel = 3, padding = 1, from = "conv1" },
+           { add = "relu1" }, { layer = "relu", name = "out", from = "add1" }, { linear = 10 }"#,
+    ));
+    let layers = &experiment.arms[0].variants[0].model.layers;
+    let read: Vec<_> = layers
+        .iter()
+        .map(|layer| (layer.name.as_str(), layer.from.as_deref()))
+        .collect();
+    let expected = [
+        ("conv1", None),
+        ("relu1", None),
+        ("conv2", Some("conv1")),
+        ("add1", None),
+        ("out", Some("add1")),
+        ("fc1", None),
+    ];
+    assert_eq!(read, expected);
+    let add = Layer::Add {
+        with: "relu1".to_owned(),
+    };
+    assert_eq!(layers[3].layer, add);
+
+    let wrong = |layers: &str| only(errors(&with_layers(layers)));
+    let unknown = wrong(r#""relu", { linear = 10, from = "rely1" }"#);
+    says(
+        &unknown,
+        &[
+            "no layer `rely1`",
+            "did you mean `relu1`?",
+            "layers[1].from",
+        ],
+    );
+    let later = wrong(r#"{ linear = 9 }, { add = "fc2" }, { linear = 10 }"#);
+    says(&later, &["`fc2` is not before this one", "layers[1].add"]);
+    let itself = wrong(r#"{ linear = 9 }, { add = "add1" }, { linear = 10 }"#);
+    says(&itself, &["`add1` is not before this one"]);
+    let reserved = wrong(r#"{ linear = 9, name = "input" }, { linear = 10 }"#);
+    says(&reserved, &["no layer can be named `input`"]);
+    let word = wrong(r#"{ layer = "rulu" }, { linear = 10 }"#);
+    says(&word, &["did you mean `relu`?"]);
+}
+
+#[test]
 fn controls_come_right_after_the_mask_is_made() {
     let experiment = good(GOOD);
     let shuffled = &experiment.arms[1];

@@ -13,6 +13,8 @@ mod comparing;
 mod convolution;
 #[path = "kernels/gradients.rs"]
 mod gradients;
+#[path = "kernels/graphs.rs"]
+mod graphs;
 #[path = "kernels/linear.rs"]
 mod linear;
 #[path = "kernels/losses.rs"]

@@ -126,6 +126,7 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!("Span", ops::Span { count }),
+        layout!("AddShape", ops::AddShape { count, relu }),
         layout!("Loss", ops::LossShape { classes, columns }),
         layout!(
             "BiasShape",

@@ -136,6 +136,10 @@ impl<'a> Shapes<'a> {
             // An index each.
             "kept_partial_sum" => 4 * kept * (parts + 2),
             "gradient_mask" => weights / 8 + 8 * (weights - kept),
+            // A layer's own input is copied, and so are gradients of it.
+            "values_copy" => 2 * input,
+            "values_add" => 3 * input,
+            "add_forward" => 3 * output,
             "relu_forward" | "dropout_apply" => 2 * output,
             "relu_backward" => 3 * output,
             // Values and the places of the maxima.

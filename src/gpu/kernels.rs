@@ -54,6 +54,9 @@ kernels! {
     kept_partial_sum: [Uniform, Read, Read, Read, Read, ReadWrite];
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
+    add_forward: [Uniform, Read, Read, ReadWrite];
+    values_copy: [Uniform, Read, ReadWrite];
+    values_add: [Uniform, Read, ReadWrite];
     max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
     max_pool_backward: [Uniform, Read, Read, ReadWrite];
     max_pool_backward_apart: [Uniform, Read, Read, ReadWrite];

@@ -5,6 +5,6 @@ pub mod presets;
 mod shape;
 mod spec;
 
-pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Tensor};
+pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Source, Tensor, readers};
 pub use shape::Shape;
-pub use spec::{Init, Layer, ModelSpec, NamedLayer};
+pub use spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};

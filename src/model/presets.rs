@@ -95,6 +95,7 @@ pub fn with_names(layers: Vec<Layer>) -> Vec<NamedLayer> {
             NamedLayer {
                 name: format!("{kind}{count}"),
                 layer,
+                from: None,
             }
         })
         .collect()
@@ -110,5 +111,6 @@ pub fn kind_name(layer: &Layer) -> &'static str {
         Layer::AvgPool { .. } => "avgpool",
         Layer::Flatten => "flatten",
         Layer::Dropout { .. } => "dropout",
+        Layer::Add { .. } => "add",
     }
 }

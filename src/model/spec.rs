@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of a sequential model. Shapes are inferred from the dataset (see [`crate::model::Model`]).
+/// One layer of a model. Shapes are inferred from the dataset (see [`crate::model::Model`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
@@ -51,7 +51,15 @@ pub enum Layer {
         /// Zero whole channels instead of single elements (PyTorch's `Dropout2d`).
         channels: bool,
     },
+    /// The layer's input plus the output of an earlier layer of the same shape.
+    Add {
+        /// The earlier layer's name, or [`INPUT`].
+        with: String,
+    },
 }
+
+/// What `from` and `with` call the model's own input; no layer may be called so.
+pub const INPUT: &str = "input";
 
 /// A layer and the name its parameters carry in masks, tables and errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +68,9 @@ pub struct NamedLayer {
     pub name: String,
     /// The layer itself.
     pub layer: Layer,
+    /// The earlier layer whose output it reads, or [`INPUT`]; `None`: the layer before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// How fresh weights are drawn.

@@ -2,6 +2,7 @@
 //!
 //! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
 
+mod add;
 mod conv2d;
 mod dropout;
 mod flatten;
@@ -13,6 +14,7 @@ mod relu;
 mod sparse;
 mod variants;
 
+pub use add::{AddShape, record_add, record_copy};
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::DenseShape;
@@ -24,7 +26,7 @@ pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape,
 pub use variants::{Execution, SparseRule, Variant, Variants};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Layer, LayerAt, Shape};
+use crate::model::{Layer, LayerAt, Shape, Source, readers};
 
 /// The offset that says "no bias".
 const NO_BIAS: u32 = u32::MAX;
@@ -89,11 +91,13 @@ pub struct Site<'a> {
     pub state: &'a Buffer,
     /// Input activations.
     pub x: &'a Buffer,
-    /// Output activations; the same buffer as `x` for operators in place.
+    /// What an addition adds to them.
+    pub with: Option<&'a Buffer>,
+    /// Output activations; operators in place find their input there.
     pub y: &'a Buffer,
-    /// Gradient of the output; becomes the gradient of the input for operators in place.
+    /// Gradient of the output; becomes the gradient of the input for operators that pass it on.
     pub dy: &'a Buffer,
-    /// Where the input's gradient goes; `None` at the first layer with weights, below which nothing learns.
+    /// Where the input's gradient goes; `None` where nothing below learns, and for operators that pass `dy` on.
     pub dx: Option<&'a Buffer>,
     /// [`Scratch::kept`] words per replica.
     pub kept: &'a Buffer,
@@ -128,6 +132,11 @@ pub trait Operator: Send + Sync {
     /// Whether it overwrites its input.
     fn in_place(&self) -> bool {
         false
+    }
+
+    /// Whether the gradient of its input is left where that of its output stood.
+    fn passes_gradient_on(&self) -> bool {
+        self.in_place()
     }
 
     /// Its weight tensor, if its kernels have sparse variants.
@@ -196,23 +205,31 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::AvgPool { window, stride } => Box::new(pool::AvgPool { window, stride }),
         Layer::Flatten => Box::new(flatten::Flatten),
         Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
+        Layer::Add { .. } => Box::new(add::Add),
     }
 }
 
-/// What each layer does or leaves out; see [`Fused`].
+/// What each layer does or leaves out; see [`Fused`]. A neighbour does a pass only where nobody else reads what is between.
 pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
     let mut fused = vec![Fused::default(); layers.len()];
     for i in 0..layers.len() {
         if !layers[i].operator.is_relu() {
             continue;
         }
-        if i > 0 && layers[i - 1].operator.fuses_relu_forward() {
+        if let Source::Layer(before) = layers[i].from
+            && layers[before].operator.fuses_relu_forward()
+            && readers(layers, layers[i].from) == 1
+        {
             fused[i].forward = true;
-            fused[i - 1].forward = true;
+            fused[before].forward = true;
         }
-        if i + 1 < layers.len() && layers[i + 1].operator.fuses_relu_backward() {
+        let own = Source::Layer(i);
+        if readers(layers, own) == 1
+            && let Some(after) = layers.iter().position(|l| l.from == own)
+            && layers[after].operator.fuses_relu_backward()
+        {
             fused[i].backward = true;
-            fused[i + 1].backward = true;
+            fused[after].backward = true;
         }
     }
     fused

@@ -85,7 +85,8 @@ impl Choice<'_> {
         let mut variants = self.execution.dense();
         let layer = &self.replicas.model.layers[i];
         let learns = !layer.tensors.is_empty();
-        let needs_data = i > self.workspace.first_learning();
+        let model = &self.replicas.model;
+        let needs_data = self.workspace.needs_input_gradient(model, i);
         for pass in [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight] {
             if learns && (pass != Pass::BackwardData || needs_data) {
                 *pass.of(&mut variants) = self.pass(i, pass, variants)?;
@@ -187,7 +188,7 @@ impl Choice<'_> {
     fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
         let site = self
             .workspace
-            .site(self.replicas, variants, self.sparsity, i, 0);
+            .site(self.replicas, variants, self.sparsity, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
         match pass {

@@ -2,6 +2,7 @@
 
 mod choose;
 mod error;
+mod gradients;
 mod replicas;
 mod resident;
 mod schedule;

@@ -116,8 +116,8 @@ impl<'a> Trainer<'a> {
         let table = factors(&spec.schedule, steps, samples, spec.batch);
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
         let workspace = Workspace::new(gpu, replicas, spec.batch)?;
-        let first = workspace.first_learning();
-        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, first)?;
+        let needs_data = |i| workspace.needs_input_gradient(&replicas.model, i);
+        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, needs_data)?;
         let choice = Choice {
             gpu,
             replicas,
@@ -386,8 +386,9 @@ impl<'a> Trainer<'a> {
     fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, 0);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
             program.place(&layer.name);
+            w.record_input(self.gpu, program, r, i)?;
             layer.operator.forward(self.gpu, program, &site, training)?;
         }
         program.place("loss");
@@ -408,17 +409,14 @@ impl<'a> Trainer<'a> {
 
     fn record_backward(&self, program: &mut Program) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
-        let mut side = 0;
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
-            if i < w.first_learning() {
-                break;
+            if !w.needs_gradient(i) {
+                continue;
             }
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, side);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
             program.place(&layer.name);
             layer.operator.backward(self.gpu, program, &site)?;
-            if !layer.operator.in_place() {
-                side = 1 - side;
-            }
+            w.record_moves(self.gpu, program, r, i)?;
         }
         match &self.sparsity {
             Some(sparsity) => sparsity.record_strays(self.gpu, program, r, &self.variants),

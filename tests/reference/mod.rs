@@ -16,6 +16,7 @@ pub mod init;
 pub mod loss;
 pub mod mask;
 pub mod math;
+pub mod network;
 pub mod number;
 pub mod optimizer;
 pub mod pointwise;
