@@ -11,7 +11,7 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    EpochPoint, Key, Length, Memory, Normalise, Optimizer, Part as Samples, Replicas,
+    DecayOn, EpochPoint, Key, Length, Memory, Normalise, Optimizer, Part as Samples, Replicas,
     ResidentDataset, Schedule, Snapshot, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
@@ -747,12 +747,14 @@ fn residual_model() -> Arc<Model> {
         name: "custom".to_owned(),
         layers: vec![
             layer("conv0", None, conv(4, 3, 1)),
+            layer("bn0", None, Layer::BatchNorm),
             layer("relu0", None, Layer::Relu),
             layer("conv1", None, conv(6, 3, 2)),
             layer("relu1", None, Layer::Relu),
             layer("conv2", None, conv(6, 3, 1)),
+            layer("bn2", None, Layer::BatchNorm),
             layer("short", Some("relu0"), conv(6, 1, 2)),
-            layer("add1", Some("conv2"), add("short")),
+            layer("add1", Some("bn2"), add("short")),
             layer("relu2", None, Layer::Relu),
             layer("conv3", None, conv(6, 3, 1)),
             layer("add2", None, add("relu2")),
@@ -809,6 +811,8 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         batch: 22,
         length,
         optimizer,
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule::Step {
             every: Length::Steps(3),
             factor: 0.7,
@@ -1013,6 +1017,143 @@ fn sparse_execution_changes_no_bit() {
             }
         }
     }
+}
+
+/// Running statistics are part of a replica, and part of what the mask, freezing and weight decay leave alone.
+#[test]
+fn running_statistics_travel_with_the_weights() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = residual_model();
+    assert_eq!(model.statistics(), 2 * (4 + 6));
+    let key = Key {
+        seed: 3,
+        ..Key::default()
+    };
+    let run = |snapshot: &Snapshot, spec: &TrainSpec| {
+        let member = [(key, snapshot.clone(), spec.clone())];
+        train(gpu, &world, &model, &member, usual(gpu)).remove(0)
+    };
+    let part = |snapshot: &Snapshot, name: &str| {
+        let tensor = model.tensors.iter().find(|t| t.name == name).unwrap();
+        snapshot.weights[tensor.offset..][..tensor.count].to_vec()
+    };
+    let fresh = drawn(gpu, &model, key, 0.3);
+    assert_eq!(part(&fresh, "bn0.weight"), [1.0; 4]);
+    assert_eq!(part(&fresh, "bn0.bias"), [0.0; 4]);
+    assert_eq!(part(&fresh, "bn0.running_mean"), [0.0; 4]);
+    assert_eq!(part(&fresh, "bn0.running_var"), [1.0; 4]);
+
+    // What a snapshot holds is all that a next step needs: two trainings, with and without a round trip between.
+    let spec = training(sgd(0.05, 0.9, false, 0.1), Length::Epochs(1));
+    let (once, points) = run(&fresh, &spec);
+    assert!(points.iter().all(|p| p.violations == 0));
+    assert_ne!(part(&once, "bn0.running_mean"), [0.0; 4]);
+    let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+    replicas.upload(gpu, &[&fresh]).unwrap();
+    for _ in 0..2 {
+        let specs = [&spec];
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        trainer.train(&mut |_| true).unwrap();
+    }
+    let stayed = replicas.download(gpu).unwrap().remove(0);
+    let (twice, _) = run(&once, &spec);
+    assert_eq!(difference(&twice, &stayed), None);
+
+    // Without gradients to follow (rate 0), weight decay would still pull on everything it reaches.
+    let decay = Optimizer::AdamW {
+        lr: 0.1,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e30,
+        weight_decay: 0.5,
+    };
+    let all = training(decay, Length::Steps(1));
+    let weights = TrainSpec {
+        weight_decay_on: DecayOn::Weights,
+        ..all.clone()
+    };
+    let frozen = TrainSpec {
+        freeze: ["bn2", "conv3", "fc"].map(str::to_owned).to_vec(),
+        ..all.clone()
+    };
+    let [all, weights, frozen] = [all, weights, frozen].map(|spec| run(&once, &spec).0);
+    for tensor in &model.tensors {
+        let name = tensor.name.as_str();
+        let [before, all, weights, frozen] =
+            [&once, &all, &weights, &frozen].map(|s| part(s, name));
+        let moved = !tensor.learned || all != before;
+        assert!(moved, "{name} is not decayed");
+        if !tensor.learned {
+            assert_ne!(all, before, "{name} does not follow the batch");
+            // The forward pass is the same in all three.
+            assert_eq!(weights, all, "{name}");
+            assert_eq!(frozen, all, "{name}");
+        } else {
+            let spared = weights == before;
+            assert_eq!(spared, !tensor.prunable, "{name} with decay on weights");
+            let still = frozen == before;
+            let listed = ["bn2", "conv3", "fc"].contains(&tensor.layer.as_str());
+            assert_eq!(still, listed, "{name} with layers frozen");
+        }
+    }
+}
+
+/// Recalibration gives the plain average of the batches' statistics, whatever stood there, and touches nothing else.
+#[test]
+fn recalibration_averages_and_changes_nothing_else() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = residual_model();
+    let key = Key {
+        seed: 4,
+        ..Key::default()
+    };
+    let fresh = drawn(gpu, &model, key, 0.5);
+    let recalibrated = |start: &Snapshot, batch: u32, batches: u32| {
+        let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+        replicas.upload(gpu, &[start]).unwrap();
+        let spec = TrainSpec {
+            batch,
+            ..training(sgd(0.1, 0.0, false, 0.1), Length::Steps(batches))
+        };
+        let specs = [&spec];
+        let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        trainer.recalibrate(&mut |_| true).unwrap();
+        replicas.download(gpu).unwrap().remove(0)
+    };
+    let mut odd = fresh.clone();
+    let statistics = |i: usize| {
+        let within = |t: &&secateur::model::Tensor| (t.offset..t.offset + t.count).contains(&i);
+        let tensor = model.tensors.iter().find(within);
+        tensor.is_some_and(|t| !t.learned)
+    };
+    for i in (0..odd.weights.len()).filter(|&i| statistics(i)) {
+        odd.weights[i] = 17.0;
+    }
+    let many = recalibrated(&fresh, 22, 12);
+    assert_eq!(
+        difference(&recalibrated(&odd, 22, 12), &many),
+        None,
+        "depends on what stood there"
+    );
+    for i in 0..model.floats {
+        let changed = many.weights[i].to_bits() != fresh.weights[i].to_bits();
+        assert_eq!(changed, statistics(i), "float {i}");
+    }
+    // Five batches of 26 are one of all 130: of the first layer, whose input depends on no statistics, the means agree.
+    let mean = |s: &Snapshot| {
+        let tensor = model.tensors.iter().find(|t| t.name == "bn0.running_mean");
+        s.weights[tensor.unwrap().offset]
+    };
+    let [parts, whole] =
+        [(26, 5), (130, 1)].map(|(batch, batches)| recalibrated(&fresh, batch, batches));
+    assert_ne!(mean(&recalibrated(&fresh, 26, 1)), mean(&parts));
+    let (parts, whole) = (mean(&parts), mean(&whole));
+    assert!(
+        (parts - whole).abs() < 1e-5 * whole.abs(),
+        "{parts} and {whole}"
+    );
 }
 
 /// The test set is read by `evaluate(Test)` alone, and reading it changes nothing.

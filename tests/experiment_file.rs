@@ -3,7 +3,7 @@
 use secateur::experiment::{Experiment, ExperimentErrors, Mistake, Plan, Step};
 use secateur::model::{Init, Layer};
 use secateur::prune::{Amount, Criterion, MaskStep, Restart, Scope};
-use secateur::train::{Length, Normalise, Optimizer, Schedule};
+use secateur::train::{DecayOn, Length, Normalise, Optimizer, Schedule};
 use std::path::Path;
 
 const GOOD: &str = r#"secateur = 1
@@ -300,6 +300,40 @@ fn layers_read_earlier_ones_by_name() {
     says(&reserved, &["no layer can be named `input`"]);
     let word = wrong(r#"{ layer = "rulu" }, { linear = 10 }"#);
     says(&word, &["did you mean `relu`?"]);
+}
+
+#[test]
+fn batch_normalisation_has_steps_and_settings_of_its_own() {
+    let layers =
+        r#"{ conv2d = 4, kernel = 3, bias = false }, "batch_norm", "relu", { linear = 10 }"#;
+    let text = |step: &str| with_layers(layers).replace("{ train = {} }", step);
+    let experiment = good(&text(
+        "{ train = { freeze = [\"fc1\", \"bn1\"], optimizer = { kind = \"sgd\", lr = 0.1, weight_decay_on = \"weights\" } } }, { recalibrate = { batches = 7, batch = 32 } }",
+    ));
+    let steps = &experiment.arms[0].variants[0].steps;
+    let Step::Train(train) = &steps[0] else {
+        panic!("not a train step");
+    };
+    assert_eq!(train.freeze, ["bn1", "fc1"]);
+    assert_eq!(train.weight_decay_on, DecayOn::Weights);
+    let Step::Recalibrate(recalibrate) = &steps[1] else {
+        panic!("not a recalibrate step");
+    };
+    assert_eq!(recalibrate.dataset, "fashion-mnist");
+    assert_eq!(recalibrate.length, Length::Steps(7));
+    assert_eq!(recalibrate.batch, 32);
+
+    let wrong = |step: &str| only(errors(&text(step)));
+    let unknown = wrong("{ train = { freeze = [\"bn2\"] } }");
+    says(&unknown, &["did you mean `bn1`?", "train.freeze[0]"]);
+    let all = wrong("{ train = { freeze = [\"conv1\", \"bn1\", \"fc1\"] } }");
+    says(&all, &["leaves nothing to train"]);
+    let number = wrong("{ train = {} }, { recalibrate = { batch = 3 } }");
+    says(&number, &["this recalibrate step needs `batches`"]);
+    let plain = only(errors(&with_steps(
+        "{ train = {} }, { recalibrate = { batches = 3 } }",
+    )));
+    says(&plain, &["no batch normalisation"]);
 }
 
 #[test]

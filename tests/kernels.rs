@@ -21,6 +21,8 @@ mod linear;
 mod losses;
 #[path = "kernels/masks.rs"]
 mod masks;
+#[path = "kernels/normalisation.rs"]
+mod normalisation;
 #[path = "kernels/optimizers.rs"]
 mod optimizers;
 #[path = "kernels/pointwise.rs"]
@@ -49,6 +51,7 @@ mod sparse_optimizers;
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
     include_str!("reference/batch.rs"),
+    include_str!("reference/batch_norm.rs"),
     include_str!("reference/conv.rs"),
     include_str!("reference/dense.rs"),
     include_str!("reference/init.rs"),
@@ -68,6 +71,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/linear.rs"),
     include_str!("kernels/losses.rs"),
     include_str!("kernels/masks.rs"),
+    include_str!("kernels/normalisation.rs"),
     include_str!("kernels/optimizers.rs"),
     include_str!("kernels/pointwise.rs"),
     include_str!("kernels/pooling.rs"),

@@ -10,8 +10,8 @@ use secateur::model::{Init, Model, ModelSpec, Shape, presets};
 use secateur::ops::Execution;
 use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
 use secateur::train::{
-    self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, TrainSpec,
-    Trainer,
+    self, DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
+    TrainSpec, Trainer,
 };
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
@@ -127,6 +127,25 @@ fn layouts() -> Vec<Layout> {
         ),
         layout!("Span", ops::Span { count }),
         layout!("AddShape", ops::AddShape { count, relu }),
+        layout!(
+            "BatchNormShape",
+            ops::BatchNormShape {
+                channels,
+                parts,
+                pixels,
+                columns,
+                weight_offset,
+                bias_offset,
+                mean_offset,
+                variance_offset,
+                param_stride,
+                mode,
+                learns,
+                relu,
+                momentum,
+                eps
+            }
+        ),
         layout!("Loss", ops::LossShape { classes, columns }),
         layout!(
             "BiasShape",
@@ -183,7 +202,8 @@ fn layouts() -> Vec<Layout> {
             t::ParamsShape {
                 quads,
                 mask_words,
-                kept_stride
+                kept_stride,
+                traits
             }
         ),
         layout!("PrefixShape", ops::PrefixShape { count }),
@@ -477,6 +497,8 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         batch: 22,
         length: Length::Steps(3),
         optimizer,
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule::Constant,
         clip_norm,
         validation: 7,

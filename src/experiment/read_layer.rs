@@ -14,7 +14,7 @@ const MOST_UNITS: u64 = 1_000_000;
 const MOST_WINDOW: u64 = 1024;
 
 /// Layers that are one word.
-const WORDS: [&str; 2] = ["relu", "flatten"];
+const WORDS: [&str; 3] = ["relu", "flatten", "batch_norm"];
 /// The key that says which layer a table is, the keys beside it, and the stem of its default name.
 const TABLES: [(&str, &[&str], &str); 7] = [
     ("linear", &["linear", "bias", "name", "from"], "fc"),
@@ -93,6 +93,7 @@ fn layer_of(word: &str) -> Option<(&'static str, Layer)> {
     match word {
         "relu" => Some(("relu", Layer::Relu)),
         "flatten" => Some(("flatten", Layer::Flatten)),
+        "batch_norm" => Some(("bn", Layer::BatchNorm)),
         _ => None,
     }
 }

@@ -45,6 +45,13 @@ pub(super) fn prunable(model: &ModelSpec) -> Vec<&str> {
         .collect()
 }
 
+/// The layers that training changes.
+pub(super) fn learning(model: &ModelSpec) -> Vec<&str> {
+    let learns = |layer: &&NamedLayer| has_weights(&layer.layer) || layer.layer == Layer::BatchNorm;
+    let layers = model.layers.iter().filter(learns);
+    layers.map(|layer| layer.name.as_str()).collect()
+}
+
 fn has_weights(layer: &Layer) -> bool {
     matches!(layer, Layer::Linear { .. } | Layer::Conv2d { .. })
 }

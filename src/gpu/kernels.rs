@@ -54,6 +54,12 @@ kernels! {
     kept_partial_sum: [Uniform, Read, Read, Read, Read, ReadWrite];
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
+    batch_norm_statistics: [Uniform, Read, Read, ReadWrite];
+    batch_norm_combine: [Uniform, Read, Read, ReadWrite, ReadWrite];
+    batch_norm_forward: [Uniform, Read, Read, ReadWrite];
+    batch_norm_backward_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
+    batch_norm_backward_combine: [Uniform, Read, Read, ReadWrite, ReadWrite];
+    batch_norm_backward_data: [Uniform, Read, Read, Read, Read, ReadWrite];
     add_forward: [Uniform, Read, Read, ReadWrite];
     values_copy: [Uniform, Read, ReadWrite];
     values_add: [Uniform, Read, ReadWrite];
@@ -99,8 +105,25 @@ macro_rules! shared {
 }
 
 shared![
-    "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
-    "random", "relu", "samples", "score", "select", "span", "state", "step"
+    "batch_norm",
+    "columns",
+    "conv",
+    "dense",
+    "gate",
+    "grid",
+    "hyper",
+    "kept",
+    "math",
+    "params",
+    "pool",
+    "random",
+    "relu",
+    "samples",
+    "score",
+    "select",
+    "span",
+    "state",
+    "step"
 ];
 
 /// The kernel called `name`.

@@ -1,7 +1,7 @@
 //! A model with every shape known: what is needed before anything runs.
 
 use super::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
-use crate::ops::{self, Operator};
+use crate::ops::{self, Operator, Start};
 
 /// Parameters start at multiples of this many floats: whole mask words and vec4s, and 256-byte binding offsets.
 pub const ALIGNMENT: usize = 64;
@@ -9,7 +9,7 @@ pub const ALIGNMENT: usize = 64;
 /// One parameter tensor in a replica's flat buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// `<layer>.weight` or `<layer>.bias`, as PyTorch would say.
+    /// `<layer>.weight`, `.bias`, `.running_mean` or `.running_var`, as PyTorch would say.
     pub name: String,
     /// The layer's name.
     pub layer: String,
@@ -21,6 +21,10 @@ pub struct Tensor {
     pub count: usize,
     /// Whether masks apply to it (weights yes, biases no).
     pub prunable: bool,
+    /// Whether the optimizer changes it (running statistics it leaves alone).
+    pub learned: bool,
+    /// What it starts as.
+    pub start: Start,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
@@ -138,6 +142,8 @@ impl Model {
                     offset,
                     count,
                     prunable: parameter.prunable,
+                    learned: parameter.learned,
+                    start: parameter.start,
                     fan_in: parameter.fan_in,
                     fan_out: parameter.fan_out,
                 });
@@ -172,7 +178,7 @@ impl Model {
                 ),
             });
         }
-        if tensors.is_empty() {
+        if !tensors.iter().any(|t| t.prunable) {
             return Err(ShapeError {
                 layer: last.to_owned(),
                 reason: "the model has no weights to train; add a linear or conv2d layer"
@@ -196,9 +202,16 @@ impl Model {
         })
     }
 
-    /// Number of parameters, weights and biases.
+    /// Number of parameters that training changes: weights and biases, not running statistics.
     pub fn parameters(&self) -> usize {
-        self.tensors.iter().map(|t| t.count).sum()
+        let learned = self.tensors.iter().filter(|t| t.learned);
+        learned.map(|t| t.count).sum()
+    }
+
+    /// Number of running statistics.
+    pub fn statistics(&self) -> usize {
+        let kept = self.tensors.iter().filter(|t| !t.learned);
+        kept.map(|t| t.count).sum()
     }
 
     /// Number of weights that masks apply to.

@@ -106,6 +106,7 @@ pub fn kind_name(layer: &Layer) -> &'static str {
     match layer {
         Layer::Linear { .. } => "fc",
         Layer::Conv2d { .. } => "conv",
+        Layer::BatchNorm => "bn",
         Layer::Relu => "relu",
         Layer::MaxPool { .. } => "maxpool",
         Layer::AvgPool { .. } => "avgpool",

@@ -26,6 +26,8 @@ pub enum Layer {
         /// Whether a bias per output channel is added.
         bias: bool,
     },
+    /// Subtracts each channel's mean and divides by its standard deviation, then scales and shifts (Ioffe and Szegedy 2015).
+    BatchNorm,
     /// max(x, 0).
     Relu,
     /// Largest value of each window; no padding.

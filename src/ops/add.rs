@@ -1,6 +1,6 @@
 //! Addition of two layers' outputs, and the copies and sums that values with several readers need.
 
-use super::{Operator, Site, Span};
+use super::{Mode, Operator, Site, Span};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -36,7 +36,7 @@ impl Operator for Add {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = AddShape {
             count: site.output.features() as u32 * site.columns,

@@ -3,6 +3,7 @@
 //! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
 
 mod add;
+mod batch_norm;
 mod conv2d;
 mod dropout;
 mod flatten;
@@ -15,6 +16,7 @@ mod sparse;
 mod variants;
 
 pub use add::{AddShape, record_add, record_copy};
+pub use batch_norm::BatchNormShape;
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::DenseShape;
@@ -32,7 +34,7 @@ use crate::model::{Layer, LayerAt, Shape, Source, readers};
 const NO_BIAS: u32 = u32::MAX;
 
 /// A parameter tensor that a layer needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// `weight` or `bias`.
     pub role: &'static str,
@@ -40,10 +42,34 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Whether masks apply to it.
     pub prunable: bool,
+    /// Whether the optimizer changes it; running statistics are moved by the forward pass.
+    pub learned: bool,
+    /// What it starts as.
+    pub start: Start,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
     pub fan_out: usize,
+}
+
+/// What fresh parameters are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Drawn as [`crate::model::Init`] says.
+    Drawn,
+    /// This number everywhere.
+    Constant(f32),
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To be scored: no dropout, running statistics.
+    Evaluation,
+    /// To be followed by a backward pass: dropout, statistics of the batch, which the running ones follow.
+    Training,
+    /// For the running statistics alone, which become the average over all batches of the pass: no dropout.
+    Recalibration,
 }
 
 /// Extra memory a layer needs per replica, in 4-byte words.
@@ -103,6 +129,8 @@ pub struct Site<'a> {
     pub kept: &'a Buffer,
     /// [`Scratch::shared`] words per replica, at least.
     pub shared: &'a Buffer,
+    /// Whether gradients of the layer's own parameters are wanted.
+    pub learns: bool,
     /// What is done on the way.
     pub fused: Fused,
     /// The kept weights, where some pass may run sparse.
@@ -119,7 +147,7 @@ pub trait Operator: Send + Sync {
     /// A sentence saying why this input cannot be taken.
     fn output(&self, input: Shape) -> Result<Shape, String>;
 
-    /// The tensors it learns.
+    /// Its tensors.
     fn parameters(&self, _input: Shape) -> Vec<Parameter> {
         Vec::new()
     }
@@ -164,7 +192,7 @@ pub trait Operator: Send + Sync {
         Scratch::default()
     }
 
-    /// Records the forward pass; `training` is false in evaluation.
+    /// Records the forward pass.
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
@@ -173,7 +201,7 @@ pub trait Operator: Send + Sync {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        training: bool,
+        mode: Mode,
     ) -> Result<(), GpuError>;
 
     /// Records the backward pass: gradients of the parameters, and of the input where `site.dx` asks for it.
@@ -206,6 +234,7 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::Flatten => Box::new(flatten::Flatten),
         Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
         Layer::Add { .. } => Box::new(add::Add),
+        Layer::BatchNorm => Box::new(batch_norm::BatchNorm),
     }
 }
 

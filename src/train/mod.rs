@@ -10,13 +10,14 @@ mod sparsity;
 mod spec;
 mod state;
 mod trainer;
+mod traits;
 mod workspace;
 
 pub use error::TrainError;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
-pub use spec::{Length, Normalise, Optimizer, Schedule, TrainSpec};
+pub use spec::{DecayOn, Length, Normalise, Optimizer, Schedule, TrainSpec};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{
     ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trainer, training_samples,

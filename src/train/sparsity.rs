@@ -93,7 +93,9 @@ impl Sparsity {
         if !optimizer && layers.iter().all(|l| l.lists.is_none()) {
             return Ok(None);
         }
-        let list = vec![u32::MAX; replicas.count as usize * stride as usize];
+        let listed = replicas.count as usize * stride as usize;
+        // Behind the list there is room for traits, as behind the masks.
+        let list = vec![u32::MAX; listed + model.floats / crate::model::ALIGNMENT];
         let list = gpu.buffer_with("kept indices", &list)?;
         let mut program = Program::new("kept indices");
         let shape = ParamsShape {

@@ -75,6 +75,17 @@ pub enum Optimizer {
     },
 }
 
+/// What weight decay shrinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecayOn {
+    /// All parameters, as PyTorch does where it is not told otherwise.
+    #[default]
+    All,
+    /// The weights of linear and convolution layers; no biases, no batch normalisation.
+    Weights,
+}
+
 /// How the learning rate changes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
@@ -118,6 +129,12 @@ pub struct TrainSpec {
     pub length: Length,
     /// The update rule.
     pub optimizer: Optimizer,
+    /// What its weight decay shrinks.
+    #[serde(default)]
+    pub weight_decay_on: DecayOn,
+    /// Layers whose weights and biases stay as they are, in the model's order.
+    #[serde(default)]
+    pub freeze: Vec<String>,
     /// Learning-rate schedule.
     pub schedule: Schedule,
     /// Clip the gradient of each replica to this global L2 norm.

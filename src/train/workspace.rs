@@ -120,15 +120,21 @@ pub struct Workspace {
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
     fused: Vec<Fused>,
+    learns: Vec<bool>,
     needs_gradient: Vec<bool>,
 }
 
 impl Workspace {
-    /// Allocates what [`Memory::plan`] lists.
+    /// Allocates what [`Memory::plan`] lists. `learns` says which layers do.
     ///
     /// # Errors
     /// A buffer too large, or out of memory; names the buffer.
-    pub fn new(gpu: &Gpu, replicas: &Replicas, batch: u32) -> Result<Self, GpuError> {
+    pub fn new(
+        gpu: &Gpu,
+        replicas: &Replicas,
+        batch: u32,
+        learns: Vec<bool>,
+    ) -> Result<Self, GpuError> {
         let model = &replicas.model;
         let memory = Memory::plan(model, batch);
         let mut made = memory
@@ -161,7 +167,6 @@ impl Workspace {
                     .collect()
             })
             .collect();
-        let learns = |i: usize| !model.layers[i].tensors.is_empty();
         Ok(Self {
             columns: batch.div_ceil(4),
             moment1: gpu.buffer("first moments", flat)?,
@@ -184,7 +189,8 @@ impl Workspace {
             output_of: memory.output_of,
             offsets,
             fused: fuse(&model.layers),
-            needs_gradient: needs_gradient(&model.layers, learns),
+            needs_gradient: needs_gradient(&model.layers, |i| learns[i]),
+            learns,
         })
     }
 
@@ -202,6 +208,11 @@ impl Workspace {
     pub(super) fn logits_gradient(&self) -> &Buffer {
         let last = self.gradients.layers.last();
         &self.slots[last.map_or(0, |l| l.dy)]
+    }
+
+    /// Whether layer `i` has parameters that this training changes.
+    pub(super) fn learns(&self, i: usize) -> bool {
+        self.learns[i]
     }
 
     /// Whether the gradient of layer `i`'s output is needed: it learns, or a layer below it does.
@@ -248,6 +259,7 @@ impl Workspace {
             dx: dx.filter(|_| self.needs_input_gradient(&replicas.model, i)),
             kept: &self.kept[i],
             shared: &self.shared,
+            learns: self.learns[i],
             fused: self.fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             variants,

@@ -11,8 +11,8 @@ use secateur::gpu::Gpu;
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape};
 use secateur::ops::Execution;
 use secateur::train::{
-    Draw, Gather, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, State,
-    TrainSpec, Trainer, scales,
+    DecayOn, Draw, Gather, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
+    State, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -120,6 +120,8 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize) {
             nesterov: false,
             weight_decay: 0.0,
         },
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule::Constant,
         clip_norm: None,
         validation: 0,
@@ -194,6 +196,7 @@ fn a_step_of_a_graph_is_its_twins() {
             layer("lift", None, conv(3, 1, 1)),
             layer("in", None, add("input")),
             layer("conv1", None, conv(5, 3, 1)),
+            layer("bn1", None, Layer::BatchNorm),
             layer("relu1", None, Layer::Relu),
             layer("conv2", None, conv(5, 3, 1)),
             // Reads conv1 before its ReLU, in a place of its own.
@@ -223,6 +226,7 @@ fn a_step_of_a_graph_is_its_twins() {
                     bias: true,
                 },
             ),
+            layer("bn2", None, Layer::BatchNorm),
             layer("relu5", None, Layer::Relu),
             layer(
                 "fc2",

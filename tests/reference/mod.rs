@@ -7,6 +7,7 @@
 #![allow(dead_code)]
 
 pub mod batch;
+pub mod batch_norm;
 pub mod compare;
 pub mod conv;
 pub mod dense;

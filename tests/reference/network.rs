@@ -3,6 +3,10 @@
 //! Gradients of a value with several readers are added as `src/train/gradients.rs` says: in backward order, an addition's
 //! named summand before its input.
 
+use super::batch_norm::{
+    batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
+    batch_norm_combine, batch_norm_forward, batch_norm_statistics,
+};
 use super::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use super::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use super::loss::softmax_loss;
@@ -12,7 +16,8 @@ use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_po
 use super::reduce::{bias_backward, partial_sum};
 use secateur::model::{Layer, Model, ModelSpec, Source};
 use secateur::ops::{
-    AddShape, BiasShape, ConvShape, DenseShape, LossShape, PartialShape, PoolShape, Span,
+    AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape, PartialShape, PoolShape,
+    Span,
 };
 use secateur::train::State;
 
@@ -97,6 +102,26 @@ impl Network<'_> {
         }
     }
 
+    fn batch_norm(&self, i: usize) -> BatchNormShape {
+        let input = self.model.layers[i].input;
+        BatchNormShape {
+            channels: input.channels as u32,
+            parts: input.height as u32,
+            pixels: input.width as u32,
+            columns: self.columns,
+            weight_offset: self.offset(i, 0),
+            bias_offset: self.offset(i, 1),
+            mean_offset: self.offset(i, 2),
+            variance_offset: self.offset(i, 3),
+            param_stride: self.model.floats as u32,
+            mode: 1,
+            learns: 1,
+            relu: 0,
+            momentum: 0.1,
+            eps: 1e-5,
+        }
+    }
+
     fn span(&self, i: usize) -> u32 {
         self.model.layers[i].output.features() as u32 * self.columns
     }
@@ -106,6 +131,12 @@ impl Network<'_> {
         let slots = 4 * self.columns as usize;
         let layers = &self.model.layers;
         let mut values: Vec<Vec<T>> = Vec::new();
+        let state = [State {
+            count: self.count,
+            ..State::default()
+        }];
+        // What batch normalisations keep from forward to backward.
+        let mut kept: Vec<Vec<T>> = vec![Vec::new(); layers.len()];
         let mut places: Vec<Vec<u32>> = vec![Vec::new(); layers.len()];
         for (i, layer) in layers.iter().enumerate() {
             let of = |source| match source {
@@ -141,6 +172,14 @@ impl Network<'_> {
                     let with = of(layer.with.expect("a second summand"));
                     add_forward(&shape, 1, x, with, &mut y);
                 }
+                Layer::BatchNorm => {
+                    let shape = self.batch_norm(i);
+                    let mut part = vec![T::ZERO; 2 * (shape.parts * shape.channels) as usize];
+                    kept[i] = vec![T::ZERO; 8 * shape.channels as usize];
+                    batch_norm_statistics(&shape, &state, x, &mut part);
+                    batch_norm_combine(&shape, &state, &part, params, &mut kept[i]);
+                    batch_norm_forward(&shape, 1, &kept[i], x, &mut y);
+                }
                 Layer::Flatten => y.copy_from_slice(x),
                 Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
             }
@@ -149,10 +188,6 @@ impl Network<'_> {
         let logits = &values[layers.len() - 1];
         let mut gradient: Vec<Option<Vec<T>>> = vec![None; layers.len()];
         let (mut dlogits, mut loss) = (vec![T::ZERO; logits.len()], vec![T::ZERO; slots]);
-        let state = [State {
-            count: self.count,
-            ..State::default()
-        }];
         let shape = LossShape {
             classes: self.model.classes as u32,
             columns: self.columns,
@@ -218,6 +253,13 @@ impl Network<'_> {
                 }
                 Layer::AvgPool { window, stride } => {
                     avg_pool_backward(&self.pool(i, window, stride), 1, &dy, x, &mut dx);
+                }
+                Layer::BatchNorm => {
+                    let shape = self.batch_norm(i);
+                    let mut part = vec![T::ZERO; 2 * (shape.parts * shape.channels) as usize];
+                    batch_norm_backward_sums(&shape, &state, x, &dy, &kept[i], &mut part);
+                    batch_norm_backward_combine(&shape, &state, &part, &mut kept[i], &mut grads);
+                    batch_norm_backward_data(&shape, &state, x, &dy, &kept[i], &mut dx);
                 }
                 Layer::Add { .. } | Layer::Flatten => dx.copy_from_slice(&dy),
                 Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
