@@ -37,7 +37,7 @@ fn preset(name: &str) -> Model {
         layers: presets::layers(name).expect("a preset"),
         init: Init::Pytorch,
     };
-    Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap()
+    Model::new(&spec, presets::input(name), 10).unwrap()
 }
 
 /// Tensor sizes that are multiples of nothing: 999, 27, 270 and 10.
@@ -64,13 +64,35 @@ fn presets_have_the_published_sizes() {
     // 26 x 26 x 288 + 24 x 24 x 18,432 + the two linear layers.
     assert_eq!(cnn.multiply_adds(), 194_688 + 10_616_832 + 1_180_928);
 
-    let lenet5 = preset("lenet-5");
-    assert_eq!((lenet5.parameters(), lenet5.prunable()), (61_706, 61_470));
-    assert_eq!(
-        presets::names().len(),
-        3,
-        "a new preset needs its sizes here"
-    );
+    // (name, parameters that are trained, weights, multiply-adds)
+    let sizes = [
+        ("lenet-300-100", 266_610, 266_200, 266_200),
+        ("lenet-5", 61_706, 61_470, 416_520),
+        ("lenet-5-caffe", 431_080, 430_500, 2_293_000),
+        ("mlp-1000", 2_386_000, 2_386_000, 2_386_000),
+        ("mnist-cnn", 1_199_882, 1_199_648, 11_992_448),
+        ("cifar-cnn-17m", 17_192_650, 17_188_544, 56_336_384),
+        ("cifar-cnn-768k", 767_936, 767_936, 71_214_336),
+        ("conv-2", 4_301_642, 4_300_992, 43_780_608),
+        ("conv-4", 2_425_930, 2_425_024, 98_306_560),
+        ("conv-6", 2_262_602, 2_261_184, 153_881_088),
+        ("vgg-11-bn", 9_231_114, 9_222_848, 152_769_536),
+        ("vgg-16-bn", 14_728_266, 14_715_584, 313_201_664),
+        // 270,896 and 851,504 weights and these multiply-adds are those of the published networks.
+        ("resnet-20", 272_474, 270_896, 40_813_184),
+        ("resnet-56", 855_770, 851_504, 125_747_840),
+        ("resnet-18", 11_173_962, 11_164_352, 555_422_720),
+    ];
+    let named: Vec<&str> = sizes.iter().map(|size| size.0).collect();
+    assert_eq!(named, presets::names(), "a new preset needs its sizes here");
+    for (name, parameters, weights, multiply_adds) in sizes {
+        let model = preset(name);
+        assert_eq!(model.parameters(), parameters, "{name}");
+        assert_eq!(model.prunable(), weights, "{name}");
+        assert_eq!(model.multiply_adds(), multiply_adds, "{name}");
+    }
+    // Two numbers for each channel of the 19 convolutions and 2 shortcuts.
+    assert_eq!(preset("resnet-20").statistics(), 1_568);
 }
 
 #[test]

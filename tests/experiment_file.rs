@@ -237,7 +237,8 @@ fn whole_tables_and_layers_can_be_swept() {
 fn layers_are_named_by_kind() {
     let experiment = good(&with_layers(
         r#"{ conv2d = 4, kernel = 3 }, "relu", { max_pool = 2 }, { avg_pool = "global" }, "flatten",
-           { dropout = 0.25, channels = true }, { linear = 9, bias = false, name = "middle" }, "relu", { linear = 10 }"#,
+           { dropout = 0.25, channels = true }, { linear = 9, bias = false, name = "middle" }, "relu", "tanh",
+           "gelu", { leaky_relu = 0.1 }, { linear = 10 }"#,
     ));
     let model = &experiment.arms[0].variants[0].model;
     assert_eq!(model.name, "custom");
@@ -247,7 +248,18 @@ fn layers_are_named_by_kind() {
         .map(|layer| layer.name.as_str())
         .collect();
     let expected = [
-        "conv1", "relu1", "maxpool1", "avgpool1", "flatten1", "dropout1", "middle", "relu2", "fc2",
+        "conv1",
+        "relu1",
+        "maxpool1",
+        "avgpool1",
+        "flatten1",
+        "dropout1",
+        "middle",
+        "relu2",
+        "tanh1",
+        "gelu1",
+        "leakyrelu1",
+        "fc2",
     ];
     assert_eq!(names, expected);
     let pool = Layer::MaxPool {

@@ -5,6 +5,8 @@
 
 mod reference;
 
+#[path = "kernels/activations.rs"]
+mod activations;
 #[path = "kernels/batches.rs"]
 mod batches;
 #[path = "kernels/comparing.rs"]
@@ -50,6 +52,7 @@ mod sparse_optimizers;
 
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
+    include_str!("reference/activation.rs"),
     include_str!("reference/batch.rs"),
     include_str!("reference/batch_norm.rs"),
     include_str!("reference/conv.rs"),
@@ -66,6 +69,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/sparse.rs"),
 ];
 const TESTS: &[&str] = &[
+    include_str!("kernels/activations.rs"),
     include_str!("kernels/batches.rs"),
     include_str!("kernels/convolution.rs"),
     include_str!("kernels/linear.rs"),

@@ -146,7 +146,8 @@ impl<'a> Shapes<'a> {
             // A layer's own input is copied, and so are gradients of it.
             "values_copy" => 2 * input,
             "values_add" => 3 * input,
-            "add_forward" => 3 * output,
+            "add_forward" | "activation_backward" => 3 * output,
+            "activation_forward" => 2 * output,
             "relu_forward" | "dropout_apply" => 2 * output,
             "relu_backward" => 3 * output,
             // Values and the places of the maxima.

@@ -14,9 +14,9 @@ const MOST_UNITS: u64 = 1_000_000;
 const MOST_WINDOW: u64 = 1024;
 
 /// Layers that are one word.
-const WORDS: [&str; 3] = ["relu", "flatten", "batch_norm"];
+const WORDS: [&str; 5] = ["relu", "flatten", "batch_norm", "tanh", "gelu"];
 /// The key that says which layer a table is, the keys beside it, and the stem of its default name.
-const TABLES: [(&str, &[&str], &str); 7] = [
+const TABLES: [(&str, &[&str], &str); 8] = [
     ("linear", &["linear", "bias", "name", "from"], "fc"),
     (
         "conv2d",
@@ -40,6 +40,7 @@ const TABLES: [(&str, &[&str], &str); 7] = [
         &["dropout", "channels", "name", "from"],
         "dropout",
     ),
+    ("leaky_relu", &["leaky_relu", "name", "from"], "leakyrelu"),
     ("add", &["add", "name", "from"], "add"),
     // A word with a name or an input of its own; its stem is the word's.
     ("layer", &["layer", "name", "from"], ""),
@@ -94,6 +95,8 @@ fn layer_of(word: &str) -> Option<(&'static str, Layer)> {
         "relu" => Some(("relu", Layer::Relu)),
         "flatten" => Some(("flatten", Layer::Flatten)),
         "batch_norm" => Some(("bn", Layer::BatchNorm)),
+        "tanh" => Some(("tanh", Layer::Tanh)),
+        "gelu" => Some(("gelu", Layer::Gelu)),
         _ => None,
     }
 }
@@ -156,6 +159,7 @@ fn table(item: &Node, problems: &mut Problems) -> Option<Parts> {
         "max_pool" => max_pool(&fields, problems),
         "avg_pool" => avg_pool(&fields, problems),
         "add" => add(&fields, problems),
+        "leaky_relu" => leaky_relu(&fields, problems),
         "layer" => return worded(&fields, name, from, problems),
         _ => dropout(&fields, problems),
     };
@@ -174,6 +178,7 @@ fn example(kind: &str) -> &'static str {
         "max_pool" => "{ max_pool = 2 }",
         "avg_pool" => "{ avg_pool = \"global\" }",
         "add" => "{ add = \"relu1\" }",
+        "leaky_relu" => "{ leaky_relu = 0.01 }",
         "layer" => "{ layer = \"relu\", from = \"conv1\" }",
         _ => "{ dropout = 0.5 }",
     }
@@ -183,6 +188,14 @@ fn add(fields: &Fields<'_>, problems: &mut Problems) -> Option<Layer> {
     let node = fields.get("add")?;
     let with = string(node, "add", problems)?.to_string();
     Some(Layer::Add { with })
+}
+
+fn leaky_relu(fields: &Fields<'_>, problems: &mut Problems) -> Option<Layer> {
+    let node = fields.get("leaky_relu")?;
+    let slope = number(node, "leaky_relu", &BELOW_ONE, problems)?;
+    Some(Layer::LeakyRelu {
+        slope: slope as f32,
+    })
 }
 
 /// A word as a table.

@@ -60,6 +60,8 @@ kernels! {
     batch_norm_backward_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
     batch_norm_backward_combine: [Uniform, Read, Read, ReadWrite, ReadWrite];
     batch_norm_backward_data: [Uniform, Read, Read, Read, Read, ReadWrite];
+    activation_forward: [Uniform, Read, ReadWrite];
+    activation_backward: [Uniform, Read, Read, ReadWrite];
     add_forward: [Uniform, Read, Read, ReadWrite];
     values_copy: [Uniform, Read, ReadWrite];
     values_add: [Uniform, Read, ReadWrite];
@@ -105,6 +107,7 @@ macro_rules! shared {
 }
 
 shared![
+    "activation",
     "batch_norm",
     "columns",
     "conv",

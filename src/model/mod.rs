@@ -1,5 +1,6 @@
 //! Models: layers, presets, and the shapes and parameters that follow from them.
 
+mod deep;
 mod network;
 pub mod presets;
 mod shape;

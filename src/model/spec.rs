@@ -30,6 +30,16 @@ pub enum Layer {
     BatchNorm,
     /// max(x, 0).
     Relu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// x above 0, `slope` x below.
+    LeakyRelu {
+        /// The slope below 0.
+        slope: f32,
+    },
+    /// x times the normal distribution function, approximated by a tanh (Hendrycks and Gimpel 2016; PyTorch's
+    /// `approximate="tanh"`).
+    Gelu,
     /// Largest value of each window; no padding.
     MaxPool {
         /// Window height and width.

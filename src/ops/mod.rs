@@ -2,6 +2,7 @@
 //!
 //! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
 
+mod activation;
 mod add;
 mod batch_norm;
 mod conv2d;
@@ -15,6 +16,7 @@ mod relu;
 mod sparse;
 mod variants;
 
+pub use activation::ActivationShape;
 pub use add::{AddShape, record_add, record_copy};
 pub use batch_norm::BatchNormShape;
 pub use conv2d::ConvShape;
@@ -235,6 +237,9 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
         Layer::Add { .. } => Box::new(add::Add),
         Layer::BatchNorm => Box::new(batch_norm::BatchNorm),
+        Layer::Tanh => Box::new(activation::Activation::Tanh),
+        Layer::LeakyRelu { slope } => Box::new(activation::Activation::LeakyRelu { slope }),
+        Layer::Gelu => Box::new(activation::Activation::Gelu),
     }
 }
 

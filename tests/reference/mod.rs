@@ -6,6 +6,7 @@
 // A test binary uses some of this, not all.
 #![allow(dead_code)]
 
+pub mod activation;
 pub mod batch;
 pub mod batch_norm;
 pub mod compare;

@@ -3,6 +3,7 @@
 //! Gradients of a value with several readers are added as `src/train/gradients.rs` says: in backward order, an addition's
 //! named summand before its input.
 
+use super::activation::{activation_backward, activation_forward};
 use super::batch_norm::{
     batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
     batch_norm_combine, batch_norm_forward, batch_norm_statistics,
@@ -16,8 +17,8 @@ use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_po
 use super::reduce::{bias_backward, partial_sum};
 use secateur::model::{Layer, Model, ModelSpec, Source};
 use secateur::ops::{
-    AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape, PartialShape, PoolShape,
-    Span,
+    ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape,
+    PartialShape, PoolShape, Span,
 };
 use secateur::train::State;
 
@@ -122,6 +123,16 @@ impl Network<'_> {
         }
     }
 
+    fn activation(&self, i: usize) -> (ActivationShape, u32) {
+        let (kind, slope) = match self.spec.layers[i].layer {
+            Layer::Tanh => (0, 0.0),
+            Layer::LeakyRelu { slope } => (1, slope),
+            _ => (2, 0.0),
+        };
+        let count = self.span(i);
+        (ActivationShape { count, slope }, kind)
+    }
+
     fn span(&self, i: usize) -> u32 {
         self.model.layers[i].output.features() as u32 * self.columns
     }
@@ -181,6 +192,10 @@ impl Network<'_> {
                     batch_norm_forward(&shape, 1, &kept[i], x, &mut y);
                 }
                 Layer::Flatten => y.copy_from_slice(x),
+                Layer::Tanh | Layer::LeakyRelu { .. } | Layer::Gelu => {
+                    let (shape, kind) = self.activation(i);
+                    activation_forward(&shape, kind, 1, x, &mut y);
+                }
                 Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
             }
             values.push(y);
@@ -262,6 +277,10 @@ impl Network<'_> {
                     batch_norm_backward_data(&shape, &state, x, &dy, &kept[i], &mut dx);
                 }
                 Layer::Add { .. } | Layer::Flatten => dx.copy_from_slice(&dy),
+                Layer::Tanh | Layer::LeakyRelu { .. } | Layer::Gelu => {
+                    let (shape, kind) = self.activation(i);
+                    activation_backward(&shape, kind, 1, x, &dy, &mut dx);
+                }
                 Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
             }
             if let Some(Source::Layer(with)) = layer.with {
