@@ -9,8 +9,8 @@ use secateur::model::{Init, Model, ModelSpec, Shape, presets};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use secateur::train::{
-    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping, TrainSpec,
-    Trainer, scales,
+    DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
+    TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -116,6 +116,8 @@ fn main() {
                 nesterov: false,
                 weight_decay: 0.0,
             },
+            weight_decay_on: DecayOn::All,
+            freeze: Vec::new(),
             schedule: Schedule::CONSTANT,
             label_smoothing: 0.0,
             stopping: Stopping::NEVER,

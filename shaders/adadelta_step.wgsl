@@ -7,6 +7,7 @@
 #import state
 #import step
 const KEPT: u32 = 0u; // 1: walk the list of kept floats
+const TRAITS: u32 = 0u; // 1: some parameters do not learn, or do not decay
 const SECOND: u32 = 1u; // 1: there is a second moment
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
@@ -19,11 +20,11 @@ const SECOND: u32 = 1u; // 1: there is a second moment
 
 fn updated(r: u32, p: Parameter) -> Parameter {
     let h = hyper[r];
-    let g = fma(vec4<f32>(h.weight_decay), p.w, p.g * state[r].clip);
+    let g = fma(vec4<f32>(select(0.0, h.weight_decay, p.decays)), p.w, p.g * state[r].clip);
     let s = fma(vec4<f32>(h.momentum), p.m1, ((1.0 - h.momentum) * g) * g);
     let d = sqrt(p.m2 + h.eps) / sqrt(s + h.eps) * g;
     let a = fma(vec4<f32>(h.momentum), p.m2, ((1.0 - h.momentum) * d) * d);
-    return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, s, a);
+    return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, s, a, p.decays);
 }
 
 @compute @workgroup_size(64)

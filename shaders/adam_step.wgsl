@@ -8,6 +8,7 @@
 #import state
 #import step
 const KEPT: u32 = 0u; // 1: walk the list of kept floats
+const TRAITS: u32 = 0u; // 1: some parameters do not learn, or do not decay
 const SECOND: u32 = 1u; // 1: there is a second moment
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
@@ -21,18 +22,19 @@ const SECOND: u32 = 1u; // 1: there is a second moment
 fn updated(r: u32, p: Parameter) -> Parameter {
     let h = hyper[r];
     let s = state[r];
+    let decay = select(0.0, h.weight_decay, p.decays);
     var w = p.w;
     var g = p.g * s.clip;
     if h.decoupled != 0u {
-        w = w * fma(-s.lr, h.weight_decay, 1.0);
+        w = w * fma(-s.lr, decay, 1.0);
     } else {
-        g = fma(vec4<f32>(h.weight_decay), w, g);
+        g = fma(vec4<f32>(decay), w, g);
     }
     let m = fma(vec4<f32>(h.momentum), p.m1, (1.0 - h.momentum) * g);
     let v = fma(vec4<f32>(h.beta2), p.m2, ((1.0 - h.beta2) * g) * g);
     let denominator = sqrt(v) / sqrt(1.0 - s.beta2_power) + h.eps;
     let rate = s.lr / (1.0 - s.beta1_power);
-    return Parameter(fma(vec4<f32>(-rate), m / denominator, w), p.g, m, v);
+    return Parameter(fma(vec4<f32>(-rate), m / denominator, w), p.g, m, v, p.decays);
 }
 
 @compute @workgroup_size(64)

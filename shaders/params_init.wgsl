@@ -1,4 +1,4 @@
-// Fresh values of one tensor: kind 0: 0; kind 1: uniform in [-scale, scale); kind 2: normal, mean 0, standard deviation scale
+// Fresh values of one tensor: kind 0: scale; kind 1: uniform in [-scale, scale); kind 2: normal, mean 0, standard deviation scale
 // (Box and Muller 1958: sqrt(-2 ln a) cos(2 pi b)). Keyed by (seed, tensor, fresh restarts so far, i): no order, no state.
 // One invocation owns one value of one replica.
 #import grid
@@ -23,7 +23,7 @@ fn params_init(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     if i >= u.count { return; }
     let key = keys[group.z];
     let word = pcg4d(vec4<u32>(key.x, stream(STREAM_INIT, u.tensor, key.y), 0u, i));
-    var value = 0.0;
+    var value = u.scale;
     if u.kind == 1u {
         value = u.scale * fma(f32(word.x >> 8u), 1.1920929e-7, -1.0);
     } else if u.kind == 2u {

@@ -6,6 +6,7 @@
 #import state
 #import step
 const KEPT: u32 = 0u; // 1: walk the list of kept floats
+const TRAITS: u32 = 0u; // 1: some parameters do not learn, or do not decay
 const SECOND: u32 = 0u; // 1: there is a second moment
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
@@ -18,10 +19,10 @@ const SECOND: u32 = 0u; // 1: there is a second moment
 
 fn updated(r: u32, p: Parameter) -> Parameter {
     let h = hyper[r];
-    let g = fma(vec4<f32>(h.weight_decay), p.w, p.g * state[r].clip);
+    let g = fma(vec4<f32>(select(0.0, h.weight_decay, p.decays)), p.w, p.g * state[r].clip);
     let v = fma(vec4<f32>(h.momentum), p.m1, g);
     let d = select(v, fma(vec4<f32>(h.momentum), v, g), h.nesterov != 0u);
-    return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, v, p.m2);
+    return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, v, p.m2, p.decays);
 }
 
 @compute @workgroup_size(64)

@@ -8,8 +8,8 @@ use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::{Execution, Span, SparseRule};
 use secateur::train::{
-    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping, TrainSpec,
-    Trainer, scales,
+    DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
+    TrainSpec, Trainer, scales,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -80,6 +80,8 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         batch: 22,
         length: Length::Steps(1),
         optimizer,
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule::CONSTANT,
         label_smoothing: 0.0,
         stopping: Stopping::NEVER,

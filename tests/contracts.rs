@@ -5,15 +5,15 @@ mod common;
 use common::{Dice, dataset, gpu};
 use secateur::data::Dataset;
 use secateur::gpu::{Gpu, Program};
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::{Execution, SparseRule, Variant};
 use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    Augment, BestBy, Decay, EpochPoint, Fill, Keep, Key, Length, Metrics, Normalise, Optimizer,
-    Part as Samples, Progress, Replicas, ResidentDataset, Schedule, Snapshot, Stopping, TrainError,
-    TrainSpec, Trainer, scales,
+    Augment, BestBy, Decay, DecayOn, EpochPoint, Fill, Keep, Key, Length, Memory, Metrics,
+    Normalise, Optimizer, Part as Samples, Progress, Replicas, ResidentDataset, Schedule, Snapshot,
+    Stopping, TrainError, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ fn preset(name: &str) -> Model {
         layers: presets::layers(name).expect("a preset"),
         init: Init::Pytorch,
     };
-    Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap()
+    Model::new(&spec, presets::input(name), 10).unwrap()
 }
 
 /// Tensor sizes that are multiples of nothing: 999, 27, 270 and 10.
@@ -65,13 +65,89 @@ fn presets_have_the_published_sizes() {
     // 26 x 26 x 288 + 24 x 24 x 18,432 + the two linear layers.
     assert_eq!(cnn.multiply_adds(), 194_688 + 10_616_832 + 1_180_928);
 
-    let lenet5 = preset("lenet-5");
-    assert_eq!((lenet5.parameters(), lenet5.prunable()), (61_706, 61_470));
-    assert_eq!(
-        presets::names().len(),
-        3,
-        "a new preset needs its sizes here"
-    );
+    // (name, parameters that are trained, weights, multiply-adds)
+    let sizes = [
+        ("lenet-300-100", 266_610, 266_200, 266_200),
+        ("lenet-5", 61_706, 61_470, 416_520),
+        ("lenet-5-caffe", 431_080, 430_500, 2_293_000),
+        ("mlp-1000", 2_386_000, 2_386_000, 2_386_000),
+        ("mnist-cnn", 1_199_882, 1_199_648, 11_992_448),
+        ("cifar-cnn-17m", 17_192_650, 17_188_544, 56_336_384),
+        ("cifar-cnn-768k", 767_936, 767_936, 71_214_336),
+        ("conv-2", 4_301_642, 4_300_992, 43_780_608),
+        ("conv-4", 2_425_930, 2_425_024, 98_306_560),
+        ("conv-6", 2_262_602, 2_261_184, 153_881_088),
+        ("vgg-11-bn", 9_231_114, 9_222_848, 152_769_536),
+        ("vgg-16-bn", 14_728_266, 14_715_584, 313_201_664),
+        // 270,896 and 851,504 weights and these multiply-adds are those of the published networks.
+        ("resnet-20", 272_474, 270_896, 40_813_184),
+        ("resnet-56", 855_770, 851_504, 125_747_840),
+        ("resnet-18", 11_173_962, 11_164_352, 555_422_720),
+    ];
+    let named: Vec<&str> = sizes.iter().map(|size| size.0).collect();
+    assert_eq!(named, presets::names(), "a new preset needs its sizes here");
+    for (name, parameters, weights, multiply_adds) in sizes {
+        let model = preset(name);
+        assert_eq!(model.parameters(), parameters, "{name}");
+        assert_eq!(model.prunable(), weights, "{name}");
+        assert_eq!(model.multiply_adds(), multiply_adds, "{name}");
+    }
+    // Two numbers for each channel of the 19 convolutions and 2 shortcuts.
+    assert_eq!(preset("resnet-20").statistics(), 1_568);
+}
+
+#[test]
+fn graphs_that_mean_nothing_are_refused_by_name() {
+    let conv = |channels| Layer::Conv2d {
+        channels,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        bias: true,
+    };
+    let add = |with: &str| Layer::Add {
+        with: with.to_owned(),
+    };
+    // conv1, conv2, add1, fc1, with changes.
+    let refusal = |change: fn(&mut Vec<NamedLayer>), with: &str| {
+        let layers = vec![conv(4), conv(4), add(with), linear(10, true)];
+        let mut layers = presets::with_names(layers);
+        change(&mut layers);
+        let spec = ModelSpec {
+            name: "custom".to_owned(),
+            layers,
+            init: Init::Pytorch,
+        };
+        let model = Model::new(&spec, Shape::new(1, 5, 5), 10);
+        model.err().map(|e| e.to_string())
+    };
+    assert_eq!(refusal(|_| {}, "conv1"), None);
+    let says = |refusal: Option<String>, words: &[&str]| {
+        let text = refusal.expect("a refusal");
+        for word in words {
+            assert!(text.contains(word), "{word:?} is not in {text:?}");
+        }
+    };
+    let unequal = refusal(|_| {}, "input");
+    says(unequal, &["add1", "input (1x5x5)", "conv2 (4x5x5)"]);
+    says(refusal(|_| {}, "fc1"), &["add1", "fc1", "no earlier layer"]);
+    let unread = refusal(|layers| layers[3].from = Some("conv2".to_owned()), "conv1");
+    says(unread, &["add1", "no layer reads"]);
+}
+
+/// Two slots for the gradients of a sequential model, and one more for each value that waits for its readers.
+#[test]
+fn gradients_take_as_few_slots_as_are_alive_at_once() {
+    let slots = |model: &Model| {
+        let memory = Memory::plan(model, 8);
+        let names = memory.buffers.iter().map(|(name, _)| name);
+        names
+            .filter(|name| name.contains("activation gradients"))
+            .count()
+    };
+    assert_eq!(slots(&preset("lenet-5")), 2);
+    assert_eq!(slots(&conv_model()), 2);
+    assert_eq!(slots(&residual_model()), 3);
 }
 
 // -------------------------------------------------------------------------------------------------------------- selection
@@ -669,6 +745,51 @@ fn conv_model() -> Arc<Model> {
     model(layers, Shape::new(1, SIDE, SIDE), 10)
 }
 
+/// A block with a shortcut by 1x1 convolution, then one whose shortcut is the value itself.
+fn residual_model() -> Arc<Model> {
+    let layer = |name: &str, from: Option<&str>, layer| NamedLayer {
+        name: name.to_owned(),
+        layer,
+        from: from.map(str::to_owned),
+    };
+    let conv = |channels, kernel, stride| Layer::Conv2d {
+        channels,
+        kernel,
+        stride,
+        padding: kernel / 2,
+        bias: false,
+    };
+    let add = |with: &str| Layer::Add {
+        with: with.to_owned(),
+    };
+    let pool = Layer::AvgPool {
+        window: None,
+        stride: 1,
+    };
+    let spec = ModelSpec {
+        name: "custom".to_owned(),
+        layers: vec![
+            layer("conv0", None, conv(4, 3, 1)),
+            layer("bn0", None, Layer::BatchNorm),
+            layer("relu0", None, Layer::Relu),
+            layer("conv1", None, conv(6, 3, 2)),
+            layer("relu1", None, Layer::Relu),
+            layer("conv2", None, conv(6, 3, 1)),
+            layer("bn2", None, Layer::BatchNorm),
+            layer("short", Some("relu0"), conv(6, 1, 2)),
+            layer("add1", Some("bn2"), add("short")),
+            layer("relu2", None, Layer::Relu),
+            layer("conv3", None, conv(6, 3, 1)),
+            layer("add2", None, add("relu2")),
+            layer("relu3", None, Layer::Relu),
+            layer("pool", None, pool),
+            layer("fc", None, linear(10, true)),
+        ],
+        init: Init::Pytorch,
+    };
+    Arc::new(Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap())
+}
+
 fn sgd(lr: f64, momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
     Optimizer::Sgd {
         lr,
@@ -713,6 +834,8 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         batch: 22,
         length,
         optimizer,
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule {
             warmup: Some(Length::Steps(2)),
             decay: Decay::Step {
@@ -824,7 +947,11 @@ fn assert_same(
 fn company_changes_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+    for (model, clipped) in [
+        (flat_model(), true),
+        (conv_model(), false),
+        (residual_model(), false),
+    ] {
         let members = cohort(gpu, &model, clipped);
         let together = train(gpu, &world, &model, &members, usual(gpu));
         let alone: Vec<_> = members
@@ -1007,7 +1134,7 @@ fn score(
 fn tiles_change_no_bit() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
-    for model in [flat_model(), conv_model()] {
+    for model in [flat_model(), conv_model(), residual_model()] {
         let members = cohort(gpu, &model, false);
         let want = train(gpu, &world, &model, &members, usual(gpu));
         let tile = |r, c| Variant::Tile(r, c);
@@ -1045,7 +1172,11 @@ fn sparse_execution_changes_no_bit() {
     if gpu.adapter().subgroup == Some(8) {
         variants.extend([1, 2, 4].map(Variant::SparseBroadcast));
     }
-    for (model, clipped) in [(flat_model(), true), (conv_model(), false)] {
+    for (model, clipped) in [
+        (flat_model(), true),
+        (conv_model(), false),
+        (residual_model(), false),
+    ] {
         let mut members = cohort(gpu, &model, clipped);
         // Layers that keep next to nothing, and a replica that keeps everything.
         members[5].1 = drawn(gpu, &model, members[5].0, 0.01);
@@ -1074,6 +1205,143 @@ fn sparse_execution_changes_no_bit() {
             }
         }
     }
+}
+
+/// Running statistics are part of a replica, and part of what the mask, freezing and weight decay leave alone.
+#[test]
+fn running_statistics_travel_with_the_weights() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = residual_model();
+    assert_eq!(model.statistics(), 2 * (4 + 6));
+    let key = Key {
+        seed: 3,
+        ..Key::default()
+    };
+    let run = |snapshot: &Snapshot, spec: &TrainSpec| {
+        let member = [(key, snapshot.clone(), spec.clone())];
+        train(gpu, &world, &model, &member, usual(gpu)).remove(0)
+    };
+    let part = |snapshot: &Snapshot, name: &str| {
+        let tensor = model.tensors.iter().find(|t| t.name == name).unwrap();
+        snapshot.weights[tensor.offset..][..tensor.count].to_vec()
+    };
+    let fresh = drawn(gpu, &model, key, 0.3);
+    assert_eq!(part(&fresh, "bn0.weight"), [1.0; 4]);
+    assert_eq!(part(&fresh, "bn0.bias"), [0.0; 4]);
+    assert_eq!(part(&fresh, "bn0.running_mean"), [0.0; 4]);
+    assert_eq!(part(&fresh, "bn0.running_var"), [1.0; 4]);
+
+    // What a snapshot holds is all that a next step needs: two trainings, with and without a round trip between.
+    let spec = training(sgd(0.05, 0.9, false, 0.1), Length::Epochs(1));
+    let (once, points) = run(&fresh, &spec);
+    assert!(points.iter().all(|p| p.violations == 0));
+    assert_ne!(part(&once, "bn0.running_mean"), [0.0; 4]);
+    let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+    replicas.upload(gpu, &[&fresh]).unwrap();
+    for _ in 0..2 {
+        let specs = [&spec];
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        trainer.train(None, &mut |_| true).unwrap();
+    }
+    let stayed = replicas.download(gpu).unwrap().remove(0);
+    let (twice, _) = run(&once, &spec);
+    assert_eq!(difference(&twice, &stayed), None);
+
+    // Without gradients to follow (rate 0), weight decay would still pull on everything it reaches.
+    let decay = Optimizer::AdamW {
+        lr: 0.1,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e30,
+        weight_decay: 0.5,
+    };
+    let all = training(decay, Length::Steps(1));
+    let weights = TrainSpec {
+        weight_decay_on: DecayOn::Weights,
+        ..all.clone()
+    };
+    let frozen = TrainSpec {
+        freeze: ["bn2", "conv3", "fc"].map(str::to_owned).to_vec(),
+        ..all.clone()
+    };
+    let [all, weights, frozen] = [all, weights, frozen].map(|spec| run(&once, &spec).0);
+    for tensor in &model.tensors {
+        let name = tensor.name.as_str();
+        let [before, all, weights, frozen] =
+            [&once, &all, &weights, &frozen].map(|s| part(s, name));
+        let moved = !tensor.learned || all != before;
+        assert!(moved, "{name} is not decayed");
+        if !tensor.learned {
+            assert_ne!(all, before, "{name} does not follow the batch");
+            // The forward pass is the same in all three.
+            assert_eq!(weights, all, "{name}");
+            assert_eq!(frozen, all, "{name}");
+        } else {
+            let spared = weights == before;
+            assert_eq!(spared, !tensor.prunable, "{name} with decay on weights");
+            let still = frozen == before;
+            let listed = ["bn2", "conv3", "fc"].contains(&tensor.layer.as_str());
+            assert_eq!(still, listed, "{name} with layers frozen");
+        }
+    }
+}
+
+/// Recalibration gives the plain average of the batches' statistics, whatever stood there, and touches nothing else.
+#[test]
+fn recalibration_averages_and_changes_nothing_else() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = residual_model();
+    let key = Key {
+        seed: 4,
+        ..Key::default()
+    };
+    let fresh = drawn(gpu, &model, key, 0.5);
+    let recalibrated = |start: &Snapshot, batch: u32, batches: u32| {
+        let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+        replicas.upload(gpu, &[start]).unwrap();
+        let spec = TrainSpec {
+            batch,
+            ..training(sgd(0.1, 0.0, false, 0.1), Length::Steps(batches))
+        };
+        let specs = [&spec];
+        let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+        trainer.recalibrate(&mut |_| true).unwrap();
+        replicas.download(gpu).unwrap().remove(0)
+    };
+    let mut odd = fresh.clone();
+    let statistics = |i: usize| {
+        let within = |t: &&secateur::model::Tensor| (t.offset..t.offset + t.count).contains(&i);
+        let tensor = model.tensors.iter().find(within);
+        tensor.is_some_and(|t| !t.learned)
+    };
+    for i in (0..odd.weights.len()).filter(|&i| statistics(i)) {
+        odd.weights[i] = 17.0;
+    }
+    let many = recalibrated(&fresh, 22, 12);
+    assert_eq!(
+        difference(&recalibrated(&odd, 22, 12), &many),
+        None,
+        "depends on what stood there"
+    );
+    for i in 0..model.floats {
+        let changed = many.weights[i].to_bits() != fresh.weights[i].to_bits();
+        assert_eq!(changed, statistics(i), "float {i}");
+    }
+    // Five batches of 26 are one of all 130: of the first layer, whose input depends on no statistics, the means agree.
+    let mean = |s: &Snapshot| {
+        let tensor = model.tensors.iter().find(|t| t.name == "bn0.running_mean");
+        s.weights[tensor.unwrap().offset]
+    };
+    let [parts, whole] =
+        [(26, 5), (130, 1)].map(|(batch, batches)| recalibrated(&fresh, batch, batches));
+    assert_ne!(mean(&recalibrated(&fresh, 26, 1)), mean(&parts));
+    let (parts, whole) = (mean(&parts), mean(&whole));
+    assert!(
+        (parts - whole).abs() < 1e-5 * whole.abs(),
+        "{parts} and {whole}"
+    );
 }
 
 /// The test set is read by `evaluate(Test)` alone, and reading it changes nothing.

@@ -5,6 +5,8 @@
 
 mod reference;
 
+#[path = "kernels/activations.rs"]
+mod activations;
 #[path = "kernels/augmentation.rs"]
 mod augmentation;
 #[path = "kernels/batches.rs"]
@@ -15,12 +17,16 @@ mod comparing;
 mod convolution;
 #[path = "kernels/gradients.rs"]
 mod gradients;
+#[path = "kernels/graphs.rs"]
+mod graphs;
 #[path = "kernels/linear.rs"]
 mod linear;
 #[path = "kernels/losses.rs"]
 mod losses;
 #[path = "kernels/masks.rs"]
 mod masks;
+#[path = "kernels/normalisation.rs"]
+mod normalisation;
 #[path = "kernels/optimizers.rs"]
 mod optimizers;
 #[path = "kernels/pointwise.rs"]
@@ -49,7 +55,9 @@ mod sparse_optimizers;
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
     include_str!("reference/augment.rs"),
+    include_str!("reference/activation.rs"),
     include_str!("reference/batch.rs"),
+    include_str!("reference/batch_norm.rs"),
     include_str!("reference/conv.rs"),
     include_str!("reference/dense.rs"),
     include_str!("reference/init.rs"),
@@ -65,11 +73,13 @@ const TWINS: &[&str] = &[
 ];
 const TESTS: &[&str] = &[
     include_str!("kernels/augmentation.rs"),
+    include_str!("kernels/activations.rs"),
     include_str!("kernels/batches.rs"),
     include_str!("kernels/convolution.rs"),
     include_str!("kernels/linear.rs"),
     include_str!("kernels/losses.rs"),
     include_str!("kernels/masks.rs"),
+    include_str!("kernels/normalisation.rs"),
     include_str!("kernels/optimizers.rs"),
     include_str!("kernels/pointwise.rs"),
     include_str!("kernels/pooling.rs"),

@@ -6,12 +6,12 @@ mod common;
 use common::dataset;
 use naga::{AddressSpace, ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, KernelSource, Program, assemble};
-use secateur::model::{Init, Model, ModelSpec, Shape, presets};
+use secateur::model::{Init, Model, ModelSpec, presets};
 use secateur::ops::Execution;
 use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
 use secateur::train::{
-    self, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
-    TrainSpec, Trainer,
+    self, DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
+    Stopping, TrainSpec, Trainer,
 };
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
@@ -126,6 +126,27 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!("Span", ops::Span { count }),
+        layout!("ActivationShape", ops::ActivationShape { count, slope }),
+        layout!("AddShape", ops::AddShape { count, relu }),
+        layout!(
+            "BatchNormShape",
+            ops::BatchNormShape {
+                channels,
+                parts,
+                pixels,
+                columns,
+                weight_offset,
+                bias_offset,
+                mean_offset,
+                variance_offset,
+                param_stride,
+                mode,
+                learns,
+                relu,
+                momentum,
+                eps
+            }
+        ),
         layout!(
             "Loss",
             ops::LossShape {
@@ -190,7 +211,8 @@ fn layouts() -> Vec<Layout> {
             t::ParamsShape {
                 quads,
                 mask_words,
-                kept_stride
+                kept_stride,
+                traits
             }
         ),
         layout!("PrefixShape", ops::PrefixShape { count }),
@@ -529,6 +551,8 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         batch: 22,
         length: Length::Steps(3),
         optimizer,
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
         schedule: Schedule::CONSTANT,
         label_smoothing: 0.0,
         stopping: Stopping::NEVER,
@@ -547,15 +571,20 @@ fn preset(name: &str) -> Arc<Model> {
         layers: presets::layers(name).expect("a preset"),
         init: Init::Pytorch,
     };
-    Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap())
+    Arc::new(Model::new(&spec, presets::input(name), 10).unwrap())
 }
 
 /// Records and submits all that a training, its evaluations, the audit and the mask steps consist of.
 #[test]
 fn the_no_op_device_accepts_every_presets_programs() {
     let gpu = Gpu::no_op();
-    let data = dataset(30, 20, 28);
-    let resident = ResidentDataset::upload(&gpu, &data).unwrap();
+    let grey = dataset(30, 20, 28);
+    // Three of a kind make a colour.
+    let mut colour = dataset(90, 60, 32);
+    colour.channels = 3;
+    for split in [&mut colour.train, &mut colour.test] {
+        split.labels.truncate(split.labels.len() / 3);
+    }
     let optimizers = [
         spec(
             Optimizer::Sgd {
@@ -588,7 +617,16 @@ fn the_no_op_device_accepts_every_presets_programs() {
     ];
     for name in presets::names() {
         let model = preset(name);
-        for replicas in [1u32, 3] {
+        let grey_one = presets::input(name).channels == 1;
+        let data = if grey_one { &grey } else { &colour };
+        let resident = ResidentDataset::upload(&gpu, data).unwrap();
+        // Large models once: the no-op device has memory like any other.
+        let counts: &[u32] = if model.floats < 3_000_000 {
+            &[1, 3]
+        } else {
+            &[1]
+        };
+        for &replicas in counts {
             let keys: Vec<Key> = (0..replicas)
                 .map(|seed| Key {
                     seed,
@@ -599,7 +637,7 @@ fn the_no_op_device_accepts_every_presets_programs() {
             on_gpu.initialise(&gpu).unwrap();
             for spec in &optimizers {
                 let specs = vec![spec; keys.len()];
-                let scales = train::scales(&spec.normalise, &data);
+                let scales = train::scales(&spec.normalise, data);
                 let mut trainer = Trainer::new(
                     &gpu,
                     &on_gpu,

@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use crate::train::{
-    Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
-    TrainSpec, Trainer, scales,
+    DecayOn, Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
+    Stopping, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,8 @@ impl<'a> Bench<'a> {
                 nesterov: false,
                 weight_decay: 0.0,
             },
+            weight_decay_on: DecayOn::All,
+            freeze: Vec::new(),
             schedule: Schedule::CONSTANT,
             label_smoothing: 0.0,
             stopping: Stopping::NEVER,

@@ -139,6 +139,18 @@ impl<'a> Shapes<'a> {
             // An index each.
             "kept_partial_sum" => 4 * kept * (parts + 2),
             "gradient_mask" => weights / 8 + 8 * (weights - kept),
+            // Rows are normalised in parts of two numbers each; of a channel 4 or 8 are kept.
+            "batch_norm_statistics" => 2 * input + 8 * biases * parts,
+            "batch_norm_combine" => biases * (8 * parts + 40),
+            "batch_norm_forward" => input + output,
+            "batch_norm_backward_sums" => 2 * input + 8 * biases * parts,
+            "batch_norm_backward_combine" => biases * (8 * parts + 40),
+            "batch_norm_backward_data" => 3 * input,
+            // A layer's own input is copied, and so are gradients of it.
+            "values_copy" => 2 * input,
+            "values_add" => 3 * input,
+            "add_forward" | "activation_backward" => 3 * output,
+            "activation_forward" => 2 * output,
             "relu_forward" | "dropout_apply" => 2 * output,
             "relu_backward" => 3 * output,
             // Values and the places of the maxima.

@@ -9,6 +9,7 @@ use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};
 use secateur::gpu::{Gpu, GpuOptions};
+use secateur::model::Shape;
 use secateur::run::{DEFAULT_MEMORY, RunError};
 use std::sync::Arc;
 
@@ -108,7 +109,10 @@ impl Bench {
 }
 
 pub fn run(args: &Bench) -> Result<(), Failure> {
-    let model = Arc::new(preset(&args.model)?);
+    // Drawn, so that nothing need be there; a step's cost does not depend on the pixels.
+    let data = data::load("drawn-digits", &SearchPath::new(None))?;
+    let shape = Shape::new(data.channels, data.height, data.width);
+    let model = Arc::new(preset(&args.model, shape)?);
     let gpu = Gpu::open(&GpuOptions {
         adapter: args.adapter.adapter.clone(),
         tune: args.execution.tune(),
@@ -120,8 +124,6 @@ pub fn run(args: &Bench) -> Result<(), Failure> {
         }
     };
     progress(&format!("adapter {}", gpu.adapter().line()));
-    // Drawn, so that nothing need be there; a step's cost does not depend on the pixels.
-    let data = data::load("drawn-digits", &SearchPath::new(None))?;
     let options = args.options(&gpu);
     let report = bench(&gpu, &model, &data, &options, &mut progress).map_err(RunError::from)?;
     if args.json {

@@ -1,29 +1,32 @@
 //! `secateur model summary`.
 
+use super::ExperimentArgs;
+use super::check::verified;
 use super::failure::Failure;
 use super::say;
 use clap::{Args, Subcommand};
-use secateur::model::{Init, Model as Network, ModelSpec, Shape, presets};
+use secateur::model::{INPUT, Init, LayerAt, Model as Network, ModelSpec, Shape, Source, presets};
 use secateur::train::Memory;
+use std::path::Path;
 
 /// Look at models
 #[derive(Subcommand)]
 pub enum Model {
-    /// Layers, shapes, parameters, multiply-adds and memory of a preset
+    /// Layers, what they read, shapes, parameters, multiply-adds and memory of a preset, or of an experiment's models
     Summary(Summary),
 }
 
 #[derive(Args)]
 pub struct Summary {
-    /// The preset's name
-    preset: String,
-    /// Batch size, for the memory
+    /// The preset's name, or an experiment file
+    model: String,
+    /// Batch size, for the memory of training
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     batch: u32,
 }
 
-/// The preset of this name.
-pub(super) fn preset(name: &str) -> Result<Network, Failure> {
+/// The preset of this name on inputs of this shape.
+pub(super) fn preset(name: &str, input: Shape) -> Result<Network, Failure> {
     let Some(layers) = presets::layers(name) else {
         return Err(Failure::experiment(format!(
             "there is no preset {name:?}; the presets are {}",
@@ -35,46 +38,81 @@ pub(super) fn preset(name: &str) -> Result<Network, Failure> {
         layers,
         init: Init::default(),
     };
-    // All presets so far are for MNIST's shape.
-    Network::new(&spec, Shape::new(1, 28, 28), 10).map_err(|e| Failure::experiment(e.to_string()))
+    Network::new(&spec, input, 10).map_err(|e| Failure::experiment(e.to_string()))
 }
 
 pub fn run(command: Model) -> Result<(), Failure> {
     let Model::Summary(args) = command;
-    let model = preset(&args.preset)?;
+    let path = Path::new(&args.model);
+    // A path is told from a misspelt preset by its ending or by being there.
+    if path.extension().is_some() || path.exists() {
+        let file = ExperimentArgs {
+            file: path.to_owned(),
+            overrides: Vec::new(),
+        };
+        let experiment = file.read()?;
+        for model in verified(&experiment)?.iter() {
+            summary(model, args.batch);
+        }
+    } else {
+        summary(
+            &preset(&args.model, presets::input(&args.model))?,
+            args.batch,
+        );
+    }
+    Ok(())
+}
+
+fn summary(model: &Network, batch: u32) {
     say(format_args!(
-        "{:<12} {:>12} {:>12} {:>12}",
-        "layer", "output", "parameters", "mult-adds"
+        "{} on inputs of {}, {} classes",
+        model.name, model.input, model.classes
     ));
+    let name_of = |source| match source {
+        Source::Input => INPUT.to_owned(),
+        Source::Layer(i) => model.layers[i].name.clone(),
+    };
+    let inputs = |layer: &LayerAt| layer.sources().map(name_of).collect::<Vec<_>>().join(", ");
+    let wide = |texts: Vec<usize>| texts.into_iter().max().unwrap_or(0).max(6);
+    let layers = &model.layers;
+    let names = wide(layers.iter().map(|l| l.name.len()).collect());
+    let sources = wide(layers.iter().map(|l| inputs(l).len()).collect());
     say(format_args!(
-        "{:<12} {:>12}",
-        "input",
-        model.input.to_string()
+        "{:<names$}  {:<sources$} {:>12} {:>12} {:>12} {:>12}",
+        "layer", "reads", "output", "parameters", "mult-adds", "bytes/sample"
     ));
-    for layer in &model.layers {
-        let parameters: usize = model.tensors[layer.tensors.clone()]
-            .iter()
-            .map(|t| t.count)
-            .sum();
+    // Four samples are the least that is ever allocated.
+    let plan = Memory::plan(model, 4);
+    let bytes_of = |buffer: &str| {
+        let found = plan.buffers.iter().find(|(name, _)| name == buffer);
+        found.map_or(0, |(_, words)| *words)
+    };
+    let mut bytes = bytes_of("input batch");
+    for layer in layers {
+        let tensors = model.tensors[layer.tensors.clone()].iter();
+        let parameters: usize = tensors.filter(|t| t.learned).map(|t| t.count).sum();
+        let own = bytes_of(&format!("activations of {}", layer.name));
+        bytes += own;
         say(format_args!(
-            "{:<12} {:>12} {:>12} {:>12}",
+            "{:<names$}  {:<sources$} {:>12} {:>12} {:>12} {:>12}",
             layer.name,
+            inputs(layer),
             layer.output.to_string(),
             parameters,
-            layer.operator.multiply_adds(layer.input)
+            layer.operator.multiply_adds(layer.input),
+            own,
         ));
     }
     say(format_args!(
-        "{} parameters, {} of them prunable; {} multiply-adds per sample forward",
+        "{} parameters, {} of them prunable, and {} running statistics; {} multiply-adds per sample forward",
         model.parameters(),
         model.prunable(),
+        model.statistics(),
         model.multiply_adds()
     ));
-    let memory = Memory::plan(&model, args.batch);
+    let memory = Memory::plan(model, batch);
     say(format_args!(
-        "training with batch {}: {:.1} MiB per replica",
-        args.batch,
+        "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",
         memory.bytes(1) as f64 / f64::from(1 << 20)
     ));
-    Ok(())
 }

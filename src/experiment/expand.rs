@@ -5,7 +5,7 @@ use super::errors::Source;
 use super::files::MaskFiles;
 use super::node::Node;
 use super::problem::{Problem, Problems};
-use super::read_model::{prunable, read_model};
+use super::read_model::read_model;
 use super::read_step::{Surroundings, read_step};
 use super::scalars::choice;
 use super::sweep::{Point, Sweep};
@@ -141,10 +141,9 @@ impl Chain<'_> {
             .map(put)
             .and_then(|node| read_model(&node, problems));
         let defaults = shared.train.map(put);
-        let layers = model.as_ref().map(prunable);
         let around = Surroundings {
             defaults: defaults.as_ref(),
-            prunable: layers.as_deref(),
+            model: model.as_ref(),
             files: shared.files,
             datasets: shared.datasets,
         };

@@ -14,18 +14,36 @@ const MOST_UNITS: u64 = 1_000_000;
 const MOST_WINDOW: u64 = 1024;
 
 /// Layers that are one word.
-const WORDS: [&str; 2] = ["relu", "flatten"];
+const WORDS: [&str; 5] = ["relu", "flatten", "batch_norm", "tanh", "gelu"];
 /// The key that says which layer a table is, the keys beside it, and the stem of its default name.
-const TABLES: [(&str, &[&str], &str); 5] = [
-    ("linear", &["linear", "bias", "name"], "fc"),
+const TABLES: [(&str, &[&str], &str); 8] = [
+    ("linear", &["linear", "bias", "name", "from"], "fc"),
     (
         "conv2d",
-        &["conv2d", "kernel", "stride", "padding", "bias", "name"],
+        &[
+            "conv2d", "kernel", "stride", "padding", "bias", "name", "from",
+        ],
         "conv",
     ),
-    ("max_pool", &["max_pool", "stride", "name"], "maxpool"),
-    ("avg_pool", &["avg_pool", "stride", "name"], "avgpool"),
-    ("dropout", &["dropout", "channels", "name"], "dropout"),
+    (
+        "max_pool",
+        &["max_pool", "stride", "name", "from"],
+        "maxpool",
+    ),
+    (
+        "avg_pool",
+        &["avg_pool", "stride", "name", "from"],
+        "avgpool",
+    ),
+    (
+        "dropout",
+        &["dropout", "channels", "name", "from"],
+        "dropout",
+    ),
+    ("leaky_relu", &["leaky_relu", "name", "from"], "leakyrelu"),
+    ("add", &["add", "name", "from"], "add"),
+    // A word with a name or an input of its own; its stem is the word's.
+    ("layer", &["layer", "name", "from"], ""),
 ];
 
 /// Reads all entries; default names count the layers of each kind from 1.
@@ -34,7 +52,12 @@ pub(super) fn read_layers(items: &[Node], problems: &mut Problems) -> Vec<Option
     items
         .iter()
         .map(|item| {
-            let (stem, name, layer) = match &item.value {
+            let Parts {
+                stem,
+                name,
+                from,
+                layer,
+            } = match &item.value {
                 Value::String(_) => word(item, problems)?,
                 Value::Table(_) => table(item, problems)?,
                 _ => {
@@ -48,20 +71,41 @@ pub(super) fn read_layers(items: &[Node], problems: &mut Problems) -> Vec<Option
             Some(NamedLayer {
                 name,
                 layer: layer?,
+                from,
             })
         })
         .collect()
 }
 
-/// Stem of the default name, the given name, and the layer unless it has a mistake.
-type Parts = (&'static str, Option<String>, Option<Layer>);
+/// What an entry says.
+struct Parts {
+    /// Of the default name.
+    stem: &'static str,
+    /// The given name.
+    name: Option<String>,
+    /// What it reads, if not the layer before.
+    from: Option<String>,
+    /// `None` if it has a mistake.
+    layer: Option<Layer>,
+}
+
+/// The layer that a word stands for.
+fn layer_of(word: &str) -> Option<(&'static str, Layer)> {
+    match word {
+        "relu" => Some(("relu", Layer::Relu)),
+        "flatten" => Some(("flatten", Layer::Flatten)),
+        "batch_norm" => Some(("bn", Layer::BatchNorm)),
+        "tanh" => Some(("tanh", Layer::Tanh)),
+        "gelu" => Some(("gelu", Layer::Gelu)),
+        _ => None,
+    }
+}
 
 fn word(item: &Node, problems: &mut Problems) -> Option<Parts> {
     let text = item.text()?;
-    let layer = match text {
-        "relu" => ("relu", None, Some(Layer::Relu)),
-        "flatten" => ("flatten", None, Some(Layer::Flatten)),
-        _ => {
+    let (stem, layer) = match layer_of(text) {
+        Some(found) => found,
+        None => {
             let is_table = TABLES.iter().any(|(kind, ..)| *kind == text);
             let help = if is_table {
                 format!("it takes a value: {}", example(text))
@@ -74,7 +118,12 @@ fn word(item: &Node, problems: &mut Problems) -> Option<Parts> {
             return None;
         }
     };
-    Some(layer)
+    Some(Parts {
+        stem,
+        name: None,
+        from: None,
+        layer: Some(layer),
+    })
 }
 
 fn table(item: &Node, problems: &mut Problems) -> Option<Parts> {
@@ -87,7 +136,9 @@ fn table(item: &Node, problems: &mut Problems) -> Option<Parts> {
             .collect();
         let help = match keys.iter().find_map(|key| {
             let word = WORDS.contains(key).then_some(*key);
-            word.map(|word| format!("{word} has no settings: write \"{word}\""))
+            word.map(|word| {
+                format!("{word} has no settings: write \"{word}\", or {{ layer = \"{word}\", name = ... }}")
+            })
         }) {
             Some(help) => help,
             None => suggest::help(keys.first().unwrap_or(&""), &kinds),
@@ -96,18 +147,28 @@ fn table(item: &Node, problems: &mut Problems) -> Option<Parts> {
         return None;
     };
     let fields = Fields::open(item, &format!("a `{kind}` layer"), keys, problems)?;
-    let name = match fields.get("name") {
-        Some(name) => Some(string(name, "name", problems)?.to_string()),
-        None => None,
+    let mut text = |key| match fields.get(key) {
+        Some(node) => string(node, key, problems).map(|text| Some(text.to_string())),
+        None => Some(None),
     };
+    let (name, from) = (text("name"), text("from"));
+    let (name, from) = (name?, from?);
     let layer = match *kind {
         "linear" => linear(&fields, problems),
         "conv2d" => conv2d(&fields, problems),
         "max_pool" => max_pool(&fields, problems),
         "avg_pool" => avg_pool(&fields, problems),
+        "add" => add(&fields, problems),
+        "leaky_relu" => leaky_relu(&fields, problems),
+        "layer" => return worded(&fields, name, from, problems),
         _ => dropout(&fields, problems),
     };
-    Some((stem, name, layer))
+    Some(Parts {
+        stem,
+        name,
+        from,
+        layer,
+    })
 }
 
 fn example(kind: &str) -> &'static str {
@@ -116,8 +177,40 @@ fn example(kind: &str) -> &'static str {
         "conv2d" => "{ conv2d = 32, kernel = 3 }",
         "max_pool" => "{ max_pool = 2 }",
         "avg_pool" => "{ avg_pool = \"global\" }",
+        "add" => "{ add = \"relu1\" }",
+        "leaky_relu" => "{ leaky_relu = 0.01 }",
+        "layer" => "{ layer = \"relu\", from = \"conv1\" }",
         _ => "{ dropout = 0.5 }",
     }
+}
+
+fn add(fields: &Fields<'_>, problems: &mut Problems) -> Option<Layer> {
+    let node = fields.get("add")?;
+    let with = string(node, "add", problems)?.to_string();
+    Some(Layer::Add { with })
+}
+
+fn leaky_relu(fields: &Fields<'_>, problems: &mut Problems) -> Option<Layer> {
+    let node = fields.get("leaky_relu")?;
+    let slope = number(node, "leaky_relu", &BELOW_ONE, problems)?;
+    Some(Layer::LeakyRelu {
+        slope: slope as f32,
+    })
+}
+
+/// A word as a table.
+fn worded(
+    fields: &Fields<'_>,
+    name: Option<String>,
+    from: Option<String>,
+    problems: &mut Problems,
+) -> Option<Parts> {
+    let parts = word(fields.get("layer")?, problems)?;
+    Some(Parts {
+        name,
+        from,
+        ..parts
+    })
 }
 
 fn linear(fields: &Fields<'_>, problems: &mut Problems) -> Option<Layer> {

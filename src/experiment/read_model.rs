@@ -5,7 +5,7 @@ use super::node::{Node, is_bare};
 use super::problem::Problems;
 use super::scalars::choice;
 use super::{read_layer, suggest};
-use crate::model::{Init, Layer, ModelSpec, NamedLayer, presets};
+use crate::model::{INPUT, Init, Layer, ModelSpec, NamedLayer, presets};
 
 const INITS: [(&str, Init); 5] = [
     ("pytorch", Init::Pytorch),
@@ -45,6 +45,13 @@ pub(super) fn prunable(model: &ModelSpec) -> Vec<&str> {
         .collect()
 }
 
+/// The layers that training changes.
+pub(super) fn learning(model: &ModelSpec) -> Vec<&str> {
+    let learns = |layer: &&NamedLayer| has_weights(&layer.layer) || layer.layer == Layer::BatchNorm;
+    let layers = model.layers.iter().filter(learns);
+    layers.map(|layer| layer.name.as_str()).collect()
+}
+
 fn has_weights(layer: &Layer) -> bool {
     matches!(layer, Layer::Linear { .. } | Layer::Conv2d { .. })
 }
@@ -61,6 +68,7 @@ fn custom(node: &Node, problems: &mut Problems) -> Option<Vec<NamedLayer>> {
         Value::Array(items) if !items.is_empty() => {
             let read: Vec<_> = read_layer::read_layers(items, problems);
             check_names(items, &read, problems);
+            check_sources(items, &read, problems)?;
             let layers: Vec<NamedLayer> = read.into_iter().collect::<Option<_>>()?;
             if !layers.iter().any(|layer| has_weights(&layer.layer)) {
                 let help = "add a { linear = N } or { conv2d = N, kernel = K } layer";
@@ -94,6 +102,10 @@ fn check_names(items: &[Node], layers: &[Option<NamedLayer>], problems: &mut Pro
             let help = "letters, digits, `_` and `-` only: the name stands in masks and tables";
             problems.at(item, format!("{:?} cannot name a layer", layer.name), help);
         }
+        if layer.name == INPUT {
+            let help = "choose another: it is what `from` calls the model's input";
+            problems.at(item, format!("no layer can be named `{INPUT}`"), help);
+        }
         let mut earlier = layers[..index].iter().flatten();
         if earlier.any(|other| other.name == layer.name) {
             let names: Vec<&str> = layers[..index]
@@ -105,4 +117,46 @@ fn check_names(items: &[Node], layers: &[Option<NamedLayer>], problems: &mut Pro
             problems.at(item, message, format!("taken: {}", suggest::list(&names)));
         }
     }
+}
+
+/// A layer reads what stands before it; `None` if one does not.
+fn check_sources(
+    items: &[Node],
+    layers: &[Option<NamedLayer>],
+    problems: &mut Problems,
+) -> Option<()> {
+    let mut good = Some(());
+    for (index, item) in items.iter().enumerate() {
+        let known = |name: &str, layers: &[Option<NamedLayer>]| {
+            name == INPUT || layers.iter().flatten().any(|layer| layer.name == name)
+        };
+        let nodes = ["from", "add"].map(|key| item.get(key));
+        for node in nodes.into_iter().flatten() {
+            // Another kind of value was reported where it was read.
+            let Some(name) = node.text() else { continue };
+            let before = &layers[..index];
+            // A layer with a mistake may be the one that is named.
+            if known(name, before) || before.iter().any(Option::is_none) {
+                continue;
+            }
+            good = None;
+            if known(name, &layers[index..]) {
+                let help = "a layer reads what stands before it: move one of the two";
+                problems.at(
+                    node,
+                    format!("the layer `{name}` is not before this one"),
+                    help,
+                );
+                continue;
+            }
+            let mut names: Vec<&str> = vec![INPUT];
+            names.extend(before.iter().flatten().map(|layer| layer.name.as_str()));
+            problems.at(
+                node,
+                format!("there is no layer `{name}` before this one"),
+                suggest::help(name, &names),
+            );
+        }
+    }
+    good
 }

@@ -3,25 +3,58 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, number};
+use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, number};
 use super::suggest;
-use crate::train::Optimizer;
+use crate::train::{DecayOn, Optimizer};
 
 /// Each kind with the keys beside `kind`.
 const OPTIMIZERS: [(&str, &[&str]); 4] = [
     (
         "sgd",
-        &["kind", "lr", "momentum", "nesterov", "weight_decay"],
+        &[
+            "kind",
+            "lr",
+            "momentum",
+            "nesterov",
+            "weight_decay",
+            "weight_decay_on",
+        ],
     ),
     (
         "adam",
-        &["kind", "lr", "beta1", "beta2", "eps", "weight_decay"],
+        &[
+            "kind",
+            "lr",
+            "beta1",
+            "beta2",
+            "eps",
+            "weight_decay",
+            "weight_decay_on",
+        ],
     ),
     (
         "adamw",
-        &["kind", "lr", "beta1", "beta2", "eps", "weight_decay"],
+        &[
+            "kind",
+            "lr",
+            "beta1",
+            "beta2",
+            "eps",
+            "weight_decay",
+            "weight_decay_on",
+        ],
     ),
-    ("adadelta", &["kind", "lr", "rho", "eps", "weight_decay"]),
+    (
+        "adadelta",
+        &[
+            "kind",
+            "lr",
+            "rho",
+            "eps",
+            "weight_decay",
+            "weight_decay_on",
+        ],
+    ),
 ];
 pub(super) fn read_optimizer(node: &Node, problems: &mut Problems) -> Option<Optimizer> {
     let (kind, fields) = open(node, "optimizer", &OPTIMIZERS, problems)?;
@@ -71,6 +104,15 @@ pub(super) fn read_optimizer(node: &Node, problems: &mut Problems) -> Option<Opt
                 }
             })
         }
+    }
+}
+
+/// What an optimizer's weight decay shrinks. Mistakes in the table itself are left to [`read_optimizer`].
+pub(super) fn read_decay_on(node: &Node, problems: &mut Problems) -> Option<DecayOn> {
+    let options = [("all", DecayOn::All), ("weights", DecayOn::Weights)];
+    match node.get("weight_decay_on") {
+        Some(node) => choice(node, "weight_decay_on", &options, problems),
+        None => Some(DecayOn::All),
     }
 }
 

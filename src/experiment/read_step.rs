@@ -5,12 +5,14 @@ use super::fields::Fields;
 use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_train::read_train;
+use super::read_model::{learning, prunable};
+use super::read_train::{read_recalibrate, read_train};
 use super::scalars::{UNIT, choice, integer, number, wrong_type};
 use super::suggest;
+use crate::model::{Layer, ModelSpec};
 use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 
-const STEPS: [&str; 4] = ["train", "prune", "restart", "mask"];
+const STEPS: [&str; 5] = ["train", "prune", "restart", "mask", "recalibrate"];
 const CRITERIA: [(&str, Criterion); 2] = [
     ("magnitude", Criterion::Magnitude),
     ("random", Criterion::Random),
@@ -30,8 +32,8 @@ const RESTARTS: [(&str, Restart); 3] = [
 pub(super) struct Surroundings<'a> {
     /// `[train]`.
     pub defaults: Option<&'a Node>,
-    /// Names of the layers with weights; `None` if the model has a mistake.
-    pub prunable: Option<&'a [&'a str]>,
+    /// `None` if it has a mistake.
+    pub model: Option<&'a ModelSpec>,
     pub files: &'a MaskFiles,
     /// Names that `dataset` may be.
     pub datasets: &'a [String],
@@ -70,7 +72,25 @@ pub(super) fn read_step(
     };
     let value = &entry.node;
     match entry.key.as_str() {
-        "train" => read_train(value, around.defaults, around.datasets, problems).map(Step::Train),
+        "train" => {
+            let learning = around.model.map(learning);
+            let names = (around.datasets, learning.as_deref());
+            read_train(value, around.defaults, names, problems).map(Step::Train)
+        }
+        "recalibrate" => {
+            let read = read_recalibrate(value, around.defaults, around.datasets, problems);
+            let normalises = |model: &ModelSpec| {
+                let mut layers = model.layers.iter();
+                layers.any(|layer| layer.layer == Layer::BatchNorm)
+            };
+            if around.model.is_some_and(|model| !normalises(model)) {
+                let help =
+                    "it has no running statistics: remove the step, or add \"batch_norm\" layers";
+                problems.at(node, "the model has no batch normalisation", help);
+                return None;
+            }
+            read.map(Step::Recalibrate)
+        }
         "prune" => read_prune(value, around, problems).map(Step::Prune),
         "restart" => choice(value, "restart", &RESTARTS, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
@@ -131,10 +151,11 @@ fn read_layers(
         problems.at(node, "`layers` is empty", help);
         return None;
     }
+    let prunable = around.model.map(prunable);
     let mut names: Vec<String> = Vec::new();
     let mut good = true;
     for item in items {
-        let name = match around.prunable {
+        let name = match &prunable {
             Some(prunable) => {
                 let options: Vec<(&str, &str)> =
                     prunable.iter().map(|name| (*name, *name)).collect();
@@ -153,7 +174,7 @@ fn read_layers(
         }
     }
     // In the model's order: ["fc2", "fc1"] and ["fc1", "fc2"] are the same request.
-    let order = |name: &String| around.prunable?.iter().position(|other| other == name);
+    let order = |name: &String| prunable.as_ref()?.iter().position(|other| other == name);
     names.sort_by_key(order);
     good.then_some(names)
 }

@@ -4,21 +4,23 @@ use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_augment::read_augment;
-use super::read_optimizer::read_optimizer;
+use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
 use super::scalars::{
     BELOW_ONE, FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
 };
+use super::suggest;
 use crate::train::{
-    Augment, BestBy, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
+    Augment, BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 15] = [
+pub(super) const KEYS: [&str; 16] = [
     "dataset",
     "batch",
     "length",
     "optimizer",
+    "freeze",
     "schedule",
     "label_smoothing",
     "clip_norm",
@@ -42,16 +44,18 @@ pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Pr
             step: node,
             defaults: None,
             datasets,
+            learning: None,
         }
         .read(problems);
     }
 }
 
-/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are.
+/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are, `learning` those of
+/// the layers that learn; `None` if the model has a mistake.
 pub(super) fn read_train(
     step: &Node,
     defaults: Option<&Node>,
-    datasets: &[String],
+    (datasets, learning): (&[String], Option<&[&str]>),
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
     Fields::open(step, "this train step", &KEYS, problems)?;
@@ -59,14 +63,17 @@ pub(super) fn read_train(
         step,
         defaults,
         datasets,
+        learning,
     };
-    let complete = settings.check_complete(problems);
+    let complete = settings.check_complete(&NEEDED, problems);
     let read = settings.read(problems);
     Some(TrainSpec {
         dataset: read.dataset?,
         batch: read.batch?,
         length: read.length?,
         optimizer: read.optimizer?,
+        weight_decay_on: read.weight_decay_on?,
+        freeze: read.freeze?,
         schedule: read.schedule?,
         label_smoothing: read.label_smoothing?,
         stopping: read.stopping?,
@@ -80,10 +87,74 @@ pub(super) fn read_train(
     .filter(|_| complete)
 }
 
+/// Keys of a `recalibrate` step, which takes `dataset` and so on from `[train]` too.
+const RECALIBRATE: [&str; 6] = [
+    "batches",
+    "dataset",
+    "batch",
+    "validation",
+    "samples",
+    "normalise",
+];
+
+/// Reads one `recalibrate` step: a training of so many batches, of which only the forward passes are run.
+pub(super) fn read_recalibrate(
+    step: &Node,
+    defaults: Option<&Node>,
+    datasets: &[String],
+    problems: &mut Problems,
+) -> Option<TrainSpec> {
+    let fields = Fields::open(step, "this recalibrate step", &RECALIBRATE, problems)?;
+    let settings = Settings {
+        step,
+        defaults,
+        datasets,
+        learning: None,
+    };
+    let batches = fields
+        .need("batches", "batches = 100", problems)
+        .and_then(|node| integer32(node, "batches", 1, problems));
+    let complete = settings.check_complete(&NEEDED[..2], problems);
+    let read = settings.read(problems);
+    Some(TrainSpec {
+        dataset: read.dataset?,
+        batch: read.batch?,
+        length: Length::Steps(batches?),
+        // Nothing is updated.
+        optimizer: Optimizer::Sgd {
+            lr: 0.0,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
+        schedule: Schedule::CONSTANT,
+        label_smoothing: 0.0,
+        stopping: Stopping::NEVER,
+        clip_norm: None,
+        validation: read.validation?,
+        samples: read.samples?,
+        balanced: read.balanced?,
+        normalise: read.normalise?,
+        augment: read.augment?,
+    })
+    .filter(|_| complete)
+}
+
+/// Keys without a default, each with an example; the first two are about data.
+const NEEDED: [(&str, &str); 4] = [
+    ("dataset", "dataset = \"mnist\""),
+    ("batch", "batch = 64"),
+    ("length", "length = \"14ep\""),
+    ("optimizer", "optimizer = { kind = \"adam\", lr = 0.001 }"),
+];
+
 struct Settings<'n> {
     step: &'n Node,
     defaults: Option<&'n Node>,
     datasets: &'n [String],
+    learning: Option<&'n [&'n str]>,
 }
 
 /// `None` where a key without a default is missing or a value has a mistake.
@@ -92,6 +163,8 @@ struct Read {
     batch: Option<u32>,
     length: Option<Length>,
     optimizer: Option<Optimizer>,
+    weight_decay_on: Option<DecayOn>,
+    freeze: Option<Vec<String>>,
     schedule: Option<Schedule>,
     label_smoothing: Option<f64>,
     stopping: Option<Stopping>,
@@ -109,15 +182,9 @@ impl<'n> Settings<'n> {
         self.step.get(key).or_else(default)
     }
 
-    fn check_complete(&self, problems: &mut Problems) -> bool {
-        let needed = [
-            ("dataset", "dataset = \"mnist\""),
-            ("batch", "batch = 64"),
-            ("length", "length = \"14ep\""),
-            ("optimizer", "optimizer = { kind = \"adam\", lr = 0.001 }"),
-        ];
+    fn check_complete(&self, needed: &[(&str, &str)], problems: &mut Problems) -> bool {
         let mut complete = true;
-        for (key, example) in needed {
+        for &(key, example) in needed {
             if self.get(key).is_some() {
                 continue;
             }
@@ -197,6 +264,14 @@ impl<'n> Settings<'n> {
             optimizer: self
                 .get("optimizer")
                 .and_then(|node| read_optimizer(node, problems)),
+            weight_decay_on: match self.get("optimizer") {
+                Some(node) => read_decay_on(node, problems),
+                None => Some(DecayOn::All),
+            },
+            freeze: match self.get("freeze") {
+                Some(node) => self.frozen(node, problems),
+                None => Some(Vec::new()),
+            },
             schedule: match self.get("schedule") {
                 Some(node) => read_schedule(node, problems),
                 None => Some(Schedule::CONSTANT),
@@ -234,6 +309,31 @@ impl<'n> Settings<'n> {
                 None => Some(None),
             },
         }
+    }
+}
+
+impl Settings<'_> {
+    /// The layers that `freeze` lists, in the model's order.
+    fn frozen(&self, node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
+        let Value::Array(items) = &node.value else {
+            let expected = "a list of layer names such as [\"conv1\"]";
+            return wrong_type(node, "freeze", expected, problems);
+        };
+        // [train] is also read by itself, where no model is known.
+        let learning = self.learning?;
+        let options: Vec<(&str, &str)> = learning.iter().map(|name| (*name, *name)).collect();
+        let read: Vec<Option<&str>> = items
+            .iter()
+            .map(|item| choice(item, "layer", &options, problems))
+            .collect();
+        let listed: Vec<&str> = read.into_iter().collect::<Option<_>>()?;
+        if learning.iter().all(|name| listed.contains(name)) {
+            let help = format!("leave out at least one of {}", suggest::list(learning));
+            problems.at(node, "`freeze` leaves nothing to train", help);
+            return None;
+        }
+        let frozen = learning.iter().filter(|name| listed.contains(name));
+        Some(frozen.map(|name| (*name).to_string()).collect())
     }
 }
 

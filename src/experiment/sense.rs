@@ -43,6 +43,7 @@ impl State {
                 self.restarted = false;
                 Ok(())
             }
+            Step::Recalibrate(_) => Ok(()),
             Step::Prune(spec) => self.prune(spec),
             Step::Restart(restart) => self.restart(*restart, after_training),
             Step::Mask(mask) => self.mask(mask, after_training),

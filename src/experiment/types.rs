@@ -27,6 +27,9 @@ pub enum Step {
     Mask(MaskStep),
     /// Put the weights back.
     Restart(Restart),
+    /// Set running statistics to their average over training batches: those of a training of this length, of which nothing
+    /// but the forward passes is run.
+    Recalibrate(TrainSpec),
 }
 
 /// An arm at one point of the sweep.

@@ -61,6 +61,17 @@ kernels! {
     kept_partial_sum: [Uniform, Read, Read, Read, Read, ReadWrite];
     relu_forward: [Uniform, ReadWrite];
     relu_backward: [Uniform, Read, ReadWrite];
+    batch_norm_statistics: [Uniform, Read, Read, ReadWrite];
+    batch_norm_combine: [Uniform, Read, Read, ReadWrite, ReadWrite];
+    batch_norm_forward: [Uniform, Read, Read, ReadWrite];
+    batch_norm_backward_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
+    batch_norm_backward_combine: [Uniform, Read, Read, ReadWrite, ReadWrite];
+    batch_norm_backward_data: [Uniform, Read, Read, Read, Read, ReadWrite];
+    activation_forward: [Uniform, Read, ReadWrite];
+    activation_backward: [Uniform, Read, Read, ReadWrite];
+    add_forward: [Uniform, Read, Read, ReadWrite];
+    values_copy: [Uniform, Read, ReadWrite];
+    values_add: [Uniform, Read, ReadWrite];
     max_pool_forward: [Uniform, Read, ReadWrite, ReadWrite];
     max_pool_backward: [Uniform, Read, Read, ReadWrite];
     max_pool_backward_apart: [Uniform, Read, Read, ReadWrite];
@@ -103,8 +114,28 @@ macro_rules! shared {
 }
 
 shared![
-    "columns", "conv", "dense", "gate", "grid", "hyper", "kept", "math", "params", "pool",
-    "random", "relu", "samples", "score", "select", "span", "state", "step", "tiles", "warp"
+    "activation",
+    "batch_norm",
+    "columns",
+    "conv",
+    "dense",
+    "gate",
+    "grid",
+    "hyper",
+    "kept",
+    "math",
+    "params",
+    "pool",
+    "random",
+    "relu",
+    "samples",
+    "score",
+    "select",
+    "span",
+    "state",
+    "step",
+    "tiles",
+    "warp"
 ];
 
 /// The kernel called `name`.

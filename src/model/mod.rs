@@ -1,10 +1,11 @@
 //! Models: layers, presets, and the shapes and parameters that follow from them.
 
+mod deep;
 mod network;
 pub mod presets;
 mod shape;
 mod spec;
 
-pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Tensor};
+pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Source, Tensor, readers};
 pub use shape::Shape;
-pub use spec::{Init, Layer, ModelSpec, NamedLayer};
+pub use spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};

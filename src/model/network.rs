@@ -1,7 +1,7 @@
 //! A model with every shape known: what is needed before anything runs.
 
-use super::{Init, ModelSpec, Shape};
-use crate::ops::{self, Operator};
+use super::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
+use crate::ops::{self, Operator, Start};
 
 /// Parameters start at multiples of this many floats: whole mask words and vec4s, and 256-byte binding offsets.
 pub const ALIGNMENT: usize = 64;
@@ -9,7 +9,7 @@ pub const ALIGNMENT: usize = 64;
 /// One parameter tensor in a replica's flat buffer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// `<layer>.weight` or `<layer>.bias`, as PyTorch would say.
+    /// `<layer>.weight`, `.bias`, `.running_mean` or `.running_var`, as PyTorch would say.
     pub name: String,
     /// The layer's name.
     pub layer: String,
@@ -21,10 +21,23 @@ pub struct Tensor {
     pub count: usize,
     /// Whether masks apply to it (weights yes, biases no).
     pub prunable: bool,
+    /// Whether the optimizer changes it (running statistics it leaves alone).
+    pub learned: bool,
+    /// What it starts as.
+    pub start: Start,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
     pub fan_out: usize,
+}
+
+/// Where a layer's input comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The model's input.
+    Input,
+    /// The output of the layer of this number.
+    Layer(usize),
 }
 
 /// One layer with its shapes.
@@ -33,12 +46,29 @@ pub struct LayerAt {
     pub name: String,
     /// What it computes.
     pub operator: Box<dyn Operator>,
+    /// What it reads: an earlier layer.
+    pub from: Source,
+    /// What an addition adds to that, of the same shape.
+    pub with: Option<Source>,
     /// Shape of its input.
     pub input: Shape,
     /// Shape of its output.
     pub output: Shape,
     /// Its tensors: a range of [`Model::tensors`].
     pub tensors: std::ops::Range<usize>,
+}
+
+impl LayerAt {
+    /// Everything it reads.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        std::iter::once(self.from).chain(self.with)
+    }
+}
+
+/// How often `source` is read.
+pub fn readers(layers: &[LayerAt], source: Source) -> usize {
+    let reads = layers.iter().flat_map(LayerAt::sources);
+    reads.filter(|&s| s == source).count()
 }
 
 /// A model whose shapes fit together.
@@ -51,7 +81,7 @@ pub struct Model {
     pub input: Shape,
     /// Number of classes it tells apart.
     pub classes: usize,
-    /// Layers, input side first.
+    /// Layers; each comes after those it reads, and the last gives the model's output.
     pub layers: Vec<LayerAt>,
     /// All parameter tensors, in layer order.
     pub tensors: Vec<Tensor>,
@@ -73,18 +103,34 @@ impl Model {
     /// Infers every shape from the input's.
     ///
     /// # Errors
-    /// A layer that cannot take its input, or a last layer that does not give one number per class; names the layer.
+    /// A layer that reads what is not before it or cannot take its input, that no other reads, or a last layer that does not
+    /// give one number per class; names the layer.
     pub fn new(spec: &ModelSpec, input: Shape, classes: usize) -> Result<Self, ShapeError> {
-        let mut layers = Vec::new();
+        let mut layers: Vec<LayerAt> = Vec::new();
         let mut tensors: Vec<Tensor> = Vec::new();
         let mut offset = 0;
-        let mut shape = input;
         for named in &spec.layers {
             let operator = ops::operator(&named.layer);
             let fail = |reason| ShapeError {
                 layer: named.name.clone(),
                 reason,
             };
+            let (from, with) = sources(&layers, named).map_err(fail)?;
+            let shape_of = |source| match source {
+                Source::Input => input,
+                Source::Layer(i) => layers[i].output,
+            };
+            let shape = shape_of(from);
+            if let Some(other) = with
+                && shape_of(other) != shape
+            {
+                return Err(fail(format!(
+                    "it adds {} ({}) to {} ({shape}); both must have the same shape",
+                    name_of(&layers, other),
+                    shape_of(other),
+                    name_of(&layers, from),
+                )));
+            }
             let output = operator.output(shape).map_err(fail)?;
             let first = tensors.len();
             for parameter in operator.parameters(shape) {
@@ -96,6 +142,8 @@ impl Model {
                     offset,
                     count,
                     prunable: parameter.prunable,
+                    learned: parameter.learned,
+                    start: parameter.start,
                     fan_in: parameter.fan_in,
                     fan_out: parameter.fan_out,
                 });
@@ -104,13 +152,24 @@ impl Model {
             layers.push(LayerAt {
                 name: named.name.clone(),
                 operator,
+                from,
+                with,
                 input: shape,
                 output,
                 tensors: first..tensors.len(),
             });
-            shape = output;
+        }
+        let unread = |i: &usize| readers(&layers, Source::Layer(*i)) == 0;
+        if let Some(i) = (0..layers.len().saturating_sub(1)).find(unread) {
+            return Err(ShapeError {
+                layer: layers[i].name.clone(),
+                reason:
+                    "no layer reads its output; remove it, or name it in another's `from` or `add`"
+                        .to_owned(),
+            });
         }
         let last = layers.last().map_or("(none)", |l| l.name.as_str());
+        let shape = layers.last().map_or(input, |l| l.output);
         if shape.features() != classes {
             return Err(ShapeError {
                 layer: last.to_owned(),
@@ -119,7 +178,7 @@ impl Model {
                 ),
             });
         }
-        if tensors.is_empty() {
+        if !tensors.iter().any(|t| t.prunable) {
             return Err(ShapeError {
                 layer: last.to_owned(),
                 reason: "the model has no weights to train; add a linear or conv2d layer"
@@ -143,9 +202,16 @@ impl Model {
         })
     }
 
-    /// Number of parameters, weights and biases.
+    /// Number of parameters that training changes: weights and biases, not running statistics.
     pub fn parameters(&self) -> usize {
-        self.tensors.iter().map(|t| t.count).sum()
+        let learned = self.tensors.iter().filter(|t| t.learned);
+        learned.map(|t| t.count).sum()
+    }
+
+    /// Number of running statistics.
+    pub fn statistics(&self) -> usize {
+        let kept = self.tensors.iter().filter(|t| !t.learned);
+        kept.map(|t| t.count).sum()
     }
 
     /// Number of weights that masks apply to.
@@ -168,5 +234,41 @@ impl Model {
     /// Words of a replica's bit mask.
     pub fn mask_words(&self) -> usize {
         self.floats / 32
+    }
+}
+
+/// What a layer reads, and what it adds to that.
+fn sources(before: &[LayerAt], named: &NamedLayer) -> Result<(Source, Option<Source>), String> {
+    if named.name == INPUT || before.iter().any(|l| l.name == named.name) {
+        return Err("its name is taken".to_owned());
+    }
+    let called = |name: &String| {
+        if name == INPUT {
+            return Ok(Source::Input);
+        }
+        let found = before.iter().position(|l| l.name == *name);
+        found.map(Source::Layer).ok_or_else(|| {
+            format!("it reads {name}, which is no earlier layer; \"{INPUT}\" is the model's input")
+        })
+    };
+    let from = match &named.from {
+        Some(name) => called(name)?,
+        None => before
+            .len()
+            .checked_sub(1)
+            .map_or(Source::Input, Source::Layer),
+    };
+    let with = match &named.layer {
+        Layer::Add { with } => Some(called(with)?),
+        _ => None,
+    };
+    Ok((from, with))
+}
+
+/// What errors and tables call a source.
+fn name_of(layers: &[LayerAt], source: Source) -> &str {
+    match source {
+        Source::Input => INPUT,
+        Source::Layer(i) => &layers[i].name,
     }
 }

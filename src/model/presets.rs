@@ -1,10 +1,38 @@
 //! Models that have a name.
 
+use super::Shape;
+use super::deep::{resnet, vgg};
 use super::spec::{Layer, NamedLayer};
 
 /// The presets' names.
 pub fn names() -> &'static [&'static str] {
-    &["lenet-300-100", "lenet-5", "mnist-cnn"]
+    &[
+        "lenet-300-100",
+        "lenet-5",
+        "lenet-5-caffe",
+        "mlp-1000",
+        "mnist-cnn",
+        "cifar-cnn-17m",
+        "cifar-cnn-768k",
+        "conv-2",
+        "conv-4",
+        "conv-6",
+        "vgg-11-bn",
+        "vgg-16-bn",
+        "resnet-20",
+        "resnet-56",
+        "resnet-18",
+    ]
+}
+
+/// The shape of one input that a preset was made for, and its size is quoted for; it takes others too.
+pub fn input(name: &str) -> Shape {
+    match name {
+        "lenet-300-100" | "lenet-5" | "lenet-5-caffe" | "mlp-1000" | "mnist-cnn" => {
+            Shape::new(1, 28, 28)
+        }
+        _ => Shape::new(3, 32, 32),
+    }
 }
 
 /// The layers of a preset.
@@ -54,6 +82,93 @@ pub fn layers(name: &str) -> Option<Vec<NamedLayer>> {
             },
             linear(10),
         ],
+        // LeNet-5 as Caffe ships it and as SNIP prunes it: 20 and 50 feature maps, no ReLU before the first linear layer:
+        // 431,080 parameters.
+        "lenet-5-caffe" => vec![
+            conv(20, 5, 0),
+            max_pool(2),
+            conv(50, 5, 0),
+            max_pool(2),
+            Layer::Flatten,
+            linear(500),
+            Layer::Relu,
+            linear(10),
+        ],
+        // The MLP of nitarshan's weight and unit pruning: 784-1000-1000-500-200-10 with ReLU and without biases, 2,386,000
+        // weights on 28x28 inputs.
+        "mlp-1000" => vec![
+            Layer::Flatten,
+            unbiased(1000),
+            Layer::Relu,
+            unbiased(1000),
+            Layer::Relu,
+            unbiased(500),
+            Layer::Relu,
+            unbiased(200),
+            Layer::Relu,
+            unbiased(10),
+        ],
+        // The CNN of RPknjd/Applied-DL's group lasso: 17,192,650 parameters, 16.8 million of them in fc1. Its ReLU and softmax
+        // on the logits are left out: cross-entropy takes them as they are.
+        "cifar-cnn-17m" => vec![
+            unbiased_conv(64, 3, 1),
+            Layer::Relu,
+            max_pool(2),
+            unbiased_conv(128, 3, 1),
+            Layer::Relu,
+            max_pool(2),
+            unbiased_conv(256, 3, 1),
+            Layer::Relu,
+            max_pool(2),
+            Layer::Flatten,
+            linear(4096),
+            Layer::Relu,
+            linear(10),
+        ],
+        // 767,936 parameters, the number that a report of filter pruning (767,936 to 380,528) gives for a CIFAR CNN without
+        // showing it. Ours: 5x5 convolutions of 64, 128 and 128 channels without biases, each followed by ReLU and 3x3 max
+        // pooling of stride 2 (32, 15, 7, 3), then 128 and 10 units: 4,800 + 204,800 + 409,600 + 147,456 + 1,280.
+        "cifar-cnn-768k" => {
+            let pool = Layer::MaxPool {
+                window: 3,
+                stride: 2,
+            };
+            vec![
+                unbiased_conv(64, 5, 2),
+                Layer::Relu,
+                pool.clone(),
+                unbiased_conv(128, 5, 2),
+                Layer::Relu,
+                pool.clone(),
+                unbiased_conv(128, 5, 2),
+                Layer::Relu,
+                pool,
+                Layer::Flatten,
+                unbiased(128),
+                Layer::Relu,
+                unbiased(10),
+            ]
+        }
+        // Frankle and Carbin 2019: pairs of 3x3 convolutions, each pair followed by max pooling, then 256-256-10. 4,301,642,
+        // 2,425,930 and 2,262,602 parameters (the paper's table prints 1.7 million for the last).
+        "conv-2" => conv_pairs(&[64]),
+        "conv-4" => conv_pairs(&[64, 128]),
+        "conv-6" => conv_pairs(&[64, 128, 256]),
+        "vgg-11-bn" => {
+            return Some(vgg(&[&[64], &[128], &[256, 256], &[512, 512], &[512, 512]]));
+        }
+        "vgg-16-bn" => {
+            return Some(vgg(&[
+                &[64, 64],
+                &[128, 128],
+                &[256, 256, 256],
+                &[512, 512, 512],
+                &[512, 512, 512],
+            ]));
+        }
+        "resnet-20" => return Some(resnet(3, 3, 16)),
+        "resnet-56" => return Some(resnet(3, 9, 16)),
+        "resnet-18" => return Some(resnet(4, 2, 64)),
         _ => return None,
     };
     Some(with_names(layers))
@@ -76,6 +191,45 @@ fn conv(channels: usize, kernel: usize, padding: usize) -> Layer {
     }
 }
 
+fn unbiased(features: usize) -> Layer {
+    Layer::Linear {
+        features,
+        bias: false,
+    }
+}
+
+fn unbiased_conv(channels: usize, kernel: usize, padding: usize) -> Layer {
+    Layer::Conv2d {
+        channels,
+        kernel,
+        stride: 1,
+        padding,
+        bias: false,
+    }
+}
+
+fn conv_pairs(widths: &[usize]) -> Vec<Layer> {
+    let pair = |&width: &usize| {
+        [
+            conv(width, 3, 1),
+            Layer::Relu,
+            conv(width, 3, 1),
+            Layer::Relu,
+            max_pool(2),
+        ]
+    };
+    let mut layers: Vec<Layer> = widths.iter().flat_map(pair).collect();
+    layers.extend([
+        Layer::Flatten,
+        linear(256),
+        Layer::Relu,
+        linear(256),
+        Layer::Relu,
+        linear(10),
+    ]);
+    layers
+}
+
 fn max_pool(window: usize) -> Layer {
     Layer::MaxPool {
         window,
@@ -95,6 +249,7 @@ pub fn with_names(layers: Vec<Layer>) -> Vec<NamedLayer> {
             NamedLayer {
                 name: format!("{kind}{count}"),
                 layer,
+                from: None,
             }
         })
         .collect()
@@ -105,10 +260,15 @@ pub fn kind_name(layer: &Layer) -> &'static str {
     match layer {
         Layer::Linear { .. } => "fc",
         Layer::Conv2d { .. } => "conv",
+        Layer::BatchNorm => "bn",
         Layer::Relu => "relu",
+        Layer::Tanh => "tanh",
+        Layer::LeakyRelu { .. } => "leakyrelu",
+        Layer::Gelu => "gelu",
         Layer::MaxPool { .. } => "maxpool",
         Layer::AvgPool { .. } => "avgpool",
         Layer::Flatten => "flatten",
         Layer::Dropout { .. } => "dropout",
+        Layer::Add { .. } => "add",
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One layer of a sequential model. Shapes are inferred from the dataset (see [`crate::model::Model`]).
+/// One layer of a model. Shapes are inferred from the dataset (see [`crate::model::Model`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Layer {
@@ -26,8 +26,20 @@ pub enum Layer {
         /// Whether a bias per output channel is added.
         bias: bool,
     },
+    /// Subtracts each channel's mean and divides by its standard deviation, then scales and shifts (Ioffe and Szegedy 2015).
+    BatchNorm,
     /// max(x, 0).
     Relu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// x above 0, `slope` x below.
+    LeakyRelu {
+        /// The slope below 0.
+        slope: f32,
+    },
+    /// x times the normal distribution function, approximated by a tanh (Hendrycks and Gimpel 2016; PyTorch's
+    /// `approximate="tanh"`).
+    Gelu,
     /// Largest value of each window; no padding.
     MaxPool {
         /// Window height and width.
@@ -51,7 +63,15 @@ pub enum Layer {
         /// Zero whole channels instead of single elements (PyTorch's `Dropout2d`).
         channels: bool,
     },
+    /// The layer's input plus the output of an earlier layer of the same shape.
+    Add {
+        /// The earlier layer's name, or [`INPUT`].
+        with: String,
+    },
 }
+
+/// What `from` and `with` call the model's own input; no layer may be called so.
+pub const INPUT: &str = "input";
 
 /// A layer and the name its parameters carry in masks, tables and errors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,6 +80,9 @@ pub struct NamedLayer {
     pub name: String,
     /// The layer itself.
     pub layer: Layer,
+    /// The earlier layer whose output it reads, or [`INPUT`]; `None`: the layer before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// How fresh weights are drawn.

@@ -3,7 +3,7 @@
 use super::reduce::{record_bias, record_partial_sum};
 use super::sparse::record_kept_partial_sum;
 use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
-use super::{NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
+use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, Start, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -125,6 +125,8 @@ impl Operator for Conv2d {
             role: "weight",
             shape: vec![self.channels, input.channels, self.kernel, self.kernel],
             prunable: true,
+            learned: true,
+            start: Start::Drawn,
             fan_in,
             fan_out,
         };
@@ -132,6 +134,8 @@ impl Operator for Conv2d {
             role: "bias",
             shape: vec![self.channels],
             prunable: false,
+            learned: true,
+            start: Start::Drawn,
             fan_in,
             fan_out,
         };
@@ -172,7 +176,7 @@ impl Operator for Conv2d {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let grid = [
@@ -207,9 +211,11 @@ impl Operator for Conv2d {
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
-        self.backward_weight(gpu, program, site)?;
-        if self.bias {
-            record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+        if site.learns {
+            self.backward_weight(gpu, program, site)?;
+            if self.bias {
+                record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+            }
         }
         match site.dx {
             Some(dx) => self.backward_data(gpu, program, site, dx),

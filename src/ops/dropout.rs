@@ -1,6 +1,6 @@
 //! Dropout of elements or whole channels (Srivastava et al. 2014; Tompson et al. 2015), in place.
 
-use super::{Operator, Site};
+use super::{Mode, Operator, Site};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -69,9 +69,9 @@ impl Operator for Dropout {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        training: bool,
+        mode: Mode,
     ) -> Result<(), GpuError> {
-        if !training {
+        if mode != Mode::Training {
             return Ok(());
         }
         self.record(gpu, program, site, site.y)

@@ -1,6 +1,6 @@
 //! Flatten: `[channel][y][x][sample]` is already `[feature][sample]`, so nothing runs.
 
-use super::{Operator, Site};
+use super::{Mode, Operator, Site};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Shape;
 
@@ -13,7 +13,7 @@ impl Operator for Flatten {
     fn in_place(&self) -> bool {
         true
     }
-    fn forward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>, _: bool) -> Result<(), GpuError> {
+    fn forward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>, _: Mode) -> Result<(), GpuError> {
         Ok(())
     }
     fn backward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>) -> Result<(), GpuError> {

@@ -2,7 +2,7 @@
 
 use super::reduce::record_bias;
 use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
-use super::{NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
+use super::{Mode, NO_BIAS, Operator, Parameter, Site, Start, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -90,6 +90,8 @@ impl Operator for Linear {
             role: "weight",
             shape: vec![fan_out, fan_in],
             prunable: true,
+            learned: true,
+            start: Start::Drawn,
             fan_in,
             fan_out,
         };
@@ -97,6 +99,8 @@ impl Operator for Linear {
             role: "bias",
             shape: vec![fan_out],
             prunable: false,
+            learned: true,
+            start: Start::Drawn,
             fan_in,
             fan_out,
         };
@@ -128,7 +132,7 @@ impl Operator for Linear {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
         let grid = [shape.outputs, 1, shape.columns];
@@ -160,9 +164,11 @@ impl Operator for Linear {
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
-        self.backward_weight(gpu, program, site)?;
-        if self.bias {
-            record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+        if site.learns {
+            self.backward_weight(gpu, program, site)?;
+            if self.bias {
+                record_bias(gpu, program, site, self.shape(site).bias_offset)?;
+            }
         }
         match site.dx {
             Some(dx) => self.backward_data(gpu, program, site, dx),

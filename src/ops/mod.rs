@@ -2,6 +2,9 @@
 //!
 //! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
 
+mod activation;
+mod add;
+mod batch_norm;
 mod conv2d;
 mod dropout;
 mod flatten;
@@ -13,6 +16,9 @@ mod relu;
 mod sparse;
 mod variants;
 
+pub use activation::ActivationShape;
+pub use add::{AddShape, record_add, record_copy};
+pub use batch_norm::BatchNormShape;
 pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::{DenseShape, record_product};
@@ -24,13 +30,13 @@ pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape,
 pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Layer, LayerAt, Shape};
+use crate::model::{Layer, LayerAt, Shape, Source, readers};
 
 /// The offset that says "no bias".
 const NO_BIAS: u32 = u32::MAX;
 
 /// A parameter tensor that a layer needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
     /// `weight` or `bias`.
     pub role: &'static str,
@@ -38,10 +44,34 @@ pub struct Parameter {
     pub shape: Vec<usize>,
     /// Whether masks apply to it.
     pub prunable: bool,
+    /// Whether the optimizer changes it; running statistics are moved by the forward pass.
+    pub learned: bool,
+    /// What it starts as.
+    pub start: Start,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
     pub fan_out: usize,
+}
+
+/// What fresh parameters are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Start {
+    /// Drawn as [`crate::model::Init`] says.
+    Drawn,
+    /// This number everywhere.
+    Constant(f32),
+}
+
+/// What a forward pass is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// To be scored: no dropout, running statistics.
+    Evaluation,
+    /// To be followed by a backward pass: dropout, statistics of the batch, which the running ones follow.
+    Training,
+    /// For the running statistics alone, which become the average over all batches of the pass: no dropout.
+    Recalibration,
 }
 
 /// Extra memory a layer needs per replica, in 4-byte words.
@@ -89,16 +119,20 @@ pub struct Site<'a> {
     pub state: &'a Buffer,
     /// Input activations.
     pub x: &'a Buffer,
-    /// Output activations; the same buffer as `x` for operators in place.
+    /// What an addition adds to them.
+    pub with: Option<&'a Buffer>,
+    /// Output activations; operators in place find their input there.
     pub y: &'a Buffer,
-    /// Gradient of the output; becomes the gradient of the input for operators in place.
+    /// Gradient of the output; becomes the gradient of the input for operators that pass it on.
     pub dy: &'a Buffer,
-    /// Where the input's gradient goes; `None` at the first layer with weights, below which nothing learns.
+    /// Where the input's gradient goes; `None` where nothing below learns, and for operators that pass `dy` on.
     pub dx: Option<&'a Buffer>,
     /// [`Scratch::kept`] words per replica.
     pub kept: &'a Buffer,
     /// [`Scratch::shared`] words per replica, at least.
     pub shared: &'a Buffer,
+    /// Whether gradients of the layer's own parameters are wanted.
+    pub learns: bool,
     /// What is done on the way.
     pub fused: Fused,
     /// The kept weights, where some pass may run sparse.
@@ -115,7 +149,7 @@ pub trait Operator: Send + Sync {
     /// A sentence saying why this input cannot be taken.
     fn output(&self, input: Shape) -> Result<Shape, String>;
 
-    /// The tensors it learns.
+    /// Its tensors.
     fn parameters(&self, _input: Shape) -> Vec<Parameter> {
         Vec::new()
     }
@@ -128,6 +162,11 @@ pub trait Operator: Send + Sync {
     /// Whether it overwrites its input.
     fn in_place(&self) -> bool {
         false
+    }
+
+    /// Whether the gradient of its input is left where that of its output stood.
+    fn passes_gradient_on(&self) -> bool {
+        self.in_place()
     }
 
     /// Its weight tensor, if its kernels have sparse variants.
@@ -155,7 +194,7 @@ pub trait Operator: Send + Sync {
         Scratch::default()
     }
 
-    /// Records the forward pass; `training` is false in evaluation.
+    /// Records the forward pass.
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
@@ -164,7 +203,7 @@ pub trait Operator: Send + Sync {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        training: bool,
+        mode: Mode,
     ) -> Result<(), GpuError>;
 
     /// Records the backward pass: gradients of the parameters, and of the input where `site.dx` asks for it.
@@ -196,23 +235,35 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::AvgPool { window, stride } => Box::new(pool::AvgPool { window, stride }),
         Layer::Flatten => Box::new(flatten::Flatten),
         Layer::Dropout { p, channels } => Box::new(dropout::Dropout { p, channels }),
+        Layer::Add { .. } => Box::new(add::Add),
+        Layer::BatchNorm => Box::new(batch_norm::BatchNorm),
+        Layer::Tanh => Box::new(activation::Activation::Tanh),
+        Layer::LeakyRelu { slope } => Box::new(activation::Activation::LeakyRelu { slope }),
+        Layer::Gelu => Box::new(activation::Activation::Gelu),
     }
 }
 
-/// What each layer does or leaves out; see [`Fused`].
+/// What each layer does or leaves out; see [`Fused`]. A neighbour does a pass only where nobody else reads what is between.
 pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
     let mut fused = vec![Fused::default(); layers.len()];
     for i in 0..layers.len() {
         if !layers[i].operator.is_relu() {
             continue;
         }
-        if i > 0 && layers[i - 1].operator.fuses_relu_forward() {
+        if let Source::Layer(before) = layers[i].from
+            && layers[before].operator.fuses_relu_forward()
+            && readers(layers, layers[i].from) == 1
+        {
             fused[i].forward = true;
-            fused[i - 1].forward = true;
+            fused[before].forward = true;
         }
-        if i + 1 < layers.len() && layers[i + 1].operator.fuses_relu_backward() {
+        let own = Source::Layer(i);
+        if readers(layers, own) == 1
+            && let Some(after) = layers.iter().position(|l| l.from == own)
+            && layers[after].operator.fuses_relu_backward()
+        {
             fused[i].backward = true;
-            fused[i + 1].backward = true;
+            fused[after].backward = true;
         }
     }
     fused

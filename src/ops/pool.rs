@@ -2,7 +2,7 @@
 
 use super::conv2d::windows;
 use super::variants::columns_per_invocation;
-use super::{Operator, Scratch, Site};
+use super::{Mode, Operator, Scratch, Site};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -106,7 +106,7 @@ impl Operator for MaxPool {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(site, (self.window, self.window), self.stride);
         let (kernel, count) = kernel(gpu, "max_pool_forward", site, site.output)?;
@@ -152,7 +152,7 @@ impl Operator for AvgPool {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);

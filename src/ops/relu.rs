@@ -1,6 +1,6 @@
 //! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
-use super::{Operator, Site};
+use super::{Mode, Operator, Site};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -36,7 +36,7 @@ impl Operator for Relu {
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
-        _training: bool,
+        _mode: Mode,
     ) -> Result<(), GpuError> {
         if site.fused.forward {
             return Ok(());

@@ -18,7 +18,7 @@ const SOFTWARE_REPLICAS: u64 = 8;
 /// momenta, decay, the norm to clip to.
 pub fn key(stage: &Stage) -> String {
     let step = match &stage.step {
-        Step::Train(spec) => {
+        Step::Train(spec) | Step::Recalibrate(spec) => {
             let alike = TrainSpec {
                 optimizer: kind_only(&spec.optimizer),
                 clip_norm: spec.clip_norm.map(|_| 1.0),
@@ -42,6 +42,7 @@ pub fn key(stage: &Stage) -> String {
         Step::Prune(_) => "prune",
         Step::Mask(_) => "mask",
         Step::Restart(_) => "restart",
+        Step::Recalibrate(_) => "recalibrate",
     };
     format!(
         "{kind} {} {}",

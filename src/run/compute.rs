@@ -57,7 +57,7 @@ impl Session<'_> {
         let stage = &self.plan.stages[first];
         let model = self.model_of(stage)?;
         let batch = match &stage.step {
-            Step::Train(spec) => spec.batch,
+            Step::Train(spec) | Step::Recalibrate(spec) => spec.batch,
             _ => self.ends.get(&first).map_or(1, |spec| spec.batch),
         };
         let most = self
@@ -90,7 +90,7 @@ impl Session<'_> {
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
         let (mut batch, mut dataset) = (1, None);
-        if let Step::Train(spec) = &stages[0].step {
+        if let Step::Train(spec) | Step::Recalibrate(spec) = &stages[0].step {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
             self.meter.say(&what);
             self.make_resident(&spec.dataset)?;
@@ -125,7 +125,7 @@ impl Session<'_> {
         )?;
         let seconds = begun.elapsed().as_secs_f64();
         self.meter.finish_stage(samples);
-        if self.profile && dataset.is_some() {
+        if self.profile && matches!(stages[0].step, Step::Train(_)) {
             let breakdown = steps::profile(&context, &model, &stages, &outcomes, &what)?;
             self.meter
                 .note(&format!("{what}: {}", breakdown_text(&breakdown)));
@@ -156,6 +156,9 @@ impl Session<'_> {
         let plural = if count == 1 { "" } else { "s" };
         match &stages[0].step {
             Step::Train(spec) => format!("training {count} replica{plural} on {}", spec.dataset),
+            Step::Recalibrate(spec) => {
+                format!("recalibrating {count} replica{plural} on {}", spec.dataset)
+            }
             Step::Prune(_) => format!("pruning {count} replica{plural}"),
             Step::Mask(_) => format!("masking {count} replica{plural}"),
             Step::Restart(_) => format!("restarting {count} replica{plural}"),

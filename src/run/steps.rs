@@ -115,6 +115,7 @@ pub fn execute(
                 verify_sparse(context, &replicas, stages, parents, meter, what)?;
             }
         }
+        Step::Recalibrate(_) => recalibrate(context, &replicas, stages, what)?,
         Step::Prune(_) => {
             let specs: Vec<&PruneSpec> = stages
                 .iter()
@@ -209,6 +210,30 @@ fn train(
         .collect())
 }
 
+/// Averages running statistics anew.
+fn recalibrate(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    what: &str,
+) -> Result<(), RunError> {
+    let specs = specs_of(stages);
+    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
+    let scales = scales(&specs[0].normalise, data);
+    let execution = &context.execution;
+    Trainer::new(context.gpu, replicas, resident, &specs, &scales, execution)
+        .and_then(|trainer| trainer.recalibrate(&mut |_| !interrupt::asked()))
+        .map_err(|source| match source {
+            TrainError::Interrupted => RunError::Interrupted {
+                folder: String::new(),
+            },
+            source => RunError::Train {
+                what: what.to_owned(),
+                source,
+            },
+        })
+}
+
 /// Trains the cohort again, dense, and compares every weight.
 fn verify_sparse(
     context: &Context<'_>,
@@ -250,7 +275,7 @@ fn verify_sparse(
 
 fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
     let specs = stages.iter().filter_map(|s| match &s.step {
-        Step::Train(spec) => Some(spec),
+        Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
         _ => None,
     });
     specs.collect()

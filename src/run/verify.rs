@@ -49,7 +49,7 @@ fn trainings(experiment: &Experiment) -> impl Iterator<Item = &TrainSpec> {
         .flat_map(|arm| &arm.variants)
         .flat_map(|variant| &variant.steps)
         .filter_map(|step| match step {
-            Step::Train(spec) => Some(spec),
+            Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
             _ => None,
         })
 }
@@ -99,7 +99,7 @@ pub fn verify(
             let mut shape: Option<(String, DataFacts)> = None;
             for step in &variant.steps {
                 let found = match step {
-                    Step::Train(spec) => {
+                    Step::Train(spec) | Step::Recalibrate(spec) => {
                         check_train(&variant.model, spec, facts, &mut shape, &mut models)
                     }
                     _ => Ok(()),

@@ -4,7 +4,7 @@ use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::ops::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+use crate::ops::{DATA_RIVALS, Execution, Mode, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 use std::time::Instant;
 
 /// Without a measurement, masked passes run sparse below these densities. Measured on lavapipe (docs/performance.md).
@@ -84,10 +84,17 @@ impl Choice<'_> {
     fn layer(&self, i: usize) -> Result<Variants, GpuError> {
         let mut variants = self.execution.dense();
         let layer = &self.replicas.model.layers[i];
-        let learns = !layer.tensors.is_empty();
-        let needs_data = i > self.workspace.first_learning();
+        let tensors = &self.replicas.model.tensors[layer.tensors.clone()];
+        let multiplies = tensors.iter().any(|t| t.prunable);
+        let model = &self.replicas.model;
+        let needs_data = self.workspace.needs_input_gradient(model, i);
         for pass in [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight] {
-            if learns && (pass != Pass::BackwardData || needs_data) {
+            let runs = match pass {
+                Pass::Forward => true,
+                Pass::BackwardData => needs_data,
+                Pass::BackwardWeight => self.workspace.learns(i),
+            };
+            if multiplies && runs {
                 *pass.of(&mut variants) = self.pass(i, pass, variants)?;
             }
         }
@@ -179,11 +186,11 @@ impl Choice<'_> {
     fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
         let site = self
             .workspace
-            .site(self.replicas, variants, self.sparsity, i, 0);
+            .site(self.replicas, variants, self.sparsity, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
         match pass {
-            Pass::Forward => operator.forward(self.gpu, &mut program, &site, true)?,
+            Pass::Forward => operator.forward(self.gpu, &mut program, &site, Mode::Training)?,
             _ => operator.backward(self.gpu, &mut program, &site)?,
         }
         seconds(self.gpu, &program.only(|kernel| pass.has(kernel)))

@@ -6,6 +6,7 @@ mod checkpoint;
 mod choose;
 mod error;
 mod gather;
+mod gradients;
 mod interleave;
 mod replicas;
 mod resident;
@@ -14,6 +15,7 @@ mod sparsity;
 mod spec;
 mod state;
 mod trainer;
+mod traits;
 mod workspace;
 
 pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
@@ -24,7 +26,9 @@ pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch};
-pub use spec::{BestBy, Decay, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec};
+pub use spec::{
+    BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
+};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{
     ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer, Watch,

@@ -2,7 +2,8 @@
 
 use super::state::{InitShape, Key, ParamsShape};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Init, Model};
+use crate::model::{ALIGNMENT, Init, Model};
+use crate::ops::Start;
 use std::sync::Arc;
 
 /// A replica's weights and mask, off the GPU. Flat layouts as in [`Model::tensors`].
@@ -24,7 +25,7 @@ pub struct Replicas {
     pub params: Buffer,
     /// Gradients, the same shape.
     pub grads: Buffer,
-    /// Bit masks `[replica][word]`.
+    /// Bit masks `[replica][word]`; behind them room for what an optimizer may do to which parameters (`traits.rs`).
     pub masks: Buffer,
     /// One [`Key`] per replica.
     pub keys: Buffer,
@@ -38,7 +39,8 @@ impl Replicas {
     pub fn new(gpu: &Gpu, model: Arc<Model>, keys: &[Key]) -> Result<Self, GpuError> {
         let count = keys.len() as u64;
         let flat = count * model.floats as u64 * 4;
-        let words = vec![u32::MAX; keys.len() * model.mask_words()];
+        let words = keys.len() * model.mask_words() + model.floats / ALIGNMENT;
+        let words = vec![u32::MAX; words];
         Ok(Self {
             params: gpu.buffer("parameters", flat)?,
             grads: gpu.buffer("gradients", flat)?,
@@ -54,6 +56,7 @@ impl Replicas {
             quads: (self.model.floats / 4) as u32,
             mask_words: self.model.mask_words() as u32,
             kept_stride: 0,
+            traits: self.count * self.model.mask_words() as u32,
         }
     }
 
@@ -105,14 +108,15 @@ impl Replicas {
         for (number, tensor) in self.model.tensors.iter().enumerate() {
             let fan_in = tensor.fan_in as f64;
             let fans = fan_in + tensor.fan_out as f64;
-            let (kind, scale) = match self.model.init {
+            let (kind, scale) = match (tensor.start, self.model.init) {
+                (Start::Constant(value), _) => (0, f64::from(value)),
                 // Only PyTorch's default draws biases too.
-                Init::Pytorch => (1, 1.0 / fan_in.sqrt()),
+                (Start::Drawn, Init::Pytorch) => (1, 1.0 / fan_in.sqrt()),
                 _ if !tensor.prunable => (0, 0.0),
-                Init::KaimingUniform => (1, (6.0 / fan_in).sqrt()),
-                Init::KaimingNormal => (2, (2.0 / fan_in).sqrt()),
-                Init::GlorotUniform => (1, (6.0 / fans).sqrt()),
-                Init::GlorotNormal => (2, (2.0 / fans).sqrt()),
+                (Start::Drawn, Init::KaimingUniform) => (1, (6.0 / fan_in).sqrt()),
+                (Start::Drawn, Init::KaimingNormal) => (2, (2.0 / fan_in).sqrt()),
+                (Start::Drawn, Init::GlorotUniform) => (1, (6.0 / fans).sqrt()),
+                (Start::Drawn, Init::GlorotNormal) => (2, (2.0 / fans).sqrt()),
             };
             let shape = InitShape {
                 offset: tensor.offset as u32,

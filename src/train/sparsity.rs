@@ -40,8 +40,8 @@ struct Lists {
 }
 
 impl Sparsity {
-    /// Lists the kept floats of `replicas` by their masks; `None` where nothing may run sparse. Nothing below layer
-    /// `first_learning` needs a gradient.
+    /// Lists the kept floats of `replicas` by their masks; `None` where nothing may run sparse. `needs_data`
+    /// says of which layers' inputs the gradient is needed.
     ///
     /// # Errors
     /// The device failed or has no room.
@@ -49,7 +49,7 @@ impl Sparsity {
         gpu: &Gpu,
         replicas: &Replicas,
         rule: SparseRule,
-        first_learning: usize,
+        needs_data: impl Fn(usize) -> bool,
     ) -> Result<Option<Self>, GpuError> {
         if rule == SparseRule::Never {
             return Ok(None);
@@ -84,7 +84,7 @@ impl Sparsity {
                 let listed = own.masked.is_some() && (always || density < LISTED);
                 if let Some(grid) = grid.filter(|_| listed) {
                     let offset = tensor.offset as u32;
-                    let columns = i > first_learning;
+                    let columns = needs_data(i);
                     own.lists = Some(lists(gpu, replicas, &grid, offset, most, columns)?);
                 }
             }
@@ -93,7 +93,9 @@ impl Sparsity {
         if !optimizer && layers.iter().all(|l| l.lists.is_none()) {
             return Ok(None);
         }
-        let list = vec![u32::MAX; replicas.count as usize * stride as usize];
+        let listed = replicas.count as usize * stride as usize;
+        // Behind the list there is room for traits, as behind the masks.
+        let list = vec![u32::MAX; listed + model.floats / crate::model::ALIGNMENT];
         let list = gpu.buffer_with("kept indices", &list)?;
         let mut program = Program::new("kept indices");
         let shape = ParamsShape {
@@ -212,19 +214,14 @@ fn lists(
     columns: bool,
 ) -> Result<Lists, GpuError> {
     let count = replicas.count;
-    // Only convolutions read taps.
-    let taps = if grid.kernel > 1 {
-        grid.taps()
-    } else {
-        Vec::new()
-    };
     let column_stride = if columns { most } else { 0 };
     let starts = if columns { grid.inputs + 1 } else { 0 };
     let words = |per_replica: u32| u64::from(count) * u64::from(per_replica) * 4;
     let lists = Lists {
         most,
         density: f64::from(most) / f64::from(grid.weights().max(1)),
-        taps: gpu.buffer_with("taps", &taps)?,
+        // Convolutions read them, also those of 1x1; linear layers do not, and have few.
+        taps: gpu.buffer_with("taps", &grid.taps())?,
         starts: gpu.buffer("columns of kept weights", words(starts))?,
         entries: gpu.buffer("kept weights by column", words(column_stride))?,
         column_stride,

@@ -76,6 +76,17 @@ pub enum Optimizer {
     },
 }
 
+/// What weight decay shrinks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DecayOn {
+    /// All parameters, as PyTorch does where it is not told otherwise.
+    #[default]
+    All,
+    /// The weights of linear and convolution layers; no biases, no batch normalisation.
+    Weights,
+}
+
 /// What the learning rate is multiplied by as training goes on: the decay, times a ramp from 0 while it warms up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Schedule {
@@ -206,6 +217,12 @@ pub struct TrainSpec {
     pub length: Length,
     /// The update rule.
     pub optimizer: Optimizer,
+    /// What its weight decay shrinks.
+    #[serde(default)]
+    pub weight_decay_on: DecayOn,
+    /// Layers whose weights and biases stay as they are, in the model's order.
+    #[serde(default)]
+    pub freeze: Vec<String>,
     /// Learning-rate schedule.
     pub schedule: Schedule,
     /// Share of the target probability that is spread over all classes while training, in [0, 1) (Szegedy et al. 2016).

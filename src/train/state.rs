@@ -64,6 +64,8 @@ pub struct ParamsShape {
     pub mask_words: u32,
     /// Room for kept indices per replica, where they are listed.
     pub kept_stride: u32,
+    /// Where the traits of parameters start in the buffer that an optimizer binds as masks, behind masks or list.
+    pub traits: u32,
 }
 
 /// Uniform of `batch_draw`.
@@ -124,11 +126,11 @@ pub struct InitShape {
     pub offset: u32,
     /// Its values.
     pub count: u32,
-    /// 0 zero, 1 uniform, 2 normal.
+    /// 0 constant, 1 uniform, 2 normal.
     pub kind: u32,
     /// Its number, which keys its random stream.
     pub tensor: u32,
-    /// Half-width or standard deviation.
+    /// The constant, the half-width, or the standard deviation.
     pub scale: f32,
     /// Floats per replica in the flat parameters.
     pub param_stride: u32,

@@ -9,10 +9,11 @@ use super::resident::ResidentDataset;
 use super::schedule::{factors, steps_of, steps_per_epoch};
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, Hyper, ParamsShape, State};
+use super::traits::traits;
 use super::workspace::Workspace;
 use super::{Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{Execution, LossShape, Variants, record_loss};
+use crate::ops::{Execution, LossShape, Mode, Variants, record_loss};
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -123,6 +124,8 @@ pub struct Trainer<'a> {
     table: Vec<f32>,
     steps: u64,
     samples: u32,
+    /// Whether the optimizer must look up what it may do to a parameter.
+    traits: bool,
 }
 
 impl<'a> Trainer<'a> {
@@ -149,9 +152,25 @@ impl<'a> Trainer<'a> {
         let steps = steps_of(spec.length, samples, spec.batch);
         let table = factors(&spec.schedule, steps, samples, spec.batch);
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
-        let workspace = Workspace::new(gpu, replicas, spec.batch)?;
-        let first = workspace.first_learning();
-        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, first)?;
+        let model = &replicas.model;
+        let learned = |i: usize| {
+            let layer = &model.layers[i];
+            let mut tensors = model.tensors[layer.tensors.clone()].iter();
+            tensors.any(|t| t.learned) && !spec.freeze.contains(&layer.name)
+        };
+        let learns: Vec<bool> = (0..model.layers.len()).map(learned).collect();
+        let traits = traits(model, |i| learns[i], spec.weight_decay_on);
+        let workspace = Workspace::new(gpu, replicas, spec.batch, learns)?;
+        let needs_data = |i| workspace.needs_input_gradient(&replicas.model, i);
+        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, needs_data)?;
+        if let Some(traits) = &traits {
+            let list = sparsity.as_ref().and_then(Sparsity::optimizer_list);
+            let (table, start) = match list {
+                Some((list, stride)) => (list, replicas.count * stride),
+                None => (&replicas.masks, replicas.params_shape().traits),
+            };
+            gpu.write(table, u64::from(start) * 4, traits)?;
+        }
         let choice = Choice {
             gpu,
             replicas,
@@ -174,6 +193,7 @@ impl<'a> Trainer<'a> {
             table,
             steps,
             samples,
+            traits: traits.is_some(),
         })
     }
 
@@ -304,6 +324,25 @@ impl<'a> Trainer<'a> {
             .collect())
     }
 
+    /// Sets the running statistics of batch normalisations to their plain average over the batches of this training, whose
+    /// forward passes alone are run, without dropout. Nothing else changes. `observe` is called a few times a second with the
+    /// batches done; it returns false to stop.
+    ///
+    /// # Errors
+    /// The device failed, or `observe` stopped it.
+    pub fn recalibrate(&self, observe: &mut dyn FnMut(u64) -> bool) -> Result<(), TrainError> {
+        self.rewind()?;
+        let mut program = Program::new("recalibration");
+        self.record_batch(&mut program, &self.training_draw(), false)?;
+        self.record_forward(&mut program, Mode::Recalibration)?;
+        self.record_advance(&mut program, self.samples, self.steps as u32)?;
+        let ran = self.gpu.run_repeated(&program, self.steps, observe)?;
+        if ran < self.steps {
+            return Err(TrainError::Interrupted);
+        }
+        Ok(())
+    }
+
     /// Loss and accuracy of every replica on `part`. Reads parameters, changes none.
     ///
     /// # Errors
@@ -399,20 +438,23 @@ impl<'a> Trainer<'a> {
     /// The device refused a kernel or a buffer.
     pub fn training_program(&self) -> Result<Program, GpuError> {
         let mut program = Program::new("training step");
-        let draw = Draw {
+        self.record_batch(&mut program, &self.training_draw(), false)?;
+        self.record_forward(&mut program, Mode::Training)?;
+        self.record_backward(&mut program)?;
+        self.record_update(&mut program)?;
+        self.record_advance(&mut program, self.samples, self.steps as u32)?;
+        Ok(program)
+    }
+
+    fn training_draw(&self) -> Draw {
+        Draw {
             total: self.data.train.count,
             base: self.spec().validation,
             samples: self.samples,
             mode: 0,
             slots: self.workspace.columns * 4,
             balanced: u32::from(self.spec().balanced),
-        };
-        self.record_batch(&mut program, &draw, false)?;
-        self.record_forward(&mut program, true)?;
-        self.record_backward(&mut program)?;
-        self.record_update(&mut program)?;
-        self.record_advance(&mut program, self.samples, self.steps as u32)?;
-        Ok(program)
+        }
     }
 
     fn evaluation_program(&self, part: Part, samples: u32) -> Result<Program, GpuError> {
@@ -427,7 +469,7 @@ impl<'a> Trainer<'a> {
             balanced: u32::from(self.spec().balanced),
         };
         self.record_batch(&mut program, &draw, test)?;
-        self.record_forward(&mut program, false)?;
+        self.record_forward(&mut program, Mode::Evaluation)?;
         self.record_advance(&mut program, samples, 0)?;
         Ok(program)
     }
@@ -464,15 +506,16 @@ impl<'a> Trainer<'a> {
         batch.record(program, augment.filter(|_| draw.mode == 0))
     }
 
-    fn record_forward(&self, program: &mut Program, training: bool) -> Result<(), GpuError> {
+    fn record_forward(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, 0);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
             program.place(&layer.name);
-            layer.operator.forward(self.gpu, program, &site, training)?;
+            w.record_input(self.gpu, program, r, i)?;
+            layer.operator.forward(self.gpu, program, &site, mode)?;
         }
         program.place("loss");
-        let smoothing = if training {
+        let smoothing = if mode == Mode::Training {
             self.spec().label_smoothing
         } else {
             0.0
@@ -491,17 +534,14 @@ impl<'a> Trainer<'a> {
 
     fn record_backward(&self, program: &mut Program) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
-        let mut side = 0;
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
-            if i < w.first_learning() {
-                break;
+            if !w.needs_gradient(i) {
+                continue;
             }
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i, side);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
             program.place(&layer.name);
             layer.operator.backward(self.gpu, program, &site)?;
-            if !layer.operator.in_place() {
-                side = 1 - side;
-            }
+            w.record_moves(self.gpu, program, r, i)?;
         }
         match &self.sparsity {
             Some(sparsity) => sparsity.record_strays(self.gpu, program, r, &self.variants),
@@ -523,18 +563,20 @@ impl<'a> Trainer<'a> {
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
         let name = optimizer_kernel(&self.spec().optimizer);
+        let traits = ("TRAITS", u32::from(self.traits));
         let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
         let (kernel, shape, masks, count) = match list {
             Some((list, stride)) => {
                 program.place(KEPT_WEIGHTS);
                 let shape = ParamsShape {
                     kept_stride: stride,
+                    traits: r.count * stride,
                     ..shape
                 };
-                let kernel = gpu.kernel(name, &[("KEPT", 1)])?;
+                let kernel = gpu.kernel(name, &[("KEPT", 1), traits])?;
                 (kernel, shape, list, u64::from(stride))
             }
-            None => (gpu.kernel(name, &[])?, shape, &r.masks, quads),
+            None => (gpu.kernel(name, &[traits])?, shape, &r.masks, quads),
         };
         let buffers = [
             &self.hyper,

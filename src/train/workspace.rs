@@ -3,20 +3,22 @@
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
 use super::Warp;
+use super::gradients::{GradientPlan, Move, needs_gradient};
 use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::state::State;
-use crate::gpu::{Buffer, Gpu, GpuError};
-use crate::model::Model;
-use crate::ops::{Fused, Site, Variants, fuse};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::{Model, Source, readers};
+use crate::ops::{Fused, Site, Span, Variants, fuse, record_add, record_copy};
 
 /// 4-byte words per replica of everything a training cohort allocates.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// (name, words per replica), one entry per buffer.
     pub buffers: Vec<(String, u64)>,
-    /// For layer i, the buffer of its output; operators in place share their input's.
+    /// For layer i, the buffer of its output; operators in place share their input's, unless another layer reads it too.
     output_of: Vec<usize>,
+    gradients: GradientPlan,
 }
 
 /// Names of the flat buffers, each [`Model::floats`] words per replica.
@@ -32,27 +34,29 @@ impl Memory {
         )];
         let mut kept = Vec::new();
         let mut output_of = Vec::new();
-        let (mut widest, mut shared) = (0, 1);
+        let mut shared = 1;
         for layer in &model.layers {
-            if !layer.operator.in_place() {
+            if layer.operator.in_place() && readers(&model.layers, layer.from) == 1 {
+                output_of.push(buffer_of(&output_of, layer.from));
+            } else {
                 let words = layer.output.features() as u64 * columns * 4;
                 activations.push((format!("activations of {}", layer.name), words));
+                output_of.push(activations.len() - 1);
             }
-            output_of.push(activations.len() - 1);
             let scratch = layer.operator.scratch(layer.input, columns as u32);
             kept.push((format!("places of {}", layer.name), scratch.kept));
             shared = shared.max(scratch.shared);
-            widest = widest
-                .max(layer.input.features())
-                .max(layer.output.features());
         }
-        let gradient = widest as u64 * columns * 4;
+        let gradients = GradientPlan::new(model);
         let floats = model.floats as u64;
         let mut buffers = activations;
         buffers.extend(kept);
+        let slots = gradients.slots.iter().enumerate();
+        buffers.extend(slots.map(|(slot, &features)| {
+            let words = features as u64 * columns * 4;
+            (format!("activation gradients {}", slot + 1), words)
+        }));
         buffers.extend([
-            ("activation gradients A".to_owned(), gradient),
-            ("activation gradients B".to_owned(), gradient),
             ("partial sums".to_owned(), shared),
             ("gradient norm parts".to_owned(), floats.div_ceil(1024)),
             ("sample indices".to_owned(), columns * 4),
@@ -66,7 +70,11 @@ impl Memory {
         ]);
         buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
-        Self { buffers, output_of }
+        Self {
+            buffers,
+            output_of,
+            gradients,
+        }
     }
 
     /// Bytes for `replicas`.
@@ -89,6 +97,14 @@ impl Memory {
     }
 }
 
+/// The buffer of what a layer reads.
+fn buffer_of(output_of: &[usize], source: Source) -> usize {
+    match source {
+        Source::Input => 0,
+        Source::Layer(i) => output_of[i],
+    }
+}
+
 /// The buffers of a training cohort.
 pub struct Workspace {
     pub(super) columns: u32,
@@ -104,20 +120,27 @@ pub struct Workspace {
     pub(super) violations: Buffer,
     activations: Vec<Buffer>,
     kept: Vec<Buffer>,
-    gradients: [Buffer; 2],
+    slots: Vec<Buffer>,
+    gradients: GradientPlan,
     shared: Buffer,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
     fused: Vec<Fused>,
-    first_learning: usize,
+    learns: Vec<bool>,
+    needs_gradient: Vec<bool>,
 }
 
 impl Workspace {
-    /// Allocates what [`Memory::plan`] lists.
+    /// Allocates what [`Memory::plan`] lists. `learns` says which layers do.
     ///
     /// # Errors
     /// A buffer too large, or out of memory; names the buffer.
-    pub fn new(gpu: &Gpu, replicas: &Replicas, batch: u32) -> Result<Self, GpuError> {
+    pub fn new(
+        gpu: &Gpu,
+        replicas: &Replicas,
+        batch: u32,
+        learns: Vec<bool>,
+    ) -> Result<Self, GpuError> {
         let model = &replicas.model;
         let memory = Memory::plan(model, batch);
         let mut made = memory
@@ -133,7 +156,9 @@ impl Workspace {
         let kept = (0..model.layers.len())
             .map(|_| next())
             .collect::<Result<_, _>>()?;
-        let gradients = [next()?, next()?];
+        let slots = (0..memory.gradients.slots.len())
+            .map(|_| next())
+            .collect::<Result<_, _>>()?;
         let shared = next()?;
         let norm_parts = next()?;
         let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
@@ -149,11 +174,6 @@ impl Workspace {
                     .collect()
             })
             .collect();
-        let first_learning = model
-            .layers
-            .iter()
-            .position(|l| !l.tensors.is_empty())
-            .unwrap_or(0);
         Ok(Self {
             columns: batch.div_ceil(4),
             moment1: gpu.buffer("first moments", flat)?,
@@ -171,12 +191,14 @@ impl Workspace {
             violations: gpu.buffer("violations", u64::from(replicas.count) * 4)?,
             activations,
             kept,
-            gradients,
+            slots,
+            gradients: memory.gradients,
             shared,
             output_of: memory.output_of,
             offsets,
             fused: fuse(&model.layers),
-            first_learning,
+            needs_gradient: needs_gradient(&model.layers, |i| learns[i]),
+            learns,
         })
     }
 
@@ -192,25 +214,40 @@ impl Workspace {
 
     /// Where the loss writes the logits' gradient.
     pub(super) fn logits_gradient(&self) -> &Buffer {
-        &self.gradients[0]
+        let last = self.gradients.layers.last();
+        &self.slots[last.map_or(0, |l| l.dy)]
     }
 
-    /// The first layer that learns; nothing below it needs a gradient.
-    pub(super) fn first_learning(&self) -> usize {
-        self.first_learning
+    /// Whether layer `i` has parameters that this training changes.
+    pub(super) fn learns(&self, i: usize) -> bool {
+        self.learns[i]
     }
 
-    /// Layer `i`'s place. `side` says which of the two gradient buffers holds the gradient of its output.
+    /// Whether the gradient of layer `i`'s output is needed: it learns, or a layer below it does.
+    pub(super) fn needs_gradient(&self, i: usize) -> bool {
+        self.needs_gradient[i]
+    }
+
+    /// Whether layer `i` must hand a gradient on to the layer it reads.
+    pub(super) fn needs_input_gradient(&self, model: &Model, i: usize) -> bool {
+        match model.layers[i].from {
+            Source::Input => false,
+            Source::Layer(below) => self.needs_gradient[below],
+        }
+    }
+
+    /// Layer `i`'s place.
     pub(super) fn site<'a>(
         &'a self,
         replicas: &'a Replicas,
         variants: Variants,
         sparsity: Option<&'a Sparsity>,
         i: usize,
-        side: usize,
     ) -> Site<'a> {
         let layer = &replicas.model.layers[i];
-        let input = if i == 0 { 0 } else { self.output_of[i - 1] };
+        let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
+        let gradients = &self.gradients.layers[i];
+        let dx = gradients.dx.map(|slot| &self.slots[slot]);
         Site {
             layer: i as u32,
             replicas: replicas.count,
@@ -223,15 +260,63 @@ impl Workspace {
             grads: &replicas.grads,
             keys: &replicas.keys,
             state: &self.state,
-            x: &self.activations[input],
+            x: activations(layer.from),
+            with: layer.with.map(activations),
             y: &self.activations[self.output_of[i]],
-            dy: &self.gradients[side],
-            dx: (i > self.first_learning).then_some(&self.gradients[1 - side]),
+            dy: &self.slots[gradients.dy],
+            dx: dx.filter(|_| self.needs_input_gradient(&replicas.model, i)),
             kept: &self.kept[i],
             shared: &self.shared,
+            learns: self.learns[i],
             fused: self.fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             variants,
+        }
+    }
+
+    /// Records what brings layer `i`'s input where the layer works: a copy, for an operator in place whose input another
+    /// layer reads too.
+    pub(super) fn record_input(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        replicas: &Replicas,
+        i: usize,
+    ) -> Result<(), GpuError> {
+        let layer = &replicas.model.layers[i];
+        let (from, to) = (buffer_of(&self.output_of, layer.from), self.output_of[i]);
+        if !layer.operator.in_place() || from == to {
+            return Ok(());
+        }
+        let buffers = [&self.activations[from], &self.activations[to]];
+        let span = self.span(layer.input.features());
+        record_copy(gpu, program, span, buffers, replicas.count)
+    }
+
+    /// Records what brings the gradients that layer `i` sends to the values they are of.
+    pub(super) fn record_moves(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        replicas: &Replicas,
+        i: usize,
+    ) -> Result<(), GpuError> {
+        let needed = |m: &&Move| self.needs_gradient[m.of];
+        for m in self.gradients.layers[i].moves.iter().filter(needed) {
+            let buffers = [&self.slots[m.from], &self.slots[m.to]];
+            let span = self.span(replicas.model.layers[m.of].output.features());
+            if m.add {
+                record_add(gpu, program, span, buffers, replicas.count)?;
+            } else {
+                record_copy(gpu, program, span, buffers, replicas.count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn span(&self, features: usize) -> Span {
+        Span {
+            count: features as u32 * self.columns,
         }
     }
 }

@@ -4,6 +4,10 @@
 //! For L = sum of c * y with fixed random c, a backward pass fed with dY = c gives dL/dx.
 
 use crate::reference::batch::EMPTY;
+use crate::reference::batch_norm::{
+    batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
+    batch_norm_combine, batch_norm_forward, batch_norm_statistics,
+};
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::dice::Dice;
@@ -15,7 +19,8 @@ use crate::reference::pool::{
 };
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{
-    BiasShape, ConvShape, DenseShape, DropoutShape, LossShape, PartialShape, PoolShape, Span,
+    BatchNormShape, BiasShape, ConvShape, DenseShape, DropoutShape, LossShape, PartialShape,
+    PoolShape, Span,
 };
 use secateur::train::State;
 
@@ -293,6 +298,63 @@ fn pointwise() {
     let dx = apply(&c);
     assert!(dx.contains(&0.0) && dx.iter().any(|&d| d != 0.0));
     check("dropout_apply", &x, &dx, |x| dot(&c, &apply(x)));
+}
+
+/// Through the statistics too; replica 1 has three samples of eight.
+#[test]
+fn batch_norm() {
+    let mut dice = Dice(96);
+    for (channels, parts, pixels) in [(3u32, 1u32, 1u32), (2, 2, 3)] {
+        let u = BatchNormShape {
+            channels,
+            parts,
+            pixels,
+            columns: 2,
+            weight_offset: 1,
+            bias_offset: 5,
+            mean_offset: 9,
+            variance_offset: 13,
+            param_stride: 20,
+            mode: 1,
+            learns: 1,
+            relu: 0,
+            momentum: 0.1,
+            eps: 1e-5,
+        };
+        let counts = [8u32, 3];
+        let state = counts.map(|count| State {
+            count,
+            ..State::default()
+        });
+        let values = (channels * parts * pixels * 8) as usize;
+        let there = |i: usize| i % 8 < counts[i / values] as usize;
+        let params = wide(&mut dice, 40);
+        let x = wide(&mut dice, 2 * values);
+        let mut c = wide(&mut dice, 2 * values);
+        (0..2 * values).for_each(|i| c[i] *= f64::from(u8::from(there(i))));
+        let forward = |params: &[f64], x: &[f64]| {
+            let mut params = params.to_vec();
+            let mut part = vec![0.0; (4 * channels * parts) as usize];
+            let mut kept = vec![0.0; (16 * channels) as usize];
+            let mut y = vec![0.0; x.len()];
+            batch_norm_statistics(&u, &state, x, &mut part);
+            batch_norm_combine(&u, &state, &part, &mut params, &mut kept);
+            batch_norm_forward(&u, 2, &kept, x, &mut y);
+            (kept, y)
+        };
+        let (mut kept, _) = forward(&params, &x);
+        let mut part = vec![0.0; (4 * channels * parts) as usize];
+        let (mut grads, mut dx) = (vec![0.0; 40], vec![0.0; x.len()]);
+        batch_norm_backward_sums(&u, &state, &x, &c, &kept, &mut part);
+        batch_norm_backward_combine(&u, &state, &part, &mut kept, &mut grads);
+        batch_norm_backward_data(&u, &state, &x, &c, &kept, &mut dx);
+        check("batch_norm_backward_data", &x, &dx, |x| {
+            dot(&c, &forward(&params, x).1)
+        });
+        check("batch_norm_backward_combine", &params, &grads, |params| {
+            dot(&c, &forward(params, &x).1)
+        });
+    }
 }
 
 #[test]

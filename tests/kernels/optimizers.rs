@@ -21,6 +21,7 @@ pub fn shape(words: u32) -> ParamsShape {
         quads: 8 * words,
         mask_words: words,
         kept_stride: 0,
+        traits: 0,
     }
 }
 
@@ -97,6 +98,85 @@ pub fn tensors(dice: &mut Dice, u: &ParamsShape, masks: &[u32], replicas: u32) -
 /// What one element's update is allowed to be off by: (w, moment1, moment2), from its hyper-parameters, state and values
 /// before [w, g, moment1, moment2], at f64.
 type Allowed = fn(&Hyper, &State, [f64; 4]) -> [f64; 3];
+
+/// Where the traits say so nothing is updated, or weight decay is left out; elsewhere bits are those of the plain kernel. The
+/// mask is a law in both.
+fn check_traits(
+    gpu: &'static Gpu,
+    kernel: &'static str,
+    eps: f32,
+    twin: fn(&Step<'_>, &mut Tensors<f32>),
+) {
+    let mut dice = Dice(54);
+    let (words, replicas) = (14, 3);
+    let plain = shape(words);
+    let masks = masks(&mut dice, (words, replicas));
+    let u = ParamsShape {
+        traits: masks.len() as u32,
+        ..plain
+    };
+    // Two mask words are 64 floats: no decay, no learning, neither, both; then as usual.
+    let traits = [1, 2, 0, 3, 3, 1, 2];
+    let hyper = hypers(replicas, eps);
+    let state = states(&mut dice, replicas);
+    let mut before = tensors(&mut dice, &plain, &masks, replicas);
+    if kernel == "adadelta_step" {
+        before.moment1.iter_mut().for_each(|v| *v = v.abs());
+    }
+    let case = Case::new(gpu, kernel, &traits);
+    let table = [masks.as_slice(), &traits].concat();
+    let b = &before;
+    let inputs = [case.with(&hyper), case.with(&state), case.with(&table)];
+    let outputs = [&b.params, &b.grads, &b.moment1, &b.moment2].map(|t| case.with(t));
+    let buffers: Vec<_> = inputs.iter().chain(&outputs).collect();
+    case.run_with(&[("TRAITS", 1)], &u, &buffers, u64::from(u.quads), replicas);
+    let got = outputs.map(|t| case.floats(&t, before.params.len()));
+
+    let undecayed: Vec<Hyper> = hyper
+        .iter()
+        .map(|h| Hyper {
+            weight_decay: 0.0,
+            ..*h
+        })
+        .collect();
+    let step = |hyper| Step {
+        shape: &plain,
+        hyper,
+        state: &state,
+        masks: &masks,
+    };
+    let (mut usual, mut spared) = (before.clone(), before.clone());
+    twin(&step(&hyper), &mut usual);
+    twin(&step(&undecayed), &mut spared);
+    let count = 4 * u.quads as usize;
+    let [usual, spared, before] =
+        [usual, spared, before].map(|t| [t.params, t.grads, t.moment1, t.moment2]);
+    for (k, got) in got.iter().enumerate() {
+        let want: Vec<f32> = (0..got.len())
+            .map(|i| {
+                let traits: u32 = traits[i % count / 64];
+                if !kept(&plain, &masks, i / count, i % count) {
+                    usual[k][i]
+                } else if traits & 1 == 0 {
+                    before[k][i]
+                } else if traits & 2 == 0 {
+                    spared[k][i]
+                } else {
+                    usual[k][i]
+                }
+            })
+            .collect();
+        case.check_bits(&format!("tensor {k}"), got, &want);
+    }
+}
+
+#[test]
+fn optimizers_obey_the_traits_of_parameters() {
+    let Some(gpu) = gpu() else { return };
+    check_traits(gpu, "sgd_step", 0.0, sgd_step);
+    check_traits(gpu, "adam_step", 1e-8, adam_step);
+    check_traits(gpu, "adadelta_step", 1e-6, adadelta_step);
+}
 
 fn check_optimizer(
     gpu: &'static Gpu,

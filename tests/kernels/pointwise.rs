@@ -1,11 +1,13 @@
-//! `relu_*` and `dropout_apply`.
+//! `relu_*`, `add_forward`, `values_*` and `dropout_apply`.
 
 use crate::reference::compare::relative;
 use crate::reference::device::{Case, gpu, output};
 use crate::reference::dice::Dice;
 use crate::reference::number::widen;
-use crate::reference::pointwise::{dropout_apply, relu_backward, relu_forward};
-use secateur::ops::{DropoutShape, Span};
+use crate::reference::pointwise::{
+    add_forward, dropout_apply, relu_backward, relu_forward, values_add, values_copy,
+};
+use secateur::ops::{AddShape, DropoutShape, Span};
 use secateur::train::State;
 
 /// (vec4s per replica, replicas)
@@ -74,6 +76,65 @@ fn relu_backward_is_its_twin() {
             &allowed,
             &equal,
         );
+    }
+}
+
+#[test]
+fn add_forward_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(24);
+    for &(count, replicas) in SPANS {
+        for relu in [0, 1] {
+            let u = AddShape { count, relu };
+            let size = (count, replicas, relu);
+            let case = Case::new(gpu, "add_forward", &size);
+            let values = (4 * count * replicas) as usize;
+            let x = hard_values(&mut dice, values);
+            let w = dice.values(values);
+            let y = output(values);
+            let buffer = case.with(&y);
+            let buffers = [&case.with(&x), &case.with(&w), &buffer];
+            case.run(&u, &buffers, u64::from(count), replicas);
+            let (mut exact, mut equal) = (widen::<f64>(&y), y.clone());
+            add_forward(&u, replicas, &widen(&x), &widen(&w), &mut exact);
+            add_forward(&u, replicas, &x, &w, &mut equal);
+            // One addition.
+            let allowed = relative(1.0, &exact);
+            let got = case.floats(&buffer, y.len());
+            case.check("y", &got, &exact, &allowed, &equal);
+        }
+    }
+}
+
+#[test]
+fn values_are_copied_and_added() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(25);
+    for &(count, replicas) in SPANS {
+        let u = Span { count };
+        let size = (count, replicas);
+        let values = (4 * count * replicas) as usize;
+        let source = hard_values(&mut dice, values);
+        let mut before = output(values);
+        before[..values].copy_from_slice(&dice.values(values));
+        for kernel in ["values_copy", "values_add"] {
+            let case = Case::new(gpu, kernel, &size);
+            let buffer = case.with(&before);
+            let buffers = [&case.with(&source), &buffer];
+            case.run(&u, &buffers, u64::from(count), replicas);
+            let (mut exact, mut equal) = (widen::<f64>(&before), before.clone());
+            if kernel == "values_copy" {
+                values_copy(&u, replicas, &widen(&source), &mut exact);
+                values_copy(&u, replicas, &source, &mut equal);
+            } else {
+                values_add(&u, replicas, &widen(&source), &mut exact);
+                values_add(&u, replicas, &source, &mut equal);
+            }
+            // One addition at most.
+            let allowed = relative(1.0, &exact);
+            let got = case.floats(&buffer, before.len());
+            case.check("to", &got, &exact, &allowed, &equal);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::number::{Real, fma};
 use super::random::{STREAM_INIT, pcg4d, stream};
 use secateur::train::InitShape;
 
-/// One tensor's fresh values: kind 0: 0; kind 1: uniform in [-scale, scale); kind 2: normal with that deviation (Box and
+/// One tensor's fresh values: kind 0: scale; kind 1: uniform in [-scale, scale); kind 2: normal with that deviation (Box and
 /// Muller 1958). `keys` is (seed, fresh, train, select) per replica.
 pub fn params_init<T: Real>(u: &InitShape, keys: &[[u32; 4]], params: &mut [T]) {
     for (r, key) in keys.iter().enumerate() {
@@ -20,7 +20,7 @@ pub fn params_init<T: Real>(u: &InitShape, keys: &[[u32; 4]], params: &mut [T]) 
                     let b = T::count(word[1] >> 8) * half_cell;
                     scale * ((T::of(-2.0) * a.ln()).sqrt() * b.cos_turn())
                 }
-                _ => T::ZERO,
+                _ => scale,
             };
         }
     }

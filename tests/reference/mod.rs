@@ -6,8 +6,10 @@
 // A test binary uses some of this, not all.
 #![allow(dead_code)]
 
+pub mod activation;
 pub mod augment;
 pub mod batch;
+pub mod batch_norm;
 pub mod compare;
 pub mod conv;
 pub mod dense;
@@ -17,6 +19,7 @@ pub mod init;
 pub mod loss;
 pub mod mask;
 pub mod math;
+pub mod network;
 pub mod number;
 pub mod optimizer;
 pub mod pointwise;

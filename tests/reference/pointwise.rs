@@ -2,7 +2,7 @@
 
 use super::number::Real;
 use super::random::{STREAM_DROPOUT, pcg4d, stream};
-use secateur::ops::{DropoutShape, Span};
+use secateur::ops::{AddShape, DropoutShape, Span};
 use secateur::train::State;
 
 /// max(v, 0) where `on` is not 0; NaN stays NaN, and -0 becomes +0.
@@ -26,6 +26,29 @@ pub fn relu_forward<T: Real>(u: &Span, replicas: u32, y: &mut [T]) {
 pub fn relu_backward<T: Real>(u: &Span, replicas: u32, y: &[T], dy: &mut [T]) {
     for (d, &v) in dy[..4 * (u.count * replicas) as usize].iter_mut().zip(y) {
         *d = gated(*d, v, 1);
+    }
+}
+
+/// y = x + w, then max(y, 0) where u.relu.
+pub fn add_forward<T: Real>(u: &AddShape, replicas: u32, x: &[T], w: &[T], y: &mut [T]) {
+    for (i, y) in y[..4 * (u.count * replicas) as usize]
+        .iter_mut()
+        .enumerate()
+    {
+        *y = rectified(x[i] + w[i], u.relu);
+    }
+}
+
+/// to = from.
+pub fn values_copy<T: Real>(u: &Span, replicas: u32, from: &[T], to: &mut [T]) {
+    let count = 4 * (u.count * replicas) as usize;
+    to[..count].copy_from_slice(&from[..count]);
+}
+
+/// to = to + from.
+pub fn values_add<T: Real>(u: &Span, replicas: u32, from: &[T], to: &mut [T]) {
+    for (to, &from) in to[..4 * (u.count * replicas) as usize].iter_mut().zip(from) {
+        *to = *to + from;
     }
 }
 

@@ -1,0 +1,27 @@
+// Shape of a batch normalisation within one replica: [channel][part][pixel][sample], a part being an image row (one for a flat
+// input). Twin: BatchNormShape in src/ops/batch_norm.rs.
+struct BatchNormShape {
+    channels: u32,
+    parts: u32,
+    pixels: u32,          // per part
+    columns: u32,         // vec4s of samples
+    weight_offset: u32,   // of the weights, biases, running means and running variances in the flat parameters
+    bias_offset: u32,
+    mean_offset: u32,
+    variance_offset: u32,
+    param_stride: u32,    // floats per replica
+    mode: u32,            // 0: evaluation, 1: training, 2: recalibration
+    learns: u32,          // 1: gradients of weights and biases are wanted
+    relu: u32,            // 1: Y goes through a ReLU
+    momentum: f32,        // share of the batch in the running statistics, in training
+    eps: f32,             // added to the variance
+}
+
+// v in the samples that are there, 0 in empty slots.
+fn present(v: vec4<f32>, column: u32, count: u32) -> vec4<f32> {
+    return select(vec4<f32>(), v, vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(count));
+}
+
+fn across(v: vec4<f32>) -> f32 {
+    return ((v.x + v.y) + v.z) + v.w;
+}

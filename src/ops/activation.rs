@@ -1,0 +1,75 @@
+//! Smooth and leaky activations: tanh, leaky ReLU (Maas et al. 2013) and GELU (Hendrycks and Gimpel 2016).
+//!
+//! They read their input in both passes and so leave it alone.
+
+use super::{Mode, Operator, Site};
+use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+use std::sync::Arc;
+
+/// Uniform of `activation_forward` and `activation_backward`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct ActivationShape {
+    /// vec4s per replica.
+    pub count: u32,
+    /// Leaky ReLU: the slope below 0.
+    pub slope: f32,
+}
+
+/// The functions.
+pub(super) enum Activation {
+    Tanh,
+    LeakyRelu { slope: f32 },
+    Gelu,
+}
+
+impl Activation {
+    fn shape(&self, site: &Site<'_>) -> ActivationShape {
+        ActivationShape {
+            count: site.output.features() as u32 * site.columns,
+            slope: match self {
+                Self::LeakyRelu { slope } => *slope,
+                Self::Tanh | Self::Gelu => 0.0,
+            },
+        }
+    }
+
+    fn kernel(&self, gpu: &Gpu, name: &'static str) -> Result<Arc<Kernel>, GpuError> {
+        let kind = match self {
+            Self::Tanh => 0,
+            Self::LeakyRelu { .. } => 1,
+            Self::Gelu => 2,
+        };
+        gpu.kernel(name, &[("KIND", kind)])
+    }
+}
+
+impl Operator for Activation {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        Ok(input)
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _mode: Mode,
+    ) -> Result<(), GpuError> {
+        let shape = self.shape(site);
+        let kernel = self.kernel(gpu, "activation_forward")?;
+        let count = u64::from(shape.count);
+        program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
+    }
+
+    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let Some(dx) = site.dx else { return Ok(()) };
+        let shape = self.shape(site);
+        let kernel = self.kernel(gpu, "activation_backward")?;
+        let buffers = [site.x, site.dy, dx];
+        let count = u64::from(shape.count);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+}

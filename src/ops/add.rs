@@ -1,0 +1,87 @@
+//! Addition of two layers' outputs, and the copies and sums that values with several readers need.
+
+use super::{Mode, Operator, Site, Span};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::Shape;
+use bytemuck::{Pod, Zeroable};
+
+/// Uniform of `add_forward`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct AddShape {
+    /// vec4s per replica.
+    pub count: u32,
+    /// 1: the sum goes through a ReLU.
+    pub relu: u32,
+}
+
+pub(super) struct Add;
+
+impl Operator for Add {
+    fn output(&self, input: Shape) -> Result<Shape, String> {
+        Ok(input)
+    }
+
+    // Both summands have the sum's gradient.
+    fn passes_gradient_on(&self) -> bool {
+        true
+    }
+
+    fn fuses_relu_forward(&self) -> bool {
+        true
+    }
+
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        _mode: Mode,
+    ) -> Result<(), GpuError> {
+        let shape = AddShape {
+            count: site.output.features() as u32 * site.columns,
+            relu: u32::from(site.fused.forward),
+        };
+        let kernel = gpu.kernel("add_forward", &[])?;
+        // Adding a value to itself binds it twice, which is fine for what is only read.
+        let buffers = [site.x, site.with.unwrap_or(site.x), site.y];
+        let count = u64::from(shape.count);
+        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+    }
+
+    fn backward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>) -> Result<(), GpuError> {
+        Ok(())
+    }
+}
+
+/// Records `to = from` for `span` vec4s of each replica.
+///
+/// # Errors
+/// The device refused the kernel or a buffer.
+pub fn record_copy(
+    gpu: &Gpu,
+    program: &mut Program,
+    span: Span,
+    [from, to]: [&Buffer; 2],
+    replicas: u32,
+) -> Result<(), GpuError> {
+    let kernel = gpu.kernel("values_copy", &[])?;
+    let count = u64::from(span.count);
+    program.push(gpu, kernel, &span, &[from, to], count, replicas)
+}
+
+/// Records `to = to + from`, likewise.
+///
+/// # Errors
+/// The device refused the kernel or a buffer.
+pub fn record_add(
+    gpu: &Gpu,
+    program: &mut Program,
+    span: Span,
+    [from, to]: [&Buffer; 2],
+    replicas: u32,
+) -> Result<(), GpuError> {
+    let kernel = gpu.kernel("values_add", &[])?;
+    let count = u64::from(span.count);
+    program.push(gpu, kernel, &span, &[from, to], count, replicas)
+}

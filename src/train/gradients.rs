@@ -1,0 +1,132 @@
+//! Where gradients of activations lie during the backward pass, worked out ahead.
+//!
+//! Gradients live in slots, each of which serves one value after another. A value read by several layers gets the sum of
+//! what its readers send: in backward order, the last layer first; of an addition's two summands, the one it was given by
+//! name first. The first to come writes, the others are added one by one. A sequential model needs two slots.
+
+use crate::model::{LayerAt, Model, Source};
+
+/// The plan of a model's backward pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct GradientPlan {
+    /// Features of each slot: the widest value it ever holds.
+    pub slots: Vec<usize>,
+    /// For each layer, in the model's order.
+    pub layers: Vec<LayerGradients>,
+}
+
+/// What a layer's backward pass reads and writes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct LayerGradients {
+    /// The slot of its output's gradient.
+    pub dy: usize,
+    /// The slot that it writes its input's gradient to, unless it leaves that in `dy`.
+    pub dx: Option<usize>,
+    /// What happens afterwards, in order.
+    pub moves: Vec<Move>,
+}
+
+/// A gradient on its way to the value it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Move {
+    /// The layer whose output the gradient is for.
+    pub of: usize,
+    /// The slot it is in.
+    pub from: usize,
+    /// The slot of that value.
+    pub to: usize,
+    /// Whether it is added to what stands there.
+    pub add: bool,
+}
+
+impl GradientPlan {
+    /// Assigns slots as if every layer learned; what does not is left out when the pass is recorded.
+    pub(super) fn new(model: &Model) -> Self {
+        let layers = &model.layers;
+        let mut slots = Slots::default();
+        let mut slot_of: Vec<Option<usize>> = vec![None; layers.len()];
+        let mut plan = vec![LayerGradients::default(); layers.len()];
+        for (i, layer) in layers.iter().enumerate().rev() {
+            // Only the model's output has no reader that came before.
+            let dy = slot_of[i].unwrap_or_else(|| slots.take(layer.output.features()));
+            let width = layer.input.features();
+            let mut own = LayerGradients {
+                dy,
+                ..LayerGradients::default()
+            };
+            if let Some(Source::Layer(of)) = layer.with {
+                let add = slot_of[of].is_some();
+                let to = *slot_of[of].get_or_insert_with(|| slots.take(width));
+                own.moves.push(Move {
+                    of,
+                    from: dy,
+                    to,
+                    add,
+                });
+            }
+            let mut sent = dy;
+            if !layer.operator.passes_gradient_on() && layer.from != Source::Input {
+                sent = slots.take(width);
+                own.dx = Some(sent);
+                slots.give(dy);
+            }
+            match layer.from {
+                Source::Input => slots.give(dy),
+                Source::Layer(of) => match slot_of[of] {
+                    None => slot_of[of] = Some(sent),
+                    Some(to) => {
+                        own.moves.push(Move {
+                            of,
+                            from: sent,
+                            to,
+                            add: true,
+                        });
+                        slots.give(sent);
+                    }
+                },
+            }
+            plan[i] = own;
+        }
+        Self {
+            slots: slots.widest,
+            layers: plan,
+        }
+    }
+}
+
+/// For each layer, whether the gradient of its output is needed: it learns, or a layer does that it reads.
+pub(super) fn needs_gradient(layers: &[LayerAt], learns: impl Fn(usize) -> bool) -> Vec<bool> {
+    let mut needs: Vec<bool> = Vec::with_capacity(layers.len());
+    for (i, layer) in layers.iter().enumerate() {
+        let below = layer
+            .sources()
+            .any(|s| matches!(s, Source::Layer(j) if needs[j]));
+        needs.push(below || learns(i));
+    }
+    needs
+}
+
+#[derive(Default)]
+struct Slots {
+    widest: Vec<usize>,
+    taken: Vec<bool>,
+}
+
+impl Slots {
+    /// The first free slot, for a value of `features`.
+    fn take(&mut self, features: usize) -> usize {
+        let free = self.taken.iter().position(|taken| !taken);
+        let slot = free.unwrap_or(self.taken.len());
+        if free.is_none() {
+            self.taken.push(true);
+            self.widest.push(0);
+        }
+        self.taken[slot] = true;
+        self.widest[slot] = self.widest[slot].max(features);
+        slot
+    }
+
+    fn give(&mut self, slot: usize) {
+        self.taken[slot] = false;
+    }
+}
