@@ -159,7 +159,9 @@ def main():
         from safetensors.torch import load_file
 
         model = MODELS[sys.argv[1]][0]()
-        found = model.load_state_dict(load_file(sys.argv[2]), strict=False)
+        # Masks stand beside the weights they belong to.
+        weights = {k: v for k, v in load_file(sys.argv[2]).items() if not k.endswith(".mask")}
+        found = model.load_state_dict(weights, strict=False)
         missing = [k for k in found.missing_keys if not k.endswith("num_batches_tracked")]
         if missing or found.unexpected_keys:
             sys.exit(f"missing: {missing}; not known to PyTorch: {found.unexpected_keys}")
