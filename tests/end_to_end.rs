@@ -827,6 +827,11 @@ fn presets_say_their_sizes() {
         ),
         ("mnist-cnn", "1199882 parameters, 1199648 of them prunable"),
         ("lenet-5", "61706 parameters, 61470 of them prunable"),
+        (
+            "resnet-20",
+            "272474 parameters, 270896 of them prunable; 40813184 multiply-adds",
+        ),
+        ("resnet-20", "layer2.0.bn2, layer2.0.downsample.1"),
     ] {
         let done = secateur(["model", "summary", name]).ok();
         assert!(done.stdout.contains(line), "{}", done.stdout);

@@ -37,6 +37,8 @@ mod polynomials;
 mod pooling;
 #[path = "kernels/probes.rs"]
 mod probes;
+#[path = "kernels/pytorch.rs"]
+mod pytorch;
 #[path = "kernels/randomness.rs"]
 mod randomness;
 #[path = "kernels/selection.rs"]

@@ -104,12 +104,14 @@ fn summary(model: &Network, batch: u32) {
         ));
     }
     say(format_args!(
-        "{} parameters, {} of them prunable, and {} running statistics; {} multiply-adds per sample forward",
+        "{} parameters, {} of them prunable; {} multiply-adds per sample forward",
         model.parameters(),
         model.prunable(),
-        model.statistics(),
         model.multiply_adds()
     ));
+    if model.statistics() > 0 {
+        say(format_args!("{} running statistics", model.statistics()));
+    }
     let memory = Memory::plan(model, batch);
     say(format_args!(
         "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",

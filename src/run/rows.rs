@@ -47,6 +47,11 @@ pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
                 ("batch", spec.batch.to_string()),
                 ("length", text(serde_json::to_string(&spec.length))),
                 ("optimizer", text(serde_json::to_string(&spec.optimizer))),
+                (
+                    "weight decay on",
+                    text(serde_json::to_string(&spec.weight_decay_on)),
+                ),
+                ("freeze", spec.freeze.join(" ")),
                 ("schedule", text(serde_json::to_string(&spec.schedule))),
             ]);
         }

@@ -366,6 +366,16 @@ impl<'a> Trainer<'a> {
         Ok(states.iter().map(Metrics::of).collect())
     }
 
+    /// The model's outputs of the last batch that ran, `[replica][class][slot]`, the batch rounded up to a multiple of 4 slots.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn logits(&self) -> Result<Vec<f32>, GpuError> {
+        let slots = self.workspace.columns as usize * 4;
+        let count = self.replicas.count as usize * self.replicas.model.classes * slots;
+        self.gpu.read(self.workspace.logits(), 0, count)
+    }
+
     /// Counts mask violations of every replica in weights, gradients and optimizer state.
     ///
     /// # Errors

@@ -64,8 +64,8 @@ fn images(count: usize, shape: Shape) -> Dataset {
     }
 }
 
-/// The batch that the first step of a training draws: images, labels.
-fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32>, Vec<u32>) {
+/// The samples that the first step of a training draws, in their places, and their labels.
+fn drawn(data: &Dataset, key: Key, columns: u32) -> (Vec<u32>, Vec<u32>) {
     let count = data.train.len() as u32;
     let keys = [[key.seed, key.fresh, key.train, key.select]];
     let state = [State {
@@ -84,13 +84,25 @@ fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32
     let (mut index, mut label) = (vec![0; slots], vec![0; slots]);
     let labels = &data.train.labels;
     batch_draw(&draw, &keys, &state, labels, &mut index, &mut label);
+    (index, label)
+}
+
+/// The samples in the places of the first batch.
+pub fn batch_order(data: &Dataset, key: Key, columns: u32) -> Vec<u32> {
+    drawn(data, key, columns).0
+}
+
+/// The batch that the first step of a training draws: images, labels.
+fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32>, Vec<u32>) {
+    let (index, label) = drawn(data, key, columns);
+    let slots = index.len();
     let gather = Gather {
         features: shape.features() as u32,
         words: shape.features().div_ceil(4) as u32,
         plane: shape.plane() as u32,
         columns,
         first: 0,
-        samples: count,
+        samples: data.train.len() as u32,
     };
     let mut padded = Vec::new();
     for image in data.train.images.chunks_exact(shape.features()) {

@@ -1,5 +1,8 @@
 //! tanh, leaky ReLU and GELU (tanh form), by the constant KIND: 0, 1, 2.
 
+// The digits are the shader's.
+#![allow(clippy::excessive_precision)]
+
 use super::number::{Real, fma};
 use secateur::ops::ActivationShape;
 

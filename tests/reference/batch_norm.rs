@@ -78,7 +78,7 @@ pub fn batch_norm_combine<T: Real>(
             let (mut mean, mut variance) = (params[at_mean], params[at_variance]);
             if u.mode != 0 {
                 let (old_mean, old_variance, rate) = match (u.mode, s.step) {
-                    (2, 0) => (T::ZERO, T::ZERO, T::ONE / T::ONE),
+                    (2, 0) => (T::ZERO, T::ZERO, T::ONE),
                     (2, step) => (mean, variance, T::ONE / T::count(step + 1)),
                     _ => (mean, variance, T::of(u.momentum)),
                 };
