@@ -11,7 +11,7 @@ use secateur::prune::{
     self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
 };
 use secateur::train::{
-    Augment, BestBy, Decay, DecayOn, EpochPoint, Fill, Keep, Key, Length, Memory, Metrics,
+    Augment, BestBy, Decay, DecayOn, Demand, EpochPoint, Fill, Keep, Key, Length, Memory, Metrics,
     Normalise, Optimizer, Part as Samples, Progress, Replicas, ResidentDataset, Schedule, Snapshot,
     Stopping, TrainError, TrainSpec, Trainer, scales,
 };
@@ -139,7 +139,7 @@ fn graphs_that_mean_nothing_are_refused_by_name() {
 #[test]
 fn gradients_take_as_few_slots_as_are_alive_at_once() {
     let slots = |model: &Model| {
-        let memory = Memory::plan(model, 8);
+        let memory = Memory::plan(model, &Demand::of_batch(8));
         let names = memory.buffers.iter().map(|(name, _)| name);
         names
             .filter(|name| name.contains("activation gradients"))

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Done, Lab, Row, assert_same, count, no_gpu, number, row, secateur};
+use common::{Done, Lab, Row, assert_same, command, count, no_gpu, number, row, secateur};
 use safetensors::SafeTensors;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -814,6 +814,40 @@ steps = [{ train = {} }]
     let before = lab.contents("diverged");
     lab.run("dense.toml", "diverged", &diverging).ok();
     assert_same(&lab.contents("diverged"), &before, "a diverged run again");
+}
+
+/// The memory that `plan` foresees is, within 5 %, the most that the run then had.
+#[test]
+fn the_planned_memory_is_what_is_allocated() {
+    if no_gpu() {
+        return;
+    }
+    let peak = |text: &str| -> f64 {
+        let at = text.find("GPU memory at the peak").expect(text);
+        let words = text[at..].split_whitespace();
+        let mut numbers = words.filter_map(|word| word.trim_end_matches(')').parse().ok());
+        numbers.next().expect(text)
+    };
+    for (model, set) in [
+        (MLP, &[][..]),
+        (MLP, &["--set", "train.keep=best"]),
+        (CONV, &[]),
+    ] {
+        let lab = lab(model, ARMS);
+        let set = [set, &["--set", "train.length=3st", "--set", "seeds=7"]].concat();
+        let (file, data) = (lab.path("e.toml"), lab.path("data"));
+        let planned = command(["plan".as_ref(), file.as_os_str()])
+            .arg("--data")
+            .arg(data)
+            .args(&set)
+            .output();
+        let planned = peak(&Done::of(planned.expect("the binary starts")).ok().stdout);
+        let had = peak(&lab.run("e.toml", "out", &set).ok().stderr);
+        assert!(
+            (planned / had - 1.0).abs() < 0.05,
+            "planned {planned} MiB, had {had} MiB"
+        );
+    }
 }
 
 // ------------------------------------------------------------------------------------------------- what is printed, presets

@@ -6,8 +6,8 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use crate::train::{
-    DecayOn, Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
-    Stopping, TrainSpec, Trainer, scales,
+    DecayOn, Demand, Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset,
+    Schedule, Stopping, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,26 +61,33 @@ impl<'a> Bench<'a> {
             gpu,
             model,
             options,
-            memory: Memory::plan(model, options.batch),
+            memory: Self::planned(model, options),
             resident: ResidentDataset::upload(gpu, data)?,
             scales: scales(&spec.normalise, data),
             spec,
         })
     }
 
+    /// What a cohort needs at the density that needs most.
+    fn planned(model: &Model, options: &Options) -> Memory {
+        let plans = options.densities.iter().map(|&density| {
+            let demand = Demand {
+                density,
+                ..Demand::of_batch(options.batch)
+            };
+            Memory::plan(model, &demand)
+        });
+        let largest = plans.max_by_key(|plan| plan.bytes(1));
+        largest.unwrap_or_else(|| Memory::plan(model, &Demand::of_batch(options.batch)))
+    }
+
     /// Why a cohort of `count` cannot be, if so.
     pub(super) fn no_room(&self, count: u32) -> Option<String> {
-        let (gpu, budget) = (self.gpu, self.options.memory);
-        let fit = self.memory.replicas_that_fit(gpu.max_binding(), budget);
+        let (limit, budget) = (self.gpu.max_binding(), self.options.memory);
+        let fit = self.memory.replicas_that_fit(limit, budget);
         (u64::from(count) > fit).then(|| {
-            let (largest, bytes) = self.memory.largest();
-            format!(
-                "no room: they need {} MiB, of which {largest} {} MiB; this adapter binds at most {} MiB at once and the limit is {} MiB (--memory)",
-                self.memory.bytes(u64::from(count)) >> 20,
-                (bytes * u64::from(count)) >> 20,
-                gpu.max_binding() >> 20,
-                budget >> 20
-            )
+            let refusal = self.memory.refusal(u64::from(count), limit, budget);
+            format!("no room: they need {refusal}")
         })
     }
 

@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::say;
 use clap::{Args, Subcommand};
 use secateur::model::{INPUT, Init, LayerAt, Model as Network, ModelSpec, Shape, Source, presets};
-use secateur::train::Memory;
+use secateur::train::{Demand, Memory};
 use std::path::Path;
 
 /// Look at models
@@ -82,7 +82,7 @@ fn summary(model: &Network, batch: u32) {
         "layer", "reads", "output", "parameters", "mult-adds", "bytes/sample"
     ));
     // Four samples are the least that is ever allocated.
-    let plan = Memory::plan(model, 4);
+    let plan = Memory::plan(model, &Demand::of_batch(4));
     let bytes_of = |buffer: &str| {
         let found = plan.buffers.iter().find(|(name, _)| name == buffer);
         found.map_or(0, |(_, words)| *words)
@@ -112,7 +112,7 @@ fn summary(model: &Network, batch: u32) {
     if model.statistics() > 0 {
         say(format_args!("{} running statistics", model.statistics()));
     }
-    let memory = Memory::plan(model, batch);
+    let memory = Memory::plan(model, &Demand::of_batch(batch));
     say(format_args!(
         "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",
         memory.bytes(1) as f64 / f64::from(1 << 20)

@@ -3,12 +3,12 @@
 use super::check::verified;
 use super::failure::Failure;
 use super::say;
-use super::{AdapterArgs, CohortArgs, ExperimentArgs};
+use super::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use clap::Args;
+use secateur::data::SearchPath;
 use secateur::experiment::{self, Step};
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::run::{DEFAULT_MEMORY, Limits, cohort_key};
-use secateur::train::Memory;
+use secateur::run::{self, DEFAULT_MEMORY, Limits};
 use std::collections::BTreeMap;
 
 /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -18,6 +18,8 @@ pub struct Plan {
     experiment: ExperimentArgs,
     #[command(flatten)]
     adapter: AdapterArgs,
+    #[command(flatten)]
+    data: DataArgs,
     #[command(flatten)]
     cohort: CohortArgs,
 }
@@ -64,36 +66,38 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             }
         }
     };
-    let mut groups: BTreeMap<String, Vec<&experiment::Stage>> = BTreeMap::new();
-    for stage in &plan.stages {
-        if matches!(stage.step, Step::Train(_)) {
-            groups.entry(cohort_key(stage)).or_default().push(stage);
-        }
-    }
+    let cohorts = run::cohorts(&plan, &models, &limits).map_err(Failure::experiment)?;
     say(format_args!("trainings that share a program:"));
-    for stages in groups.values() {
-        let Step::Train(spec) = &stages[0].step else {
+    for cohort in &cohorts {
+        let Step::Train(spec) = &cohort.stage.step else {
             continue;
         };
-        let Some(model) = models.of(&stages[0].model) else {
-            continue;
-        };
-        let most = limits
-            .replicas_of(model, spec.batch)
-            .map_err(Failure::experiment)?;
-        let memory = Memory::plan(model, spec.batch);
-        let replicas = stages.len().min(most);
-        let (largest, bytes) = memory.largest();
+        let replicas = cohort.replicas as u64;
         say(format_args!(
-            "  {} x {} on {}, batch {}, {}: cohorts of up to {replicas}, {} MiB each (largest buffer: {largest}, {} MiB)",
-            stages.len(),
-            model.name,
+            "  {} x {} on {}, batch {}, {}: cohorts of up to {replicas}, {:.1} MiB each (largest buffers: {})",
+            cohort.stages,
+            cohort.stage.model.name,
             spec.dataset,
             spec.batch,
             spec.length,
-            memory.bytes(replicas as u64) >> 20,
-            (bytes * replicas as u64) >> 20,
+            mib(cohort.memory.bytes(replicas)),
+            cohort.memory.largest_text(replicas),
         ));
     }
+    let search = SearchPath::new(args.data.data.clone());
+    match run::load_datasets(&experiment, &search) {
+        Ok(datasets) => say(format_args!(
+            "GPU memory at the peak: {:.1} MiB, datasets included",
+            mib(run::planned_peak(&cohorts, &datasets))
+        )),
+        Err(error) => say(format_args!(
+            "GPU memory at the peak: {:.1} MiB, and the datasets, which are not all here ({error})",
+            mib(run::planned_peak(&cohorts, &BTreeMap::new()))
+        )),
+    }
     Ok(())
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

@@ -77,6 +77,7 @@ pub struct Gpu {
     description: AdapterDescription,
     max_binding: u64,
     allocated: Arc<AtomicU64>,
+    peak: AtomicU64,
     faults: Arc<Faults>,
     /// Bind shapes as read-only storage instead of uniforms. lavapipe bakes uniforms that bound a loop into the shader, so that
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
@@ -179,6 +180,7 @@ impl Gpu {
             description,
             max_binding,
             allocated: Arc::default(),
+            peak: AtomicU64::new(0),
             faults,
             kernels: KernelCache::default(),
             pipelines,
@@ -204,6 +206,11 @@ impl Gpu {
     /// Bytes of all buffers that exist now, those that recorded programs hold included.
     pub fn allocated(&self) -> u64 {
         self.allocated.load(Ordering::Relaxed)
+    }
+
+    /// The most that [`Gpu::allocated`] ever was when a buffer was made; staging for read-backs is not counted.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
     }
 
     /// The kernel of this name, compiled with these constants replaced (compiled once, then kept). A driver that rejects it is
@@ -236,7 +243,9 @@ impl Gpu {
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST;
-        self.allocate(label, bytes, usage)
+        let buffer = self.allocate(label, bytes, usage)?;
+        self.peak.fetch_max(self.allocated(), Ordering::Relaxed);
+        Ok(buffer)
     }
 
     fn allocate(

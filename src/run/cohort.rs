@@ -5,7 +5,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::{Amount, MaskStep};
-use crate::train::{Memory, Optimizer, TrainSpec};
+use crate::train::{Demand, Memory, Optimizer, TrainSpec};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
 pub const DEFAULT_MEMORY: u64 = 4 << 30;
@@ -84,13 +84,17 @@ fn kind_only(optimizer: &Optimizer) -> Optimizer {
     }
 }
 
+/// The share of its floats that a replica keeps, biases and padding counted.
+pub fn density(mask: &[u32]) -> f64 {
+    let kept: u64 = mask.iter().map(|w| u64::from(w.count_ones())).sum();
+    kept as f64 / (mask.len() as f64 * 32.0).max(1.0)
+}
+
 /// Replicas train together where they keep about as much: a layer runs sparse only if it does in all of them. The class is
 /// how often the share of kept floats can be doubled before it reaches 1, up to 6.
-pub fn density_class(mask: Option<&[u32]>) -> u32 {
-    let Some(words) = mask else { return 0 };
-    let kept: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
-    let all = words.len() as u64 * 32;
-    (all / kept.max(1)).max(1).ilog2().min(6)
+pub fn density_class(density: f64) -> u32 {
+    let doublings = (1.0 / density.max(f64::MIN_POSITIVE)).log2().floor();
+    doublings.clamp(0.0, 6.0) as u32
 }
 
 /// Limits on a cohort.
@@ -123,19 +127,16 @@ impl Limits {
     /// How many replicas of `model` may train together.
     ///
     /// # Errors
-    /// Not even one fits; names the largest buffer and both limits.
-    pub fn replicas_of(&self, model: &Model, batch: u32) -> Result<usize, String> {
-        let memory = Memory::plan(model, batch);
+    /// Not even one fits; names the largest buffers and both limits.
+    pub fn replicas_of(&self, model: &Model, demand: &Demand) -> Result<usize, String> {
+        let memory = Memory::plan(model, demand);
         let fit = memory.replicas_that_fit(self.max_binding, self.memory);
         if fit == 0 {
-            let (largest, bytes) = memory.largest();
             return Err(format!(
-                "one replica of {} with batch {batch} needs {} MiB, of which {largest} {} MiB; this adapter binds at most {} MiB at once and the limit is {} MiB (--memory). Use a smaller batch or model.",
+                "one replica of {} with batch {} needs {}. Use a smaller batch or model.",
                 model.name,
-                memory.bytes(1) >> 20,
-                bytes >> 20,
-                self.max_binding >> 20,
-                self.memory >> 20
+                demand.batch,
+                memory.refusal(1, self.max_binding, self.memory)
             ));
         }
         Ok(fit.min(self.replicas) as usize)

@@ -11,7 +11,7 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::store::TimeRow;
-use crate::train::{ResidentDataset, Snapshot, TrainSpec};
+use crate::train::{Demand, ResidentDataset, Snapshot, TrainSpec};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,20 +56,20 @@ impl Session<'_> {
         };
         let stage = &self.plan.stages[first];
         let model = self.model_of(stage)?;
-        let batch = match &stage.step {
-            Step::Train(spec) | Step::Recalibrate(spec) => spec.batch,
-            _ => self.ends.get(&first).map_or(1, |spec| spec.batch),
+        let density = |id: usize| {
+            let parent = self.plan.stages[id].parent;
+            let snapshot = parent.and_then(|p| self.snapshots.get(&p));
+            snapshot.map_or(1.0, |s| cohort::density(&s.mask))
+        };
+        let demand = match &stage.step {
+            Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
+            _ => Demand::of_batch(self.ends.get(&first).map_or(1, |spec| spec.batch)),
         };
         let most = self
             .limits
-            .replicas_of(&model, batch)
+            .replicas_of(&model, &demand)
             .map_err(|e| RunError::Experiment(vec![e]))?;
-        let class = |id: usize| {
-            let parent = self.plan.stages[id].parent;
-            let snapshot = parent.and_then(|p| self.snapshots.get(&p));
-            cohort::density_class(snapshot.map(|s| s.mask.as_slice()))
-        };
-        let place = |id: usize| (class(id), self.steps_saved(id));
+        let place = |id: usize| (cohort::density_class(density(id)), self.steps_saved(id));
         let of_first = place(first);
         let alike = |&id: &usize| !trains(&[first]) || place(id) == of_first;
         Ok(chosen.into_iter().filter(alike).take(most).collect())

@@ -153,6 +153,7 @@ impl Session<'_> {
             rows,
             folder: self.folder.dir().to_path_buf(),
             resumed: self.resumed,
+            peak_bytes: self.gpu.peak(),
             data: self.data,
         })
     }

@@ -6,6 +6,7 @@ mod compute;
 mod error;
 mod finish;
 mod interrupt;
+mod memory;
 mod progress;
 mod record;
 mod resume;
@@ -13,8 +14,9 @@ mod rows;
 mod steps;
 mod verify;
 
-pub use cohort::{DEFAULT_MEMORY, Limits, key as cohort_key};
+pub use cohort::{DEFAULT_MEMORY, Limits};
 pub use error::RunError;
+pub use memory::{CohortPlan, cohorts, planned_peak};
 pub use progress::duration;
 pub use record::{CurvePoint, Exact, Record, Score};
 pub use verify::{DataFacts, Models, datasets, known_facts, verify};
@@ -66,6 +68,8 @@ pub struct Finished {
     pub resumed: usize,
     /// What the results were computed on.
     pub data: Vec<DataRecord>,
+    /// Bytes of GPU buffers at the peak.
+    pub peak_bytes: u64,
 }
 
 /// The arms, for tables and plots.

@@ -34,4 +34,4 @@ pub use trainer::{
     ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer, Watch,
     training_samples,
 };
-pub use workspace::{Memory, Workspace};
+pub use workspace::{Demand, Memory, Workspace};

@@ -46,6 +46,13 @@ pub struct ResidentDataset {
 }
 
 impl ResidentDataset {
+    /// Bytes that a dataset takes on the GPU, in one part.
+    pub fn planned_bytes(data: &Dataset) -> u64 {
+        let image = (data.channels * data.height * data.width).next_multiple_of(4);
+        let (train, test) = (data.train.len(), data.test.len());
+        ((image + 1) * (train + test) + size_of::<u32>() * train) as u64
+    }
+
     /// Uploads both splits.
     ///
     /// # Errors

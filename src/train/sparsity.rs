@@ -3,9 +3,10 @@
 use super::replicas::Replicas;
 use super::state::ParamsShape;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::Model;
 use crate::ops::{ColumnsShape, Kept, PrefixShape, SparseRule, TensorShape, Variants, WeightGrid};
 
-/// Up to this density a masked layer may be faster sparse; nothing else is listed.
+/// Below this density of the whole replica, and of itself, a masked layer may be faster sparse; nothing else is listed.
 const LISTED: f64 = 0.5;
 /// Below this density of the whole replica the optimizer walks the list of kept floats: on lavapipe 20 ns for each, where
 /// walking all takes 3 ns for each.
@@ -63,6 +64,9 @@ impl Sparsity {
         let per_replica = || host.chunks_exact(words + 1);
 
         let stride = per_replica().map(|r| r[words]).max().unwrap_or(0);
+        if !always && f64::from(stride) >= LISTED * model.floats as f64 {
+            return Ok(None);
+        }
         let optimizer = always || f64::from(stride) < OPTIMIZER * model.floats as f64;
         let mut layers = Vec::new();
         for (i, layer) in model.layers.iter().enumerate() {
@@ -170,6 +174,34 @@ impl Sparsity {
         }
         Ok(())
     }
+}
+
+/// (name, words per replica) of the lists of a model whose layers all keep `density` of their weights, for
+/// [`Memory::plan`](super::Memory::plan).
+pub(super) fn planned_lists(model: &Model, density: f64) -> Vec<(String, u64)> {
+    if density >= LISTED {
+        return Vec::new();
+    }
+    let kept = |count: usize| (count as f64 * density).ceil() as u64;
+    let rest = (model.floats - model.prunable()) as u64;
+    let mut columns = 0;
+    let learning = model.layers.iter().filter(|l| !l.tensors.is_empty());
+    // The gradient of the first one's input is not needed.
+    for layer in learning.skip(1) {
+        let tensors = &model.tensors[layer.tensors.clone()];
+        let grid = layer.operator.weight_grid(layer.input);
+        if let (Some(grid), Some(tensor)) = (grid, tensors.iter().find(|t| t.prunable)) {
+            columns += u64::from(grid.inputs) + 1 + kept(tensor.count);
+        }
+    }
+    vec![
+        (
+            "ranks of kept weights".to_owned(),
+            model.mask_words() as u64 + 1,
+        ),
+        ("kept indices".to_owned(), kept(model.prunable()) + rest),
+        ("kept weights by column".to_owned(), columns),
+    ]
 }
 
 /// Kept floats before each mask word, and in all, `[replica][words + 1]`.

@@ -2,20 +2,54 @@
 //!
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
+use super::TrainSpec;
 use super::Warp;
 use super::gradients::{GradientPlan, Move, needs_gradient};
 use super::replicas::Replicas;
-use super::sparsity::Sparsity;
+use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Model, Source, readers};
 use crate::ops::{Fused, Site, Span, Variants, fuse, record_add, record_copy};
 
-/// 4-byte words per replica of everything a training cohort allocates.
+/// What a training needs memory for beside its model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Demand {
+    /// Samples in a batch.
+    pub batch: u32,
+    /// Share of the prunable weights that the masks keep: from a half on none are listed.
+    pub density: f64,
+    /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
+    pub keeps_weights: bool,
+}
+
+impl Demand {
+    /// That of a training under masks of this density.
+    pub fn of(spec: &TrainSpec, density: f64) -> Self {
+        Self {
+            batch: spec.batch,
+            density,
+            keeps_weights: spec.stopping.decides(),
+        }
+    }
+
+    /// That of the activations alone, without masks.
+    pub fn of_batch(batch: u32) -> Self {
+        Self {
+            batch,
+            density: 1.0,
+            keeps_weights: false,
+        }
+    }
+}
+
+/// 4-byte words per replica of everything a training cohort allocates, but for some bytes for each dispatch.
 #[derive(Clone, Debug)]
 pub struct Memory {
     /// (name, words per replica), one entry per buffer.
     pub buffers: Vec<(String, u64)>,
+    /// How many of them, the first ones, are the workspace's own.
+    own: usize,
     /// For layer i, the buffer of its output; operators in place share their input's, unless another layer reads it too.
     output_of: Vec<usize>,
     gradients: GradientPlan,
@@ -25,9 +59,9 @@ pub struct Memory {
 const FLAT: [&str; 4] = ["parameters", "gradients", "first moments", "second moments"];
 
 impl Memory {
-    /// The plan for `batch` samples.
-    pub fn plan(model: &Model, batch: u32) -> Self {
-        let columns = u64::from(batch.div_ceil(4));
+    /// The plan of a training. What is listed of kept weights is planned as if every layer kept the same share.
+    pub fn plan(model: &Model, demand: &Demand) -> Self {
+        let columns = u64::from(demand.batch.div_ceil(4));
         let mut activations = vec![(
             "input batch".to_owned(),
             model.input.features() as u64 * columns * 4,
@@ -68,10 +102,16 @@ impl Memory {
                 columns * 4 * (size_of::<Warp>() / 4) as u64,
             ),
         ]);
+        let own = buffers.len();
         buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
+        if demand.keeps_weights {
+            buffers.push(("kept parameters".to_owned(), floats));
+        }
+        buffers.extend(planned_lists(model, demand.density));
         Self {
             buffers,
+            own,
             output_of,
             gradients,
         }
@@ -88,6 +128,28 @@ impl Memory {
             .iter()
             .max_by_key(|(_, words)| *words)
             .map_or(("", 0), |(name, words)| (name.as_str(), words * 4))
+    }
+
+    /// The largest buffers in words, for people: `activations of conv1 9 MiB, ...`, each with its size for `replicas`.
+    pub fn largest_text(&self, replicas: u64) -> String {
+        let mut sorted: Vec<_> = self.buffers.iter().collect();
+        sorted.sort_by_key(|(_, words)| std::cmp::Reverse(*words));
+        let texts = sorted.iter().take(3).map(|(name, words)| {
+            let mib = (replicas * words * 4) as f64 / f64::from(1 << 20);
+            format!("{name} {mib:.1} MiB")
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What `replicas` need, and why that is too much: the end of a sentence.
+    pub fn refusal(&self, replicas: u64, max_binding: u64, budget: u64) -> String {
+        format!(
+            "{} MiB, of which {}; this adapter binds at most {} MiB at once and the limit is {} MiB (--memory)",
+            self.bytes(replicas) >> 20,
+            self.largest_text(replicas),
+            max_binding >> 20,
+            budget >> 20
+        )
     }
 
     /// How many replicas fit when no buffer may exceed `max_binding` bytes and all together `budget`; 0 when not even one does.
@@ -142,11 +204,11 @@ impl Workspace {
         learns: Vec<bool>,
     ) -> Result<Self, GpuError> {
         let model = &replicas.model;
-        let memory = Memory::plan(model, batch);
+        let memory = Memory::plan(model, &Demand::of_batch(batch));
         let mut made = memory
             .buffers
             .iter()
-            .take(memory.buffers.len() - FLAT.len() - 1)
+            .take(memory.own)
             .map(|(name, words)| gpu.buffer(name, words * 4 * u64::from(replicas.count)));
         let mut next = || made.next().unwrap_or_else(|| gpu.buffer("nothing", 0));
         let activation_count = memory.output_of.iter().max().map_or(1, |last| last + 1);

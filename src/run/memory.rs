@@ -1,0 +1,89 @@
+//! How much GPU memory an experiment will take at its peak.
+
+use super::cohort::{self, Limits, key};
+use super::verify::Models;
+use crate::data::Dataset;
+use crate::experiment::{Plan, Stage, Step};
+use crate::model::Model;
+use crate::prune::{MaskStep, asked_density, tensors_in_scope};
+use crate::train::{Demand, Memory, ResidentDataset};
+use std::collections::BTreeMap;
+
+/// Trainings that share a program and keep about as much.
+pub struct CohortPlan<'p> {
+    /// One of them.
+    pub stage: &'p Stage,
+    /// How many there are.
+    pub stages: usize,
+    /// How many of them train together.
+    pub replicas: usize,
+    /// What each needs.
+    pub memory: Memory,
+}
+
+/// The cohorts of an experiment's trainings.
+///
+/// # Errors
+/// One replica of some training does not fit.
+pub fn cohorts<'p>(
+    plan: &'p Plan,
+    models: &Models,
+    limits: &Limits,
+) -> Result<Vec<CohortPlan<'p>>, String> {
+    let mut groups: BTreeMap<(String, u32), (usize, &Stage, f64)> = BTreeMap::new();
+    for stage in &plan.stages {
+        let Some(model) = models.of(&stage.model) else {
+            continue;
+        };
+        if matches!(stage.step, Step::Train(_)) {
+            let density = density_before(plan, stage, model);
+            let class = cohort::density_class(density);
+            let group = groups.entry((key(stage), class)).or_insert((0, stage, 0.0));
+            group.0 += 1;
+            group.2 = group.2.max(density);
+        }
+    }
+    let mut cohorts = Vec::new();
+    for (stages, stage, density) in groups.into_values() {
+        let (Step::Train(spec), Some(model)) = (&stage.step, models.of(&stage.model)) else {
+            continue;
+        };
+        let demand = Demand::of(spec, density);
+        let most = limits.replicas_of(model, &demand)?;
+        cohorts.push(CohortPlan {
+            stage,
+            stages,
+            replicas: stages.min(most),
+            memory: Memory::plan(model, &demand),
+        });
+    }
+    Ok(cohorts)
+}
+
+/// The density that the last prune before a stage asks for; 1 where there is none.
+fn density_before(plan: &Plan, stage: &Stage, model: &Model) -> f64 {
+    let mut parent = stage.parent;
+    while let Some(id) = parent {
+        match &plan.stages[id].step {
+            Step::Mask(MaskStep::Release) => return 1.0,
+            Step::Prune(spec) => {
+                let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
+                let count = |t: usize| model.tensors[t].count as u64;
+                let total: u64 = tensors.into_iter().map(count).sum();
+                let kept = asked_density(spec.amount, total) * total as f64;
+                let all = model.prunable() as f64;
+                return (kept + (all - total as f64)) / all;
+            }
+            _ => parent = plan.stages[id].parent,
+        }
+    }
+    1.0
+}
+
+/// Bytes of all buffers at the peak: every dataset, and the largest cohort. Staging of uploads and read-backs comes on top for
+/// moments.
+pub fn planned_peak(cohorts: &[CohortPlan<'_>], datasets: &BTreeMap<String, Dataset>) -> u64 {
+    let data: u64 = datasets.values().map(ResidentDataset::planned_bytes).sum();
+    let largest = cohorts.iter().map(|c| c.memory.bytes(c.replicas as u64));
+    data + largest.max().unwrap_or(0)
+}
