@@ -370,13 +370,13 @@ fn the_report_holds_together() {
             let samples = 128.0 * number(cohort, "/replicas");
             let rate = samples / number(row, "/step_seconds");
             close(number(row, "/samples_per_second"), rate);
-            // All that is planned is allocated; what is not planned for is small.
+            // Planned is what the density that needs most needs; what is not planned for is small.
             let (planned, used) = (
                 number(cohort, "/planned_bytes"),
                 number(row, "/allocated_bytes"),
             );
-            assert!(used >= planned, "{used} of {planned}");
-            assert!(used < 1.5 * planned, "{used} of {planned}");
+            assert!(used > 0.9 * planned, "{used} of {planned}");
+            assert!(used < 1.1 * planned, "{used} of {planned}");
         }
         let rates: Vec<(f64, f64)> = rows
             .iter()
