@@ -816,6 +816,54 @@ steps = [{ train = {} }]
     assert_same(&lab.contents("diverged"), &before, "a diverged run again");
 }
 
+/// What was measured is kept in the user's cache folder and used again; a damaged cache is measured anew. None of it moves a
+/// bit.
+#[cfg(target_os = "linux")]
+#[test]
+fn measured_variants_are_remembered_and_a_damaged_cache_is_no_error() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    let cache = lab.path("cache");
+    let run = |out: &str, tune: &str| {
+        let more = ["--tune", tune, "--set", "train.length=20st"];
+        let mut command = lab.command("e.toml", out, &more);
+        let output = command.env("XDG_CACHE_HOME", &cache).output();
+        Done::of(output.expect("the binary starts")).ok();
+    };
+    let files = || -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(cache.join("secateur")) else {
+            return Vec::new();
+        };
+        entries.map(|e| e.expect("an entry").path()).collect()
+    };
+    run("off", "off");
+    assert!(files().is_empty(), "with --tune off nothing is cached");
+    run("measured", "auto");
+    let is_tuning = |path: &PathBuf| path.to_string_lossy().contains("tuning-");
+    let tuning = files().into_iter().find(is_tuning).expect("a cache file");
+    let known = std::fs::read(&tuning).expect("the cache");
+    run("known", "auto");
+    assert_eq!(
+        std::fs::read(&tuning).expect("the cache"),
+        known,
+        "nothing was left to measure"
+    );
+    for file in files() {
+        std::fs::write(file, b"{ damaged").expect("the cache is writable");
+    }
+    run("damaged", "auto");
+    assert_ne!(
+        std::fs::read(&tuning).expect("the cache"),
+        b"{ damaged",
+        "it is measured anew"
+    );
+    for out in ["measured", "known", "damaged"] {
+        assert_same_folders(&lab, "off", out);
+    }
+}
+
 /// The memory that `plan` foresees is, within 5 %, the most that the run then had.
 #[test]
 fn the_planned_memory_is_what_is_allocated() {
