@@ -110,6 +110,8 @@ fn main() {
             dataset: data.name.clone(),
             batch: args.batch,
             length: Length::Steps(steps),
+            enter: None,
+            leave: None,
             optimizer: Optimizer::Sgd {
                 lr: 0.01,
                 momentum: 0.9,

@@ -80,6 +80,8 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
         dataset: "spots".to_owned(),
         batch: 22,
         length: Length::Steps(1),
+        enter: None,
+        leave: None,
         optimizer,
         weight_decay_on: DecayOn::All,
         freeze: Vec::new(),

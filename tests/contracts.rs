@@ -833,6 +833,8 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
         batch: 22,
         length,
+        enter: None,
+        leave: None,
         optimizer,
         weight_decay_on: DecayOn::All,
         freeze: Vec::new(),

@@ -720,6 +720,7 @@ fn restarts_go_back_to_where_they_say() {
     };
     let (train, prune) = ("{ train = {} }", "{ prune = { keep = 500 } }");
     let (init, fresh) = (r#"{ restart = "init" }"#, r#"{ restart = "fresh" }"#);
+    let rewind = r#"{ restart = { rewind = "7st" } }"#;
     let arms = [
         arm("drawn", &[hold]),
         arm("trained", &[train]),
@@ -730,6 +731,21 @@ fn restarts_go_back_to_where_they_say() {
         arm("init after fresh", &[train, fresh, train, init, hold]),
         arm("masked init", &[train, prune, init, hold]),
         arm("masked fresh", &[train, prune, fresh, hold]),
+        arm("early", &[r#"{ train = { length = "7st" } }"#, hold]),
+        arm("rewound", &[train, train, rewind, hold]),
+        arm("masked and rewound", &[train, prune, rewind, hold]),
+        arm(
+            "entered",
+            &[
+                r#"{ train = { length = "20st", enter = "10st", schedule = { kind = "step", every = "10st", factor = 0.5 } } }"#,
+            ],
+        ),
+        arm(
+            "halved",
+            &[
+                r#"{ train = { length = "10st", optimizer = { kind = "sgd", lr = 0.05, momentum = 0.9, weight_decay = 0.001 } } }"#,
+            ],
+        ),
     ];
     let lab = lab(MLP, &arms.concat());
     lab.run("e.toml", "out", &["--quiet"]).ok();
@@ -741,6 +757,10 @@ fn restarts_go_back_to_where_they_say() {
         assert_eq!(weights("none"), weights("trained"));
         // `init` goes back to what the run last started from.
         assert_eq!(weights("init after fresh"), weights("fresh"));
+        // Seven steps of the first training, whatever came after it.
+        assert_eq!(weights("rewound"), weights("early"));
+        // A schedule entered where it has halved the rate.
+        assert_eq!(weights("entered"), weights("halved"));
         let different = [
             "drawn",
             "trained",
@@ -748,11 +768,15 @@ fn restarts_go_back_to_where_they_say() {
             "fresh twice",
             "masked init",
             "masked fresh",
+            "early",
+            "masked and rewound",
+            "entered",
         ];
         let found: BTreeSet<&String> = different.iter().map(|arm| weights(arm)).collect();
         assert_eq!(found.len(), different.len());
         let mask = |arm: &str| &row(&rows, arm, seed)["mask_digest"];
         assert_eq!(mask("masked init"), mask("masked fresh"));
+        assert_eq!(mask("masked init"), mask("masked and rewound"));
     }
     // The initial weights under a mask are the initial weights under the same mask from a file.
     let load = r#"{ mask = { load = "out/masks/masked-init-seed1.safetensors" } }"#;

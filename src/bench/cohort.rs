@@ -38,6 +38,8 @@ impl<'a> Bench<'a> {
             dataset: data.name.clone(),
             batch: options.batch,
             length: Length::Steps(1),
+            enter: None,
+            leave: None,
             // Weights that stay as drawn cannot diverge, however long a measurement takes; a step costs the same.
             optimizer: Optimizer::Sgd {
                 lr: 0.0,

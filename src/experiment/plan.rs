@@ -4,6 +4,7 @@ use super::digest::{json, step_json};
 use super::{Experiment, Step};
 use crate::model::ModelSpec;
 use crate::prune::{MaskStep, Restart};
+use crate::train::{Stopping, TrainSpec};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -21,6 +22,9 @@ pub struct Stage {
     pub model: ModelSpec,
     /// What it does.
     pub step: Step,
+    /// Of a rewinding: the training it goes back into, up to the point it goes back to, and that training's
+    /// [`Stage::train_ordinal`].
+    pub rewound: Option<(TrainSpec, u32)>,
     /// `train` steps before this one in its history.
     pub train_ordinal: u32,
     /// `restart = "fresh"` steps up to and including this one.
@@ -29,6 +33,16 @@ pub struct Stage {
     pub step_ordinal: u32,
     /// SHA-256 over the context, the model, the seed and the whole history: equal digests, equal results.
     pub digest: String,
+}
+
+impl Stage {
+    /// What it trains: its own training, or the beginning of the one that it rewinds.
+    pub fn training(&self) -> Option<&TrainSpec> {
+        match &self.step {
+            Step::Train(spec) => Some(spec),
+            _ => self.rewound.as_ref().map(|(spec, _)| spec),
+        }
+    }
 }
 
 /// One arm at one point of the sweep with one seed.
@@ -114,6 +128,7 @@ impl Plan {
                     seed: history.seed,
                     model: history.model.clone(),
                     step: (*step).clone(),
+                    rewound: history.rewound(step),
                     train_ordinal: history.train_ordinal,
                     fresh_ordinal: history.fresh_ordinal,
                     step_ordinal: history.step_ordinal,
@@ -144,6 +159,8 @@ struct History<'m> {
     train_ordinal: u32,
     fresh_ordinal: u32,
     step_ordinal: u32,
+    /// The first training since the weights were fresh, with its ordinal.
+    origin: Option<(TrainSpec, u32)>,
 }
 
 impl<'m> History<'m> {
@@ -155,6 +172,7 @@ impl<'m> History<'m> {
             train_ordinal: 0,
             fresh_ordinal: 0,
             step_ordinal: 0,
+            origin: None,
         };
         // The model's name is left out: a preset and its layers written out are the same model.
         history.absorb(&json(&(context, seed, &model.layers, model.init)));
@@ -172,6 +190,7 @@ impl<'m> History<'m> {
         self.absorb(canonical);
         if matches!(step, Step::Restart(Restart::Fresh)) {
             self.fresh_ordinal += 1;
+            self.origin = None;
         }
         let digest = self.hash.clone().finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -180,8 +199,24 @@ impl<'m> History<'m> {
     /// Counts a step as lying before the next.
     fn finish(&mut self, step: &Step) {
         self.step_ordinal += 1;
-        if matches!(step, Step::Train(_)) {
+        if let Step::Train(spec) = step {
+            let ordinal = self.train_ordinal;
+            self.origin.get_or_insert_with(|| (spec.clone(), ordinal));
             self.train_ordinal += 1;
         }
+    }
+
+    /// [`Stage::rewound`].
+    fn rewound(&self, step: &Step) -> Option<(TrainSpec, u32)> {
+        let Step::Restart(Restart::Rewind(to)) = step else {
+            return None;
+        };
+        let (spec, ordinal) = self.origin.clone()?;
+        let beginning = TrainSpec {
+            leave: Some(*to),
+            stopping: Stopping::NEVER,
+            ..spec
+        };
+        Some((beginning, ordinal))
     }
 }

@@ -6,7 +6,7 @@ use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_model::{learning, prunable};
-use super::read_train::{read_recalibrate, read_train};
+use super::read_train::{length, read_recalibrate, read_train};
 use super::scalars::{UNIT, choice, integer, number, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
@@ -92,10 +92,20 @@ pub(super) fn read_step(
             read.map(Step::Recalibrate)
         }
         "prune" => read_prune(value, around, problems).map(Step::Prune),
-        "restart" => choice(value, "restart", &RESTARTS, problems).map(Step::Restart),
+        "restart" => read_restart(value, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
         _ => None,
     }
+}
+
+/// One of the words, or `{ rewind = "500st" }`.
+fn read_restart(node: &Node, problems: &mut Problems) -> Option<Restart> {
+    if !matches!(node.value, Value::Table(_)) {
+        return choice(node, "restart", &RESTARTS, problems);
+    }
+    let fields = Fields::open(node, "`restart`", &["rewind"], problems)?;
+    let to = fields.need("rewind", "rewind = \"2ep\"", problems)?;
+    length(to, "rewind", problems).map(Restart::Rewind)
 }
 
 fn read_prune(

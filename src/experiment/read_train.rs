@@ -15,10 +15,11 @@ use crate::train::{
 };
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 16] = [
+pub(super) const KEYS: [&str; 17] = [
     "dataset",
     "batch",
     "length",
+    "enter",
     "optimizer",
     "freeze",
     "schedule",
@@ -71,6 +72,8 @@ pub(super) fn read_train(
         dataset: read.dataset?,
         batch: read.batch?,
         length: read.length?,
+        enter: read.enter?,
+        leave: None,
         optimizer: read.optimizer?,
         weight_decay_on: read.weight_decay_on?,
         freeze: read.freeze?,
@@ -120,6 +123,8 @@ pub(super) fn read_recalibrate(
         dataset: read.dataset?,
         batch: read.batch?,
         length: Length::Steps(batches?),
+        enter: None,
+        leave: None,
         // Nothing is updated.
         optimizer: Optimizer::Sgd {
             lr: 0.0,
@@ -162,6 +167,7 @@ struct Read {
     dataset: Option<String>,
     batch: Option<u32>,
     length: Option<Length>,
+    enter: Option<Option<Length>>,
     optimizer: Option<Optimizer>,
     weight_decay_on: Option<DecayOn>,
     freeze: Option<Vec<String>>,
@@ -261,6 +267,11 @@ impl<'n> Settings<'n> {
             length: self
                 .get("length")
                 .and_then(|node| length(node, "length", problems)),
+            enter: match self.get("enter") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => length(node, "enter", problems).map(Some),
+                None => Some(None),
+            },
             optimizer: self
                 .get("optimizer")
                 .and_then(|node| read_optimizer(node, problems)),

@@ -27,6 +27,8 @@ struct State {
     masked: bool,
     /// Whether weights have changed since they were drawn.
     trained: bool,
+    /// Whether the first training since the weights were fresh was under a mask; `None` before it.
+    origin_masked: Option<bool>,
     /// A restart that nothing has used yet.
     restarted: bool,
     /// Layers and density of the last prune whose count is still in force.
@@ -41,6 +43,7 @@ impl State {
             Step::Train(_) => {
                 self.trained = true;
                 self.restarted = false;
+                self.origin_masked.get_or_insert(self.masked);
                 Ok(())
             }
             Step::Recalibrate(_) => Ok(()),
@@ -95,6 +98,23 @@ impl State {
                 "no training follows this restart",
                 "the arm would report untrained weights: add { train = {} } after it".into(),
             ));
+        }
+        match (restart, self.origin_masked) {
+            (Restart::Fresh, _) => self.origin_masked = None,
+            (Restart::Rewind(_), None) => {
+                return Err((
+                    "there is no training to rewind to since the weights were fresh",
+                    "use restart = \"init\", or train before".into(),
+                ));
+            }
+            (Restart::Rewind(_), Some(true)) => {
+                return Err((
+                    "the training to rewind to was under a mask",
+                    "it is done again up to that point, and the mask of then is gone: train before pruning"
+                        .into(),
+                ));
+            }
+            _ => {}
         }
         self.restarted = true;
         Ok(())

@@ -1,5 +1,6 @@
 //! What `prune`, `mask` and `restart` steps ask for.
 
+use crate::train::Length;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -74,6 +75,8 @@ pub enum Restart {
     Fresh,
     /// This run's own initial weights.
     Init,
+    /// The weights this run had so far into its first training since they were fresh (Frankle et al. 2020).
+    Rewind(Length),
     /// The weights stay as trained.
     None,
 }

@@ -18,14 +18,7 @@ const SOFTWARE_REPLICAS: u64 = 8;
 /// momenta, decay, the norm to clip to.
 pub fn key(stage: &Stage) -> String {
     let step = match &stage.step {
-        Step::Train(spec) | Step::Recalibrate(spec) => {
-            let alike = TrainSpec {
-                optimizer: kind_only(&spec.optimizer),
-                clip_norm: spec.clip_norm.map(|_| 1.0),
-                ..spec.clone()
-            };
-            serde_json::to_string(&alike)
-        }
+        Step::Train(spec) | Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
         Step::Prune(spec) => {
             let alike = crate::prune::PruneSpec {
                 amount: Amount::Keep(0),
@@ -35,7 +28,14 @@ pub fn key(stage: &Stage) -> String {
         }
         Step::Mask(MaskStep::Load(path)) => serde_json::to_string(path),
         Step::Mask(mask) => serde_json::to_string(mask),
-        Step::Restart(restart) => serde_json::to_string(restart),
+        // A rewinding trains.
+        Step::Restart(restart) => serde_json::to_string(&(
+            restart,
+            stage
+                .rewound
+                .as_ref()
+                .map(|(spec, ordinal)| (alike(spec), ordinal)),
+        )),
     };
     let kind = match &stage.step {
         Step::Train(_) => "train",
@@ -49,6 +49,15 @@ pub fn key(stage: &Stage) -> String {
         step.unwrap_or_default(),
         model_key(&stage.model)
     )
+}
+
+/// A training with all that may differ between replicas taken out.
+fn alike(spec: &TrainSpec) -> TrainSpec {
+    TrainSpec {
+        optimizer: kind_only(&spec.optimizer),
+        clip_norm: spec.clip_norm.map(|_| 1.0),
+        ..spec.clone()
+    }
 }
 
 /// The optimizer with all numbers that may differ between replicas set to 0.

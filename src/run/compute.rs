@@ -10,6 +10,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
+use crate::prune::Restart;
 use crate::store::TimeRow;
 use crate::train::{Demand, ResidentDataset, Snapshot, TrainSpec};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -63,6 +64,9 @@ impl Session<'_> {
         };
         let demand = match &stage.step {
             Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
+            _ if stage.rewound.is_some() => {
+                Demand::of_batch(stage.training().map_or(1, |spec| spec.batch))
+            }
             _ => Demand::of_batch(self.ends.get(&first).map_or(1, |spec| spec.batch)),
         };
         let most = self
@@ -90,7 +94,11 @@ impl Session<'_> {
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
         let (mut batch, mut dataset) = (1, None);
-        if let Step::Train(spec) | Step::Recalibrate(spec) = &stages[0].step {
+        let recalibrated = match &stages[0].step {
+            Step::Recalibrate(spec) => Some(spec),
+            _ => None,
+        };
+        if let Some(spec) = stages[0].training().or(recalibrated) {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
             self.meter.say(&what);
             self.make_resident(&spec.dataset)?;
@@ -161,6 +169,9 @@ impl Session<'_> {
             }
             Step::Prune(_) => format!("pruning {count} replica{plural}"),
             Step::Mask(_) => format!("masking {count} replica{plural}"),
+            Step::Restart(Restart::Rewind(to)) => {
+                format!("rewinding {count} replica{plural} to {to}")
+            }
             Step::Restart(_) => format!("restarting {count} replica{plural}"),
         }
     }

@@ -22,13 +22,13 @@ pub use record::{CurvePoint, Exact, Record, Score};
 pub use verify::{DataFacts, Models, datasets, known_facts, verify};
 
 use crate::data::{self, Dataset, SearchPath};
-use crate::experiment::{Experiment, Plan, Stage, Step};
+use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
 use crate::model::{Model, Shape};
 use crate::ops::Execution;
 use crate::report::ArmInfo;
 use crate::store::{CurveRow, DataRecord, RunFolder, RunKey, RunRow, run_names, sha256_hex};
-use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, steps_of, training_samples};
+use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, stretch_of, training_samples};
 use progress::Meter;
 use rows::{Facts, last_training, settings};
 use std::collections::{BTreeMap, HashMap};
@@ -313,16 +313,15 @@ impl<'a> Session<'a> {
 
     /// Samples a stage trains on, epochs counted.
     fn samples_of(&self, id: usize) -> u64 {
-        let Step::Train(spec) = &self.plan.stages[id].step else {
+        let Some(spec) = self.plan.stages[id].training() else {
             return 0;
         };
         let available = self
             .datasets
             .get(&spec.dataset)
             .map_or(0, |d| d.train.len() as u32);
-        training_samples(spec, available).map_or(0, |samples| {
-            steps_of(spec.length, samples, spec.batch) * u64::from(spec.batch)
-        })
+        let stretch = training_samples(spec, available).and_then(|s| stretch_of(spec, s));
+        stretch.map_or(0, |s| (s.end - s.start) * u64::from(spec.batch))
     }
 
     fn go(&mut self) -> Result<(), RunError> {

@@ -11,7 +11,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::prune::{self, MaskStep, PruneError, PruneSpec};
+use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart};
 use crate::store::{TensorInfo, load_mask};
 use crate::train::{
     Checkpoint, Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer,
@@ -126,6 +126,7 @@ pub fn execute(
                 .collect();
             prune::prune(gpu, &replicas, &specs).map_err(pruning)?;
         }
+        Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, meter, what)?,
         // The mask stays, and `initialise` zeroes what it does not keep. `init` draws what the last `fresh` drew: the
         // stage's key holds that restart's number.
         Step::Restart(_) => replicas.initialise(gpu)?,
@@ -232,6 +233,33 @@ fn recalibrate(
                 source,
             },
         })
+}
+
+/// Gives every replica the weights that it had early in its first training, by training that far again; its mask stays.
+fn rewind(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<(), RunError> {
+    let gpu = context.gpu;
+    let then: Vec<Stage> = stages
+        .iter()
+        .filter_map(|stage| {
+            let (spec, ordinal) = stage.rewound.clone()?;
+            Some(Stage {
+                step: Step::Train(spec),
+                train_ordinal: ordinal,
+                ..(*stage).clone()
+            })
+        })
+        .collect();
+    let then: Vec<&Stage> = then.iter().collect();
+    let early = place(gpu, &replicas.model, &then, &vec![None; then.len()])?;
+    train(context, &early, &then, (None, None), meter, what)?;
+    gpu.copy(&early.params, &replicas.params, 0, early.params.bytes())?;
+    Ok(replicas.apply_masks(gpu)?)
 }
 
 /// Trains the cohort again, dense, and compares every weight.

@@ -4,7 +4,7 @@ use crate::data;
 use crate::experiment::{Experiment, Step};
 use crate::model::{Model, ModelSpec, Shape};
 use crate::prune;
-use crate::train::{TrainSpec, training_samples};
+use crate::train::{TrainSpec, stretch_of, training_samples};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -160,7 +160,9 @@ fn check_train(
         ));
     }
     if let Some(train) = found.train {
-        training_samples(spec, train).map_err(|e| e.to_string())?;
+        training_samples(spec, train)
+            .and_then(|samples| stretch_of(spec, samples))
+            .map_err(|e| e.to_string())?;
     }
     Ok(())
 }

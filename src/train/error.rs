@@ -1,5 +1,6 @@
 //! What can end a training.
 
+use super::Length;
 use crate::gpu::GpuError;
 
 /// Why a training or evaluation did not finish.
@@ -36,5 +37,19 @@ pub enum TrainError {
         validation: u32,
         /// Asked for.
         samples: Option<u32>,
+    },
+    /// The part of the training that is asked for is none.
+    #[error(
+        "a training of {length} cannot begin at {} and end at {}. A point to enter or to rewind to lies before the end.",
+        enter.map_or("0st".to_owned(), |l| l.to_string()),
+        leave.unwrap_or(*length)
+    )]
+    NoStretch {
+        /// The whole length.
+        length: Length,
+        /// Where it begins.
+        enter: Option<Length>,
+        /// Where it ends.
+        leave: Option<Length>,
     },
 }

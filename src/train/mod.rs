@@ -25,7 +25,7 @@ pub use error::TrainError;
 pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
-pub use schedule::{factors, steps_of, steps_per_epoch};
+pub use schedule::{factors, steps_of, steps_per_epoch, stretch_of};
 pub use spec::{
     BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };

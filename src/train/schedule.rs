@@ -1,7 +1,8 @@
 //! Lengths in steps, and the learning rate's factor at each step.
 
-use super::{Decay, Length, Schedule};
+use super::{Decay, Length, Schedule, TrainError, TrainSpec};
 use std::f64::consts::PI;
+use std::ops::Range;
 
 /// Optimizer steps in one pass: the last batch may be partial.
 pub fn steps_per_epoch(samples: u32, batch: u32) -> u32 {
@@ -14,6 +15,27 @@ pub fn steps_of(length: Length, samples: u32, batch: u32) -> u64 {
         Length::Steps(steps) => u64::from(steps),
         Length::Epochs(epochs) => u64::from(epochs) * u64::from(steps_per_epoch(samples, batch)),
     }
+}
+
+/// The optimizer steps that a training takes, out of those of its whole length.
+///
+/// # Errors
+/// It would enter at its end or after, or leave after it.
+pub fn stretch_of(spec: &TrainSpec, samples: u32) -> Result<Range<u64>, TrainError> {
+    let in_steps = |length| steps_of(length, samples, spec.batch);
+    let all = in_steps(spec.length);
+    let (enter, leave) = (
+        spec.enter.map_or(0, in_steps),
+        spec.leave.map_or(all, in_steps),
+    );
+    if enter >= leave || leave > all {
+        return Err(TrainError::NoStretch {
+            length: spec.length,
+            enter: spec.enter,
+            leave: spec.leave,
+        });
+    }
+    Ok(enter..leave)
 }
 
 /// What the base learning rate is multiplied by at each step. Computed in f64 on the host and stored, so that every

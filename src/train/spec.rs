@@ -215,6 +215,12 @@ pub struct TrainSpec {
     pub batch: u32,
     /// How long.
     pub length: Length,
+    /// Begin this far into the length, as the learning rate sees it; the weights are what they are.
+    #[serde(default)]
+    pub enter: Option<Length>,
+    /// End this far into the length.
+    #[serde(default)]
+    pub leave: Option<Length>,
     /// The update rule.
     pub optimizer: Optimizer,
     /// What its weight decay shrinks.

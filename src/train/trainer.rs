@@ -6,7 +6,7 @@ use super::choose::Choice;
 use super::gather::Batch;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
-use super::schedule::{factors, steps_of, steps_per_epoch};
+use super::schedule::{factors, steps_of, steps_per_epoch, stretch_of};
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, Hyper, ParamsShape, State};
 use super::traits::traits;
@@ -149,8 +149,11 @@ impl<'a> Trainer<'a> {
         assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
         let spec = specs[0];
         let samples = training_samples(spec, data.train.count)?;
-        let steps = steps_of(spec.length, samples, spec.batch);
-        let table = factors(&spec.schedule, steps, samples, spec.batch);
+        let stretch = stretch_of(spec, samples)?;
+        let whole = steps_of(spec.length, samples, spec.batch);
+        let table = factors(&spec.schedule, whole, samples, spec.batch);
+        let table = table[stretch.start as usize..stretch.end as usize].to_vec();
+        let steps = stretch.end - stretch.start;
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
         let model = &replicas.model;
         let learned = |i: usize| {

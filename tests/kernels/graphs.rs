@@ -131,6 +131,8 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
         dataset: data.name.clone(),
         batch: count as u32,
         length: Length::Steps(1),
+        enter: None,
+        leave: None,
         optimizer: Optimizer::Sgd {
             lr: 0.0,
             momentum: 0.0,

@@ -128,6 +128,8 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
         dataset: data.name.clone(),
         batch: BATCH as u32,
         length: Length::Steps(1),
+        enter: None,
+        leave: None,
         optimizer: Optimizer::Sgd {
             lr: 0.0,
             momentum: 0.0,
