@@ -663,6 +663,17 @@ fn senseless_arms_are_refused_with_a_reason() {
     let refused = |steps: &str, reason: &str| says(&only(errors(&with_steps(steps))), &[reason]);
     refused("", "no steps");
     refused("{ prune = { sparsity = 0.5 } }", "never trains");
+    let rewind = r#"{ restart = { rewind = "1st" } }, { train = {} }"#;
+    refused(
+        &format!("{{ prune = {{ sparsity = 0.5 }} }}, {{ train = {{}} }}, {rewind}"),
+        "under a mask",
+    );
+    refused(
+        &format!(
+            "{{ train = {{}} }}, {{ restart = \"fresh\" }}, {{ prune = {{ sparsity = 0.5 }} }}, {rewind}"
+        ),
+        "no training to rewind to",
+    );
     refused(
         "{ restart = \"fresh\" }, { train = {} }",
         "before any training",
