@@ -8,8 +8,10 @@ use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
-/// Unless `--checkpoint` says otherwise, a training is saved at the end of the pass in which this much time has gone by.
+/// Unless `--checkpoint` says otherwise, a training is saved at the end of the pass in which this much time has gone by, or so
+/// many times what saving took, if that is longer.
 const INTERVAL: Duration = Duration::from_secs(60);
+const TIMES_SAVING: u32 = 20;
 
 /// What a replica's checkpoint holds beside arrays.
 #[derive(Serialize, Deserialize)]
@@ -122,6 +124,8 @@ pub(super) struct Saver<'a> {
     /// `--checkpoint`.
     every: Option<u32>,
     last: Instant,
+    /// How long the last one took to write.
+    took: Duration,
     /// What went wrong while saving.
     pub(super) error: Option<RunError>,
 }
@@ -133,6 +137,7 @@ impl<'a> Saver<'a> {
             digests: stages.iter().map(|s| s.digest.clone()).collect(),
             every: options.checkpoint,
             last: Instant::now(),
+            took: Duration::ZERO,
             error: None,
         }
     }
@@ -152,7 +157,7 @@ impl Watch for Watcher<'_, '_> {
     fn wants_checkpoint(&self, epoch: u32) -> bool {
         self.saver.as_ref().is_some_and(|saver| match saver.every {
             Some(every) => epoch.is_multiple_of(every),
-            None => saver.last.elapsed() >= INTERVAL,
+            None => saver.last.elapsed() >= INTERVAL.max(TIMES_SAVING * saver.took),
         })
     }
 
@@ -160,7 +165,7 @@ impl Watch for Watcher<'_, '_> {
         let Some(saver) = &mut self.saver else {
             return true;
         };
-        saver.last = Instant::now();
+        let begun = Instant::now();
         for (digest, replica) in saver.digests.iter().zip(checkpoint.replicas) {
             let partial = partial_of(checkpoint.steps, replica);
             if let Err(error) = saver.folder.save_partial(digest, &partial) {
@@ -168,6 +173,8 @@ impl Watch for Watcher<'_, '_> {
                 return false;
             }
         }
+        saver.last = Instant::now();
+        saver.took = begun.elapsed();
         true
     }
 }
