@@ -63,7 +63,13 @@ impl Session<'_> {
         };
         let demand = match &stage.step {
             Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
-            _ => Demand::of_batch(self.ends.get(&first).map_or(1, |spec| spec.batch)),
+            _ => match self.ends.get(&first) {
+                Some(spec) => Demand {
+                    micro_batch: spec.micro_batch(),
+                    ..Demand::of_batch(spec.batch)
+                },
+                None => Demand::of_batch(1),
+            },
         };
         let most = self
             .limits
@@ -187,10 +193,15 @@ impl Session<'_> {
         let mut by_dataset: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (i, id) in cohort.iter().enumerate() {
             if let Some(spec) = self.ends.get(id) {
-                // Alike in all that evaluation reads.
+                // Alike in all that evaluation reads, and in the room it takes.
                 let alike = format!(
-                    "{} {} {} {} {:?}",
-                    spec.dataset, spec.batch, spec.validation, spec.balanced, spec.normalise
+                    "{} {} {} {} {} {:?}",
+                    spec.dataset,
+                    spec.batch,
+                    spec.micro_batch(),
+                    spec.validation,
+                    spec.balanced,
+                    spec.normalise
                 );
                 by_dataset.entry(alike).or_default().push(i);
             }
