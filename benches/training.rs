@@ -110,6 +110,7 @@ fn main() {
             dataset: data.name.clone(),
             batch: args.batch,
             length: Length::Steps(steps),
+            micro_batch: None,
             enter: None,
             leave: None,
             optimizer: Optimizer::Sgd {

@@ -1,4 +1,5 @@
-// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel]; 0 in slots past the batch's end.
+// x[r][f][b] = byte(index[r][b'], f) * scale[channel] + shift[channel]; 0 in slots past the batch's end. Slot b of the window is
+// slot b' = 4 first_column + b of the batch.
 // scale = 1 / (255 std), shift = -mean / std. One invocation owns four features (one word of bytes) of four samples.
 // Images too large for one binding lie in parts of whole samples, and this runs once for each part, in order: the first
 // writes every slot, 0 where the sample lies in a later part; each later one writes the slots of its own samples alone.
@@ -8,6 +9,8 @@ struct Gather {
     words: u32,    // of bytes per sample
     plane: u32,    // features per channel
     columns: u32,  // vec4s of samples
+    first_column: u32,  // in the batch
+    batch_columns: u32, // of the whole batch
     first: u32,    // sample of this part
     samples: u32,  // in this part
 }
@@ -31,7 +34,7 @@ fn batch_gather(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let column = flat % u.columns;
     let word = flat / u.columns;
     // Samples of other parts, and the 0xffffffff of empty slots, wrap past the end.
-    let samples = index[group.z * u.columns + column] - vec4<u32>(u.first);
+    let samples = index[group.z * u.batch_columns + u.first_column + column] - vec4<u32>(u.first);
     let here = samples < vec4<u32>(u.samples);
     if u.first != 0u && !any(here) { return; }
     let bytes = vec4<u32>(word_of(samples.x, word), word_of(samples.y, word),

@@ -12,6 +12,8 @@ struct AugmentedGather {
     width: u32,
     height: u32,
     columns: u32,  // vec4s of samples
+    first_column: u32,  // in the batch
+    batch_columns: u32, // of the whole batch
     first: u32,    // sample of this part
     samples: u32,  // in this part
     edge: u32,     // 1: the nearest edge fills; 0: byte 0 does
@@ -73,7 +75,7 @@ fn batch_gather_augmented(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     if flat >= u.words * u.columns { return; }
     let column = flat % u.columns;
     let word = flat / u.columns;
-    let slot = group.z * u.columns + column;
+    let slot = group.z * u.batch_columns + u.first_column + column;
     // Samples of other parts, and the 0xffffffff of empty slots, wrap past the end.
     let samples = index[slot] - vec4<u32>(u.first);
     let here = samples < vec4<u32>(u.samples);

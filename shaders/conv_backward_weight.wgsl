@@ -1,11 +1,14 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
 // One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // One invocation owns ROWS output channels x COLS taps of one part; lanes run along taps.
-// Sum: starts at 0, qx ascending, then b ascending, one fma each; taps outside the image are left out.
+// Sum: starts at 0 (ONTO: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each; taps
+// outside the image are left out.
 #import grid
 #import conv
+#import chunk
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -40,38 +43,45 @@ fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         shift[c] = t % u.kernel;
     }
     var sum: array<f32, ROWS * COLS>;
-    for (var k = 0u; k < ROWS * COLS; k++) { sum[k] = 0.0; }
-    for (var qx = 0u; qx < u.out_width; qx++) {
-        var xat: array<u32, COLS>;
-        var used: array<bool, COLS>;
+    let to = ((group.z * u.out_height + qy) * u.out_channels + row) * taps + tap;
+    for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
-            let ix = qx * u.stride + shift[c];
-            used[c] = inside[c] && ix >= u.padding && ix - u.padding < u.in_width;
-            xat[c] = (xline[c] + (ix - u.padding)) * u.columns;
+            sum[k * COLS + c] = 0.0;
+            if ONTO == 1u && row + k < u.out_channels && tap + c < taps { sum[k * COLS + c] = part[to + k * taps + c]; }
         }
-        for (var b = 0u; b < u.columns; b++) {
-            var ys: array<vec4<f32>, ROWS>;
-            for (var k = 0u; k < ROWS; k++) { ys[k] = dy[yat[k] + qx * u.columns + b]; }
+    }
+    for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
+        let end = min(chunk + CHUNK, u.columns);
+        for (var qx = 0u; qx < u.out_width; qx++) {
+            var xat: array<u32, COLS>;
+            var used: array<bool, COLS>;
             for (var c = 0u; c < COLS; c++) {
-                // fma(dy, 0, s) = s: a tap outside the image adds nothing.
-                var xs = vec4<f32>();
-                if used[c] { xs = x[xat[c] + b]; }
-                for (var k = 0u; k < ROWS; k++) {
-                    var s = sum[k * COLS + c];
-                    s = fma(ys[k].x, xs.x, s);
-                    s = fma(ys[k].y, xs.y, s);
-                    s = fma(ys[k].z, xs.z, s);
-                    s = fma(ys[k].w, xs.w, s);
-                    sum[k * COLS + c] = s;
+                let ix = qx * u.stride + shift[c];
+                used[c] = inside[c] && ix >= u.padding && ix - u.padding < u.in_width;
+                xat[c] = (xline[c] + (ix - u.padding)) * u.columns;
+            }
+            for (var b = chunk; b < end; b++) {
+                var ys: array<vec4<f32>, ROWS>;
+                for (var k = 0u; k < ROWS; k++) { ys[k] = dy[yat[k] + qx * u.columns + b]; }
+                for (var c = 0u; c < COLS; c++) {
+                    // fma(dy, 0, s) = s: a tap outside the image adds nothing.
+                    var xs = vec4<f32>();
+                    if used[c] { xs = x[xat[c] + b]; }
+                    for (var k = 0u; k < ROWS; k++) {
+                        var s = sum[k * COLS + c];
+                        s = fma(ys[k].x, xs.x, s);
+                        s = fma(ys[k].y, xs.y, s);
+                        s = fma(ys[k].z, xs.z, s);
+                        s = fma(ys[k].w, xs.w, s);
+                        sum[k * COLS + c] = s;
+                    }
                 }
             }
         }
     }
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
-            if row + k < u.out_channels && tap + c < taps {
-                part[((group.z * u.out_height + qy) * u.out_channels + row + k) * taps + tap + c] = sum[k * COLS + c];
-            }
+            if row + k < u.out_channels && tap + c < taps { part[to + k * taps + c] = sum[k * COLS + c]; }
         }
     }
 }

@@ -5,8 +5,10 @@
 // One invocation owns ROWS output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
 #import grid
 #import conv
+#import chunk
 #import samples
 const ROWS: u32 = 16u; // or 8
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -36,10 +38,22 @@ fn place(tap: Tap, qx: u32) -> u32 {
     return (tap.line + (qx * u.stride + tap.shift - u.padding)) * u.columns;
 }
 
+// Where the sums of a row's four taps stand.
+fn sums_at(qy: u32, row: u32, tap: u32, replica: u32) -> u32 {
+    return ((replica * u.out_height + qy) * u.out_channels + row) * (u.in_channels * u.kernel * u.kernel) + tap;
+}
+
+// What the sums start at. Rows and taps past the last read what is there; they are not stored.
+fn start(qy: u32, row: u32, tap: u32, replica: u32) -> vec4<f32> {
+    if ONTO == 0u { return vec4<f32>(); }
+    let at = sums_at(qy, row, tap, replica);
+    return vec4<f32>(part[at], part[at + 1u], part[at + 2u], part[at + 3u]);
+}
+
 fn store(qy: u32, row: u32, tap: u32, replica: u32, s: vec4<f32>) {
     let taps = u.in_channels * u.kernel * u.kernel;
     if row >= u.out_channels { return; }
-    let to = ((replica * u.out_height + qy) * u.out_channels + row) * taps + tap;
+    let to = sums_at(qy, row, tap, replica);
     if tap < taps { part[to] = s.x; }
     if tap + 1u < taps { part[to + 1u] = s.y; }
     if tap + 2u < taps { part[to + 2u] = s.z; }
@@ -67,64 +81,67 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     let tap1 = tap_at(group.z, qy, tap + 1u);
     let tap2 = tap_at(group.z, qy, tap + 2u);
     let tap3 = tap_at(group.z, qy, tap + 3u);
-    var s0 = vec4<f32>();
-    var s1 = vec4<f32>();
-    var s2 = vec4<f32>();
-    var s3 = vec4<f32>();
-    var s4 = vec4<f32>();
-    var s5 = vec4<f32>();
-    var s6 = vec4<f32>();
-    var s7 = vec4<f32>();
-    var s8 = vec4<f32>();
-    var s9 = vec4<f32>();
-    var s10 = vec4<f32>();
-    var s11 = vec4<f32>();
-    var s12 = vec4<f32>();
-    var s13 = vec4<f32>();
-    var s14 = vec4<f32>();
-    var s15 = vec4<f32>();
-    for (var qx = 0u; qx < u.out_width; qx++) {
-        let used0 = used(tap0, qx);
-        let x0at = place(tap0, qx);
-        let used1 = used(tap1, qx);
-        let x1at = place(tap1, qx);
-        let used2 = used(tap2, qx);
-        let x2at = place(tap2, qx);
-        let used3 = used(tap3, qx);
-        let x3at = place(tap3, qx);
-        for (var b = 0u; b < u.columns; b++) {
-            let own_a = dy[yat_a + qx * u.columns + b];
-            let own_b = dy[yat_b + qx * u.columns + b];
-            // fma(dy, 0, s) = s: a tap outside the image adds nothing.
-            var x0 = vec4<f32>();
-            if used0 { x0 = x[x0at + b]; }
-            var x1 = vec4<f32>();
-            if used1 { x1 = x[x1at + b]; }
-            var x2 = vec4<f32>();
-            if used2 { x2 = x[x2at + b]; }
-            var x3 = vec4<f32>();
-            if used3 { x3 = x[x3at + b]; }
-            let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
-            let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
-            let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
-            let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-            s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
-            s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
-            s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
-            s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
-            s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
-            s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
-            s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
-            s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
-            if ROWS == 16u {
-                s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
-                s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
-                s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
-                s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
-                s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
-                s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
-                s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
-                s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+    var s0 = start(qy, row + 0u, tap, group.z);
+    var s1 = start(qy, row + 1u, tap, group.z);
+    var s2 = start(qy, row + 2u, tap, group.z);
+    var s3 = start(qy, row + 3u, tap, group.z);
+    var s4 = start(qy, row + 4u, tap, group.z);
+    var s5 = start(qy, row + 5u, tap, group.z);
+    var s6 = start(qy, row + 6u, tap, group.z);
+    var s7 = start(qy, row + 7u, tap, group.z);
+    var s8 = start(qy, row + 8u, tap, group.z);
+    var s9 = start(qy, row + 9u, tap, group.z);
+    var s10 = start(qy, row + 10u, tap, group.z);
+    var s11 = start(qy, row + 11u, tap, group.z);
+    var s12 = start(qy, row + 12u, tap, group.z);
+    var s13 = start(qy, row + 13u, tap, group.z);
+    var s14 = start(qy, row + 14u, tap, group.z);
+    var s15 = start(qy, row + 15u, tap, group.z);
+    for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
+        let end = min(chunk + CHUNK, u.columns);
+        for (var qx = 0u; qx < u.out_width; qx++) {
+            let used0 = used(tap0, qx);
+            let x0at = place(tap0, qx);
+            let used1 = used(tap1, qx);
+            let x1at = place(tap1, qx);
+            let used2 = used(tap2, qx);
+            let x2at = place(tap2, qx);
+            let used3 = used(tap3, qx);
+            let x3at = place(tap3, qx);
+            for (var b = chunk; b < end; b++) {
+                let own_a = dy[yat_a + qx * u.columns + b];
+                let own_b = dy[yat_b + qx * u.columns + b];
+                // fma(dy, 0, s) = s: a tap outside the image adds nothing.
+                var x0 = vec4<f32>();
+                if used0 { x0 = x[x0at + b]; }
+                var x1 = vec4<f32>();
+                if used1 { x1 = x[x1at + b]; }
+                var x2 = vec4<f32>();
+                if used2 { x2 = x[x2at + b]; }
+                var x3 = vec4<f32>();
+                if used3 { x3 = x[x3at + b]; }
+                let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
+                let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
+                let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
+                let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
+                s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
+                s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
+                s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
+                s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
+                s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
+                s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
+                s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
+                s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
+                if ROWS == 16u {
+                    s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
+                    s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
+                    s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
+                    s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
+                    s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
+                    s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
+                    s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
+                    s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+                }
             }
         }
     }

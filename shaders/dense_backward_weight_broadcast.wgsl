@@ -6,14 +6,27 @@
 #import dense
 #import samples
 const ROWS: u32 = 16u; // or 8
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
 
+// Where the sums of a row's four inputs stand.
+fn sums_at(row: u32, column: u32, replica: u32) -> u32 {
+    return replica * u.param_stride + u.weight_offset + row * u.inputs + column;
+}
+
+// What the sums start at. Rows and inputs past the last read what is there; they are not stored.
+fn start(row: u32, column: u32, replica: u32) -> vec4<f32> {
+    if ONTO == 0u { return vec4<f32>(); }
+    let at = sums_at(row, column, replica);
+    return vec4<f32>(grads[at], grads[at + 1u], grads[at + 2u], grads[at + 3u]);
+}
+
 fn store(row: u32, column: u32, replica: u32, s: vec4<f32>) {
     if row >= u.outputs { return; }
-    let to = replica * u.param_stride + u.weight_offset + row * u.inputs + column;
+    let to = sums_at(row, column, replica);
     if column < u.inputs { grads[to] = s.x; }
     if column + 1u < u.inputs { grads[to + 1u] = s.y; }
     if column + 2u < u.inputs { grads[to + 2u] = s.z; }
@@ -37,22 +50,22 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     let x1at = (xbase + min(column + 1u, u.inputs - 1u)) * u.columns;
     let x2at = (xbase + min(column + 2u, u.inputs - 1u)) * u.columns;
     let x3at = (xbase + min(column + 3u, u.inputs - 1u)) * u.columns;
-    var s0 = vec4<f32>();
-    var s1 = vec4<f32>();
-    var s2 = vec4<f32>();
-    var s3 = vec4<f32>();
-    var s4 = vec4<f32>();
-    var s5 = vec4<f32>();
-    var s6 = vec4<f32>();
-    var s7 = vec4<f32>();
-    var s8 = vec4<f32>();
-    var s9 = vec4<f32>();
-    var s10 = vec4<f32>();
-    var s11 = vec4<f32>();
-    var s12 = vec4<f32>();
-    var s13 = vec4<f32>();
-    var s14 = vec4<f32>();
-    var s15 = vec4<f32>();
+    var s0 = start(row + 0u, column, group.z);
+    var s1 = start(row + 1u, column, group.z);
+    var s2 = start(row + 2u, column, group.z);
+    var s3 = start(row + 3u, column, group.z);
+    var s4 = start(row + 4u, column, group.z);
+    var s5 = start(row + 5u, column, group.z);
+    var s6 = start(row + 6u, column, group.z);
+    var s7 = start(row + 7u, column, group.z);
+    var s8 = start(row + 8u, column, group.z);
+    var s9 = start(row + 9u, column, group.z);
+    var s10 = start(row + 10u, column, group.z);
+    var s11 = start(row + 11u, column, group.z);
+    var s12 = start(row + 12u, column, group.z);
+    var s13 = start(row + 13u, column, group.z);
+    var s14 = start(row + 14u, column, group.z);
+    var s15 = start(row + 15u, column, group.z);
     for (var b = 0u; b < u.columns; b++) {
         let own_a = dy[yat_a + b];
         let own_b = dy[yat_b + b];

@@ -1,8 +1,10 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b] for the kept weights, written to the flat gradients.
-// One invocation owns one kept weight. Sum: starts at 0, b ascending, one fma each, as in dense_backward_weight.
+// One invocation owns one kept weight. Sum: starts at 0 (ONTO: at what stands there), b ascending, one fma each, as in
+// dense_backward_weight.
 #import grid
 #import dense
 #import kept
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -23,7 +25,9 @@ fn dense_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builti
     let i = (place - u.weight_offset) % u.inputs;
     let yat = (group.z * u.outputs + o) * u.columns;
     let xat = (group.z * u.inputs + i) * u.columns;
+    let to = group.z * u.param_stride + place;
     var sum = 0.0;
+    if ONTO == 1u { sum = grads[to]; }
     for (var b = 0u; b < u.columns; b++) {
         let ys = dy[yat + b];
         let xs = x[xat + b];
@@ -32,5 +36,5 @@ fn dense_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builti
         sum = fma(ys.z, xs.z, sum);
         sum = fma(ys.w, xs.w, sum);
     }
-    grads[group.z * u.param_stride + place] = sum;
+    grads[to] = sum;
 }

@@ -1,10 +1,12 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b] for the kept weights, written to the flat gradients.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads one
 // vec4 of the row's dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
-// Eight neighbouring lanes own the kept weights of one output, each every eighth. Sum: starts at 0, b ascending, one fma each.
+// Eight neighbouring lanes own the kept weights of one output, each every eighth.
+// Sum: starts at 0 (ONTO: at what stands there), b ascending, one fma each.
 #import grid
 #import dense
 #import kept
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -35,7 +37,9 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
         // Lanes past the last kept weight repeat it and store nothing.
         let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
         let xat = (group.z * u.inputs + (place - first)) * u.columns;
+        let to = group.z * u.param_stride + place;
         var sum = 0.0;
+        if ONTO == 1u { sum = grads[to]; }
         for (var b = 0u; b < u.columns; b += 8u) {
             let own = dy[yat + min(b + lane, u.columns - 1u)];
             if b + 0u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 0u), x[xat + b + 0u]); }
@@ -47,6 +51,6 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
             if b + 6u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 6u), x[xat + b + 6u]); }
             if b + 7u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 7u), x[xat + b + 7u]); }
         }
-        if k + lane < end { grads[group.z * u.param_stride + place] = sum; }
+        if k + lane < end { grads[to] = sum; }
     }
 }

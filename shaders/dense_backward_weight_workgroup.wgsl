@@ -6,6 +6,7 @@
 #import dense
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
+const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
 const DEPTH: u32 = 4u; // vec4s of samples loaded at a time
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
@@ -22,7 +23,15 @@ fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @bui
     let first_row = (tile / column_tiles) * 16u * ROWS;
     let first_column = (tile % column_tiles) * 16u * COLS;
     var sum: array<f32, ROWS * COLS>;
-    for (var k = 0u; k < ROWS * COLS; k++) { sum[k] = 0.0; }
+    let to = group.z * u.param_stride + u.weight_offset;
+    for (var r = 0u; r < ROWS; r++) {
+        for (var c = 0u; c < COLS; c++) {
+            let o = first_row + local / 16u + 16u * r;
+            let i = first_column + local % 16u + 16u * c;
+            sum[r * COLS + c] = 0.0;
+            if ONTO == 1u && o < u.outputs && i < u.inputs { sum[r * COLS + c] = grads[to + o * u.inputs + i]; }
+        }
+    }
     // Rows and columns past the edge read the last one and are not stored.
     for (var b = 0u; b < u.columns; b += DEPTH) {
         let depth = min(DEPTH, u.columns - b);
@@ -56,9 +65,7 @@ fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @bui
         for (var c = 0u; c < COLS; c++) {
             let o = first_row + local / 16u + 16u * r;
             let i = first_column + local % 16u + 16u * c;
-            if o < u.outputs && i < u.inputs {
-                grads[group.z * u.param_stride + u.weight_offset + o * u.inputs + i] = sum[r * COLS + c];
-            }
+            if o < u.outputs && i < u.inputs { grads[to + o * u.inputs + i] = sum[r * COLS + c]; }
         }
     }
 }

@@ -7,6 +7,8 @@
 struct Dropout {
     count: u32,     // vec4s per replica
     columns: u32,   // vec4s of samples
+    first_column: u32,  // in the batch
+    batch_columns: u32, // of the whole batch
     plane: u32,     // features per unit
     threshold: u32, // p * 2^32
     scale: f32,
@@ -25,7 +27,7 @@ fn dropout_apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let r = group.z;
     let unit = flat / u.columns / u.plane;
     let fate = pcg4d(vec4<u32>(keys[r].x, stream(STREAM_DROPOUT, u.layer, keys[r].z), state[r].step,
-                               unit * u.columns + flat % u.columns));
+                               unit * u.batch_columns + u.first_column + flat % u.columns));
     let i = r * u.count + flat;
     y[i] = select(vec4<f32>(), y[i] * u.scale, fate >= vec4<u32>(u.threshold));
 }

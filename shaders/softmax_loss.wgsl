@@ -1,6 +1,7 @@
 // Per sample b with label t and targets q_c = u.own where c = t, u.other elsewhere:
 // loss = ln sum_c e^(l_c - m) + sum_c q_c (m - l_c),  m = max_c l_c;  dl_c = (e^(l_c - m) / sum - q_c) / count.
 // hit = 1 when l_t is the first maximum. Slots past the batch's end get 0 everywhere.
+// Labels, losses and hits are those of the whole batch, logits and their gradients those of a window of it.
 // One invocation owns four samples. Sums run over classes ascending.
 #import grid
 #import math
@@ -8,6 +9,8 @@
 struct Loss {
     classes: u32,
     columns: u32, // vec4s of samples
+    first_column: u32,  // in the batch
+    batch_columns: u32, // of the whole batch
     own: f32,     // 1 - s + s / classes with label smoothing s (Szegedy et al. 2016), else 1
     other: f32,   // s / classes, else 0
 }
@@ -16,8 +19,8 @@ struct Loss {
 @group(0) @binding(2) var<storage, read> label: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> logits: array<vec4<f32>>; // [R][classes][columns]
 @group(0) @binding(4) var<storage, read_write> dlogits: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> loss: array<vec4<f32>>; // [R][columns]
-@group(0) @binding(6) var<storage, read_write> hit: array<vec4<u32>>;  // [R][columns]
+@group(0) @binding(5) var<storage, read_write> loss: array<vec4<f32>>; // [R][batch_columns]
+@group(0) @binding(6) var<storage, read_write> hit: array<vec4<u32>>;  // [R][batch_columns]
 
 fn exp_each(v: vec4<f32>) -> vec4<f32> {
     return vec4<f32>(exp_exact(v.x), exp_exact(v.y), exp_exact(v.z), exp_exact(v.w));
@@ -29,7 +32,8 @@ fn softmax_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let column = flat_index(group, groups, 64u, local);
     if column >= u.columns { return; }
     let r = group.z;
-    let labels = label[r * u.columns + column];
+    let in_batch = r * u.batch_columns + u.first_column + column;
+    let labels = label[in_batch];
     let at = r * u.classes * u.columns + column;
     var top = logits[at];
     for (var c = 1u; c < u.classes; c++) {
@@ -61,6 +65,6 @@ fn softmax_loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     var away = top - own;
     // Without smoothing the others do not count, even where they are infinite.
     if u.other > 0.0 { away = fma(vec4<f32>(u.other), rest, u.own * away); }
-    loss[r * u.columns + column] = select(vec4<f32>(), ln_sum + away, present);
-    hit[r * u.columns + column] = select(vec4<u32>(), vec4<u32>(1u), right);
+    loss[in_batch] = select(vec4<f32>(), ln_sum + away, present);
+    hit[in_batch] = select(vec4<u32>(), vec4<u32>(1u), right);
 }

@@ -79,6 +79,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
     TrainSpec {
         dataset: "spots".to_owned(),
         batch: 22,
+        micro_batch: None,
         length: Length::Steps(1),
         enter: None,
         leave: None,

@@ -832,6 +832,7 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         dataset: "spots".to_owned(),
         // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
         batch: 22,
+        micro_batch: None,
         length,
         enter: None,
         leave: None,
@@ -1157,6 +1158,155 @@ fn tiles_change_no_bit() {
             assert_same(&got, &want, &format!("{execution:?}"));
         }
     }
+}
+
+/// A value with two readers, one of which works on it in place, and no layer that needs the whole batch.
+fn shortcut_model() -> Arc<Model> {
+    let conv = |channels| Layer::Conv2d {
+        channels,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        bias: true,
+    };
+    let add = Layer::Add {
+        with: "conv1".to_owned(),
+    };
+    let layers = vec![
+        conv(4),
+        Layer::Relu,
+        conv(4),
+        add,
+        Layer::Tanh,
+        Layer::AvgPool {
+            window: None,
+            stride: 1,
+        },
+        linear(10, true),
+    ];
+    model(layers, Shape::new(1, SIDE, SIDE), 10)
+}
+
+/// Batches whose samples come onto the GPU a few at a time: sums go on from one to the next. Of the 130 samples of a pass 34
+/// are left for the last batch, so that it has full, partial and empty micro-batches; validation and test end with partial ones.
+#[test]
+fn micro_batches_change_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    const BATCH: u32 = 96;
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    let augment = Augment {
+        shift: 2,
+        flip: true,
+        rotate: 15.0,
+        scale: [0.9, 1.1],
+        shear: 0.1,
+        cutout: 3,
+        fill: Fill::Edge,
+    };
+    let sparse = |sparse_variant| Execution {
+        sparse: SparseRule::Always,
+        sparse_variant,
+        ..usual(gpu)
+    };
+    let dense = |data, weight| Execution {
+        data,
+        weight,
+        sparse: SparseRule::Never,
+        ..Execution::default()
+    };
+    let mut executions = vec![
+        usual(gpu),
+        sparse(Variant::Sparse(3)),
+        dense(Variant::Tile(3, 5), Variant::Tile(7, 2)),
+        dense(Variant::Workgroup(4, 1), Variant::Workgroup(2, 2)),
+    ];
+    if gpu.adapter().subgroup == Some(8) {
+        executions.push(sparse(Variant::SparseBroadcast(4)));
+    }
+    for (model, augment) in [
+        (flat_model(), Some(augment)),
+        (conv_model(), None),
+        (shortcut_model(), Some(augment)),
+    ] {
+        let mut members = cohort(gpu, &model, true);
+        for (_, _, spec) in &mut members {
+            (spec.batch, spec.augment) = (BATCH, augment);
+            spec.label_smoothing = 0.1;
+        }
+        let split = |micro_batch: u32| {
+            let mut members = members.clone();
+            for (_, _, spec) in &mut members {
+                spec.micro_batch = Some(micro_batch);
+            }
+            members
+        };
+        let want = train(gpu, &world, &model, &members, usual(gpu));
+        let scored = score(gpu, &world, &model, &members);
+        for micro_batch in [32, 64, 96] {
+            let members = split(micro_batch);
+            for execution in &executions {
+                let got = train(gpu, &world, &model, &members, *execution);
+                let what = format!("{}, {micro_batch} of {BATCH}, {execution:?}", model.name);
+                assert_same(&got, &want, &what);
+            }
+            assert_eq!(score(gpu, &world, &model, &members), scored, "the test set");
+        }
+        // A batch that ends within a vec4 of samples, and a dataset in parts.
+        for (_, _, spec) in &mut members {
+            spec.batch = 41;
+        }
+        let want = train(gpu, &world, &model, &members, usual(gpu));
+        world.resident = ResidentDataset::upload_in_parts(gpu, &world.data, 6499).unwrap();
+        for (_, _, spec) in &mut members {
+            spec.micro_batch = Some(32);
+        }
+        let got = train(gpu, &world, &model, &members, usual(gpu));
+        assert_same(&got, &want, "32 of 41");
+        world.resident = ResidentDataset::upload(gpu, &world.data).unwrap();
+    }
+}
+
+/// Micro-batches are for memory: the plan is smaller by the activations, and what is allocated is what was planned.
+#[test]
+fn micro_batches_take_less_memory_and_no_more_than_planned() {
+    let Some(gpu) = gpu() else { return };
+    let demand = |batch, micro_batch| Demand {
+        micro_batch,
+        ..Demand::of_batch(batch)
+    };
+    let lenet = preset("lenet-5");
+    let bytes = |micro_batch| Memory::plan(&lenet, &demand(512, micro_batch)).bytes(1);
+    assert!(bytes(256) < bytes(512));
+    assert!(bytes(32) < bytes(256));
+    // Of what a batch of 32 takes, sums that go on, indices, labels and losses are all there is on top.
+    let least = Memory::plan(&lenet, &Demand::of_batch(32)).bytes(1);
+    assert!((bytes(32) - least) * 2 < least, "{} {least}", bytes(32));
+    let batches = |name: &str, micro_batch| {
+        let memory = Memory::plan(&lenet, &demand(512, micro_batch));
+        let found = memory.buffers.iter().find(|(n, _)| n == name);
+        found.map(|(_, words)| *words)
+    };
+    assert_eq!(batches("input batch", 32), Some(32 * 28 * 28));
+    assert_eq!(batches("labels", 32), Some(512));
+    assert_eq!(batches("partial sums of conv1", 32), Some(28 * 6 * 25));
+    assert_eq!(batches("partial sums of conv1", 512), None);
+
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = conv_model();
+    let spec = TrainSpec {
+        batch: 96,
+        micro_batch: Some(32),
+        ..training(sgd(0.1, 0.9, false, 0.0), Length::Epochs(1))
+    };
+    let before = gpu.allocated();
+    let replicas = Replicas::new(gpu, model.clone(), &keys(2)).unwrap();
+    let specs = [&spec, &spec];
+    let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+    let taken = gpu.allocated() - before;
+    let planned = Memory::plan(&model, &Demand::of(&spec, 1.0)).bytes(2);
+    // Keys, states and the like, and the least size of a buffer.
+    assert!(taken < planned + 8192, "{taken} of {planned}");
+    drop(trainer);
 }
 
 /// Dense and sparse kernels, optimizers over all parameters and over the kept ones: the same bits (design contract 3).

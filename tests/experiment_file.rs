@@ -349,6 +349,63 @@ fn batch_normalisation_has_steps_and_settings_of_its_own() {
 }
 
 #[test]
+fn micro_batches_are_whole_chunks_of_the_batch() {
+    // Of the arm that has one step.
+    let train = |text: &str| {
+        let experiment = good(text);
+        let arm = experiment.arms.last().expect("an arm");
+        match &arm.variants[0].steps[0] {
+            Step::Train(spec) => (spec.batch, spec.micro_batch),
+            other => panic!("{other:?}"),
+        }
+    };
+    let text = |keys: &str| GOOD.replace("batch = 64", keys);
+    assert_eq!(train(GOOD), (64, None));
+    assert_eq!(
+        train(&text("batch = 100\nmicro_batch = 32")),
+        (100, Some(32))
+    );
+    // All of it, by number and by name.
+    assert_eq!(train(&text("batch = 100\nmicro_batch = 100")), (100, None));
+    let own = "[{ train = { micro_batch = \"none\" } }]";
+    let own = text("batch = 100\nmicro_batch = 64").replace("[{ train = {} }]", own);
+    assert_eq!(train(&own), (100, None));
+
+    // What changes no bit is in no name.
+    let digests = |text: &str| -> Vec<String> {
+        let plan = Plan::new(&good(text), "");
+        plan.stages.into_iter().map(|stage| stage.digest).collect()
+    };
+    assert_eq!(
+        digests(GOOD),
+        digests(&text("batch = 64\nmicro_batch = 32"))
+    );
+
+    let wrong = |keys: &str| mistake("batch = 64", keys);
+    let odd = wrong("batch = 128\nmicro_batch = 33");
+    says(
+        &odd,
+        &[
+            "multiple of 32",
+            "not 33",
+            "the next is 64",
+            "train.micro_batch",
+        ],
+    );
+    says(&wrong("batch = 50\nmicro_batch = 33"), &["the next is 50"]);
+    let more = wrong("batch = 64\nmicro_batch = 96");
+    says(&more, &["more than the batch of 64"]);
+    says(&wrong("batch = 64\nmicro_batch = 0"), &["out of range"]);
+
+    let layers = r#"{ conv2d = 4, kernel = 3 }, "batch_norm", { linear = 10 }"#;
+    let normalised = |keys: &str| with_layers(layers).replace("batch = 64", keys);
+    let refused = only(errors(&normalised("batch = 64\nmicro_batch = 32")));
+    says(&refused, &["batch normalisation", "\"bn1\"", "whole batch"]);
+    let whole = normalised("batch = 64\nmicro_batch = 64");
+    assert_eq!(train(&whole), (64, None));
+}
+
+#[test]
 fn controls_come_right_after_the_mask_is_made() {
     let experiment = good(GOOD);
     let shuffled = &experiment.arms[1];

@@ -53,6 +53,8 @@ mod sparse_linear;
 mod sparse_lists;
 #[path = "kernels/sparse_optimizers.rs"]
 mod sparse_optimizers;
+#[path = "kernels/windows.rs"]
+mod windows;
 
 /// The text of all twins and of all tests here.
 const TWINS: &[&str] = &[
@@ -91,6 +93,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/sparse_linear.rs"),
     include_str!("kernels/sparse_lists.rs"),
     include_str!("kernels/sparse_optimizers.rs"),
+    include_str!("kernels/windows.rs"),
 ];
 
 /// A kernel without a twin, or a twin that no test runs, is a kernel nobody checked.

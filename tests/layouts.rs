@@ -119,6 +119,8 @@ fn layouts() -> Vec<Layout> {
             ops::DropoutShape {
                 count,
                 columns,
+                first_column,
+                batch_columns,
                 plane,
                 threshold,
                 scale,
@@ -152,6 +154,8 @@ fn layouts() -> Vec<Layout> {
             ops::LossShape {
                 classes,
                 columns,
+                first_column,
+                batch_columns,
                 own,
                 other
             }
@@ -264,6 +268,8 @@ fn layouts() -> Vec<Layout> {
                 words,
                 plane,
                 columns,
+                first_column,
+                batch_columns,
                 first,
                 samples
             }
@@ -291,6 +297,8 @@ fn layouts() -> Vec<Layout> {
                 width,
                 height,
                 columns,
+                first_column,
+                batch_columns,
                 first,
                 samples,
                 edge,
@@ -549,6 +557,7 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
     TrainSpec {
         dataset: "spots".to_owned(),
         batch: 22,
+        micro_batch: None,
         length: Length::Steps(3),
         enter: None,
         leave: None,

@@ -37,6 +37,7 @@ impl<'a> Bench<'a> {
         let spec = TrainSpec {
             dataset: data.name.clone(),
             batch: options.batch,
+            micro_batch: None,
             length: Length::Steps(1),
             enter: None,
             leave: None,

@@ -9,6 +9,7 @@ use secateur::data::SearchPath;
 use secateur::experiment::{self, Step};
 use secateur::gpu::{Gpu, GpuOptions};
 use secateur::run::{self, DEFAULT_MEMORY, Limits};
+use secateur::train::Demand;
 use std::collections::BTreeMap;
 
 /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -78,7 +79,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             cohort.stages,
             cohort.stage.model.name,
             spec.dataset,
-            spec.batch,
+            Demand::of(spec, 1.0).batch_text(),
             spec.length,
             mib(cohort.memory.bytes(replicas)),
             cohort.memory.largest_text(replicas),

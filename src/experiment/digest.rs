@@ -2,6 +2,7 @@
 
 use super::Step;
 use crate::prune::MaskStep;
+use crate::train::TrainSpec;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -22,13 +23,18 @@ pub(super) fn json(value: &impl Serialize) -> String {
         .unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()))
 }
 
-/// JSON of a step in which a mask file is named by its content, not by where it lies.
+/// JSON of a step in which a mask file is named by its content, not by where it lies. Micro-batches are left out: they change no
+/// bit.
 pub(super) fn step_json(step: &Step, files: &BTreeMap<PathBuf, String>) -> String {
     match step {
         Step::Mask(MaskStep::Load(path)) => {
             let digest = files.get(path).map_or("", String::as_str);
             json(&serde_json::json!({ "mask": { "load": { "sha256": digest } } }))
         }
+        Step::Train(spec) => json(&Step::Train(TrainSpec {
+            micro_batch: None,
+            ..spec.clone()
+        })),
         step => json(step),
     }
 }

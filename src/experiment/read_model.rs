@@ -6,6 +6,7 @@ use super::problem::Problems;
 use super::scalars::choice;
 use super::{read_layer, suggest};
 use crate::model::{INPUT, Init, Layer, ModelSpec, NamedLayer, presets};
+use crate::ops::operator;
 
 const INITS: [(&str, Init); 5] = [
     ("pytorch", Init::Pytorch),
@@ -50,6 +51,13 @@ pub(super) fn learning(model: &ModelSpec) -> Vec<&str> {
     let learns = |layer: &&NamedLayer| has_weights(&layer.layer) || layer.layer == Layer::BatchNorm;
     let layers = model.layers.iter().filter(learns);
     layers.map(|layer| layer.name.as_str()).collect()
+}
+
+/// The first layer for which a batch cannot be split into micro-batches.
+pub(super) fn needs_whole_batch(model: &ModelSpec) -> Option<&str> {
+    let mut layers = model.layers.iter();
+    let found = layers.find(|layer| operator(&layer.layer).needs_whole_batch());
+    found.map(|layer| layer.name.as_str())
 }
 
 fn has_weights(layer: &Layer) -> bool {

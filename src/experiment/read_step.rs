@@ -5,7 +5,7 @@ use super::fields::Fields;
 use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_model::{learning, prunable};
+use super::read_model::prunable;
 use super::read_train::{length, read_recalibrate, read_train};
 use super::scalars::{UNIT, choice, integer, number, wrong_type};
 use super::suggest;
@@ -73,8 +73,7 @@ pub(super) fn read_step(
     let value = &entry.node;
     match entry.key.as_str() {
         "train" => {
-            let learning = around.model.map(learning);
-            let names = (around.datasets, learning.as_deref());
+            let names = (around.datasets, around.model);
             read_train(value, around.defaults, names, problems).map(Step::Train)
         }
         "recalibrate" => {

@@ -4,20 +4,24 @@ use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_augment::read_augment;
+use super::read_model::{learning, needs_whole_batch};
 use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
 use super::scalars::{
     BELOW_ONE, FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
 };
 use super::suggest;
+use crate::model::ModelSpec;
+use crate::ops::CHUNK_SAMPLES;
 use crate::train::{
     Augment, BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 17] = [
+pub(super) const KEYS: [&str; 18] = [
     "dataset",
     "batch",
+    "micro_batch",
     "length",
     "enter",
     "optimizer",
@@ -45,18 +49,18 @@ pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Pr
             step: node,
             defaults: None,
             datasets,
-            learning: None,
+            model: None,
         }
         .read(problems);
     }
 }
 
-/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are, `learning` those of
-/// the layers that learn; `None` if the model has a mistake.
+/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are; `model` is `None` if it
+/// has a mistake.
 pub(super) fn read_train(
     step: &Node,
     defaults: Option<&Node>,
-    (datasets, learning): (&[String], Option<&[&str]>),
+    (datasets, model): (&[String], Option<&ModelSpec>),
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
     Fields::open(step, "this train step", &KEYS, problems)?;
@@ -64,13 +68,14 @@ pub(super) fn read_train(
         step,
         defaults,
         datasets,
-        learning,
+        model,
     };
     let complete = settings.check_complete(&NEEDED, problems);
     let read = settings.read(problems);
     Some(TrainSpec {
         dataset: read.dataset?,
         batch: read.batch?,
+        micro_batch: read.micro_batch?,
         length: read.length?,
         enter: read.enter?,
         leave: None,
@@ -112,7 +117,7 @@ pub(super) fn read_recalibrate(
         step,
         defaults,
         datasets,
-        learning: None,
+        model: None,
     };
     let batches = fields
         .need("batches", "batches = 100", problems)
@@ -122,6 +127,8 @@ pub(super) fn read_recalibrate(
     Some(TrainSpec {
         dataset: read.dataset?,
         batch: read.batch?,
+        // What it measures is a whole batch's.
+        micro_batch: None,
         length: Length::Steps(batches?),
         enter: None,
         leave: None,
@@ -159,13 +166,14 @@ struct Settings<'n> {
     step: &'n Node,
     defaults: Option<&'n Node>,
     datasets: &'n [String],
-    learning: Option<&'n [&'n str]>,
+    model: Option<&'n ModelSpec>,
 }
 
 /// `None` where a key without a default is missing or a value has a mistake.
 struct Read {
     dataset: Option<String>,
     batch: Option<u32>,
+    micro_batch: Option<Option<u32>>,
     length: Option<Length>,
     enter: Option<Option<Length>>,
     optimizer: Option<Optimizer>,
@@ -257,13 +265,19 @@ impl<'n> Settings<'n> {
 
     fn read(&self, problems: &mut Problems) -> Read {
         // A value that is absent and needed was reported by `check_complete`.
+        let batch = self
+            .get("batch")
+            .and_then(|node| integer32(node, "batch", 1, problems));
         Read {
             dataset: self
                 .get("dataset")
                 .and_then(|node| dataset(node, self.datasets, problems)),
-            batch: self
-                .get("batch")
-                .and_then(|node| integer32(node, "batch", 1, problems)),
+            batch,
+            micro_batch: match self.get("micro_batch") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => self.micro_batch(node, batch, problems),
+                None => Some(None),
+            },
             length: self
                 .get("length")
                 .and_then(|node| length(node, "length", problems)),
@@ -324,6 +338,45 @@ impl<'n> Settings<'n> {
 }
 
 impl Settings<'_> {
+    /// How much of a batch is on the GPU at once; `None` for all of it.
+    fn micro_batch(
+        &self,
+        node: &Node,
+        batch: Option<u32>,
+        problems: &mut Problems,
+    ) -> Option<Option<u32>> {
+        let micro = integer32(node, "micro_batch", 1, problems)?;
+        // [train] may leave the batch to its steps.
+        let batch = batch?;
+        if micro == batch {
+            return Some(None);
+        }
+        if micro > batch {
+            let message = format!("`micro_batch` is {micro}, more than the batch of {batch}");
+            let help = "it is a part of the batch; \"none\" is all of it";
+            problems.at(node, message, help);
+            return None;
+        }
+        if !micro.is_multiple_of(CHUNK_SAMPLES) {
+            let next = micro.next_multiple_of(CHUNK_SAMPLES).min(batch);
+            let message = format!(
+                "`micro_batch` must be a multiple of {CHUNK_SAMPLES} or the whole batch, not {micro}"
+            );
+            problems.at(node, message, format!("the next is {next}"));
+            return None;
+        }
+        if let Some(layer) = self.model.and_then(needs_whole_batch) {
+            let message = format!(
+                "`micro_batch` does not go with batch normalisation: layer {layer:?} needs the mean and the variance of the whole batch"
+            );
+            let help =
+                "set it to \"none\" or leave it out, or use a model without batch normalisation";
+            problems.at(node, message, help);
+            return None;
+        }
+        Some(Some(micro))
+    }
+
     /// The layers that `freeze` lists, in the model's order.
     fn frozen(&self, node: &Node, problems: &mut Problems) -> Option<Vec<String>> {
         let Value::Array(items) = &node.value else {
@@ -331,7 +384,7 @@ impl Settings<'_> {
             return wrong_type(node, "freeze", expected, problems);
         };
         // [train] is also read by itself, where no model is known.
-        let learning = self.learning?;
+        let learning = learning(self.model?);
         let options: Vec<(&str, &str)> = learning.iter().map(|name| (*name, *name)).collect();
         let read: Vec<Option<&str>> = items
             .iter()
@@ -339,7 +392,7 @@ impl Settings<'_> {
             .collect();
         let listed: Vec<&str> = read.into_iter().collect::<Option<_>>()?;
         if learning.iter().all(|name| listed.contains(name)) {
-            let help = format!("leave out at least one of {}", suggest::list(learning));
+            let help = format!("leave out at least one of {}", suggest::list(&learning));
             problems.at(node, "`freeze` leaves nothing to train", help);
             return None;
         }

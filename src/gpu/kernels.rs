@@ -116,6 +116,7 @@ macro_rules! shared {
 shared![
     "activation",
     "batch_norm",
+    "chunk",
     "columns",
     "conv",
     "dense",

@@ -28,7 +28,7 @@ pub(super) enum Activation {
 impl Activation {
     fn shape(&self, site: &Site<'_>) -> ActivationShape {
         ActivationShape {
-            count: site.output.features() as u32 * site.columns,
+            count: site.output.features() as u32 * site.window.columns,
             slope: match self {
                 Self::LeakyRelu { slope } => *slope,
                 Self::Tanh | Self::Gelu => 0.0,

@@ -39,7 +39,7 @@ impl Operator for Add {
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = AddShape {
-            count: site.output.features() as u32 * site.columns,
+            count: site.output.features() as u32 * site.window.columns,
             relu: u32::from(site.fused.forward),
         };
         let kernel = gpu.kernel("add_forward", &[])?;

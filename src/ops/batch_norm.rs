@@ -54,7 +54,7 @@ fn shape(site: &Site<'_>, mode: Mode) -> BatchNormShape {
         channels: site.input.channels as u32,
         parts: site.input.height as u32,
         pixels: site.input.width as u32,
-        columns: site.columns,
+        columns: site.window.columns,
         weight_offset: site.offsets[0],
         bias_offset: site.offsets[1],
         mean_offset: site.offsets[2],
@@ -80,7 +80,7 @@ fn pixelwise(
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
-    let each = u64::from(site.columns.div_ceil(columns));
+    let each = u64::from(site.window.columns.div_ceil(columns));
     Ok((kernel, site.input.features() as u64 * each))
 }
 
@@ -107,6 +107,10 @@ impl Operator for BatchNorm {
         ]
     }
 
+    fn needs_whole_batch(&self) -> bool {
+        true
+    }
+
     fn fuses_relu_forward(&self) -> bool {
         true
     }
@@ -114,7 +118,8 @@ impl Operator for BatchNorm {
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
         Scratch {
             kept: input.channels as u64 * 8,
-            shared: 2 * (input.channels * input.height) as u64,
+            parts: 2 * (input.channels * input.height) as u64,
+            bias_parts: 0,
         }
     }
 
@@ -128,12 +133,12 @@ impl Operator for BatchNorm {
         let shape = shape(site, mode);
         if mode != Mode::Evaluation {
             let kernel = gpu.kernel("batch_norm_statistics", &[])?;
-            let buffers = [site.state, site.x, site.shared];
+            let buffers = [site.state, site.x, site.parts];
             let count = u64::from(shape.parts * shape.channels);
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         let kernel = gpu.kernel("batch_norm_combine", &[])?;
-        let buffers = [site.state, site.shared, site.params, site.kept];
+        let buffers = [site.state, site.parts, site.params, site.kept];
         let count = u64::from(shape.channels);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let (kernel, count) = pixelwise(gpu, "batch_norm_forward", site)?;
@@ -144,11 +149,11 @@ impl Operator for BatchNorm {
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
         let shape = shape(site, Mode::Training);
         let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
-        let buffers = [site.state, site.x, site.dy, site.kept, site.shared];
+        let buffers = [site.state, site.x, site.dy, site.kept, site.parts];
         let count = u64::from(shape.parts * shape.channels);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let kernel = gpu.kernel("batch_norm_backward_combine", &[])?;
-        let buffers = [site.state, site.shared, site.kept, site.grads];
+        let buffers = [site.state, site.parts, site.kept, site.grads];
         let count = u64::from(shape.channels);
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let Some(dx) = site.dx else { return Ok(()) };

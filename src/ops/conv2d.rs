@@ -2,7 +2,7 @@
 
 use super::reduce::{record_bias, record_partial_sum};
 use super::sparse::record_kept_partial_sum;
-use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
+use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, Start, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
@@ -70,7 +70,7 @@ impl Conv2d {
             kernel: self.kernel as u32,
             stride: self.stride as u32,
             padding: self.padding as u32,
-            columns: site.columns,
+            columns: site.window.columns,
             weight_offset: site.offsets[0],
             bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
             param_stride: site.param_stride,
@@ -165,9 +165,11 @@ impl Operator for Conv2d {
 
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
         let rows = self.output(input).map_or(0, |o| o.height);
+        let outputs = (rows * self.channels) as u64;
         Scratch {
             kept: 0,
-            shared: (rows * self.channels * self.taps(input)) as u64,
+            parts: outputs * self.taps(input) as u64,
+            bias_parts: if self.bias { outputs } else { 0 },
         }
     }
 
@@ -240,9 +242,9 @@ impl Conv2d {
                 kept_stride: kept.stride,
                 ..shape
             };
-            let kernel = gpu.kernel("conv_backward_weight_sparse", &[])?;
+            let kernel = gpu.kernel("conv_backward_weight_sparse", &[onto(site)])?;
             let [masks, ranks, list] = kept.rows();
-            let buffers = [site.x, site.dy, kept.taps, masks, ranks, list, site.shared];
+            let buffers = [site.x, site.dy, kept.taps, masks, ranks, list, site.parts];
             let count = u64::from(kept.most) * u64::from(parts);
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
             return record_kept_partial_sum(gpu, program, site, &kept, weights, parts);
@@ -253,10 +255,11 @@ impl Conv2d {
             workgroup: None,
         };
         let grid = [parts, shape.out_channels, taps];
-        let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
-        let buffers = [site.x, site.dy, site.shared];
+        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
+        let buffers = [site.x, site.dy, site.parts];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        record_partial_sum(gpu, program, site, weights, parts, shape.weight_offset)
+        let sums = (weights, parts, shape.weight_offset);
+        record_partial_sum(gpu, program, site, site.parts, sums)
     }
 
     fn backward_data(

@@ -13,6 +13,10 @@ pub struct DropoutShape {
     pub count: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// Which of the batch's the first is.
+    pub first_column: u32,
+    /// vec4s of samples in the whole batch.
+    pub batch_columns: u32,
     /// Features per unit: 1, or the pixels of a channel.
     pub plane: u32,
     /// p * 2^32.
@@ -38,8 +42,10 @@ impl Dropout {
     ) -> Result<(), GpuError> {
         let p = f64::from(self.p);
         let shape = DropoutShape {
-            count: site.output.features() as u32 * site.columns,
-            columns: site.columns,
+            count: site.output.features() as u32 * site.window.columns,
+            columns: site.window.columns,
+            first_column: site.window.first,
+            batch_columns: site.window.batch,
             // On a flat input every feature is its own channel, as in PyTorch's Dropout2d on 2-D tensors.
             plane: if self.channels {
                 site.input.plane() as u32

@@ -1,7 +1,7 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
 use super::reduce::record_bias;
-use super::variants::{Names, data_kernel, sparse_kernel, weight_kernel};
+use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::{Mode, NO_BIAS, Operator, Parameter, Site, Start, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
@@ -41,7 +41,7 @@ impl Linear {
         DenseShape {
             inputs: site.input.features() as u32,
             outputs: self.features as u32,
-            columns: site.columns,
+            columns: site.window.columns,
             weight_offset: site.offsets[0],
             bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
             param_stride: site.param_stride,
@@ -197,7 +197,7 @@ impl Linear {
             } else {
                 ("dense_backward_weight_sparse", u64::from(kept.most))
             };
-            let kernel = gpu.kernel(name, &[])?;
+            let kernel = gpu.kernel(name, &[onto(site)])?;
             let [masks, ranks, list] = kept.rows();
             let buffers = [site.x, site.dy, masks, ranks, list, site.grads];
             return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
@@ -208,7 +208,7 @@ impl Linear {
             workgroup: Some("dense_backward_weight_workgroup"),
         };
         let grid = [1, shape.outputs, shape.inputs];
-        let (kernel, count) = weight_kernel(gpu, site.variants.backward_weight, names, grid)?;
+        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
         let buffers = [site.x, site.dy, site.grads];
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }

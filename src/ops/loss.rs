@@ -1,5 +1,6 @@
 //! Softmax and cross-entropy in one: loss, gradient of the logits, and whether the class was right.
 
+use super::Window;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use bytemuck::{Pod, Zeroable};
 
@@ -11,6 +12,10 @@ pub struct LossShape {
     pub classes: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// Which of the batch's the first is.
+    pub first_column: u32,
+    /// vec4s of samples in the whole batch.
+    pub batch_columns: u32,
     /// Target probability of the sample's class.
     pub own: f32,
     /// Target probability of every other class.
@@ -19,11 +24,13 @@ pub struct LossShape {
 
 impl LossShape {
     /// Targets with label smoothing, 0 for none (Szegedy et al. 2016, section 7; as PyTorch's `label_smoothing`).
-    pub fn new(classes: u32, columns: u32, smoothing: f64) -> Self {
+    pub fn new(classes: u32, window: Window, smoothing: f64) -> Self {
         let other = smoothing / f64::from(classes);
         Self {
             classes,
-            columns,
+            columns: window.columns,
+            first_column: window.first,
+            batch_columns: window.batch,
             own: (1.0 - smoothing + other) as f32,
             other: other as f32,
         }

@@ -15,6 +15,7 @@ mod reduce;
 mod relu;
 mod sparse;
 mod variants;
+mod window;
 
 pub use activation::ActivationShape;
 pub use add::{AddShape, record_add, record_copy};
@@ -28,6 +29,7 @@ pub use reduce::{BiasShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape, WeightGrid};
 pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+pub use window::{CHUNK_SAMPLES, Window};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Layer, LayerAt, Shape, Source, readers};
@@ -79,8 +81,10 @@ pub enum Mode {
 pub struct Scratch {
     /// Kept from forward to backward (places of maxima).
     pub kept: u64,
-    /// Used only within backward, shared by all layers (partial sums).
-    pub shared: u64,
+    /// Partial sums of a backward pass. All layers share the room, unless there are micro-batches.
+    pub parts: u64,
+    /// Partial sums of the bias, likewise.
+    pub bias_parts: u64,
 }
 
 /// Which passes of a ReLU its neighbours do while they store. At the ReLU: leave the pass out. At the layer before it
@@ -99,8 +103,8 @@ pub struct Site<'a> {
     pub layer: u32,
     /// Replicas in the cohort: the grid's z.
     pub replicas: u32,
-    /// vec4s of samples per feature.
-    pub columns: u32,
+    /// The samples that are worked on.
+    pub window: Window,
     /// Floats per replica in the flat parameters.
     pub param_stride: u32,
     /// Where the layer's tensors start in them, in the order of [`Operator::parameters`].
@@ -129,8 +133,10 @@ pub struct Site<'a> {
     pub dx: Option<&'a Buffer>,
     /// [`Scratch::kept`] words per replica.
     pub kept: &'a Buffer,
-    /// [`Scratch::shared`] words per replica, at least.
-    pub shared: &'a Buffer,
+    /// [`Scratch::parts`] words per replica, at least.
+    pub parts: &'a Buffer,
+    /// [`Scratch::bias_parts`] words per replica, at least.
+    pub bias_parts: &'a Buffer,
     /// Whether gradients of the layer's own parameters are wanted.
     pub learns: bool,
     /// What is done on the way.
@@ -167,6 +173,11 @@ pub trait Operator: Send + Sync {
     /// Whether the gradient of its input is left where that of its output stood.
     fn passes_gradient_on(&self) -> bool {
         self.in_place()
+    }
+
+    /// Whether what it makes of a sample depends on the others of the batch, so that there can be no micro-batches.
+    fn needs_whole_batch(&self) -> bool {
+        false
     }
 
     /// Its weight tensor, if its kernels have sparse variants.

@@ -57,7 +57,7 @@ fn shape(site: &Site<'_>, window: (usize, usize), stride: usize) -> PoolShape {
         window_height: window.0 as u32,
         window_width: window.1 as u32,
         stride: stride as u32,
-        columns: site.columns,
+        columns: site.window.columns,
         share: (1.0 / (window.0 * window.1) as f64) as f32,
         gate: u32::from(site.fused.backward),
     }
@@ -80,7 +80,7 @@ fn kernel(
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
-    let each = u64::from(site.columns.div_ceil(columns));
+    let each = u64::from(site.window.columns.div_ceil(columns));
     Ok((kernel, shape.features() as u64 * each))
 }
 
@@ -93,7 +93,7 @@ impl Operator for MaxPool {
         let outputs = self.output(input).map_or(0, |o| o.features());
         Scratch {
             kept: outputs as u64 * u64::from(columns) * 4,
-            shared: 0,
+            ..Scratch::default()
         }
     }
 

@@ -1,7 +1,8 @@
 //! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
 
 use super::Site;
-use crate::gpu::{Gpu, GpuError, Program};
+use super::variants::onto;
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of `bias_backward`.
@@ -36,15 +37,17 @@ pub struct PartialShape {
     pub param_stride: u32,
 }
 
-/// Records `grads[offset..] = sum over parts of site.shared`.
+/// Records `grads[offset..offset + count] = sum over parts`, once these are complete.
 pub(super) fn record_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
     site: &Site<'_>,
-    count: u32,
-    parts: u32,
-    offset: u32,
+    from: &Buffer,
+    (count, parts, offset): (u32, u32, u32),
 ) -> Result<(), GpuError> {
+    if !site.window.is_last() {
+        return Ok(());
+    }
     let shape = PartialShape {
         count,
         parts,
@@ -52,7 +55,7 @@ pub(super) fn record_partial_sum(
         param_stride: site.param_stride,
     };
     let kernel = gpu.kernel("partial_sum", &[])?;
-    let buffers = [site.shared, site.grads];
+    let buffers = [from, site.grads];
     program.push(
         gpu,
         kernel,
@@ -76,7 +79,7 @@ pub(super) fn record_bias(
         outputs,
         parts,
         pixels: site.output.width as u32,
-        columns: site.columns,
+        columns: site.window.columns,
         offset: if whole { offset } else { 0 },
         stride: if whole {
             site.param_stride
@@ -84,12 +87,14 @@ pub(super) fn record_bias(
             parts * outputs
         },
     };
-    let kernel = gpu.kernel("bias_backward", &[])?;
-    let buffers = [site.dy, if whole { site.grads } else { site.shared }];
+    let kernel = gpu.kernel("bias_backward", &[onto(site)])?;
+    let to = if whole { site.grads } else { site.bias_parts };
+    let buffers = [site.dy, to];
     let count = u64::from(outputs * parts);
     program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
     if whole {
         return Ok(());
     }
-    record_partial_sum(gpu, program, site, outputs, parts, offset)
+    let sums = (outputs, parts, offset);
+    record_partial_sum(gpu, program, site, site.bias_parts, sums)
 }

@@ -17,7 +17,7 @@ pub(super) struct Relu;
 
 fn span(site: &Site<'_>) -> Span {
     Span {
-        count: site.output.features() as u32 * site.columns,
+        count: site.output.features() as u32 * site.window.columns,
     }
 }
 

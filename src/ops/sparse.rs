@@ -148,7 +148,7 @@ impl<'a> Site<'a> {
     }
 }
 
-/// Records `grads = sum over parts of site.shared` for the kept weights of a layer.
+/// Records `grads = sum over parts of site.parts` for the kept weights of a layer, once its parts are complete.
 pub(super) fn record_kept_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
@@ -157,6 +157,9 @@ pub(super) fn record_kept_partial_sum(
     count: u32,
     parts: u32,
 ) -> Result<(), GpuError> {
+    if !site.window.is_last() {
+        return Ok(());
+    }
     let shape = KeptPartialShape {
         count,
         parts,
@@ -165,7 +168,7 @@ pub(super) fn record_kept_partial_sum(
         kept_stride: kept.stride,
     };
     let kernel = gpu.kernel("kept_partial_sum", &[])?;
-    let buffers = [site.shared, kept.masks, kept.ranks, kept.list, site.grads];
+    let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
     let invocations = u64::from(kept.most);
     program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
 }

@@ -1,6 +1,7 @@
 //! Variants of the product kernels: register tiles, the broadcast variant of software adapters, and sparse execution. They
 //! change speed only: no sum depends on them (design contract 3).
 
+use super::Site;
 use crate::gpu::{AdapterDescription, Gpu, GpuError, Kernel};
 use std::fmt;
 use std::str::FromStr;
@@ -227,68 +228,59 @@ pub(super) fn data_kernel(
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
         (Variant::Workgroup(r, c), Some(name)) => {
-            workgroup_kernel(gpu, name, (r, c), [rows, columns])?
+            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
+            let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
+            (kernel, row_tiles, lanes)
         }
-        _ => register_kernel(
-            gpu,
-            names.plain,
-            tile_of(variant, DATA_TILE),
-            [rows, columns],
-        )?,
+        _ => {
+            let (r, c) = tile_of(variant, DATA_TILE);
+            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c)])?;
+            (kernel, rows.div_ceil(r), columns.div_ceil(c))
+        }
     };
     let count = u64::from(row_tiles) * u64::from(pixels) * u64::from(lanes);
     Ok((kernel, count))
 }
 
+/// The constant that says whether gradients go on from what an earlier window of the batch left.
+pub(super) fn onto(site: &Site<'_>) -> (&'static str, u32) {
+    ("ONTO", u32::from(site.window.goes_on()))
+}
+
 /// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
 pub(super) fn weight_kernel(
     gpu: &Gpu,
-    variant: Variant,
+    site: &Site<'_>,
     names: Names,
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let (variant, onto) = (site.variants.backward_weight, onto(site));
     let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
         (Variant::Broadcast, _) => {
             let r = broadcast_rows(rows);
             let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
+            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), onto])?;
             (kernel, rows.div_ceil(r), lanes)
         }
         (Variant::Workgroup(r, c), Some(name)) => {
-            workgroup_kernel(gpu, name, (r, c), [rows, taps])?
+            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), onto])?;
+            let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, taps]);
+            (kernel, row_tiles, lanes)
         }
-        _ => register_kernel(
-            gpu,
-            names.plain,
-            tile_of(variant, WEIGHT_TILE),
-            [rows, taps],
-        )?,
+        _ => {
+            let (r, c) = tile_of(variant, WEIGHT_TILE);
+            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c), onto])?;
+            (kernel, rows.div_ceil(r), taps.div_ceil(c))
+        }
     };
     let count = u64::from(parts) * u64::from(row_tiles) * u64::from(lanes);
     Ok((kernel, count))
 }
 
-/// A kernel with register tiles; the tiles of its rows, and the invocations along its columns.
-fn register_kernel(
-    gpu: &Gpu,
-    name: &'static str,
-    (r, c): (u32, u32),
-    [rows, columns]: [u32; 2],
-) -> Result<(Arc<Kernel>, u32, u32), GpuError> {
-    let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
-    Ok((kernel, rows.div_ceil(r), columns.div_ceil(c)))
-}
-
-/// Likewise a kernel with tiles in workgroup memory, whose whole workgroups stand along its columns.
-fn workgroup_kernel(
-    gpu: &Gpu,
-    name: &'static str,
-    (r, c): (u32, u32),
-    [rows, columns]: [u32; 2],
-) -> Result<(Arc<Kernel>, u32, u32), GpuError> {
-    let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
+/// Tiles in workgroup memory: of the rows, and the invocations along the columns, where whole workgroups stand.
+fn workgroup_tiles((r, c): (u32, u32), [rows, columns]: [u32; 2]) -> (u32, u32) {
     let lanes = columns.div_ceil(WORKGROUP * c) * WORKGROUP * WORKGROUP;
-    Ok((kernel, rows.div_ceil(WORKGROUP * r), lanes))
+    (rows.div_ceil(WORKGROUP * r), lanes)
 }
 
 /// A sparse forward or backward-data kernel for `rows` rows of `pixels` pixels and `columns` vec4s of samples, and its

@@ -4,6 +4,7 @@ use super::verify::model_key;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
+use crate::ops::CHUNK_SAMPLES;
 use crate::prune::{Amount, MaskStep};
 use crate::train::{Demand, Memory, Optimizer, TrainSpec};
 
@@ -141,13 +142,36 @@ impl Limits {
         let memory = Memory::plan(model, demand);
         let fit = memory.replicas_that_fit(self.max_binding, self.memory);
         if fit == 0 {
+            let way_out = match self.micro_batch_that_fits(model, demand) {
+                Some(most) => {
+                    format!("`micro_batch = {most}` in the train step fits, with the same results")
+                }
+                None => "Use a smaller batch or model".to_owned(),
+            };
             return Err(format!(
-                "one replica of {} with batch {} needs {}. Use a smaller batch or model.",
+                "one replica of {} with batch {} needs {}. {way_out}.",
                 model.name,
-                demand.batch,
+                demand.batch_text(),
                 memory.refusal(1, self.max_binding, self.memory)
             ));
         }
         Ok(fit.min(self.replicas) as usize)
+    }
+
+    /// The largest micro-batch with which one replica fits, if the model allows any.
+    fn micro_batch_that_fits(&self, model: &Model, demand: &Demand) -> Option<u32> {
+        let mut layers = model.layers.iter();
+        if layers.any(|layer| layer.operator.needs_whole_batch()) {
+            return None;
+        }
+        let sizes = (1..demand.micro_batch.div_ceil(CHUNK_SAMPLES)).rev();
+        sizes.map(|chunks| chunks * CHUNK_SAMPLES).find(|&size| {
+            let less = Demand {
+                micro_batch: size,
+                ..*demand
+            };
+            let memory = Memory::plan(model, &less);
+            memory.replicas_that_fit(self.max_binding, self.memory) > 0
+        })
     }
 }

@@ -64,10 +64,13 @@ impl Session<'_> {
         };
         let demand = match &stage.step {
             Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
-            _ if stage.rewound.is_some() => {
-                Demand::of_batch(stage.training().map_or(1, |spec| spec.batch))
-            }
-            _ => Demand::of_batch(self.ends.get(&first).map_or(1, |spec| spec.batch)),
+            _ => match stage.training().or(self.ends.get(&first)) {
+                Some(spec) => Demand {
+                    micro_batch: spec.micro_batch(),
+                    ..Demand::of_batch(spec.batch)
+                },
+                None => Demand::of_batch(1),
+            },
         };
         let most = self
             .limits
@@ -198,10 +201,15 @@ impl Session<'_> {
         let mut by_dataset: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (i, id) in cohort.iter().enumerate() {
             if let Some(spec) = self.ends.get(id) {
-                // Alike in all that evaluation reads.
+                // Alike in all that evaluation reads, and in the room it takes.
                 let alike = format!(
-                    "{} {} {} {} {:?}",
-                    spec.dataset, spec.batch, spec.validation, spec.balanced, spec.normalise
+                    "{} {} {} {} {} {:?}",
+                    spec.dataset,
+                    spec.batch,
+                    spec.micro_batch(),
+                    spec.validation,
+                    spec.balanced,
+                    spec.normalise
                 );
                 by_dataset.entry(alike).or_default().push(i);
             }

@@ -163,7 +163,7 @@ impl Choice<'_> {
             layer.input,
             layer.output,
             tensor.shape,
-            self.workspace.columns,
+            self.workspace.windows[0].columns,
             self.replicas.count,
         )
     }
@@ -184,9 +184,10 @@ impl Choice<'_> {
 
     /// Seconds of one pass of a layer. Nothing has trained yet.
     fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
+        let window = self.workspace.windows[0];
         let site = self
             .workspace
-            .site(self.replicas, variants, self.sparsity, i);
+            .site(self.replicas, variants, self.sparsity, window, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
         match pass {

@@ -7,6 +7,7 @@ use super::resident::{ResidentDataset, ResidentSplit};
 use super::state::Gather;
 use super::workspace::Workspace;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::ops::Window;
 
 /// From where to where.
 pub(super) struct Batch<'a> {
@@ -19,11 +20,26 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Records the gather of the samples that were drawn, once for each part of the images.
-    pub fn record(&self, program: &mut Program, augment: Option<&Augment>) -> Result<(), GpuError> {
+    /// Records how each sample of the batch that was drawn is to be bent.
+    pub fn record_warps(&self, program: &mut Program, augment: &Augment) -> Result<(), GpuError> {
+        let (gpu, data, w) = (self.gpu, self.data, self.workspace);
+        let draw = augment.draw(w.slots(), data.width, data.height);
+        let buffers = [&self.replicas.keys, &w.state, &w.index, &w.warps];
+        let kernel = gpu.kernel("augment_draw", &[])?;
+        let count = u64::from(draw.slots);
+        program.push(gpu, kernel, &draw, &buffers, count, self.replicas.count)
+    }
+
+    /// Records the gather of a window of the samples that were drawn, once for each part of the images.
+    pub fn record(
+        &self,
+        program: &mut Program,
+        window: Window,
+        augment: Option<&Augment>,
+    ) -> Result<(), GpuError> {
         let (gpu, data, w) = (self.gpu, self.data, self.workspace);
         let replicas = self.replicas.count;
-        let count = u64::from(data.words) * u64::from(w.columns);
+        let count = u64::from(data.words) * u64::from(window.columns);
         let Some(augment) = augment else {
             let kernel = gpu.kernel("batch_gather", &[])?;
             for part in &self.split.parts {
@@ -31,7 +47,9 @@ impl Batch<'_> {
                     features: data.features,
                     words: data.words,
                     plane: data.width * data.height,
-                    columns: w.columns,
+                    columns: window.columns,
+                    first_column: window.first,
+                    batch_columns: window.batch,
                     first: part.first,
                     samples: part.count,
                 };
@@ -40,17 +58,6 @@ impl Batch<'_> {
             }
             return Ok(());
         };
-        let draw = augment.draw(w.columns * 4, data.width, data.height);
-        let buffers = [&self.replicas.keys, &w.state, &w.index, &w.warps];
-        let kernel = gpu.kernel("augment_draw", &[])?;
-        program.push(
-            gpu,
-            kernel,
-            &draw,
-            &buffers,
-            u64::from(draw.slots),
-            replicas,
-        )?;
         let smooth = u32::from(augment.bends());
         let kernel = gpu.kernel("batch_gather_augmented", &[("SMOOTH", smooth)])?;
         for part in &self.split.parts {
@@ -59,7 +66,9 @@ impl Batch<'_> {
                 words: data.words,
                 width: data.width,
                 height: data.height,
-                columns: w.columns,
+                columns: window.columns,
+                first_column: window.first,
+                batch_columns: window.batch,
                 first: part.first,
                 samples: part.count,
                 edge: u32::from(augment.fill == Fill::Edge),

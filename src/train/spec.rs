@@ -213,6 +213,10 @@ pub struct TrainSpec {
     pub dataset: String,
     /// Samples per optimizer step.
     pub batch: u32,
+    /// Samples of a batch that are on the GPU at once, a multiple of [`CHUNK_SAMPLES`](crate::ops::CHUNK_SAMPLES) smaller than
+    /// the batch; `None` for all. Changes no bit of any result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub micro_batch: Option<u32>,
     /// How long.
     pub length: Length,
     /// Begin this far into the length, as the learning rate sees it; the weights are what they are.
@@ -247,4 +251,11 @@ pub struct TrainSpec {
     pub normalise: Normalise,
     /// Random changes of the images trained on.
     pub augment: Option<Augment>,
+}
+
+impl TrainSpec {
+    /// Samples that are on the GPU at once.
+    pub fn micro_batch(&self) -> u32 {
+        self.micro_batch.map_or(self.batch, |m| m.min(self.batch))
+    }
 }

@@ -98,6 +98,10 @@ pub struct Gather {
     pub plane: u32,
     /// vec4s of samples.
     pub columns: u32,
+    /// Which of the batch's the first is.
+    pub first_column: u32,
+    /// vec4s of samples in the whole batch.
+    pub batch_columns: u32,
     /// First sample of the part that is read.
     pub first: u32,
     /// Samples in it.

@@ -11,9 +11,9 @@ use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, Hyper, ParamsShape, State};
 use super::traits::traits;
 use super::workspace::Workspace;
-use super::{Optimizer, TrainError, TrainSpec};
+use super::{Augment, Optimizer, TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{Execution, LossShape, Mode, Variants, record_loss};
+use crate::ops::{CHUNK_SAMPLES, Execution, LossShape, Mode, Variants, Window, record_loss};
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,7 +137,8 @@ impl<'a> Trainer<'a> {
     /// The split leaves no training samples, or the device has no room.
     ///
     /// # Panics
-    /// If `specs` has not one entry per replica.
+    /// If `specs` has not one entry per replica, or asks for micro-batches that would change bits: no whole chunks of samples, or
+    /// a layer that needs the whole batch.
     pub fn new(
         gpu: &'a Gpu,
         replicas: &'a Replicas,
@@ -148,6 +149,14 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
         let spec = specs[0];
+        let mut layers = replicas.model.layers.iter();
+        assert!(
+            spec.micro_batch() == spec.batch
+                || spec.micro_batch().is_multiple_of(CHUNK_SAMPLES)
+                    && !layers.any(|layer| layer.operator.needs_whole_batch()),
+            "micro-batches of {} samples",
+            spec.micro_batch()
+        );
         let samples = training_samples(spec, data.train.count)?;
         let stretch = stretch_of(spec, samples)?;
         let whole = steps_of(spec.length, samples, spec.batch);
@@ -163,7 +172,8 @@ impl<'a> Trainer<'a> {
         };
         let learns: Vec<bool> = (0..model.layers.len()).map(learned).collect();
         let traits = traits(model, |i| learns[i], spec.weight_decay_on);
-        let workspace = Workspace::new(gpu, replicas, spec.batch, learns)?;
+        let sizes = (spec.batch, spec.micro_batch());
+        let workspace = Workspace::new(gpu, replicas, sizes, learns)?;
         let needs_data = |i| workspace.needs_input_gradient(&replicas.model, i);
         let sparsity = Sparsity::new(gpu, replicas, execution.sparse, needs_data)?;
         if let Some(traits) = &traits {
@@ -336,8 +346,11 @@ impl<'a> Trainer<'a> {
     pub fn recalibrate(&self, observe: &mut dyn FnMut(u64) -> bool) -> Result<(), TrainError> {
         self.rewind()?;
         let mut program = Program::new("recalibration");
-        self.record_batch(&mut program, &self.training_draw(), false)?;
-        self.record_forward(&mut program, Mode::Recalibration)?;
+        self.record_draw(&mut program, &self.training_draw(), false)?;
+        for &window in &self.workspace.windows {
+            self.record_gather(&mut program, window, self.augment(), false)?;
+            self.record_forward(&mut program, window, Mode::Recalibration)?;
+        }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         let ran = self.gpu.run_repeated(&program, self.steps, observe)?;
         if ran < self.steps {
@@ -369,12 +382,14 @@ impl<'a> Trainer<'a> {
         Ok(states.iter().map(Metrics::of).collect())
     }
 
-    /// The model's outputs of the last batch that ran, `[replica][class][slot]`, the batch rounded up to a multiple of 4 slots.
+    /// The model's outputs of the last batch that ran, `[replica][class][slot]`, the batch rounded up to a multiple of 4 slots;
+    /// of its last micro-batch, where there are several.
     ///
     /// # Errors
     /// The device failed.
     pub fn logits(&self) -> Result<Vec<f32>, GpuError> {
-        let slots = self.workspace.columns as usize * 4;
+        let last = self.workspace.windows.last();
+        let slots = last.map_or(0, |window| window.columns as usize * 4);
         let count = self.replicas.count as usize * self.replicas.model.classes * slots;
         self.gpu.read(self.workspace.logits(), 0, count)
     }
@@ -451,9 +466,15 @@ impl<'a> Trainer<'a> {
     /// The device refused a kernel or a buffer.
     pub fn training_program(&self) -> Result<Program, GpuError> {
         let mut program = Program::new("training step");
-        self.record_batch(&mut program, &self.training_draw(), false)?;
-        self.record_forward(&mut program, Mode::Training)?;
-        self.record_backward(&mut program)?;
+        self.record_draw(&mut program, &self.training_draw(), false)?;
+        for &window in &self.workspace.windows {
+            self.record_gather(&mut program, window, self.augment(), false)?;
+            self.record_forward(&mut program, window, Mode::Training)?;
+            self.record_backward(&mut program, window)?;
+        }
+        if let Some(sparsity) = &self.sparsity {
+            sparsity.record_strays(self.gpu, &mut program, self.replicas, &self.variants)?;
+        }
         self.record_update(&mut program)?;
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         Ok(program)
@@ -465,7 +486,7 @@ impl<'a> Trainer<'a> {
             base: self.spec().validation,
             samples: self.samples,
             mode: 0,
-            slots: self.workspace.columns * 4,
+            slots: self.workspace.slots(),
             balanced: u32::from(self.spec().balanced),
         }
     }
@@ -478,53 +499,83 @@ impl<'a> Trainer<'a> {
             base: 0,
             samples,
             mode: if test { 2 } else { 1 },
-            slots: self.workspace.columns * 4,
+            slots: self.workspace.slots(),
             balanced: u32::from(self.spec().balanced),
         };
-        self.record_batch(&mut program, &draw, test)?;
-        self.record_forward(&mut program, Mode::Evaluation)?;
+        self.record_draw(&mut program, &draw, test)?;
+        for &window in &self.workspace.windows {
+            // What is learned from is changed; what is measured is not.
+            self.record_gather(&mut program, window, None, test)?;
+            self.record_forward(&mut program, window, Mode::Evaluation)?;
+        }
         self.record_advance(&mut program, samples, 0)?;
         Ok(program)
     }
 
-    /// Chooses the batch's samples and brings their images in.
-    fn record_batch(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
+    /// How images are changed that are learned from.
+    fn augment(&self) -> Option<&Augment> {
+        self.spec().augment.as_ref()
+    }
+
+    fn batch(&self, test: bool) -> Batch<'_> {
+        Batch {
+            gpu: self.gpu,
+            data: self.data,
+            split: if test {
+                &self.data.test
+            } else {
+                &self.data.train
+            },
+            scales: &self.scales,
+            replicas: self.replicas,
+            workspace: &self.workspace,
+        }
+    }
+
+    /// Chooses the samples of a whole batch, and how they are changed.
+    fn record_draw(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         program.place("batch");
-        let split = if test {
-            &self.data.test
-        } else {
-            &self.data.train
-        };
+        let batch = self.batch(test);
         let buffers = [
             &r.keys,
             &w.state,
-            &split.labels,
+            &batch.split.labels,
             &self.data.turns,
             &w.index,
             &w.label,
         ];
         let kernel = gpu.kernel("batch_draw", &[])?;
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
-        let batch = Batch {
-            gpu,
-            data: self.data,
-            split,
-            scales: &self.scales,
-            replicas: r,
-            workspace: w,
-        };
-        // What is learned from is changed; what is measured is not.
-        let augment = self.spec().augment.as_ref();
-        batch.record(program, augment.filter(|_| draw.mode == 0))
+        match self.augment() {
+            Some(augment) if draw.mode == 0 => batch.record_warps(program, augment),
+            _ => Ok(()),
+        }
     }
 
-    fn record_forward(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
+    /// Brings the images of a window of the batch in.
+    fn record_gather(
+        &self,
+        program: &mut Program,
+        window: Window,
+        augment: Option<&Augment>,
+        test: bool,
+    ) -> Result<(), GpuError> {
+        program.place("batch");
+        self.batch(test).record(program, window, augment)
+    }
+
+    fn record_forward(
+        &self,
+        program: &mut Program,
+        window: Window,
+        mode: Mode,
+    ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
             program.place(&layer.name);
-            w.record_input(self.gpu, program, r, i)?;
+            w.record_input(self.gpu, program, r, window, i)?;
             layer.operator.forward(self.gpu, program, &site, mode)?;
         }
         program.place("loss");
@@ -533,7 +584,7 @@ impl<'a> Trainer<'a> {
         } else {
             0.0
         };
-        let shape = LossShape::new(r.model.classes as u32, w.columns, smoothing);
+        let shape = LossShape::new(r.model.classes as u32, window, smoothing);
         let buffers = [
             &w.state,
             &w.label,
@@ -545,21 +596,18 @@ impl<'a> Trainer<'a> {
         record_loss(self.gpu, program, shape, buffers, r.count)
     }
 
-    fn record_backward(&self, program: &mut Program) -> Result<(), GpuError> {
+    fn record_backward(&self, program: &mut Program, window: Window) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
             if !w.needs_gradient(i) {
                 continue;
             }
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
             program.place(&layer.name);
             layer.operator.backward(self.gpu, program, &site)?;
-            w.record_moves(self.gpu, program, r, i)?;
+            w.record_moves(self.gpu, program, r, window, i)?;
         }
-        match &self.sparsity {
-            Some(sparsity) => sparsity.record_strays(self.gpu, program, r, &self.variants),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
@@ -614,7 +662,7 @@ impl<'a> Trainer<'a> {
         let advance = Advance {
             samples,
             batch: self.spec().batch,
-            columns: w.columns,
+            columns: w.windows[0].batch,
             steps,
         };
         let buffers = [&self.hyper, &self.factors, &w.loss, &w.hit, &w.state];

@@ -10,13 +10,15 @@ use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Model, Source, readers};
-use crate::ops::{Fused, Site, Span, Variants, fuse, record_add, record_copy};
+use crate::ops::{Fused, Site, Span, Variants, Window, fuse, record_add, record_copy};
 
 /// What a training needs memory for beside its model.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Demand {
     /// Samples in a batch.
     pub batch: u32,
+    /// How many of them are on the GPU at once.
+    pub micro_batch: u32,
     /// Share of the prunable weights that the masks keep: from a half on none are listed.
     pub density: f64,
     /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
@@ -28,8 +30,18 @@ impl Demand {
     pub fn of(spec: &TrainSpec, density: f64) -> Self {
         Self {
             batch: spec.batch,
+            micro_batch: spec.micro_batch(),
             density,
             keeps_weights: spec.stopping.decides(),
+        }
+    }
+
+    /// The batch in words: `128`, or `128 in micro-batches of 32`.
+    pub fn batch_text(&self) -> String {
+        if self.micro_batch < self.batch {
+            format!("{} in micro-batches of {}", self.batch, self.micro_batch)
+        } else {
+            self.batch.to_string()
         }
     }
 
@@ -37,6 +49,7 @@ impl Demand {
     pub fn of_batch(batch: u32) -> Self {
         Self {
             batch,
+            micro_batch: batch,
             density: 1.0,
             keeps_weights: false,
         }
@@ -61,7 +74,9 @@ const FLAT: [&str; 4] = ["parameters", "gradients", "first moments", "second mom
 impl Memory {
     /// The plan of a training. What is listed of kept weights is planned as if every layer kept the same share.
     pub fn plan(model: &Model, demand: &Demand) -> Self {
-        let columns = u64::from(demand.batch.div_ceil(4));
+        let in_batch = u64::from(demand.batch.next_multiple_of(4));
+        let columns = u64::from(demand.micro_batch.div_ceil(4));
+        let carries = demand.micro_batch < demand.batch;
         let mut activations = vec![(
             "input batch".to_owned(),
             model.input.features() as u64 * columns * 4,
@@ -69,6 +84,7 @@ impl Memory {
         let mut kept = Vec::new();
         let mut output_of = Vec::new();
         let mut shared = 1;
+        let mut carried = Vec::new();
         for layer in &model.layers {
             if layer.operator.in_place() && readers(&model.layers, layer.from) == 1 {
                 output_of.push(buffer_of(&output_of, layer.from));
@@ -79,7 +95,14 @@ impl Memory {
             }
             let scratch = layer.operator.scratch(layer.input, columns as u32);
             kept.push((format!("places of {}", layer.name), scratch.kept));
-            shared = shared.max(scratch.shared);
+            if carries {
+                // Sums that go on with the next micro-batch.
+                carried.push((format!("partial sums of {}", layer.name), scratch.parts));
+                let name = format!("partial sums of the bias of {}", layer.name);
+                carried.push((name, scratch.bias_parts));
+            } else {
+                shared = shared.max(scratch.parts).max(scratch.bias_parts);
+            }
         }
         let gradients = GradientPlan::new(model);
         let floats = model.floats as u64;
@@ -93,15 +116,16 @@ impl Memory {
         buffers.extend([
             ("partial sums".to_owned(), shared),
             ("gradient norm parts".to_owned(), floats.div_ceil(1024)),
-            ("sample indices".to_owned(), columns * 4),
-            ("labels".to_owned(), columns * 4),
-            ("losses".to_owned(), columns * 4),
-            ("hits".to_owned(), columns * 4),
+            ("sample indices".to_owned(), in_batch),
+            ("labels".to_owned(), in_batch),
+            ("losses".to_owned(), in_batch),
+            ("hits".to_owned(), in_batch),
             (
                 "augmentation".to_owned(),
-                columns * 4 * (size_of::<Warp>() / 4) as u64,
+                in_batch * (size_of::<Warp>() / 4) as u64,
             ),
         ]);
+        buffers.extend(carried);
         let own = buffers.len();
         buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
@@ -169,7 +193,8 @@ fn buffer_of(output_of: &[usize], source: Source) -> usize {
 
 /// The buffers of a training cohort.
 pub struct Workspace {
-    pub(super) columns: u32,
+    /// What is on the GPU at once of each batch, in order.
+    pub(super) windows: Vec<Window>,
     pub(super) moment1: Buffer,
     pub(super) moment2: Buffer,
     pub(super) state: Buffer,
@@ -185,6 +210,8 @@ pub struct Workspace {
     slots: Vec<Buffer>,
     gradients: GradientPlan,
     shared: Buffer,
+    /// Of each layer, where there are micro-batches: its partial sums, and those of its bias.
+    carried: Vec<[Buffer; 2]>,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
     fused: Vec<Fused>,
@@ -193,18 +220,22 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Allocates what [`Memory::plan`] lists. `learns` says which layers do.
+    /// Allocates what [`Memory::plan`] lists for micro-batches of `micro_batch` samples. `learns` says which layers do.
     ///
     /// # Errors
     /// A buffer too large, or out of memory; names the buffer.
     pub fn new(
         gpu: &Gpu,
         replicas: &Replicas,
-        batch: u32,
+        (batch, micro_batch): (u32, u32),
         learns: Vec<bool>,
     ) -> Result<Self, GpuError> {
         let model = &replicas.model;
-        let memory = Memory::plan(model, &Demand::of_batch(batch));
+        let demand = Demand {
+            micro_batch,
+            ..Demand::of_batch(batch)
+        };
+        let memory = Memory::plan(model, &demand);
         let mut made = memory
             .buffers
             .iter()
@@ -225,6 +256,15 @@ impl Workspace {
         let norm_parts = next()?;
         let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
         let warps = next()?;
+        let windows = Window::all(batch.div_ceil(4), micro_batch.div_ceil(4));
+        let carrying = if windows.len() > 1 {
+            model.layers.len()
+        } else {
+            0
+        };
+        let carried = (0..carrying)
+            .map(|_| Ok([next()?, next()?]))
+            .collect::<Result<_, GpuError>>()?;
         let flat = u64::from(replicas.count) * model.floats as u64 * 4;
         let offsets = model
             .layers
@@ -237,7 +277,7 @@ impl Workspace {
             })
             .collect();
         Ok(Self {
-            columns: batch.div_ceil(4),
+            windows,
             moment1: gpu.buffer("first moments", flat)?,
             moment2: gpu.buffer("second moments", flat)?,
             state: gpu.buffer(
@@ -256,6 +296,7 @@ impl Workspace {
             slots,
             gradients: memory.gradients,
             shared,
+            carried,
             output_of: memory.output_of,
             offsets,
             fused: fuse(&model.layers),
@@ -264,7 +305,12 @@ impl Workspace {
         })
     }
 
-    /// The batch's images.
+    /// Slots of a whole batch.
+    pub(super) fn slots(&self) -> u32 {
+        4 * self.windows[0].batch
+    }
+
+    /// The images of a window of the batch.
     pub(super) fn input(&self) -> &Buffer {
         &self.activations[0]
     }
@@ -298,14 +344,19 @@ impl Workspace {
         }
     }
 
-    /// Layer `i`'s place.
+    /// Layer `i`'s place while it works on a window of the batch.
     pub(super) fn site<'a>(
         &'a self,
         replicas: &'a Replicas,
         variants: Variants,
         sparsity: Option<&'a Sparsity>,
+        window: Window,
         i: usize,
     ) -> Site<'a> {
+        let [parts, bias_parts] = match self.carried.get(i) {
+            Some([parts, bias_parts]) => [parts, bias_parts],
+            None => [&self.shared; 2],
+        };
         let layer = &replicas.model.layers[i];
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let gradients = &self.gradients.layers[i];
@@ -313,7 +364,7 @@ impl Workspace {
         Site {
             layer: i as u32,
             replicas: replicas.count,
-            columns: self.columns,
+            window,
             param_stride: replicas.model.floats as u32,
             offsets: &self.offsets[i],
             input: layer.input,
@@ -328,7 +379,8 @@ impl Workspace {
             dy: &self.slots[gradients.dy],
             dx: dx.filter(|_| self.needs_input_gradient(&replicas.model, i)),
             kept: &self.kept[i],
-            shared: &self.shared,
+            parts,
+            bias_parts,
             learns: self.learns[i],
             fused: self.fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
@@ -343,6 +395,7 @@ impl Workspace {
         gpu: &Gpu,
         program: &mut Program,
         replicas: &Replicas,
+        window: Window,
         i: usize,
     ) -> Result<(), GpuError> {
         let layer = &replicas.model.layers[i];
@@ -351,7 +404,7 @@ impl Workspace {
             return Ok(());
         }
         let buffers = [&self.activations[from], &self.activations[to]];
-        let span = self.span(layer.input.features());
+        let span = span(layer.input.features(), window);
         record_copy(gpu, program, span, buffers, replicas.count)
     }
 
@@ -361,12 +414,13 @@ impl Workspace {
         gpu: &Gpu,
         program: &mut Program,
         replicas: &Replicas,
+        window: Window,
         i: usize,
     ) -> Result<(), GpuError> {
         let needed = |m: &&Move| self.needs_gradient[m.of];
         for m in self.gradients.layers[i].moves.iter().filter(needed) {
             let buffers = [&self.slots[m.from], &self.slots[m.to]];
-            let span = self.span(replicas.model.layers[m.of].output.features());
+            let span = span(replicas.model.layers[m.of].output.features(), window);
             if m.add {
                 record_add(gpu, program, span, buffers, replicas.count)?;
             } else {
@@ -375,10 +429,10 @@ impl Workspace {
         }
         Ok(())
     }
+}
 
-    fn span(&self, features: usize) -> Span {
-        Span {
-            count: features as u32 * self.columns,
-        }
+fn span(features: usize, window: Window) -> Span {
+    Span {
+        count: features as u32 * window.columns,
     }
 }

@@ -117,6 +117,8 @@ struct World {
 
 const REPLICAS: u32 = 2;
 const SAMPLES: u32 = 23;
+/// Where in its batch the window begins that is gathered.
+const FIRST_COLUMN: u32 = 2;
 
 impl World {
     /// `channels` of 9 rows of 7, some slots empty, warps as `augment_draw` would make them.
@@ -125,7 +127,8 @@ impl World {
         let (width, height, columns) = (7, 9, 5);
         let features = channels * width * height;
         let words = features.div_ceil(4);
-        let slots = (REPLICAS * columns * 4) as usize;
+        let batch_columns = FIRST_COLUMN + columns + 1;
+        let slots = (REPLICAS * batch_columns * 4) as usize;
         let slot = |dice: &mut Dice| match dice.below(6) {
             0 => EMPTY,
             _ => dice.below(SAMPLES),
@@ -160,6 +163,8 @@ impl World {
                 width,
                 height,
                 columns,
+                first_column: FIRST_COLUMN,
+                batch_columns,
                 first: 0,
                 samples: SAMPLES,
                 edge,
@@ -254,9 +259,10 @@ fn shift_mirror_fill_and_cutout_are_what_they_say() {
             ..Warp::default()
         };
         world.warps.fill(plain);
-        world.warps[1].xx = -1.0;
-        world.warps[1].shift_x = 0.0;
-        world.warps[1].shift_y = -1.0;
+        let second = &mut world.warps[4 * FIRST_COLUMN as usize + 1];
+        second.xx = -1.0;
+        second.shift_x = 0.0;
+        second.shift_y = -1.0;
         let Some(got) = world.gather(false, SAMPLES) else {
             return;
         };

@@ -222,19 +222,23 @@ fn permutations_on_the_device() {
 fn batch_gather_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(72);
-    // (features, features per channel, columns, replicas): also features that do not fill their last word.
+    // (features, features per channel, (columns, first, of the batch), replicas): also features that do not fill their last
+    // word, and windows of a batch.
     for size in [
-        (784u32, 784u32, 3u32, 2u32),
-        (30, 10, 1, 1),
-        (27, 9, 5, 3),
-        (1, 1, 1, 1),
+        (784u32, 784u32, (3u32, 0u32, 3u32), 2u32),
+        (30, 10, (1, 0, 1), 1),
+        (27, 9, (5, 8, 16), 3),
+        (27, 9, (8, 0, 13), 2),
+        (1, 1, (1, 0, 1), 1),
     ] {
-        let (features, plane, columns, replicas) = size;
+        let (features, plane, (columns, first_column, batch_columns), replicas) = size;
         let u = Gather {
             features,
             words: features.div_ceil(4),
             plane,
             columns,
+            first_column,
+            batch_columns,
             first: 0,
             samples: 50,
         };
@@ -251,7 +255,7 @@ fn batch_gather_is_its_twin() {
                 dice.below(samples)
             }
         };
-        let index: Vec<u32> = (0..replicas * columns * 4).map(slot).collect();
+        let index: Vec<u32> = (0..replicas * batch_columns * 4).map(slot).collect();
         let count = (replicas * features * columns * 4) as usize;
         let x = case.with(&output(count));
         let inputs = [case.with(&images), case.with(&scales), case.with(&index)];
@@ -303,6 +307,8 @@ fn batch_gather_of_parts_is_that_of_the_whole() {
                 words,
                 plane: 9,
                 columns,
+                first_column: 0,
+                batch_columns: columns,
                 first,
                 samples: per_part.min(samples - first),
             };

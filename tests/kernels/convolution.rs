@@ -89,10 +89,15 @@ pub fn cases() -> Vec<Conv> {
         conv((2, 10, 11), 3, [3, 3, 2], [1, 1]),
         // Steps longer than the kernel leave holes.
         conv((2, 10, 11), 5, [2, 3, 1], [1, 2]),
+        // Whole chunks of samples, and parts of one.
+        conv((2, 4, 5), 5, [3, 1, 1], [8, 1]),
+        conv((1, 5, 4), 9, [2, 1, 0], [16, 2]),
+        conv((3, 3, 4), 4, [3, 2, 1], [25, 1]),
+        conv((1, 4, 3), 3, [2, 1, 1], [32, 1]),
         conv((1, 28, 28), 8, [5, 1, 0], [4, 1]),
     ];
     let mut dice = Dice(10);
-    while cases.len() < 45 {
+    while cases.len() < 49 {
         let mut upto = |n| 1 + dice.below(n);
         let image = (upto(9), upto(10), upto(10));
         let (outputs, kernel, stride) = (upto(18), upto(5), upto(3));
@@ -244,13 +249,13 @@ fn backward_weight_is_its_twin() {
             },
         );
         let exact = twin::<f64>(count, |part| {
-            conv_backward_weight(&u, replicas, &widen(&x), &widen(&dy), part);
+            conv_backward_weight(&u, false, replicas, &widen(&x), &widen(&dy), part);
         });
         let bound = twin::<f64>(count, |part| {
-            conv_backward_weight(&u, replicas, &magnitudes(&x), &magnitudes(&dy), part);
+            conv_backward_weight(&u, false, replicas, &magnitudes(&x), &magnitudes(&dy), part);
         });
         let equal = twin::<f32>(count, |part| {
-            conv_backward_weight(&u, replicas, &x, &dy, part);
+            conv_backward_weight(&u, false, replicas, &x, &dy, part);
         });
         let terms = u.out_width * u.columns * 4;
         case.check("part", &got, &exact, &sum_bound(terms, &bound), &equal);

@@ -20,7 +20,7 @@ use crate::reference::pool::{
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{
     BatchNormShape, BiasShape, ConvShape, DenseShape, DropoutShape, LossShape, PartialShape,
-    PoolShape, Span,
+    PoolShape, Span, Window,
 };
 use secateur::train::State;
 
@@ -84,7 +84,7 @@ fn dense() {
     check("dense_backward_data", &x, &dx, |x| loss(&params, x));
     // The flat gradient is 0 wherever no tensor lies, and so is the slope.
     let mut grads = vec![0.0; params.len()];
-    dense_backward_weight(&u, replicas, &x, &c, &mut grads);
+    dense_backward_weight(&u, false, replicas, &x, &c, &mut grads);
     bias(&c, outputs, 1, 1, replicas, u.bias_offset, &mut grads);
     check(
         "dense_backward_weight and bias_backward",
@@ -113,7 +113,7 @@ fn bias(
         stride: parts * outputs,
     };
     let mut part = vec![0.0; (replicas * parts * outputs) as usize];
-    bias_backward(&shape, replicas, dy, &mut part);
+    bias_backward(&shape, false, replicas, dy, &mut part);
     let sum = PartialShape {
         count: outputs,
         parts,
@@ -177,7 +177,7 @@ fn conv() {
         });
 
         let mut part = vec![0.0; (replicas * u.out_height * weights) as usize];
-        conv_backward_weight(&u, replicas, &x, &c, &mut part);
+        conv_backward_weight(&u, false, replicas, &x, &c, &mut part);
         let sum = PartialShape {
             count: weights,
             parts: u.out_height,
@@ -282,6 +282,8 @@ fn pointwise() {
     let u = DropoutShape {
         count: 10,
         columns: 1,
+        first_column: 0,
+        batch_columns: 1,
         plane: 2,
         threshold: 0x8000_0000,
         scale: 2.0,
@@ -360,7 +362,7 @@ fn batch_norm() {
 #[test]
 fn softmax() {
     for smoothing in [0.0, 0.2] {
-        softmax_with(LossShape::new(5, 2, smoothing));
+        softmax_with(LossShape::new(5, Window::all(2, 2)[0], smoothing));
     }
 }
 

@@ -101,6 +101,8 @@ fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32
         words: shape.features().div_ceil(4) as u32,
         plane: shape.plane() as u32,
         columns,
+        first_column: 0,
+        batch_columns: columns,
         first: 0,
         samples: data.train.len() as u32,
     };
@@ -130,6 +132,7 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
     let train = TrainSpec {
         dataset: data.name.clone(),
         batch: count as u32,
+        micro_batch: None,
         length: Length::Steps(1),
         enter: None,
         leave: None,

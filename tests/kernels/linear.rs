@@ -199,13 +199,20 @@ fn backward_weight_is_its_twin() {
             },
         );
         let exact = twin::<f64>(count, |grads| {
-            dense_backward_weight(&u, replicas, &widen(&x), &widen(&dy), grads);
+            dense_backward_weight(&u, false, replicas, &widen(&x), &widen(&dy), grads);
         });
         let bound = twin::<f64>(count, |grads| {
-            dense_backward_weight(&u, replicas, &magnitudes(&x), &magnitudes(&dy), grads);
+            dense_backward_weight(
+                &u,
+                false,
+                replicas,
+                &magnitudes(&x),
+                &magnitudes(&dy),
+                grads,
+            );
         });
         let equal = twin::<f32>(count, |grads| {
-            dense_backward_weight(&u, replicas, &x, &dy, grads);
+            dense_backward_weight(&u, false, replicas, &x, &dy, grads);
         });
         let allowed = sum_bound(u.columns * 4, &bound);
         case.check("grads", &got, &exact, &allowed, &equal);
@@ -280,6 +287,12 @@ fn bias_backward_is_its_twin() {
         (10, 1, 1, 16, 3, 21),
         (7, 5, 9, 3, 2, 0),
         (130, 2, 3, 1, 1, 3),
+        // Chunks of 8 vec4s: whole, and with a rest.
+        (3, 2, 5, 8, 2, 0),
+        (5, 3, 4, 9, 1, 2),
+        (2, 1, 3, 16, 1, 0),
+        (4, 2, 2, 25, 2, 1),
+        (1, 3, 2, 32, 1, 0),
     ] {
         let (outputs, parts, pixels, columns, replicas, around) = size;
         let u = BiasShape {
@@ -297,9 +310,13 @@ fn bias_backward_is_its_twin() {
         let invocations = u64::from(parts * outputs);
         case.run(&u, &[&case.with(&dy), &part], invocations, replicas);
         let got = case.floats(&part, output(count).len());
-        let exact = twin::<f64>(count, |p| bias_backward(&u, replicas, &widen(&dy), p));
-        let bound = twin::<f64>(count, |p| bias_backward(&u, replicas, &magnitudes(&dy), p));
-        let equal = twin::<f32>(count, |p| bias_backward(&u, replicas, &dy, p));
+        let exact = twin::<f64>(count, |p| {
+            bias_backward(&u, false, replicas, &widen(&dy), p)
+        });
+        let bound = twin::<f64>(count, |p| {
+            bias_backward(&u, false, replicas, &magnitudes(&dy), p)
+        });
+        let equal = twin::<f32>(count, |p| bias_backward(&u, false, replicas, &dy, p));
         let allowed = sum_bound(4 * pixels * columns, &bound);
         case.check("part", &got, &exact, &allowed, &equal);
     }

@@ -6,7 +6,7 @@ use crate::reference::device::{Case, gpu, output};
 use crate::reference::dice::Dice;
 use crate::reference::loss::softmax_loss;
 use crate::reference::number::{Real, widen};
-use secateur::ops::LossShape;
+use secateur::ops::{LossShape, Window};
 use secateur::train::State;
 
 /// (classes, columns, replicas)
@@ -33,23 +33,31 @@ fn twin<T: Real>(u: &LossShape, state: &[State], label: &[u32], logits: &[f32]) 
 
 /// Runs one batch of each replica. `count` samples are present, the other slots empty.
 fn check(size: (u32, u32, u32), kind: &str, logits: &[f32], dice: &mut Dice) {
-    for smoothing in [0.0, 0.1] {
-        check_smoothed(size, kind, logits, smoothing, dice);
+    let columns = size.1;
+    let whole = Window::all(columns, columns)[0];
+    // In the middle of its batch: between others, and between samples and empty slots.
+    let part = Window {
+        first: 2,
+        columns,
+        batch: columns + 3,
+    };
+    for (window, smoothing) in [(whole, 0.0), (whole, 0.1), (part, 0.0)] {
+        check_window(size, kind, logits, (window, smoothing), dice);
     }
 }
 
-fn check_smoothed(
+fn check_window(
     size: (u32, u32, u32),
     kind: &str,
     logits: &[f32],
-    smoothing: f64,
+    (window, smoothing): (Window, f64),
     dice: &mut Dice,
 ) {
     let Some(gpu) = gpu() else { return };
     let (classes, columns, replicas) = size;
-    let u = LossShape::new(classes, columns, smoothing);
-    let slots = 4 * columns;
-    let name = (size, kind, smoothing);
+    let u = LossShape::new(classes, window, smoothing);
+    let slots = 4 * window.batch;
+    let name = (size, kind, window, smoothing);
     let case = Case::new(gpu, "softmax_loss", &name);
     // Replica 0 is full; the others are a last batch of some size.
     let batch = |r: u32| if r == 0 { slots } else { (slots - r).max(1) };
@@ -84,7 +92,7 @@ fn check_smoothed(
     let each = 9e-7 + f64::from(classes + 12) * ROUNDING;
     let mut allowed: Vec<f64> = Vec::new();
     for (i, d) in exact.dlogits.iter().enumerate() {
-        let sample = i / (classes * slots) as usize;
+        let sample = i / (4 * classes * columns) as usize;
         let share = 1.0 / f64::from(state.get(sample).map_or(1, |s| s.count));
         allowed.push((each + 4.0 * ROUNDING) * share.max(d.abs()) + TINY);
     }

@@ -142,17 +142,20 @@ fn values_are_copied_and_added() {
 fn dropout_apply_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(23);
-    // (features, columns, features per unit, probability, replicas)
+    // (features, (columns, first, of the batch), features per unit, probability, replicas)
     for size in [
-        (1, 1, 1, 0.5, 1),
-        (300, 5, 1, 0.2, 2),
-        (90, 3, 9, 0.5, 3),
-        (64, 2, 1, 0.0, 1),
+        (1, (1, 0, 1), 1, 0.5, 1),
+        (300, (5, 0, 5), 1, 0.2, 2),
+        (90, (3, 0, 3), 9, 0.5, 3),
+        (90, (3, 8, 12), 9, 0.5, 3),
+        (64, (2, 0, 2), 1, 0.0, 1),
     ] {
-        let (features, columns, plane, p, replicas) = size;
+        let (features, (columns, first_column, batch_columns), plane, p, replicas) = size;
         let u = DropoutShape {
             count: features * columns,
             columns,
+            first_column,
+            batch_columns,
             plane,
             threshold: (p * 4_294_967_296.0) as u32,
             scale: 1.0 / (1.0 - p as f32),
@@ -194,6 +197,8 @@ fn dropout_drops_the_share_asked_for() {
     let shape = |p: f64, layer| DropoutShape {
         count: units * plane * columns,
         columns,
+        first_column: 0,
+        batch_columns: columns,
         plane,
         threshold: (p * 4_294_967_296.0) as u32,
         scale: 1.0,

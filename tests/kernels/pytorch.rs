@@ -127,6 +127,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
     let train = TrainSpec {
         dataset: data.name.clone(),
         batch: BATCH as u32,
+        micro_batch: None,
         length: Length::Steps(1),
         enter: None,
         leave: None,

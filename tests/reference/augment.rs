@@ -90,14 +90,15 @@ pub fn batch_gather_augmented<T: Real>(
             let (channel, row, column) = (f / (width * height), f / width % height, f % width);
             for b in 0..slots {
                 let to = &mut x[(r * u.features as usize + f as usize) * slots + b];
-                let sample = index[r * slots + b];
+                let in_batch = 4 * (r * u.batch_columns as usize + u.first_column as usize) + b;
+                let sample = index[in_batch];
                 if sample == EMPTY || !(u.first..u.first + u.samples).contains(&sample) {
                     if u.first == 0 {
                         *to = T::ZERO;
                     }
                     continue;
                 }
-                let warp = &warps[r * slots + b];
+                let warp = &warps[in_batch];
                 let [xx, xy, yx, yy] = [warp.xx, warp.xy, warp.yx, warp.yy].map(T::of);
                 let centre = |size: u32| T::of(0.5) * (T::count(size) - T::ONE);
                 let (cx, cy) = (centre(u.width), centre(u.height));

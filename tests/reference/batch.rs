@@ -64,7 +64,7 @@ fn balanced(labels: &[u8], seed: u32, position: u32) -> u32 {
     of_class().nth(number as usize).map_or(EMPTY, |(i, _)| i)
 }
 
-/// x[r][f][b] = byte(index[r][b], f) * scale[channel] + shift[channel] for samples of this part; of the others, the part
+/// x[r][f][b] = byte(index[r][b'], f) * scale[channel] + shift[channel], b' = 4 first_column + b, for samples of this part; of the others, the part
 /// that begins with sample 0 makes 0, as of empty slots, and every other part nothing. `images` is bytes
 /// `[sample - first][4 words]`.
 pub fn batch_gather<T: Real>(
@@ -80,7 +80,8 @@ pub fn batch_gather<T: Real>(
     for r in 0..replicas as usize {
         for f in 0..features {
             for b in 0..slots {
-                let sample = index[r * slots + b];
+                let in_batch = 4 * (r * u.batch_columns as usize + u.first_column as usize) + b;
+                let sample = index[in_batch];
                 let [scale, shift] = scales[f / plane].map(T::of);
                 let value = &mut x[(r * features + f) * slots + b];
                 if sample != EMPTY && (u.first..u.first + u.samples).contains(&sample) {

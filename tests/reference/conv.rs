@@ -123,9 +123,11 @@ pub fn conv_backward_data<T: Real>(
     }
 }
 
-/// part[r][qy][o][c][ky][kx] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx) stride + (ky,kx) - padding][b].
+/// part[r][qy][o][c][ky][kx] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx) stride + (ky,kx) - padding][b]: 32 samples of
+/// every qx, then the next 32. `onto` goes on from what is in `part`.
 pub fn conv_backward_weight<T: Real>(
     u: &ConvShape,
+    onto: bool,
     replicas: u32,
     x: &[T],
     dy: &[T],
@@ -138,15 +140,18 @@ pub fn conv_backward_weight<T: Real>(
             for o in 0..l.outputs {
                 for c in 0..l.inputs {
                     for k in grid([l.kernel; 2]) {
-                        let mut sum = T::ZERO;
-                        for q in (0..l.result[1]).map(|qx| [qy, qx]) {
-                            if let Some(p) = pixel(u, &l, q, k) {
-                                for b in 0..l.slots {
-                                    sum = fma(dy[l.y(r, o, q) + b], x[l.x(r, c, p) + b], sum);
+                        let to = (r * l.result[0] + qy) * weights + l.weight(o, c, k);
+                        let mut sum = if onto { part[to] } else { T::ZERO };
+                        for chunk in (0..l.slots).step_by(32) {
+                            for q in (0..l.result[1]).map(|qx| [qy, qx]) {
+                                if let Some(p) = pixel(u, &l, q, k) {
+                                    for b in chunk..l.slots.min(chunk + 32) {
+                                        sum = fma(dy[l.y(r, o, q) + b], x[l.x(r, c, p) + b], sum);
+                                    }
                                 }
                             }
                         }
-                        part[(r * l.result[0] + qy) * weights + l.weight(o, c, k)] = sum;
+                        part[to] = sum;
                     }
                 }
             }

@@ -51,9 +51,10 @@ pub fn dense_backward_data<T: Real>(
     }
 }
 
-/// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b], b ascending, into the flat gradients.
+/// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b], b ascending, into the flat gradients; `onto` goes on from what is there.
 pub fn dense_backward_weight<T: Real>(
     u: &DenseShape,
+    onto: bool,
     replicas: u32,
     x: &[T],
     dy: &[T],
@@ -63,7 +64,8 @@ pub fn dense_backward_weight<T: Real>(
     for r in 0..replicas as usize {
         for o in 0..outputs {
             for i in 0..inputs {
-                let mut sum = T::ZERO;
+                let at = r * u.param_stride as usize + u.weight_offset as usize + o * inputs + i;
+                let mut sum = if onto { grads[at] } else { T::ZERO };
                 for b in 0..slots {
                     let pair = (
                         dy[(r * outputs + o) * slots + b],
@@ -71,8 +73,7 @@ pub fn dense_backward_weight<T: Real>(
                     );
                     sum = fma(pair.0, pair.1, sum);
                 }
-                let at = r * u.param_stride as usize + u.weight_offset as usize;
-                grads[at + o * inputs + i] = sum;
+                grads[at] = sum;
             }
         }
     }

@@ -20,10 +20,11 @@ pub fn softmax_loss<T: Real>(
     for (r, s) in state.iter().enumerate() {
         for b in 0..slots {
             let at = |c: usize| (r * classes + c) * slots + b;
-            let own = label[r * slots + b] as usize;
+            let in_batch = 4 * (r * u.batch_columns as usize + u.first_column as usize) + b;
+            let own = label[in_batch] as usize;
             if own >= classes {
-                loss[r * slots + b] = T::ZERO;
-                hit[r * slots + b] = 0;
+                loss[in_batch] = T::ZERO;
+                hit[in_batch] = 0;
                 (0..classes).for_each(|c| dlogits[at(c)] = T::ZERO);
                 continue;
             }
@@ -56,11 +57,11 @@ pub fn softmax_loss<T: Real>(
                 }
                 away = fma(T::of(u.other), rest, T::of(u.own) * away);
             }
-            loss[r * slots + b] = sum.ln() + away;
+            loss[in_batch] = sum.ln() + away;
             // Of equal maxima the first wins, and nothing wins against NaN.
             let beats =
                 |c: usize| c == own || mine > logits[at(c)] || (mine == logits[at(c)] && own < c);
-            hit[r * slots + b] = u32::from((0..classes).all(beats));
+            hit[in_batch] = u32::from((0..classes).all(beats));
         }
     }
 }

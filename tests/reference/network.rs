@@ -18,7 +18,7 @@ use super::reduce::{bias_backward, partial_sum};
 use secateur::model::{Layer, Model, ModelSpec, Source};
 use secateur::ops::{
     ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape,
-    PartialShape, PoolShape, Span,
+    PartialShape, PoolShape, Span, Window,
 };
 use secateur::train::State;
 
@@ -203,7 +203,11 @@ impl Network<'_> {
         let logits = &values[layers.len() - 1];
         let mut gradient: Vec<Option<Vec<T>>> = vec![None; layers.len()];
         let (mut dlogits, mut loss) = (vec![T::ZERO; logits.len()], vec![T::ZERO; slots]);
-        let shape = LossShape::new(self.model.classes as u32, self.columns, 0.0);
+        let shape = LossShape::new(
+            self.model.classes as u32,
+            Window::all(self.columns, self.columns)[0],
+            0.0,
+        );
         softmax_loss(
             &shape,
             &state,
@@ -225,7 +229,7 @@ impl Network<'_> {
             match self.spec.layers[i].layer {
                 Layer::Linear { bias, .. } => {
                     let shape = self.dense(i);
-                    dense_backward_weight(&shape, 1, x, &dy, &mut grads);
+                    dense_backward_weight(&shape, false, 1, x, &dy, &mut grads);
                     if bias {
                         self.bias(i, shape.bias_offset, &dy, &mut grads);
                     }
@@ -247,7 +251,7 @@ impl Network<'_> {
                         param_stride: shape.param_stride,
                     };
                     let mut part = vec![T::ZERO; (sum.count * sum.parts) as usize];
-                    conv_backward_weight(&shape, 1, x, &dy, &mut part);
+                    conv_backward_weight(&shape, false, 1, x, &dy, &mut part);
                     partial_sum(&sum, 1, &part, &mut grads);
                     if bias {
                         self.bias(i, shape.bias_offset, &dy, &mut grads);
@@ -306,7 +310,7 @@ impl Network<'_> {
             stride: parts * outputs,
         };
         let mut part = vec![T::ZERO; (parts * outputs) as usize];
-        bias_backward(&shape, 1, dy, &mut part);
+        bias_backward(&shape, false, 1, dy, &mut part);
         let sum = PartialShape {
             count: outputs,
             parts,

@@ -64,7 +64,7 @@ pub fn dropout_apply<T: Real>(u: &DropoutShape, keys: &[[u32; 4]], state: &[Stat
                 keys[r][0],
                 stream(STREAM_DROPOUT, u.layer, keys[r][2]),
                 state[r].step,
-                unit * u.columns + column,
+                unit * u.batch_columns + u.first_column + column,
             ]);
             *v = if fate[lane] >= u.threshold {
                 *v * T::of(u.scale)

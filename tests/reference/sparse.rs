@@ -203,7 +203,7 @@ pub fn dense_backward_weight_sparse<T: Real>(
     grads: &mut [T],
 ) {
     let mut all = grads.to_vec();
-    dense_backward_weight(u, replicas, x, dy, &mut all);
+    dense_backward_weight(u, false, replicas, x, dy, &mut all);
     copy_kept(masks, &all, grads);
 }
 
@@ -244,7 +244,7 @@ pub fn conv_backward_weight_sparse<T: Real>(
     let weights = (u.out_channels * u.in_channels * u.kernel * u.kernel) as usize;
     let parts = u.out_height as usize;
     let mut all = vec![T::ZERO; replicas as usize * parts * weights];
-    conv_backward_weight(u, replicas, x, dy, &mut all);
+    conv_backward_weight(u, false, replicas, x, dy, &mut all);
     for r in 0..replicas as usize {
         let places = places(u.param_stride, u.weight_offset, weights, masks, r);
         for p in 0..parts {
