@@ -109,6 +109,7 @@ fn main() {
         let spec = TrainSpec {
             dataset: data.name.clone(),
             batch: args.batch,
+            micro_batch: None,
             length: Length::Steps(steps),
             micro_batch: None,
             enter: None,

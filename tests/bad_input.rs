@@ -213,6 +213,14 @@ fn a_slip_of_the_pen_is_answered_with_the_right_word() {
         (("kind = \"sgd\"", "kind = \"sdg\""), "sgd"),
         (("restart = \"fresh\"", "restart = \"frehs\""), "fresh"),
         (("length = \"4st\"", "length = \"4 steps\""), "st"),
+        (
+            ("batch = 30", "micro_batch = 31\nbatch = 30"),
+            "the batch of 30",
+        ),
+        (
+            ("batch = 30", "micro_batch = 33\nbatch = 99"),
+            "the next is 64",
+        ),
     ] {
         let text = EXPERIMENT.replace(wrong.0, wrong.1);
         let done = check(&text, &[]);

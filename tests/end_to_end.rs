@@ -904,6 +904,10 @@ fn the_planned_memory_is_what_is_allocated() {
         (MLP, &[][..]),
         (MLP, &["--set", "train.keep=best"]),
         (CONV, &[]),
+        (
+            CONV,
+            &["--set", "train.batch=128", "--set", "train.micro_batch=32"],
+        ),
     ] {
         let lab = lab(model, ARMS);
         let set = [set, &["--set", "train.length=3st", "--set", "seeds=7"]].concat();
@@ -920,6 +924,30 @@ fn the_planned_memory_is_what_is_allocated() {
             "planned {planned} MiB, had {had} MiB"
         );
     }
+}
+
+/// A batch that does not fit names the micro-batch that does.
+#[test]
+fn what_does_not_fit_says_which_micro_batch_would() {
+    let lab = lab(CONV, ARMS);
+    let file = lab.path("e.toml");
+    let plan = |set: &[&str]| {
+        let output = command(["plan".as_ref(), file.as_os_str()])
+            .args(["--memory", "8", "--set", "train.batch=2048"])
+            .args(set)
+            .output();
+        Done::of(output.expect("the binary starts"))
+    };
+    let refused = plan(&[]).fails(2, &["batch 2048", "with the same results"]);
+    let words = refused.stderr.split("`micro_batch = ").nth(1);
+    let number = words.and_then(|text| text.split('`').next());
+    let number: u32 = number.and_then(|text| text.parse().ok()).expect("a number");
+    assert!(number.is_multiple_of(32) && number < 2048, "{number}");
+    let set = |micro: u32| format!("train.micro_batch={micro}");
+    let fits = plan(&["--set", &set(number)]).ok();
+    let says = format!("batch 2048 in micro-batches of {number}");
+    assert!(fits.stdout.contains(&says), "{}", fits.stdout);
+    plan(&["--set", &set(number + 32)]).fails(2, &[&format!("micro_batch = {number}")]);
 }
 
 // ------------------------------------------------------------------------------------------------- what is printed, presets

@@ -41,9 +41,4 @@ impl Window {
     pub fn is_last(&self) -> bool {
         self.first + self.columns == self.batch
     }
-
-    /// Whether it is the whole batch.
-    pub fn is_whole(&self) -> bool {
-        self.columns == self.batch
-    }
 }

@@ -324,7 +324,14 @@ pub fn profile(
     let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
     let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
     let replicas = place(gpu, model, stages, &snapshots)?;
-    let specs = specs_of(stages);
+    // Of a batch in micro-batches, one of them: the kernels of all are the same.
+    let alone = |spec: &&TrainSpec| TrainSpec {
+        batch: spec.micro_batch(),
+        micro_batch: None,
+        ..(*spec).clone()
+    };
+    let specs: Vec<TrainSpec> = specs_of(stages).iter().map(alone).collect();
+    let specs: Vec<&TrainSpec> = specs.iter().collect();
     let scales = scales(&specs[0].normalise, data);
     let trainer = Trainer::new(
         gpu,
