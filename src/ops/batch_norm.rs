@@ -62,7 +62,7 @@ fn shape(site: &Site<'_>, mode: Mode) -> BatchNormShape {
         param_stride: site.param_stride,
         mode: match mode {
             Mode::Evaluation => 0,
-            Mode::Training => 1,
+            Mode::Training | Mode::Scoring => 1,
             Mode::Recalibration => 2,
         },
         learns: u32::from(site.learns),
@@ -105,6 +105,10 @@ impl Operator for BatchNorm {
             tensor("running_mean", 0.0, false),
             tensor("running_var", 1.0, false),
         ]
+    }
+
+    fn carries_flow(&self) -> bool {
+        false
     }
 
     fn fuses_relu_forward(&self) -> bool {

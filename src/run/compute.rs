@@ -56,9 +56,9 @@ impl Session<'_> {
         };
         let stage = &self.plan.stages[first];
         let model = self.model_of(stage)?;
-        let batch = match &stage.step {
-            Step::Train(spec) | Step::Recalibrate(spec) => spec.batch,
-            _ => self.ends.get(&first).map_or(1, |spec| spec.batch),
+        let batch = match stage.step.data() {
+            Some(spec) => spec.batch,
+            None => self.ends.get(&first).map_or(1, |spec| spec.batch),
         };
         let most = self
             .limits
@@ -90,7 +90,7 @@ impl Session<'_> {
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
         let (mut batch, mut dataset) = (1, None);
-        if let Step::Train(spec) | Step::Recalibrate(spec) = &stages[0].step {
+        if let Some(spec) = stages[0].step.data() {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
             self.meter.say(&what);
             self.make_resident(&spec.dataset)?;

@@ -111,19 +111,19 @@ pub const KEPT_WEIGHTS: &str = "kept weights";
 
 /// Replicas that train together on one dataset.
 pub struct Trainer<'a> {
-    gpu: &'a Gpu,
-    replicas: &'a Replicas,
+    pub(super) gpu: &'a Gpu,
+    pub(super) replicas: &'a Replicas,
     data: &'a ResidentDataset,
     specs: &'a [&'a TrainSpec],
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
     sparsity: Option<Sparsity>,
     variants: Vec<Variants>,
     scales: Buffer,
     hyper: Buffer,
     factors: Buffer,
     table: Vec<f32>,
-    steps: u64,
-    samples: u32,
+    pub(super) steps: u64,
+    pub(super) samples: u32,
     /// Whether the optimizer must look up what it may do to a parameter.
     traits: bool,
 }
@@ -440,13 +440,13 @@ impl<'a> Trainer<'a> {
         let mut program = Program::new("training step");
         self.record_batch(&mut program, &self.training_draw(), false)?;
         self.record_forward(&mut program, Mode::Training)?;
-        self.record_backward(&mut program)?;
+        self.record_backward(&mut program, Mode::Training)?;
         self.record_update(&mut program)?;
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         Ok(program)
     }
 
-    fn training_draw(&self) -> Draw {
+    pub(super) fn training_draw(&self) -> Draw {
         Draw {
             total: self.data.train.count,
             base: self.spec().validation,
@@ -475,7 +475,12 @@ impl<'a> Trainer<'a> {
     }
 
     /// Chooses the batch's samples and brings their images in.
-    fn record_batch(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
+    pub(super) fn record_batch(
+        &self,
+        program: &mut Program,
+        draw: &Draw,
+        test: bool,
+    ) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         program.place("batch");
         let split = if test {
@@ -506,7 +511,7 @@ impl<'a> Trainer<'a> {
         batch.record(program, augment.filter(|_| draw.mode == 0))
     }
 
-    fn record_forward(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
+    pub(super) fn record_forward(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
             let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
@@ -532,7 +537,11 @@ impl<'a> Trainer<'a> {
         record_loss(self.gpu, program, shape, buffers, r.count)
     }
 
-    fn record_backward(&self, program: &mut Program) -> Result<(), GpuError> {
+    pub(super) fn record_backward(
+        &self,
+        program: &mut Program,
+        mode: Mode,
+    ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
             if !w.needs_gradient(i) {
@@ -540,7 +549,9 @@ impl<'a> Trainer<'a> {
             }
             let site = w.site(r, self.variants[i], self.sparsity.as_ref(), i);
             program.place(&layer.name);
-            layer.operator.backward(self.gpu, program, &site)?;
+            if mode == Mode::Training || !layer.operator.only_in_training() {
+                layer.operator.backward(self.gpu, program, &site)?;
+            }
             w.record_moves(self.gpu, program, r, i)?;
         }
         match &self.sparsity {
@@ -549,7 +560,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
+    pub(super) fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let shape = r.params_shape();
         let quads = u64::from(shape.quads);
@@ -590,7 +601,7 @@ impl<'a> Trainer<'a> {
         program.push(gpu, kernel, &shape, &buffers, count, r.count)
     }
 
-    fn record_advance(
+    pub(super) fn record_advance(
         &self,
         program: &mut Program,
         samples: u32,
