@@ -162,12 +162,7 @@ fn keys(count: usize) -> Vec<Key> {
 }
 
 fn spec(scope: Scope, amount: Amount) -> PruneSpec {
-    PruneSpec {
-        criterion: Criterion::Magnitude,
-        scope,
-        amount,
-        layers: None,
-    }
+    PruneSpec::new(Criterion::Magnitude, scope, amount)
 }
 
 /// A replica with these numbers in every tensor, and a full mask.

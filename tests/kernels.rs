@@ -15,6 +15,8 @@ mod batches;
 mod comparing;
 #[path = "kernels/convolution.rs"]
 mod convolution;
+#[path = "kernels/criteria.rs"]
+mod criteria;
 #[path = "kernels/gradients.rs"]
 mod gradients;
 #[path = "kernels/graphs.rs"]
@@ -41,6 +43,8 @@ mod probes;
 mod pytorch;
 #[path = "kernels/randomness.rs"]
 mod randomness;
+#[path = "kernels/scoring.rs"]
+mod scoring;
 #[path = "kernels/selection.rs"]
 mod selection;
 #[path = "kernels/sparse_convolution.rs"]
@@ -72,6 +76,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/pool.rs"),
     include_str!("reference/probe.rs"),
     include_str!("reference/reduce.rs"),
+    include_str!("reference/scoring.rs"),
     include_str!("reference/select.rs"),
     include_str!("reference/sparse.rs"),
 ];
@@ -88,6 +93,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/pointwise.rs"),
     include_str!("kernels/pooling.rs"),
     include_str!("kernels/probes.rs"),
+    include_str!("kernels/scoring.rs"),
     include_str!("kernels/selection.rs"),
     include_str!("kernels/sparse_convolution.rs"),
     include_str!("kernels/sparse_linear.rs"),

@@ -359,6 +359,28 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "Rescale",
+            train::Rescale {
+                count,
+                nodes,
+                source,
+                to,
+                floor
+            }
+        ),
+        layout!(
+            "Share",
+            train::Share {
+                offset,
+                count,
+                param_stride,
+                nodes,
+                input,
+                gradient,
+                output
+            }
+        ),
+        layout!(
             "SelectShape",
             prune::SelectShape {
                 blocks,
@@ -695,13 +717,13 @@ fn record_selection(gpu: &Gpu, replicas: &Replicas) {
     let mut program = Program::new("selection");
     prune::select(gpu, &mut program, &[part], &keep).unwrap();
     gpu.run(&program).unwrap();
-    for criterion in [Criterion::Magnitude, Criterion::Random] {
-        let spec = PruneSpec {
-            criterion,
-            scope: Scope::Layer,
-            amount: Amount::Density(0.0),
-            layers: None,
-        };
+    for criterion in [
+        Criterion::Magnitude,
+        Criterion::Random,
+        Criterion::Synflow,
+        Criterion::Lamp,
+    ] {
+        let spec = PruneSpec::new(criterion, Scope::Layer, Amount::Density(0.0));
         let specs = vec![&spec; replicas.count as usize];
         prune::prune(gpu, replicas, &specs).unwrap();
     }

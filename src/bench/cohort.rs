@@ -111,12 +111,8 @@ impl<'a> Bench<'a> {
         let replicas = Replicas::new(gpu, self.model.clone(), &keys)?;
         replicas.initialise(gpu)?;
         if density < 1.0 {
-            let random = PruneSpec {
-                criterion: Criterion::Random,
-                scope: Scope::Uniform,
-                amount: Amount::Density(density),
-                layers: None,
-            };
+            let amount = Amount::Density(density);
+            let random = PruneSpec::new(Criterion::Random, Scope::Uniform, amount);
             prune(gpu, &replicas, &vec![&random; keys.len()])?;
         }
         let specs = vec![&self.spec; keys.len()];

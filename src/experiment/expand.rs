@@ -6,7 +6,7 @@ use super::files::MaskFiles;
 use super::node::Node;
 use super::problem::{Problem, Problems};
 use super::read_model::read_model;
-use super::read_step::{Surroundings, read_step};
+use super::read_step::{Surroundings, may_read_data, read_step};
 use super::scalars::choice;
 use super::sweep::{Point, Sweep};
 use super::{Arm, Step, Variant, sense, suggest};
@@ -183,10 +183,14 @@ fn defaults_used(step: &Node, shared: &Shared<'_>, axes: &mut BTreeSet<usize>) {
             None => vec![node.clone()],
         }
     };
-    let settings = meanings(step)
-        .into_iter()
-        .filter_map(|step| step.get("train").cloned())
-        .flat_map(|train| meanings(&train));
+    let steps = meanings(step);
+    let under = |key: &str| {
+        let settings = steps.iter().filter_map(|step| step.get(key));
+        settings.flat_map(&meanings).collect::<Vec<Node>>()
+    };
+    let mut settings = under("train");
+    let measured = |prune: &Node| prune.get("criterion").is_some_and(may_read_data);
+    settings.extend(under("prune").into_iter().filter(measured));
     for settings in settings {
         let defaults = shared.train.map_or(&[][..], Node::entries);
         for entry in defaults {

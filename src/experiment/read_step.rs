@@ -6,17 +6,28 @@ use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_model::prunable;
-use super::read_train::{length, read_recalibrate, read_train};
-use super::scalars::{UNIT, choice, integer, number, wrong_type};
+use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
+use super::scalars::{UNIT, choice, integer, integer32, number, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
 use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
+use crate::train::TrainSpec;
 
 const STEPS: [&str; 5] = ["train", "prune", "restart", "mask", "recalibrate"];
-const CRITERIA: [(&str, Criterion); 2] = [
+const CRITERIA: [(&str, Criterion); 10] = [
     ("magnitude", Criterion::Magnitude),
     ("random", Criterion::Random),
+    ("lamp", Criterion::Lamp),
+    ("gradient", Criterion::Gradient),
+    ("snip", Criterion::Snip),
+    ("taylor", Criterion::Taylor),
+    ("taylor-squared", Criterion::TaylorSquared),
+    ("grasp", Criterion::Grasp),
+    ("synflow", Criterion::Synflow),
+    ("movement", Criterion::Movement),
 ];
+/// Iterations of SynFlow where the file does not say (Tanaka et al. 2020).
+const SYNFLOW_ITERATIONS: u32 = 100;
 const SCOPES: [(&str, Scope); 3] = [
     ("global", Scope::Global),
     ("layer", Scope::Layer),
@@ -119,8 +130,14 @@ fn read_prune(
         "density",
         "keep",
         "layers",
+        "iterations",
     ];
-    let fields = Fields::open(node, "this prune step", &keys, problems)?;
+    let fields = Fields::open(
+        node,
+        "this prune step",
+        &[&keys[..], &SCORING].concat(),
+        problems,
+    )?;
     let criterion = match fields.get("criterion") {
         Some(node) => choice(node, "criterion", &CRITERIA, problems),
         None => Some(Criterion::Magnitude),
@@ -138,12 +155,72 @@ fn read_prune(
         ("density", node) => number(node, "density", &UNIT, problems).map(Amount::Density),
         (_, node) => integer(node, "keep", 0, u64::from(u32::MAX), problems).map(Amount::Keep),
     };
+    let criterion = criterion?;
+    let data = read_data(node, criterion, around, problems);
+    let iterations = match fields.get("iterations") {
+        Some(node) if criterion == Criterion::Movement => {
+            let help =
+                "it scores by one training: remove `iterations`, or write several prune steps";
+            problems.at(node, "movement pruning has no iterations", help);
+            None
+        }
+        Some(node) => integer32(node, "iterations", 1, problems),
+        None if criterion == Criterion::Synflow => Some(SYNFLOW_ITERATIONS),
+        None => Some(1),
+    };
     Some(PruneSpec {
-        criterion: criterion?,
+        criterion,
         scope: scope?,
         amount: amount?,
         layers: layers?,
+        iterations: iterations?,
+        data: data?,
     })
+}
+
+/// What scores are measured on; `Some(None)` for a criterion that reads no data, `None` after a mistake.
+fn read_data(
+    node: &Node,
+    criterion: Criterion,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Option<Box<TrainSpec>>> {
+    let about_data = |key: &str| SCORING.contains(&key);
+    let given: Vec<_> = node
+        .entries()
+        .iter()
+        .filter(|entry| about_data(&entry.key))
+        .collect();
+    if !criterion.reads_data() {
+        let Some(first) = given.first() else {
+            return Some(None);
+        };
+        let message = format!(
+            "`{}` has no meaning here: this criterion reads no data",
+            first.key
+        );
+        let help = "remove it, or choose a criterion that is measured on batches, such as \"snip\"";
+        problems.at(&first.node, message, help);
+        return None;
+    }
+    let trains = criterion == Criterion::Movement;
+    if trains && node.get("batches").is_none() {
+        let help = "for example: batches = 1000; they are a training, by the optimizer of [train]";
+        problems.at(node, "movement pruning needs `batches`", help);
+        return None;
+    }
+    let mut table = node.clone();
+    table.value = Value::Table(given.into_iter().cloned().collect());
+    let names = (around.datasets, around.model.filter(|_| trains));
+    read_scoring(&table, around.defaults, names, problems).map(|spec| Some(Box::new(spec)))
+}
+
+/// Whether a `criterion` may be one that is measured on batches: it is, or the sweep says.
+pub(super) fn may_read_data(node: &Node) -> bool {
+    let reads = |(word, criterion): &(&str, Criterion)| {
+        node.text() == Some(*word) && criterion.reads_data()
+    };
+    node.reference().is_some() || CRITERIA.iter().any(reads)
 }
 
 fn read_layers(

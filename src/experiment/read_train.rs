@@ -154,6 +154,83 @@ pub(super) fn read_recalibrate(
     .filter(|_| complete)
 }
 
+/// Keys of a `prune` step that say what scores are measured on; all but `batches` have defaults in `[train]`.
+pub(super) const SCORING: [&str; 7] = [
+    "batches",
+    "dataset",
+    "batch",
+    "validation",
+    "samples",
+    "balanced",
+    "normalise",
+];
+
+/// Reads what a `prune` step measures its scores on, from a table of none but these keys: a training of `batches` steps. With
+/// `trained`, one of this model that makes updates, and takes the rest from `[train]`; else one without augmentation.
+pub(super) fn read_scoring(
+    step: &Node,
+    defaults: Option<&Node>,
+    (datasets, trained): (&[String], Option<&ModelSpec>),
+    problems: &mut Problems,
+) -> Option<TrainSpec> {
+    let settings = Settings {
+        step,
+        defaults,
+        datasets,
+        model: trained,
+    };
+    let batches = match step.get("batches") {
+        Some(node) => integer32(node, "batches", 1, problems),
+        None => Some(1),
+    };
+    let [dataset, batch, _, optimizer] = NEEDED;
+    let needed = if trained.is_some() {
+        &[dataset, batch, optimizer][..]
+    } else {
+        &[dataset, batch][..]
+    };
+    let complete = settings.check_complete(needed, problems);
+    let read = settings.read(problems);
+    let spec = TrainSpec {
+        dataset: read.dataset?,
+        batch: read.batch?,
+        micro_batch: None,
+        length: Length::Steps(batches?),
+        enter: None,
+        leave: None,
+        optimizer: Optimizer::Sgd {
+            lr: 0.0,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
+        schedule: Schedule::CONSTANT,
+        label_smoothing: 0.0,
+        stopping: Stopping::NEVER,
+        clip_norm: None,
+        validation: read.validation?,
+        samples: read.samples?,
+        balanced: read.balanced?,
+        normalise: read.normalise?,
+        augment: None,
+    };
+    if !complete || trained.is_none() {
+        return complete.then_some(spec);
+    }
+    Some(TrainSpec {
+        optimizer: read.optimizer?,
+        weight_decay_on: read.weight_decay_on?,
+        freeze: read.freeze?,
+        schedule: read.schedule?,
+        label_smoothing: read.label_smoothing?,
+        clip_norm: read.clip_norm?,
+        augment: read.augment?,
+        ..spec
+    })
+}
+
 /// Keys without a default, each with an example; the first two are about data.
 const NEEDED: [(&str, &str); 4] = [
     ("dataset", "dataset = \"mnist\""),

@@ -28,6 +28,17 @@ pub enum Step {
     Recalibrate(TrainSpec),
 }
 
+impl Step {
+    /// What it reads of a dataset: a training, or one of which only some passes are run.
+    pub fn data(&self) -> Option<&TrainSpec> {
+        match self {
+            Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
+            Step::Prune(spec) => spec.data.as_deref(),
+            Step::Mask(_) | Step::Restart(_) => None,
+        }
+    }
+}
+
 /// An arm at one point of the sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Variant {

@@ -97,6 +97,12 @@ kernels! {
     mask_shuffle: [Uniform, Read, Read, ReadWrite];
     magnitude_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
     random_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    saliency_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    gradient_accumulate: [Uniform, Read, Read, ReadWrite];
+    params_shift: [Uniform, Read, Read, Read, Read, ReadWrite];
+    params_absolute: [Uniform, Read, Read, ReadWrite];
+    flow_rescale: [Uniform, ReadWrite, ReadWrite];
+    flow_share: [Uniform, Read, Read, Read, ReadWrite];
     select_count: [Uniform, Read, Read, Read, ReadWrite];
     select_pick: [Uniform, ReadWrite, ReadWrite];
     select_write: [Uniform, Read, Read, Read, ReadWrite];
@@ -120,6 +126,7 @@ shared![
     "columns",
     "conv",
     "dense",
+    "flow",
     "gate",
     "grid",
     "hyper",

@@ -51,6 +51,10 @@ impl Operator for Activation {
         Ok(input)
     }
 
+    fn carries_flow(&self) -> bool {
+        false
+    }
+
     fn forward(
         &self,
         gpu: &Gpu,

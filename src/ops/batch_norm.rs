@@ -62,7 +62,7 @@ fn shape(site: &Site<'_>, mode: Mode) -> BatchNormShape {
         param_stride: site.param_stride,
         mode: match mode {
             Mode::Evaluation => 0,
-            Mode::Training => 1,
+            Mode::Training | Mode::Scoring => 1,
             Mode::Recalibration => 2,
         },
         learns: u32::from(site.learns),
@@ -109,6 +109,10 @@ impl Operator for BatchNorm {
 
     fn needs_whole_batch(&self) -> bool {
         true
+    }
+
+    fn carries_flow(&self) -> bool {
+        false
     }
 
     fn fuses_relu_forward(&self) -> bool {

@@ -70,6 +70,12 @@ impl Operator for Dropout {
     fn in_place(&self) -> bool {
         true
     }
+    fn only_in_training(&self) -> bool {
+        true
+    }
+    fn carries_flow(&self) -> bool {
+        false
+    }
     fn forward(
         &self,
         gpu: &Gpu,

@@ -72,6 +72,9 @@ pub enum Mode {
     Evaluation,
     /// To be followed by a backward pass: dropout, statistics of the batch, which the running ones follow.
     Training,
+    /// To be followed by a backward pass that nothing learns from: no dropout, statistics of the batch, which the running
+    /// ones follow; whoever scores puts these back.
+    Scoring,
     /// For the running statistics alone, which become the average over all batches of the pass: no dropout.
     Recalibration,
 }
@@ -168,6 +171,16 @@ pub trait Operator: Send + Sync {
     /// Whether it overwrites its input.
     fn in_place(&self) -> bool {
         false
+    }
+
+    /// Whether it is there for training alone: scoring leaves it out of both passes.
+    fn only_in_training(&self) -> bool {
+        false
+    }
+
+    /// Whether SynFlow's linear pass runs it; what does not hands values on as they are.
+    fn carries_flow(&self) -> bool {
+        true
     }
 
     /// Whether the gradient of its input is left where that of its output stood.

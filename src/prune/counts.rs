@@ -51,6 +51,17 @@ pub fn kept_of(amount: Amount, total: u64) -> u64 {
     }
 }
 
+/// How many stay after iteration `shot` of `shots` on the way from `alive` to `keep`: each takes the same factor, the last is
+/// exact.
+pub fn kept_after(alive: u64, keep: u64, shot: u32, shots: u32) -> u64 {
+    if shot >= shots || alive == 0 {
+        return keep;
+    }
+    let last = keep.max(1) as f64 / alive as f64;
+    let share = last.powf(f64::from(shot) / f64::from(shots));
+    ((alive as f64 * share).round() as u64).clamp(keep, alive)
+}
+
 /// The density that an amount asks for, of `total` weights.
 pub fn asked_density(amount: Amount, total: u64) -> f64 {
     match amount {

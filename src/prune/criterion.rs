@@ -1,8 +1,10 @@
-//! Criteria: the registry, and how one is recorded. A criterion is a kernel that turns weights into sort keys.
+//! Criteria: the registry, and how scores become sort keys on the GPU.
 
-use super::Criterion;
+use super::grasp::hessian_gradient;
+use super::lamp::lamp_keys;
+use super::{Criterion, PruneError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::train::Replicas;
+use crate::train::{Gathered, Replicas, TrainError, Trainer, synaptic_flow};
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of the `*_score` kernels (`shaders/shared/score.wgsl`).
@@ -23,52 +25,145 @@ pub struct ScoreShape {
     pub revive: u32,
 }
 
-/// The kernel of each criterion.
-fn kernel_of(criterion: Criterion) -> &'static str {
+/// How a criterion scores.
+enum Method {
+    /// This kernel, from the weights alone.
+    Weights(&'static str),
+    /// This FORMULA of `saliency_score`, from what batches add up to.
+    Batches(Gathered, u32),
+    /// This FORMULA, from the Hessian times the gradient.
+    Curvature(u32),
+    /// This FORMULA, from the flow of an input of ones.
+    Flow(u32),
+    /// Keys that the host works out.
+    Sorted,
+}
+
+fn method(criterion: Criterion) -> Method {
     match criterion {
-        Criterion::Magnitude => "magnitude_score",
-        Criterion::Random => "random_score",
+        Criterion::Magnitude => Method::Weights("magnitude_score"),
+        Criterion::Random => Method::Weights("random_score"),
+        Criterion::Gradient => Method::Batches(Gathered::Gradients, 0),
+        Criterion::Snip => Method::Batches(Gathered::Gradients, 1),
+        Criterion::Taylor => Method::Batches(Gathered::Gradients, 3),
+        Criterion::TaylorSquared => Method::Batches(Gathered::Squares, 4),
+        Criterion::Movement => Method::Batches(Gathered::Movement, 5),
+        Criterion::Grasp => Method::Curvature(2),
+        Criterion::Synflow => Method::Flow(0),
+        Criterion::Lamp => Method::Sorted,
     }
 }
 
-/// Where scores go.
-pub(super) struct ScoreBuffers<'a> {
-    /// One key per weight `[replica][float]`.
-    pub(super) score: &'a Buffer,
-    /// NaN scores per replica.
-    pub(super) unordered: &'a Buffer,
+/// Called a few times a second while batches run; false stops.
+pub type Observe<'a> = &'a mut dyn FnMut(u64) -> bool;
+
+/// Scores of replicas.
+pub(super) struct Scorer<'a> {
+    pub(super) gpu: &'a Gpu,
+    pub(super) replicas: &'a Replicas,
+    pub(super) criterion: Criterion,
+    /// For criteria that read data.
+    pub(super) trainer: Option<Trainer<'a>>,
+    /// Whether pruned weights may be selected too.
+    pub(super) revive: bool,
 }
 
-/// Records the scoring of the given tensors.
-pub(super) fn record_scores(
-    gpu: &Gpu,
-    program: &mut Program,
-    replicas: &Replicas,
-    criterion: Criterion,
-    tensors: &[usize],
-    revive: bool,
-    to: &ScoreBuffers<'_>,
-) -> Result<(), GpuError> {
-    for &number in tensors {
-        let tensor = &replicas.model.tensors[number];
+impl Scorer<'_> {
+    /// A key for each weight of `tensors` in every replica, `[replica][float]`; 0 for those that may not be selected.
+    ///
+    /// # Errors
+    /// Scores that are NaN, data that is not there, or the device failed.
+    pub(super) fn keys(
+        &self,
+        tensors: &[usize],
+        observe: Observe<'_>,
+    ) -> Result<Buffer, PruneError> {
+        let (gpu, r) = (self.gpu, self.replicas);
+        let trainer = || self.trainer.as_ref().ok_or(PruneError::NoData);
+        let (sums, formula) = match method(self.criterion) {
+            Method::Weights(kernel) => {
+                let buffers = [&r.keys, &r.masks, &r.params];
+                return self.ranked((kernel, None), &buffers, tensors);
+            }
+            Method::Sorted => return lamp_keys(gpu, r),
+            Method::Batches(what, formula) => {
+                let sums = gpu.buffer("sums over batches", r.params.bytes())?;
+                let trainer = trainer()?;
+                trainer.gather(what, &sums, observe)?;
+                if what == Gathered::Movement {
+                    let violations = trainer.audit_now()?;
+                    if let Some(replica) = violations.iter().position(|&v| v > 0) {
+                        Err(TrainError::Violation {
+                            count: violations[replica],
+                            replica,
+                            step: trainer.steps(),
+                        })?;
+                    }
+                }
+                (sums, formula)
+            }
+            Method::Curvature(formula) => (hessian_gradient(gpu, r, trainer()?, observe)?, formula),
+            Method::Flow(formula) => (synaptic_flow(gpu, r)?, formula),
+        };
+        let buffers = [&r.masks, &r.params, &sums];
+        self.ranked(("saliency_score", Some(formula)), &buffers, tensors)
+    }
+
+    /// Runs a score kernel over the tensors.
+    fn ranked(
+        &self,
+        (name, formula): (&'static str, Option<u32>),
+        read: &[&Buffer; 3],
+        tensors: &[usize],
+    ) -> Result<Buffer, PruneError> {
+        let (gpu, r) = (self.gpu, self.replicas);
+        let score = gpu.buffer("scores", r.params.bytes())?;
+        let unordered = gpu.buffer("NaN counts", u64::from(r.count) * 4)?;
+        let mut program = Program::new("scores");
+        let constants: Vec<(&'static str, u32)> =
+            formula.map(|f| ("FORMULA", f)).into_iter().collect();
+        let [first, second, third] = *read;
+        let buffers = [first, second, third, &score, &unordered];
+        for &number in tensors {
+            self.record(&mut program, (name, &constants), number, &buffers)?;
+        }
+        gpu.run(&program)?;
+        let nans: Vec<u32> = gpu.read(&unordered, 0, r.count as usize)?;
+        match nans.iter().position(|&n| n > 0) {
+            Some(replica) => Err(PruneError::NotANumber {
+                count: nans[replica],
+                replica,
+            }),
+            None => Ok(score),
+        }
+    }
+
+    fn record(
+        &self,
+        program: &mut Program,
+        (name, constants): (&'static str, &[(&'static str, u32)]),
+        number: usize,
+        buffers: &[&Buffer],
+    ) -> Result<(), GpuError> {
+        let model = &self.replicas.model;
+        let tensor = &model.tensors[number];
         let shape = ScoreShape {
             offset: tensor.offset as u32,
             count: tensor.count as u32,
-            param_stride: replicas.model.floats as u32,
-            mask_words: replicas.model.mask_words() as u32,
+            param_stride: model.floats as u32,
+            mask_words: model.mask_words() as u32,
             tensor: number as u32,
-            revive: u32::from(revive),
+            revive: u32::from(self.revive),
         };
-        let kernel = gpu.kernel(kernel_of(criterion), &[])?;
-        let buffers = [
-            &replicas.keys,
-            &replicas.masks,
-            &replicas.params,
-            to.score,
-            to.unordered,
-        ];
+        let kernel = self.gpu.kernel(name, constants)?;
         let count = tensor.count as u64;
-        program.push(gpu, kernel, &shape, &buffers, count, replicas.count)?;
+        program.push(
+            self.gpu,
+            kernel,
+            &shape,
+            buffers,
+            count,
+            self.replicas.count,
+        )
     }
-    Ok(())
 }

@@ -2,12 +2,19 @@
 
 mod counts;
 mod criterion;
+mod grasp;
+mod lamp;
 mod selection;
 mod spec;
 mod steps;
 
 pub use counts::{CountError, Group, asked_density, groups, kept_of, tensors_in_scope};
-pub use criterion::ScoreShape;
+pub use criterion::{Observe, ScoreShape};
+pub use grasp::hessian_gradient;
+pub use lamp::lamp_order;
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
 pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
-pub use steps::{PruneError, ShuffleShape, kept_per_tensor, prune, randomise_masks, shuffle_masks};
+pub use steps::{
+    Data, PruneError, ShuffleShape, kept_per_tensor, prune, prune_on, randomise_masks,
+    shuffle_masks,
+};

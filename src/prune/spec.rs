@@ -1,6 +1,6 @@
 //! What `prune`, `mask` and `restart` steps ask for.
 
-use crate::train::Length;
+use crate::train::{Length, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -12,6 +12,38 @@ pub enum Criterion {
     Magnitude,
     /// A random number per weight.
     Random,
+    /// |g|, g the gradient of the loss by the weight, summed over batches.
+    Gradient,
+    /// |w g| (Lee et al. 2019, equation 5; without the total, which no rank depends on).
+    Snip,
+    /// -w g: by how much the loss grows when the weight becomes 0, to first order.
+    Taylor,
+    /// The sum over batches of (w g)^2 (Molchanov et al. 2019, equation 8).
+    TaylorSquared,
+    /// w (H g), H the Hessian of the loss (Wang et al. 2020, equation 8, of which the smallest -w (H g) stay; without the
+    /// temperature of its code). See [`super::hessian_gradient`].
+    Grasp,
+    /// |w dR/dw| on |w| with an input of ones (Tanaka et al. 2020); see [`crate::train::synaptic_flow`].
+    Synflow,
+    /// The sum of -w g over a training that runs as part of the step (Sanh et al. 2020, equation 3).
+    Movement,
+    /// w^2 over the sum of the squares of the layer's weights that are no smaller (Lee et al. 2021, equation 1).
+    Lamp,
+}
+
+impl Criterion {
+    /// Whether scores are measured on batches of a dataset.
+    pub fn reads_data(self) -> bool {
+        match self {
+            Self::Magnitude | Self::Random | Self::Synflow | Self::Lamp => false,
+            Self::Gradient
+            | Self::Snip
+            | Self::Taylor
+            | Self::TaylorSquared
+            | Self::Grasp
+            | Self::Movement => true,
+        }
+    }
 }
 
 /// Over which set weights compete.
@@ -49,6 +81,36 @@ pub struct PruneSpec {
     pub amount: Amount,
     /// Names of the layers that are pruned; `None` is every layer with weights. Amounts count these layers only.
     pub layers: Option<Vec<String>>,
+    /// Scores and prunes so many times, from what is there to the amount asked for, each time by the same factor (Tanaka et
+    /// al. 2020, algorithm 1).
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub iterations: u32,
+    /// What a criterion that reads data is measured on: a training of so many steps, of which only movement makes updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Box<TrainSpec>>,
+}
+
+fn once() -> u32 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_once(iterations: &u32) -> bool {
+    *iterations == 1
+}
+
+impl PruneSpec {
+    /// All layers at once, without data.
+    pub fn new(criterion: Criterion, scope: Scope, amount: Amount) -> Self {
+        Self {
+            criterion,
+            scope,
+            amount,
+            layers: None,
+            iterations: 1,
+            data: None,
+        }
+    }
 }
 
 /// A `mask` step: replaces or frees the mask without looking at the weights.

@@ -1,12 +1,13 @@
 //! Prune and mask steps on replicas that are on the GPU.
 
 use super::counts::{self, CountError, Group};
-use super::criterion::{ScoreBuffers, record_scores};
+use super::criterion::{Observe, Scorer};
 use super::selection::{Part, Segment, select};
 use super::{Criterion, PruneSpec};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Model;
-use crate::train::Replicas;
+use crate::ops::{Execution, SparseRule};
+use crate::train::{Replicas, ResidentDataset, TrainError, TrainSpec, Trainer};
 use bytemuck::{Pod, Zeroable};
 
 /// Why a prune or mask step could not be done.
@@ -18,9 +19,15 @@ pub enum PruneError {
     /// The amount does not fit the model.
     #[error(transparent)]
     Count(#[from] CountError),
+    /// A training or a pass over batches that scores are measured with.
+    #[error(transparent)]
+    Train(TrainError),
+    /// A criterion that reads data was given none.
+    #[error("this criterion is measured on batches, and no dataset was given to the prune step")]
+    NoData,
     /// The scores have no order.
     #[error(
-        "{count} weights are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."
+        "{count} weights or their scores are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."
     )]
     NotANumber {
         /// NaN scores.
@@ -40,6 +47,25 @@ pub enum PruneError {
         /// Where.
         layers: String,
     },
+}
+
+impl From<TrainError> for PruneError {
+    fn from(error: TrainError) -> Self {
+        match error {
+            TrainError::Gpu(error) => Self::Gpu(error),
+            error => Self::Train(error),
+        }
+    }
+}
+
+/// What scores are measured on.
+pub struct Data<'a> {
+    /// The dataset.
+    pub resident: &'a ResidentDataset,
+    /// Its normalisation, see [`crate::train::scales`].
+    pub scales: &'a [[f32; 2]],
+    /// Which kernels.
+    pub execution: Execution,
 }
 
 /// Uniform of `mask_shuffle`.
@@ -71,11 +97,27 @@ pub fn kept_per_tensor(model: &Model, mask: &[u32]) -> Vec<u64> {
         .collect()
 }
 
-/// Prunes every replica by its own amount; `specs[replica]` may differ only in the amount. Pruned weights become 0.
+/// [`prune_on`] by a criterion that reads no data.
 ///
 /// # Errors
-/// NaN weights, fewer weights left than asked for, or the device failed. Masks are unchanged in the first two cases.
+/// As [`prune_on`].
 pub fn prune(gpu: &Gpu, replicas: &Replicas, specs: &[&PruneSpec]) -> Result<(), PruneError> {
+    prune_on(gpu, replicas, specs, None, &mut |_| true)
+}
+
+/// Prunes every replica by its own amount; `specs[replica]` may differ only in the amount. Pruned weights become 0. `observe` is
+/// called a few times a second while scores are measured; it returns false to stop.
+///
+/// # Errors
+/// NaN scores, fewer weights left than asked for, no data where the criterion reads some, or the device failed. Masks are
+/// unchanged in all these cases but the last and NaN after the first of several iterations.
+pub fn prune_on(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    specs: &[&PruneSpec],
+    data: Option<&Data<'_>>,
+    observe: Observe<'_>,
+) -> Result<(), PruneError> {
     let Some(first) = specs.first() else {
         return Ok(());
     };
@@ -84,24 +126,59 @@ pub fn prune(gpu: &Gpu, replicas: &Replicas, specs: &[&PruneSpec]) -> Result<(),
         .map(|spec| counts::groups(&replicas.model, spec))
         .collect::<Result<Vec<_>, _>>()?;
     let masks = read_masks(gpu, replicas)?;
+    let mut alive = Vec::new();
     for (groups, mask) in groups.iter().zip(&masks) {
-        let alive = kept_per_tensor(&replicas.model, mask);
-        for group in groups {
-            let alive: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
-            if group.keep > alive {
-                let names = group
-                    .tensors
-                    .iter()
-                    .map(|&t| &replicas.model.tensors[t].layer);
-                return Err(PruneError::TooFewLeft {
-                    keep: group.keep,
-                    alive,
-                    layers: names.cloned().collect::<Vec<_>>().join(", "),
-                });
+        alive.push(alive_in(&replicas.model, groups, mask)?);
+    }
+    let trainings: Vec<&TrainSpec> = specs.iter().filter_map(|s| s.data.as_deref()).collect();
+    let trainer = match data {
+        Some(data) if trainings.len() == specs.len() => {
+            // Pruned weights have gradients too.
+            let dense = Execution {
+                sparse: SparseRule::Never,
+                ..data.execution
+            };
+            let scales = data.scales;
+            let trainer = Trainer::new(gpu, replicas, data.resident, &trainings, scales, &dense)?;
+            Some(trainer)
+        }
+        _ => None,
+    };
+    let scorer = Scorer {
+        gpu,
+        replicas,
+        criterion: first.criterion,
+        trainer,
+        revive: false,
+    };
+    for shot in 1..=first.iterations {
+        let mut now = groups.clone();
+        for (groups, alive) in now.iter_mut().zip(&alive) {
+            for (group, &alive) in groups.iter_mut().zip(alive) {
+                group.keep = counts::kept_after(alive, group.keep, shot, first.iterations);
             }
         }
+        keep_largest(&scorer, &now, observe)?;
     }
-    keep_largest(gpu, replicas, first.criterion, &groups, false)
+    Ok(())
+}
+
+/// How many weights of each group exist; an error where fewer do than are to stay.
+fn alive_in(model: &Model, groups: &[Group], mask: &[u32]) -> Result<Vec<u64>, PruneError> {
+    let alive = kept_per_tensor(model, mask);
+    let of_group = |group: &Group| {
+        let here: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
+        if group.keep <= here {
+            return Ok(here);
+        }
+        let names = group.tensors.iter().map(|&t| &model.tensors[t].layer);
+        Err(PruneError::TooFewLeft {
+            keep: group.keep,
+            alive: here,
+            layers: names.cloned().collect::<Vec<_>>().join(", "),
+        })
+    };
+    groups.iter().map(of_group).collect()
 }
 
 /// Gives every replica a uniformly random mask with the counts per layer that it has now. Weights outside it become 0;
@@ -124,7 +201,14 @@ pub fn randomise_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError>
                 .collect()
         })
         .collect();
-    keep_largest(gpu, replicas, Criterion::Random, &groups, true)
+    let scorer = Scorer {
+        gpu,
+        replicas,
+        criterion: Criterion::Random,
+        trainer: None,
+        revive: true,
+    };
+    keep_largest(&scorer, &groups, &mut |_| true)
 }
 
 /// Permutes each replica's mask within each layer. Weights outside it become 0.
@@ -173,41 +257,17 @@ fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError>
 
 /// Scores, selects, and zeroes what was not selected. All replicas have the same groups; the counts may differ.
 fn keep_largest(
-    gpu: &Gpu,
-    replicas: &Replicas,
-    criterion: Criterion,
+    scorer: &Scorer<'_>,
     groups: &[Vec<Group>],
-    revive: bool,
+    observe: Observe<'_>,
 ) -> Result<(), PruneError> {
     let Some(first) = groups.first() else {
         return Ok(());
     };
+    let (gpu, replicas) = (scorer.gpu, scorer.replicas);
     let model = &replicas.model;
     let tensors: Vec<usize> = first.iter().flat_map(|g| g.tensors.clone()).collect();
-    let score = gpu.buffer("scores", replicas.params.bytes())?;
-    let unordered = gpu.buffer("NaN counts", u64::from(replicas.count) * 4)?;
-    let to = ScoreBuffers {
-        score: &score,
-        unordered: &unordered,
-    };
-    let mut program = Program::new("scores");
-    record_scores(
-        gpu,
-        &mut program,
-        replicas,
-        criterion,
-        &tensors,
-        revive,
-        &to,
-    )?;
-    gpu.run(&program)?;
-    let nans: Vec<u32> = gpu.read(&unordered, 0, replicas.count as usize)?;
-    if let Some(replica) = nans.iter().position(|&n| n > 0) {
-        return Err(PruneError::NotANumber {
-            count: nans[replica],
-            replica,
-        });
-    }
+    let score = scorer.keys(&tensors, observe)?;
     let segments: Vec<Segment> = first
         .iter()
         .enumerate()

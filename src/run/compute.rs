@@ -64,7 +64,7 @@ impl Session<'_> {
         };
         let demand = match &stage.step {
             Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
-            _ => match stage.training().or(self.ends.get(&first)) {
+            step => match stage.training().or(step.data()).or(self.ends.get(&first)) {
                 Some(spec) => Demand {
                     micro_batch: spec.micro_batch(),
                     ..Demand::of_batch(spec.batch)
@@ -97,11 +97,7 @@ impl Session<'_> {
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
         let (mut batch, mut dataset) = (1, None);
-        let recalibrated = match &stages[0].step {
-            Step::Recalibrate(spec) => Some(spec),
-            _ => None,
-        };
-        if let Some(spec) = stages[0].training().or(recalibrated) {
+        if let Some(spec) = stages[0].training().or(stages[0].step.data()) {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
             self.meter.say(&what);
             self.make_resident(&spec.dataset)?;

@@ -10,9 +10,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 impl Session<'_> {
-    /// Stages worth a file: trainings, and whatever a run ends with. The others are recomputed in milliseconds.
+    /// Stages worth a file: trainings, prune steps that run batches or iterate, and whatever a run ends with. The others are
+    /// recomputed in milliseconds.
     pub(super) fn is_saved_kind(&self, id: usize) -> bool {
-        matches!(self.plan.stages[id].step, Step::Train(_)) || self.ends.contains_key(&id)
+        let long = match &self.plan.stages[id].step {
+            Step::Train(_) => true,
+            Step::Prune(spec) => spec.data.is_some() || spec.iterations > 1,
+            Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) => false,
+        };
+        long || self.ends.contains_key(&id)
     }
 
     pub(super) fn saved(&self, id: usize) -> bool {

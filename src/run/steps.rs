@@ -101,9 +101,14 @@ pub fn execute(
     what: &str,
 ) -> Result<Vec<Outcome>, RunError> {
     let gpu = context.gpu;
-    let pruning = |source: PruneError| RunError::Prune {
-        what: what.to_owned(),
-        source,
+    let pruning = |source: PruneError| match source {
+        PruneError::Train(TrainError::Interrupted) => RunError::Interrupted {
+            folder: String::new(),
+        },
+        source => RunError::Prune {
+            what: what.to_owned(),
+            source,
+        },
     };
     let replicas = place(gpu, model, stages, parents)?;
     let mut records = vec![Record::default(); stages.len()];
@@ -124,7 +129,17 @@ pub fn execute(
                     _ => None,
                 })
                 .collect();
-            prune::prune(gpu, &replicas, &specs).map_err(pruning)?;
+            let scales = match (&specs[0].data, context.data) {
+                (Some(spec), Some((data, _))) => scales(&spec.normalise, data),
+                _ => Vec::new(),
+            };
+            let data = context.data.map(|(_, resident)| prune::Data {
+                resident,
+                scales: &scales,
+                execution: context.execution,
+            });
+            let observe = &mut |_| !interrupt::asked();
+            prune::prune_on(gpu, &replicas, &specs, data.as_ref(), observe).map_err(pruning)?;
         }
         Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, meter, what)?,
         // The mask stays, and `initialise` zeroes what it does not keep. `init` draws what the last `fresh` drew: the

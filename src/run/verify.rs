@@ -48,10 +48,7 @@ fn trainings(experiment: &Experiment) -> impl Iterator<Item = &TrainSpec> {
         .iter()
         .flat_map(|arm| &arm.variants)
         .flat_map(|variant| &variant.steps)
-        .filter_map(|step| match step {
-            Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
-            _ => None,
-        })
+        .filter_map(Step::data)
 }
 
 /// The models of an experiment, shapes inferred, by the canonical text of their spec.
@@ -98,12 +95,8 @@ pub fn verify(
             };
             let mut shape: Option<(String, DataFacts)> = None;
             for step in &variant.steps {
-                let found = match step {
-                    Step::Train(spec) | Step::Recalibrate(spec) => {
-                        check_train(&variant.model, spec, facts, &mut shape, &mut models)
-                    }
-                    _ => Ok(()),
-                };
+                let Some(spec) = step.data() else { continue };
+                let found = check_train(&variant.model, spec, facts, &mut shape, &mut models);
                 if let Err(mistake) = found {
                     mistakes.push(format!("{place}: {mistake}"));
                 }

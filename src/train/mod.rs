@@ -5,12 +5,14 @@ mod best;
 mod checkpoint;
 mod choose;
 mod error;
+mod flow;
 mod gather;
 mod gradients;
 mod interleave;
 mod replicas;
 mod resident;
 mod schedule;
+mod scoring;
 mod sparsity;
 mod spec;
 mod state;
@@ -22,10 +24,12 @@ pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
 pub use best::Standing;
 pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
+pub use flow::{Rescale, Share, synaptic_flow};
 pub use interleave::interleaved;
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch, stretch_of};
+pub use scoring::{Gathered, copy, copy_of, norms, shift, weights_only};
 pub use spec::{
     BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };

@@ -111,19 +111,19 @@ pub const KEPT_WEIGHTS: &str = "kept weights";
 
 /// Replicas that train together on one dataset.
 pub struct Trainer<'a> {
-    gpu: &'a Gpu,
-    replicas: &'a Replicas,
+    pub(super) gpu: &'a Gpu,
+    pub(super) replicas: &'a Replicas,
     data: &'a ResidentDataset,
     specs: &'a [&'a TrainSpec],
-    workspace: Workspace,
+    pub(super) workspace: Workspace,
     sparsity: Option<Sparsity>,
     variants: Vec<Variants>,
     scales: Buffer,
     hyper: Buffer,
     factors: Buffer,
     table: Vec<f32>,
-    steps: u64,
-    samples: u32,
+    pub(super) steps: u64,
+    pub(super) samples: u32,
     /// Whether the optimizer must look up what it may do to a parameter.
     traits: bool,
 }
@@ -346,11 +346,7 @@ impl<'a> Trainer<'a> {
     pub fn recalibrate(&self, observe: &mut dyn FnMut(u64) -> bool) -> Result<(), TrainError> {
         self.rewind()?;
         let mut program = Program::new("recalibration");
-        self.record_draw(&mut program, &self.training_draw(), false)?;
-        for &window in &self.workspace.windows {
-            self.record_gather(&mut program, window, self.augment(), false)?;
-            self.record_forward(&mut program, window, Mode::Recalibration)?;
-        }
+        self.record_passes(&mut program, Mode::Recalibration)?;
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         let ran = self.gpu.run_repeated(&program, self.steps, observe)?;
         if ran < self.steps {
@@ -466,15 +462,7 @@ impl<'a> Trainer<'a> {
     /// The device refused a kernel or a buffer.
     pub fn training_program(&self) -> Result<Program, GpuError> {
         let mut program = Program::new("training step");
-        self.record_draw(&mut program, &self.training_draw(), false)?;
-        for &window in &self.workspace.windows {
-            self.record_gather(&mut program, window, self.augment(), false)?;
-            self.record_forward(&mut program, window, Mode::Training)?;
-            self.record_backward(&mut program, window)?;
-        }
-        if let Some(sparsity) = &self.sparsity {
-            sparsity.record_strays(self.gpu, &mut program, self.replicas, &self.variants)?;
-        }
+        self.record_passes(&mut program, Mode::Training)?;
         self.record_update(&mut program)?;
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         Ok(program)
@@ -529,6 +517,24 @@ impl<'a> Trainer<'a> {
             scales: &self.scales,
             replicas: self.replicas,
             workspace: &self.workspace,
+        }
+    }
+
+    /// A training batch, window by window: forward, and where the mode has one, backward.
+    pub(super) fn record_passes(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
+        self.record_draw(program, &self.training_draw(), false)?;
+        for &window in &self.workspace.windows {
+            self.record_gather(program, window, self.augment(), false)?;
+            self.record_forward(program, window, mode)?;
+            if mode != Mode::Recalibration {
+                self.record_backward(program, window, mode)?;
+            }
+        }
+        match &self.sparsity {
+            Some(sparsity) if mode != Mode::Recalibration => {
+                sparsity.record_strays(self.gpu, program, self.replicas, &self.variants)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -596,7 +602,12 @@ impl<'a> Trainer<'a> {
         record_loss(self.gpu, program, shape, buffers, r.count)
     }
 
-    fn record_backward(&self, program: &mut Program, window: Window) -> Result<(), GpuError> {
+    fn record_backward(
+        &self,
+        program: &mut Program,
+        window: Window,
+        mode: Mode,
+    ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
             if !w.needs_gradient(i) {
@@ -604,13 +615,15 @@ impl<'a> Trainer<'a> {
             }
             let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
             program.place(&layer.name);
-            layer.operator.backward(self.gpu, program, &site)?;
+            if mode == Mode::Training || !layer.operator.only_in_training() {
+                layer.operator.backward(self.gpu, program, &site)?;
+            }
             w.record_moves(self.gpu, program, r, window, i)?;
         }
         Ok(())
     }
 
-    fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
+    pub(super) fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let shape = r.params_shape();
         let quads = u64::from(shape.quads);
@@ -651,7 +664,7 @@ impl<'a> Trainer<'a> {
         program.push(gpu, kernel, &shape, &buffers, count, r.count)
     }
 
-    fn record_advance(
+    pub(super) fn record_advance(
         &self,
         program: &mut Program,
         samples: u32,

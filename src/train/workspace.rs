@@ -4,7 +4,7 @@
 
 use super::TrainSpec;
 use super::Warp;
-use super::gradients::{GradientPlan, Move, needs_gradient};
+use super::gradients::{GradientPlan, LayerGradients, Move, needs_gradient};
 use super::replicas::Replicas;
 use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
@@ -324,6 +324,26 @@ impl Workspace {
     pub(super) fn logits_gradient(&self) -> &Buffer {
         let last = self.gradients.layers.last();
         &self.slots[last.map_or(0, |l| l.dy)]
+    }
+
+    /// Every buffer of activations; the first holds the model's input.
+    pub(super) fn activations(&self) -> &[Buffer] {
+        &self.activations
+    }
+
+    /// Which of them holds a value.
+    pub(super) fn node(&self, source: Source) -> u32 {
+        buffer_of(&self.output_of, source) as u32
+    }
+
+    /// Every buffer of activation gradients.
+    pub(super) fn gradient_slots(&self) -> &[Buffer] {
+        &self.slots
+    }
+
+    /// Which of them layer `i` reads and writes.
+    pub(super) fn gradients_of(&self, i: usize) -> &LayerGradients {
+        &self.gradients.layers[i]
     }
 
     /// Whether layer `i` has parameters that this training changes.

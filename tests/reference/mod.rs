@@ -27,5 +27,6 @@ pub mod pool;
 pub mod probe;
 pub mod random;
 pub mod reduce;
+pub mod scoring;
 pub mod select;
 pub mod sparse;

@@ -1,0 +1,190 @@
+//! Forward and backward over batches for scores: what gradients add up to at the present weights, which stay as they are.
+
+use super::state::ParamsShape;
+use super::trainer::Trainer;
+use super::{Replicas, TrainError};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::ops::{Mode, Span, record_copy};
+
+/// What is added up over the batches of a training, for each parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gathered {
+    /// The gradients.
+    Gradients,
+    /// Their squares, batch by batch.
+    Squares,
+    /// `-w g` of every step of the training itself, which updates the weights: movement (Sanh et al. 2020, equation 3, without
+    /// the learning rate).
+    Movement,
+    /// The gradients with the sign turned.
+    Negated,
+}
+
+impl Trainer<'_> {
+    /// Adds to `sums` (`[replica][float]`) what the batches of this training give, first to last, each the gradient of its mean
+    /// loss: the samples that [`Trainer::train`] would draw. Dropout is off and batch normalisation uses the batch. Nothing
+    /// changes but `sums`, except that [`Gathered::Movement`] trains. Gradients of pruned weights are there too where the
+    /// trainer was made with [`SparseRule::Never`](crate::ops::SparseRule). `observe` is as in [`Trainer::recalibrate`].
+    ///
+    /// # Errors
+    /// The device failed, or `observe` stopped it.
+    pub fn gather(
+        &self,
+        what: Gathered,
+        sums: &Buffer,
+        observe: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<(), TrainError> {
+        let (gpu, r) = (self.gpu, self.replicas);
+        let trains = what == Gathered::Movement;
+        let mode = if trains {
+            Mode::Training
+        } else {
+            Mode::Scoring
+        };
+        self.rewind()?;
+        let before = copy_of(gpu, r, &r.params)?;
+        let mut program = Program::new("scoring");
+        self.record_passes(&mut program, mode)?;
+        let shape = r.params_shape();
+        let kind = match what {
+            Gathered::Gradients => 0,
+            Gathered::Squares => 1,
+            Gathered::Movement => 2,
+            Gathered::Negated => 3,
+        };
+        let kernel = gpu.kernel("gradient_accumulate", &[("KIND", kind)])?;
+        let buffers = [&r.params, &r.grads, sums];
+        let quads = u64::from(shape.quads);
+        program.push(gpu, kernel, &shape, &buffers, quads, r.count)?;
+        if trains {
+            self.record_update(&mut program)?;
+        }
+        self.record_advance(&mut program, self.samples, self.steps as u32)?;
+        let ran = gpu.run_repeated(&program, self.steps, observe)?;
+        if !trains {
+            // Running statistics moved.
+            copy(gpu, r, &before, &r.params)?;
+        }
+        // Dense gradients stand at pruned places, where the audit wants zeros.
+        gpu.write(&r.grads, 0, &vec![0f32; r.count as usize * r.model.floats])?;
+        if ran < self.steps {
+            return Err(TrainError::Interrupted);
+        }
+        Ok(())
+    }
+}
+
+/// A new buffer with the values of `from`, `[replica][float]`.
+///
+/// # Errors
+/// The device failed or has no room.
+pub fn copy_of(gpu: &Gpu, replicas: &Replicas, from: &Buffer) -> Result<Buffer, GpuError> {
+    let to = gpu.buffer("weights put aside", from.bytes())?;
+    copy(gpu, replicas, from, &to)?;
+    Ok(to)
+}
+
+/// `to = from`, both `[replica][float]`.
+///
+/// # Errors
+/// The device failed.
+pub fn copy(gpu: &Gpu, replicas: &Replicas, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
+    let mut program = Program::new("copy");
+    let span = Span {
+        count: replicas.params_shape().quads,
+    };
+    record_copy(gpu, &mut program, span, [from, to], replicas.count)?;
+    gpu.run(&program)
+}
+
+/// The masks of all replicas with a 0 for everything that no mask applies to: biases and padding.
+///
+/// # Errors
+/// The device failed.
+pub fn weights_only(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError> {
+    let model = &replicas.model;
+    let words = model.mask_words();
+    let mut masks: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
+    let mut weights = vec![0u32; words];
+    for tensor in model.tensors.iter().filter(|t| t.prunable) {
+        for i in tensor.offset..tensor.offset + tensor.count {
+            weights[i / 32] |= 1 << (i % 32);
+        }
+    }
+    for (i, word) in masks.iter_mut().enumerate() {
+        *word &= weights[i % words];
+    }
+    gpu.buffer_with("masks of weights", &masks)
+}
+
+/// L2 norm of each replica's values where `masks` has a 1: blocks of 1024 in f32 on the GPU, their sum in f64.
+///
+/// # Errors
+/// The device failed.
+pub fn norms(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    masks: &Buffer,
+    values: &Buffer,
+) -> Result<Vec<f64>, GpuError> {
+    let shape = replicas.params_shape();
+    let blocks = shape.quads.div_ceil(256) as usize;
+    let count = replicas.count as usize;
+    let parts = gpu.buffer("norm parts", (count * blocks * 4) as u64)?;
+    let mut program = Program::new("norms");
+    let kernel = gpu.kernel("gradient_norm", &[])?;
+    let buffers = [values, masks, &parts];
+    program.push(gpu, kernel, &shape, &buffers, blocks as u64, replicas.count)?;
+    gpu.run(&program)?;
+    let parts: Vec<f32> = gpu.read(&parts, 0, count * blocks)?;
+    let squares = parts.chunks_exact(blocks);
+    Ok(squares
+        .map(|own| own.iter().map(|&x| f64::from(x)).sum::<f64>().sqrt())
+        .collect())
+}
+
+/// `params = base + steps[replica] * direction` where `masks` has a 1.
+///
+/// # Errors
+/// The device failed.
+pub fn shift(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    steps: &[f32],
+    [masks, direction, base]: [&Buffer; 3],
+) -> Result<(), GpuError> {
+    let steps = gpu.buffer_with("steps", steps)?;
+    let buffers = [&steps, masks, direction, base, &replicas.params];
+    run_on_all(gpu, replicas, "params_shift", &buffers)
+}
+
+/// `params = |base|` where `masks` has a 1, 0 elsewhere.
+///
+/// # Errors
+/// The device failed.
+pub(super) fn make_absolute(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    [masks, base]: [&Buffer; 2],
+) -> Result<(), GpuError> {
+    run_on_all(
+        gpu,
+        replicas,
+        "params_absolute",
+        &[masks, base, &replicas.params],
+    )
+}
+
+fn run_on_all(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    kernel: &'static str,
+    buffers: &[&Buffer],
+) -> Result<(), GpuError> {
+    let shape: ParamsShape = replicas.params_shape();
+    let mut program = Program::new(kernel);
+    let kernel = gpu.kernel(kernel, &[])?;
+    let quads = u64::from(shape.quads);
+    program.push(gpu, kernel, &shape, buffers, quads, replicas.count)?;
+    gpu.run(&program)
+}

@@ -1,0 +1,681 @@
+//! Criteria as a whole: what they measure, against plain formulas in f64; and that scoring leaves no trace.
+
+use crate::reference::batch::{batch_draw, batch_gather};
+use crate::reference::compare::differs_bits;
+use crate::reference::device::gpu;
+use crate::reference::dice::Dice;
+use crate::reference::mask::bit;
+use crate::reference::network::Network;
+use crate::reference::number::widen;
+use crate::reference::scoring::gradient_accumulate;
+use secateur::data::{Dataset, Split};
+use secateur::gpu::Gpu;
+use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::ops::{Execution, SparseRule};
+use secateur::prune::{
+    Amount, Criterion, Data, PruneError, PruneSpec, Scope, hessian_gradient, kept_per_tensor,
+    lamp_order, prune, prune_on,
+};
+use secateur::train::{
+    DecayOn, Draw, Gather, Gathered, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset,
+    Schedule, Snapshot, State, Stopping, TrainSpec, Trainer, scales, synaptic_flow,
+};
+use std::sync::Arc;
+
+const SIDE: usize = 6;
+const BATCH: u32 = 10;
+const BATCHES: u32 = 3;
+
+fn spec_of(layers: Vec<Layer>) -> ModelSpec {
+    ModelSpec {
+        name: "custom".to_owned(),
+        layers: presets::with_names(layers),
+        init: Init::Pytorch,
+    }
+}
+
+fn linear(features: usize) -> Layer {
+    Layer::Linear {
+        features,
+        bias: true,
+    }
+}
+
+fn conv(channels: usize) -> Layer {
+    Layer::Conv2d {
+        channels,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        bias: true,
+    }
+}
+
+fn batch_norm_net() -> ModelSpec {
+    let pool = Layer::MaxPool {
+        window: 2,
+        stride: 2,
+    };
+    spec_of(vec![
+        conv(4),
+        Layer::BatchNorm,
+        Layer::Relu,
+        pool,
+        Layer::Flatten,
+        linear(10),
+    ])
+}
+
+fn smooth_net() -> ModelSpec {
+    spec_of(vec![Layer::Flatten, linear(12), Layer::Tanh, linear(10)])
+}
+
+fn images(count: usize) -> Dataset {
+    let mut dice = Dice(17);
+    let split = |dice: &mut Dice| Split {
+        images: (0..count * SIDE * SIDE)
+            .map(|_| dice.below(256) as u8)
+            .collect(),
+        labels: (0..count).map(|_| dice.below(10) as u8).collect(),
+    };
+    Dataset {
+        name: "noise".to_owned(),
+        class_names: (0..10).map(|c| c.to_string()).collect(),
+        channels: 1,
+        height: SIDE,
+        width: SIDE,
+        train: split(&mut dice),
+        test: split(&mut dice),
+        digest: String::new(),
+        source: "the tests".to_owned(),
+        warnings: Vec::new(),
+        skipped: Vec::new(),
+    }
+}
+
+fn training(lr: f64, batches: u32) -> TrainSpec {
+    TrainSpec {
+        dataset: "noise".to_owned(),
+        batch: BATCH,
+        length: Length::Steps(batches),
+        optimizer: Optimizer::Sgd {
+            lr,
+            momentum: 0.0,
+            nesterov: false,
+            weight_decay: 0.0,
+        },
+        weight_decay_on: DecayOn::All,
+        freeze: Vec::new(),
+        schedule: Schedule::CONSTANT,
+        label_smoothing: 0.0,
+        stopping: Stopping::NEVER,
+        clip_norm: None,
+        validation: 5,
+        samples: None,
+        balanced: false,
+        normalise: Normalise::None,
+        augment: None,
+    }
+}
+
+fn key(seed: u32) -> Key {
+    Key {
+        seed,
+        ..Key::default()
+    }
+}
+
+/// A fresh network, half of it pruned at random.
+fn fresh(gpu: &Gpu, spec: &ModelSpec, seeds: &[u32], density: f64) -> Replicas {
+    let model = Arc::new(Model::new(spec, Shape::new(1, SIDE, SIDE), 10).unwrap());
+    let keys: Vec<Key> = seeds.iter().map(|&seed| key(seed)).collect();
+    let replicas = Replicas::new(gpu, model, &keys).unwrap();
+    replicas.initialise(gpu).unwrap();
+    let random = PruneSpec::new(Criterion::Random, Scope::Uniform, Amount::Density(density));
+    prune(gpu, &replicas, &vec![&random; seeds.len()]).unwrap();
+    replicas
+}
+
+/// Batch number `b` of a pass: images, labels, samples.
+fn nth_batch(data: &Dataset, key: Key, b: u32) -> (Vec<f32>, Vec<u32>, u32) {
+    let total = data.train.len() as u32;
+    let samples = total - 5;
+    let position = b * BATCH;
+    let count = BATCH.min(samples - position);
+    let keys = [[key.seed, key.fresh, key.train, key.select]];
+    let state = [State {
+        count,
+        position,
+        ..State::default()
+    }];
+    let draw = Draw {
+        total,
+        base: 5,
+        samples,
+        mode: 0,
+        slots: BATCH.next_multiple_of(4),
+        balanced: 0,
+    };
+    let slots = draw.slots as usize;
+    let (mut index, mut label) = (vec![0; slots], vec![0; slots]);
+    batch_draw(
+        &draw,
+        &keys,
+        &state,
+        &data.train.labels,
+        &mut index,
+        &mut label,
+    );
+    let gather = Gather {
+        features: (SIDE * SIDE) as u32,
+        words: (SIDE * SIDE / 4) as u32,
+        plane: (SIDE * SIDE) as u32,
+        columns: draw.slots / 4,
+        first: 0,
+        samples: total,
+    };
+    let mut x = vec![0f32; SIDE * SIDE * slots];
+    let scales = scales(&Normalise::None, data);
+    batch_gather(&gather, 1, &data.train.images, &scales, &index, &mut x);
+    (x, label, count)
+}
+
+/// Gradients of each batch at these weights.
+fn gradients<T: crate::reference::number::Real>(
+    spec: &ModelSpec,
+    model: &Model,
+    data: &Dataset,
+    weights: &[T],
+) -> Vec<Vec<T>> {
+    (0..BATCHES)
+        .map(|b| {
+            let (x, labels, count) = nth_batch(data, key(1), b);
+            let columns = BATCH.div_ceil(4);
+            let network = Network {
+                spec,
+                model,
+                columns,
+                count,
+            };
+            network
+                .step(&mut weights.to_vec(), &widen(&x), &labels)
+                .grads
+        })
+        .collect()
+}
+
+fn dense(gpu: &Gpu) -> Execution {
+    Execution {
+        sparse: SparseRule::Never,
+        ..Execution::for_adapter(gpu.adapter())
+    }
+}
+
+/// Three batches, the last of them not full: the f32 twin's bits, gradients of pruned weights among them; and no trace.
+#[test]
+fn gathering_adds_up_the_batches_and_changes_nothing() {
+    let Some(gpu) = gpu() else { return };
+    let data = images(32);
+    let spec = batch_norm_net();
+    let replicas = fresh(gpu, &spec, &[1], 0.5);
+    let model = replicas.model.clone();
+    let before = replicas.download(gpu).unwrap().remove(0);
+    let train = training(0.0, BATCHES);
+    let specs = [&train];
+    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let scales = scales(&train.normalise, &data);
+    let trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    let twins = gradients(&spec, &model, &data, &before.weights);
+    let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
+    for (kind, what) in [
+        Gathered::Gradients,
+        Gathered::Squares,
+        Gathered::Movement,
+        Gathered::Negated,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        if what == Gathered::Movement {
+            continue;
+        }
+        let sums = gpu.buffer("sums", replicas.params.bytes()).unwrap();
+        trainer.gather(what, &sums, &mut |_| true).unwrap();
+        let got: Vec<f32> = gpu.read(&sums, 0, model.floats).unwrap();
+        let (mut twin, mut right) = (vec![0f32; model.floats], vec![0f64; model.floats]);
+        for (g, e) in twins.iter().zip(&exact) {
+            gradient_accumulate(kind as u32, &before.weights, g, &mut twin);
+            gradient_accumulate(kind as u32, &widen(&before.weights), e, &mut right);
+        }
+        if gpu.adapter().kind == "software" {
+            assert_eq!(differs_bits(&got, &twin), None, "{what:?}");
+        }
+        let norm = right.iter().map(|x| x * x).sum::<f64>().sqrt();
+        let off = got
+            .iter()
+            .zip(&right)
+            .map(|(g, r)| (f64::from(*g) - r).abs())
+            .fold(0.0, f64::max);
+        assert!(norm > 0.0 && off < 1e-5 * norm, "{what:?}: {off} of {norm}");
+        let pruned = (0..model.tensors[0].count)
+            .find(|&i| !bit(&before.mask, i))
+            .unwrap();
+        assert!(got[pruned] != 0.0, "a pruned weight has a gradient too");
+        assert_eq!(
+            replicas.download(gpu).unwrap()[0],
+            before,
+            "{what:?} left a trace"
+        );
+        assert_eq!(trainer.audit_now().unwrap(), [0]);
+    }
+}
+
+/// On a smooth network, the finite difference is the Hessian times the gradient: that of the f64 twin with a far smaller step.
+#[test]
+fn grasp_measures_the_hessian_times_the_gradient() {
+    let Some(gpu) = gpu() else { return };
+    let data = images(32);
+    let spec = smooth_net();
+    let replicas = fresh(gpu, &spec, &[1], 1.0);
+    let model = replicas.model.clone();
+    let before = replicas.download(gpu).unwrap().remove(0);
+    let train = training(0.0, BATCHES);
+    let specs = [&train];
+    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let scales = scales(&train.normalise, &data);
+    let trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    let product = hessian_gradient(gpu, &replicas, &trainer, &mut |_| true).unwrap();
+    let got: Vec<f32> = gpu.read(&product, 0, model.floats).unwrap();
+    assert_eq!(
+        replicas.download(gpu).unwrap()[0],
+        before,
+        "scoring left a trace"
+    );
+
+    let sum = |weights: &[f64]| {
+        let mut sum = vec![0f64; model.floats];
+        for g in gradients(&spec, &model, &data, weights) {
+            gradient_accumulate(0, &g, &g, &mut sum);
+        }
+        sum
+    };
+    let weights = widen::<f64>(&before.weights);
+    let g = sum(&weights);
+    let is_weight: Vec<bool> = (0..model.floats)
+        .map(|i| {
+            model
+                .tensors
+                .iter()
+                .any(|t| t.prunable && (t.offset..t.offset + t.count).contains(&i))
+        })
+        .collect();
+    let moved = |step: f64| -> Vec<f64> {
+        let shift = |i: usize| if is_weight[i] { step * g[i] } else { 0.0 };
+        sum(&(0..model.floats)
+            .map(|i| weights[i] + shift(i))
+            .collect::<Vec<_>>())
+    };
+    let (plus, minus) = (moved(1e-6), moved(-1e-6));
+    let (mut dot, mut a, mut b) = (0.0, 0.0, 0.0);
+    for i in (0..model.floats).filter(|&i| is_weight[i]) {
+        let (x, y) = (f64::from(got[i]), plus[i] - minus[i]);
+        dot += x * y;
+        a += x * x;
+        b += y * y;
+    }
+    let cosine = dot / (a * b).sqrt();
+    println!("cosine with the f64 twin: {cosine}");
+    assert!(cosine > 0.9999, "{cosine}");
+}
+
+/// Sums of SynFlow's scores by tensor, and the scores.
+fn flow(gpu: &Gpu, replicas: &Replicas, r: usize) -> (Vec<f64>, Vec<f32>) {
+    let shares = synaptic_flow(gpu, replicas).unwrap();
+    let model = &replicas.model;
+    let all: Vec<f32> = gpu
+        .read(&shares, (r * model.floats * 4) as u64, model.floats)
+        .unwrap();
+    let sums = model.tensors.iter().filter(|t| t.prunable).map(|t| {
+        let own = &all[t.offset..t.offset + t.count];
+        own.iter().map(|&x| f64::from(x)).sum()
+    });
+    (sums.collect(), all)
+}
+
+/// Tanaka et al. 2020, theorem 2: the scores of every layer add up to R. With dropout, batch normalisation and biases in the
+/// model, none of which takes part.
+#[test]
+fn synflow_conserves_its_layer_sums() {
+    let Some(gpu) = gpu() else { return };
+    let pool = Layer::MaxPool {
+        window: 2,
+        stride: 2,
+    };
+    let dropout = Layer::Dropout {
+        p: 0.5,
+        channels: false,
+    };
+    let spec = spec_of(vec![
+        conv(5),
+        Layer::BatchNorm,
+        Layer::Relu,
+        pool,
+        conv(6),
+        Layer::Relu,
+        Layer::AvgPool {
+            window: Some(2),
+            stride: 1,
+        },
+        Layer::Flatten,
+        dropout,
+        linear(14),
+        Layer::Gelu,
+        linear(10),
+    ]);
+    for density in [1.0, 0.4] {
+        let replicas = fresh(gpu, &spec, &[1, 2], density);
+        let before = replicas.download(gpu).unwrap();
+        for r in 0..2 {
+            let (sums, scores) = flow(gpu, &replicas, r);
+            println!("{sums:?}");
+            assert!(
+                sums.iter().all(|s| (s / sums[0] - 1.0).abs() < 1e-5),
+                "{sums:?}"
+            );
+            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !bit(&before[r].mask, i));
+            assert!(pruned.clone().all(|i| scores[i] == 0.0));
+            assert!(density == 1.0 || pruned.count() > 0);
+        }
+        assert_eq!(
+            replicas.download(gpu).unwrap(),
+            before,
+            "scoring left a trace"
+        );
+    }
+}
+
+/// Against the closed form for three linear layers: |w| times the flow into its input times the flow out of its output.
+#[test]
+fn synflow_is_the_flow_through_each_weight() {
+    let Some(gpu) = gpu() else { return };
+    let spec = spec_of(vec![
+        Layer::Flatten,
+        linear(9),
+        Layer::Relu,
+        linear(7),
+        Layer::Relu,
+        linear(10),
+    ]);
+    let replicas = fresh(gpu, &spec, &[3], 0.7);
+    let model = replicas.model.clone();
+    let weights = replicas.download(gpu).unwrap().remove(0).weights;
+    let tensors: Vec<_> = model.tensors.iter().filter(|t| t.prunable).collect();
+    let w = |l: usize, o: usize, i: usize| {
+        f64::from(weights[tensors[l].offset + o * tensors[l].shape[1] + i].abs())
+    };
+    let sizes = [36, 9, 7, 10];
+    let mut into = vec![vec![1f64; 36]];
+    for l in 0..3 {
+        let next = (0..sizes[l + 1]).map(|o| (0..sizes[l]).map(|i| w(l, o, i) * into[l][i]).sum());
+        into.push(next.collect());
+    }
+    let mut out = vec![vec![1f64; 10]];
+    for l in (0..3).rev() {
+        let below = (0..sizes[l]).map(|i| (0..sizes[l + 1]).map(|o| w(l, o, i) * out[0][o]).sum());
+        out.insert(0, below.collect());
+    }
+    let r: f64 = into[3].iter().sum();
+    let (sums, got) = flow(gpu, &replicas, 0);
+    for l in 0..3 {
+        for (o, i) in (0..sizes[l + 1]).flat_map(|o| (0..sizes[l]).map(move |i| (o, i))) {
+            let want = w(l, o, i) * into[l][i] * out[l + 1][o] / r;
+            let at = tensors[l].offset + o * sizes[l] + i;
+            let share = f64::from(got[at]) / sums[l];
+            assert!(
+                (share - want).abs() <= 1e-5 * want,
+                "layer {l}, {o} from {i}: {share}, not {want}"
+            );
+        }
+    }
+}
+
+/// Forty layers with weights near 1e-6, then near 1e6: R is 1e-200 or 1e200 and more, and nothing is lost.
+#[test]
+fn synflow_neither_overflows_nor_underflows() {
+    let Some(gpu) = gpu() else { return };
+    let mut layers = vec![Layer::Flatten];
+    for _ in 0..40 {
+        layers.extend([linear(8), Layer::Relu]);
+    }
+    layers.push(linear(10));
+    let replicas = fresh(gpu, &spec_of(layers), &[4], 0.8);
+    let before = replicas.download(gpu).unwrap().remove(0);
+    for factor in [1e-6, 1e6] {
+        let weights = before.weights.iter().map(|w| w * factor).collect();
+        let scaled = Snapshot {
+            weights,
+            ..before.clone()
+        };
+        replicas.upload(gpu, &[&scaled]).unwrap();
+        let (sums, _) = flow(gpu, &replicas, 0);
+        assert!(sums[0].is_finite() && sums[0] > 0.1, "{}", sums[0]);
+        assert!(
+            sums.iter().all(|s| (s / sums[0] - 1.0).abs() < 1e-4),
+            "{sums:?}"
+        );
+    }
+}
+
+/// LeNet-300-100 as it is drawn: its first layer's weights are at most 1/28, its last one's reach 1/10. Magnitude therefore removes
+/// the first layer whole when 300 stay; SynFlow in 100 iterations leaves paths through every layer (Tanaka et al. 2020, section 6).
+#[test]
+fn magnitude_collapses_at_initialisation_and_synflow_does_not() {
+    let Some(gpu) = gpu() else { return };
+    let spec = ModelSpec {
+        name: "lenet-300-100".to_owned(),
+        layers: presets::layers("lenet-300-100").unwrap(),
+        init: Init::Pytorch,
+    };
+    let model = Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap());
+    let kept = |criterion, iterations| {
+        let replicas = Replicas::new(gpu, model.clone(), &[key(1)]).unwrap();
+        replicas.initialise(gpu).unwrap();
+        let spec = PruneSpec {
+            iterations,
+            ..PruneSpec::new(criterion, Scope::Global, Amount::Keep(300))
+        };
+        prune(gpu, &replicas, &[&spec]).unwrap();
+        let mask = replicas.download(gpu).unwrap().remove(0).mask;
+        let counts = kept_per_tensor(&model, &mask);
+        let weights = model.tensors.iter().zip(counts).filter(|(t, _)| t.prunable);
+        weights.map(|(_, kept)| kept).collect::<Vec<_>>()
+    };
+    let magnitude = kept(Criterion::Magnitude, 1);
+    let synflow = kept(Criterion::Synflow, 100);
+    println!("magnitude {magnitude:?}, synflow {synflow:?}");
+    assert_eq!((magnitude[0], magnitude.iter().sum()), (0, 300));
+    assert!(synflow.iter().all(|&k| k > 0) && synflow.iter().sum::<u64>() == 300);
+    // In a single shot SynFlow, too, can lose a layer; it is the iterations that make the difference.
+    assert_eq!(kept(Criterion::Synflow, 3).iter().sum::<u64>(), 300);
+}
+
+/// The definition, weight by weight; and that magnitude's order within a layer is LAMP's.
+#[test]
+fn lamp_is_its_definition() {
+    let Some(gpu) = gpu() else { return };
+    let replicas = fresh(gpu, &smooth_net(), &[6], 0.6);
+    let model = replicas.model.clone();
+    let mut snapshot = replicas.download(gpu).unwrap().remove(0);
+    // Ties: of both signs, and zeros.
+    for (k, i) in (0..model.tensors[0].count)
+        .filter(|&i| bit(&snapshot.mask, i))
+        .enumerate()
+    {
+        match k % 5 {
+            0 => snapshot.weights[i] = if k % 2 == 0 { 0.05 } else { -0.05 },
+            1 => snapshot.weights[i] = 0.0,
+            _ => {}
+        }
+    }
+    let order = lamp_order(&model, &snapshot);
+    for &(i, score) in &order {
+        let i = i as usize;
+        let tensor = model
+            .tensors
+            .iter()
+            .find(|t| (t.offset..t.offset + t.count).contains(&i))
+            .unwrap();
+        let w = |i: usize| f64::from(snapshot.weights[i]);
+        let above = (tensor.offset..tensor.offset + tensor.count)
+            .filter(|&j| bit(&snapshot.mask, j))
+            .filter(|&j| w(j).abs() > w(i).abs() || (w(j).abs() == w(i).abs() && j <= i));
+        let sum: f64 = above.map(|j| w(j) * w(j)).sum();
+        let want = w(i) * w(i) / sum;
+        assert!(
+            (score - want).abs() < 1e-12 || sum == 0.0,
+            "weight {i}: {score}, not {want}"
+        );
+    }
+    replicas.upload(gpu, &[&snapshot]).unwrap();
+    let spec = PruneSpec::new(Criterion::Lamp, Scope::Global, Amount::Keep(101));
+    prune(gpu, &replicas, &[&spec]).unwrap();
+    let after = replicas.download(gpu).unwrap().remove(0);
+    for (rank, &(i, _)) in order.iter().enumerate() {
+        assert_eq!(bit(&after.mask, i as usize), rank < 101, "rank {rank}");
+    }
+}
+
+const ALL: [Criterion; 10] = [
+    Criterion::Magnitude,
+    Criterion::Random,
+    Criterion::Lamp,
+    Criterion::Gradient,
+    Criterion::Snip,
+    Criterion::Taylor,
+    Criterion::TaylorSquared,
+    Criterion::Grasp,
+    Criterion::Synflow,
+    Criterion::Movement,
+];
+
+fn pruned(gpu: &Gpu, criterion: Criterion, seeds: &[u32], iterations: u32) -> Vec<Snapshot> {
+    let data = images(32);
+    let replicas = fresh(gpu, &batch_norm_net(), seeds, 0.9);
+    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let spec = PruneSpec {
+        iterations,
+        data: criterion
+            .reads_data()
+            .then(|| Box::new(training(0.1, BATCHES))),
+        ..PruneSpec::new(criterion, Scope::Global, Amount::Keep(123))
+    };
+    let world = Data {
+        resident: &resident,
+        scales: &scales(&Normalise::None, &data),
+        execution: Execution::for_adapter(gpu.adapter()),
+    };
+    let specs = vec![&spec; seeds.len()];
+    prune_on(gpu, &replicas, &specs, Some(&world), &mut |_| true).unwrap();
+    replicas.download(gpu).unwrap()
+}
+
+/// Exact counts, in one shot and in several, and the same bits alone and in company.
+#[test]
+fn every_criterion_keeps_what_it_is_asked_for_alone_and_in_company() {
+    let Some(gpu) = gpu() else { return };
+    for criterion in ALL {
+        for iterations in [1, 4] {
+            if iterations > 1 && criterion == Criterion::Movement {
+                continue;
+            }
+            let together = pruned(gpu, criterion, &[1, 2, 9], iterations);
+            let alone = pruned(gpu, criterion, &[2], iterations);
+            assert_eq!(together[1], alone[0], "{criterion:?} in {iterations}");
+            let model = Model::new(&batch_norm_net(), Shape::new(1, SIDE, SIDE), 10).unwrap();
+            for snapshot in &together {
+                let kept = kept_per_tensor(&model, &snapshot.mask);
+                let weights = model.tensors.iter().zip(kept).filter(|(t, _)| t.prunable);
+                assert_eq!(weights.map(|w| w.1).sum::<u64>(), 123, "{criterion:?}");
+            }
+        }
+    }
+}
+
+/// The masks of single criteria are those that f64 gradients choose, but for weights whose scores are nearly equal.
+#[test]
+fn gradient_criteria_choose_as_the_f64_twin() {
+    let Some(gpu) = gpu() else { return };
+    let data = images(32);
+    let spec = batch_norm_net();
+    let before = fresh(gpu, &spec, &[1], 0.9)
+        .download(gpu)
+        .unwrap()
+        .remove(0);
+    let model = Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap();
+    let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
+    let w = |i: usize| f64::from(before.weights[i]);
+    let sum = |i: usize| exact.iter().map(|g| g[i]).sum::<f64>();
+    let squares = |i: usize| exact.iter().map(|g| g[i] * g[i]).sum::<f64>();
+    for criterion in [
+        Criterion::Gradient,
+        Criterion::Snip,
+        Criterion::Taylor,
+        Criterion::TaylorSquared,
+    ] {
+        let score = |i: usize| match criterion {
+            Criterion::Gradient => sum(i).abs(),
+            Criterion::Snip => (w(i) * sum(i)).abs(),
+            Criterion::Taylor => -w(i) * sum(i),
+            _ => w(i) * w(i) * squares(i),
+        };
+        let weights = model.tensors.iter().filter(|t| t.prunable);
+        let there = weights
+            .flat_map(|t| t.offset..t.offset + t.count)
+            .filter(|&i| bit(&before.mask, i));
+        let mut order: Vec<usize> = there.collect();
+        order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
+        let border = score(order[122]);
+        let close = 1e-4 * score(order[0]).abs();
+        let after = pruned(gpu, criterion, &[1], 1).remove(0);
+        for &i in &order {
+            let clear = (score(i) - border).abs() > close;
+            assert!(
+                !clear || bit(&after.mask, i) == (score(i) > border),
+                "{criterion:?}: weight {i}"
+            );
+        }
+    }
+}
+
+/// Movement trains: its weights are those of a training of as many steps, where the mask has a 1.
+#[test]
+fn movement_is_measured_on_a_training() {
+    let Some(gpu) = gpu() else { return };
+    let data = images(32);
+    let replicas = fresh(gpu, &batch_norm_net(), &[1], 0.9);
+    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let train = training(0.1, BATCHES);
+    let specs = [&train];
+    let scales = scales(&train.normalise, &data);
+    let mut trainer =
+        Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    trainer.train(None, &mut |_| true).unwrap();
+    let trained = replicas.download(gpu).unwrap().remove(0).weights;
+    let after = pruned(gpu, Criterion::Movement, &[1], 1).remove(0);
+    let mut kept = 0;
+    for i in 0..trained.len() {
+        let want = if bit(&after.mask, i) { trained[i] } else { 0.0 };
+        assert_eq!(after.weights[i].to_bits(), want.to_bits(), "weight {i}");
+        kept += usize::from(want != 0.0);
+    }
+    assert!(kept > 100, "{kept}");
+}
+
+#[test]
+fn a_criterion_that_reads_data_says_so() {
+    let Some(gpu) = gpu() else { return };
+    let replicas = fresh(gpu, &smooth_net(), &[1], 1.0);
+    let spec = PruneSpec::new(Criterion::Snip, Scope::Global, Amount::Keep(5));
+    let error = prune(gpu, &replicas, &[&spec]).unwrap_err();
+    assert!(matches!(error, PruneError::NoData), "{error}");
+}
