@@ -111,7 +111,6 @@ fn main() {
             batch: args.batch,
             micro_batch: None,
             length: Length::Steps(steps),
-            micro_batch: None,
             enter: None,
             leave: None,
             optimizer: Optimizer::Sgd {
