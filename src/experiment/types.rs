@@ -14,10 +14,6 @@ use std::path::{Path, PathBuf};
 /// What an arm does, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "an experiment has tens of steps, most of them trainings"
-)]
 pub enum Step {
     /// Train on a dataset.
     Train(TrainSpec),
