@@ -90,12 +90,11 @@ fn main() {
     replicas.initialise(&gpu).expect("weights");
     if args.density < 1.0 {
         // Random masks: what a step costs depends on how many weights are kept, hardly on which.
-        let spec = PruneSpec {
-            criterion: Criterion::Random,
-            scope: Scope::Uniform,
-            amount: Amount::Density(args.density),
-            layers: None,
-        };
+        let spec = PruneSpec::new(
+            Criterion::Random,
+            Scope::Uniform,
+            Amount::Density(args.density),
+        );
         prune(&gpu, &replicas, &vec![&spec; args.replicas as usize]).expect("masks");
     }
     let resident = ResidentDataset::upload(&gpu, &data).expect("data");

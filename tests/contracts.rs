@@ -342,6 +342,96 @@ fn counts_are_exact_in_every_scope() {
     }
 }
 
+/// Lottery tickets of LeNet-300-100 (Frankle and Carbin 2019): 20 % of what is left each round, 10 % in the output layer. The percentages
+/// are theirs.
+#[test]
+fn rounds_of_what_remains_are_the_published_densities() {
+    let model = preset("lenet-300-100");
+    let step = |share, layers: &[&str]| PruneSpec {
+        layers: Some(layers.iter().map(|&l| l.to_owned()).collect()),
+        ..spec(Scope::Layer, Amount::Remaining(share))
+    };
+    let steps = [step(0.8, &["fc1", "fc2"]), step(0.9, &["fc3"])];
+    let mut alive: Vec<u64> = model.tensors.iter().map(|t| t.count as u64).collect();
+    let published = [
+        80.0, 64.1, 51.3, 41.0, 32.9, 26.3, 21.1, 16.9, 13.5, 10.8, 8.7, 7.0,
+    ];
+    for (round, percent) in (1..).zip(published) {
+        for step in &steps {
+            for group in prune::groups_of(&model, step, &alive).unwrap() {
+                alive[group.tensors[0]] = group.keep;
+            }
+        }
+        let left: u64 = [0, 2, 4].iter().map(|&t| alive[t]).sum();
+        let (hidden, output) = (0.8f64.powi(round), 0.9f64.powi(round));
+        // Each layer rounds in each round.
+        assert!(
+            (left as f64 - 265_200.0 * hidden - 1000.0 * output).abs() < 5.0,
+            "{left}"
+        );
+        let share = 100.0 * left as f64 / 266_200.0;
+        assert!((share - percent).abs() < 0.06, "{share}, not {percent}");
+    }
+}
+
+/// (in + out) / (in out) of each layer times one factor, none above 1, and the total exact.
+#[test]
+fn erdos_renyi_densities_are_solved_exactly() {
+    let cnn = preset("mnist-cnn");
+    let weights: Vec<_> = cnn.tensors.iter().filter(|t| t.prunable).collect();
+    let all = cnn.prunable() as u64;
+    for (scope, kernels) in [(Scope::Er, 0.0), (Scope::Erk, 1.0)] {
+        for keep in [0, 1, 500, 29_991, 95_972, all / 2, all - 1, all] {
+            let groups = prune::groups(&cnn, &spec(scope, Amount::Keep(keep))).unwrap();
+            assert_eq!(
+                groups.iter().map(|g| g.keep).sum::<u64>(),
+                keep,
+                "{scope:?}"
+            );
+            let mut factors = Vec::new();
+            for (group, t) in groups.iter().zip(&weights) {
+                assert!(group.keep <= t.count as u64);
+                if group.keep < t.count as u64 && keep > 1000 {
+                    let size = |d: usize| t.shape.get(d).map_or(0.0, |&n| n as f64);
+                    let sides = size(0) + size(1) + kernels * (size(2) + size(3));
+                    let product = if kernels > 0.0 {
+                        t.count as f64
+                    } else {
+                        size(0) * size(1)
+                    };
+                    let density = |kept: f64| kept / t.count as f64 * product / sides;
+                    let (low, high) = (group.keep as f64 - 1.0, group.keep as f64 + 1.0);
+                    factors.push((density(low), density(high)));
+                }
+            }
+            let low = factors.iter().map(|f| f.0).fold(0.0, f64::max);
+            let high = factors.iter().map(|f| f.1).fold(f64::INFINITY, f64::min);
+            assert!(low <= high, "{scope:?} {keep}: no one factor, {factors:?}");
+        }
+    }
+    // conv1 is full at 8 %, and the others share what it leaves.
+    let groups = prune::groups(&cnn, &spec(Scope::Erk, Amount::Keep(95_972))).unwrap();
+    assert_eq!(groups[0].keep, 288);
+}
+
+#[test]
+fn layers_kept_dense_count_towards_the_total() {
+    let cnn = preset("mnist-cnn");
+    let dense = |scope, keep| PruneSpec {
+        keep_dense: vec!["fc2".to_owned()],
+        ..spec(scope, Amount::Keep(keep))
+    };
+    for scope in [Scope::Global, Scope::Uniform, Scope::Er, Scope::Erk] {
+        let groups = prune::groups(&cnn, &dense(scope, 29_991)).unwrap();
+        assert_eq!(groups.iter().map(|g| g.keep).sum::<u64>(), 29_991 - 1_280);
+        let last = cnn.tensors.iter().rposition(|t| t.prunable).unwrap();
+        assert!(groups.iter().all(|g| !g.tensors.contains(&last)));
+    }
+    let error = prune::groups(&cnn, &dense(Scope::Global, 1_279)).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("1280") && text.contains("1279"), "{text}");
+}
+
 #[test]
 fn layers_out_of_scope_are_left_alone() {
     let Some(gpu) = gpu() else { return };
@@ -654,7 +744,7 @@ fn mask_controls_keep_every_layers_count() {
         if shuffle {
             prune::shuffle_masks(gpu, &replicas).unwrap();
         } else {
-            prune::randomise_masks(gpu, &replicas).unwrap();
+            prune::randomise_masks(gpu, &replicas, None).unwrap();
         }
         let after = replicas.download(gpu).unwrap();
         for snapshot in &after {

@@ -141,6 +141,79 @@ fn a_run_is_the_same_alone_and_among_sixteen() {
     }
 }
 
+/// Steps that measure scores, rounds, and random controls of other layer counts: exact totals, and the same bits whoever is beside.
+#[test]
+fn measured_criteria_and_rounds_are_exact_and_the_same_in_any_company() {
+    if no_gpu() {
+        return;
+    }
+    let prunes = [
+        (
+            "snip",
+            "criterion = \"snip\", keep = 900, batches = 3, iterations = 2",
+        ),
+        ("grasp", "criterion = \"grasp\", keep = 900"),
+        (
+            "synflow",
+            "criterion = \"synflow\", keep = 900, iterations = 10",
+        ),
+        (
+            "movement",
+            "criterion = \"movement\", keep = 900, batches = 6",
+        ),
+        (
+            "erk",
+            "criterion = \"random\", scope = \"erk\", keep = 900, keep_dense = [\"fc2\"]",
+        ),
+    ];
+    let mut arms: String = prunes
+        .iter()
+        .map(|(name, prune)| {
+            format!("[[arm]]\nname = \"{name}\"\nsteps = [{{ prune = {{ {prune} }} }}, {{ train = {{}} }}]\n")
+        })
+        .collect();
+    arms += r#"
+[[arm]]
+name = "rounds"
+steps = [{ iterate = { rounds = 3, steps = [{ train = {} }, { prune = { remaining = 0.5 } }, { restart = "init" }] } }, { train = {} }]
+[[arm]]
+name = "uniform"
+control = { of = "rounds", mask = "random-uniform" }
+[[arm]]
+name = "random erk"
+control = { of = "rounds", mask = "random-erk" }
+"#;
+    let lab = lab(MLP, &arms);
+    let short = ["--set", "train.length=12st", "--quiet"];
+    let with = |more: &[&'static str]| [&short[..], more].concat();
+    lab.run("e.toml", "together", &with(&[])).ok();
+    lab.run("e.toml", "alone", &with(&["--replicas", "1"])).ok();
+    assert_same_folders(&lab, "together", "alone");
+    let rows = lab.results("together");
+    assert_eq!(rows.len(), 16);
+    assert_no_violations(&rows);
+    let last = count_after(ALL, 3);
+    for row in &rows {
+        let keep = match row["arm"].as_str() {
+            "rounds" | "uniform" | "random erk" => last,
+            _ => 900,
+        };
+        assert_eq!(count(row, "density", ALL), keep, "{row:?}");
+        if ["rounds", "uniform"].contains(&row["arm"].as_str()) {
+            assert!((number(row, "asked_density") - 0.125).abs() < 1e-9);
+        }
+    }
+    let of_fc2 = |arm: &str| count(row(&rows, arm, 0), "density_fc2", FC2);
+    assert_eq!((of_fc2("erk"), of_fc2("uniform")), (FC2, 30));
+    // (24 + 10) / (24 + 10 + 784 + 24) of 2,382.
+    assert_eq!(of_fc2("random erk"), 96);
+}
+
+/// What `rounds` halvings leave.
+fn count_after(all: u64, rounds: u32) -> u64 {
+    (0..rounds).fold(all, |n, _| (n as f64 / 2.0).round_ties_even() as u64)
+}
+
 #[test]
 fn tiles_and_sparse_execution_give_the_same_bits() {
     if no_gpu() {

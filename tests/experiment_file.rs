@@ -406,6 +406,89 @@ fn micro_batches_are_whole_chunks_of_the_batch() {
 }
 
 #[test]
+fn criteria_that_read_data_take_it_from_train() {
+    let of = |prune: &str| {
+        let steps = format!("{{ prune = {{ {prune} }} }}, {{ train = {{}} }}");
+        good(&with_steps(&steps)).arms[0].variants[0].steps[0].clone()
+    };
+    let Step::Prune(snip) =
+        of("criterion = \"snip\", sparsity = 0.9, batches = 7, keep_dense = [\"fc3\"]")
+    else {
+        panic!("a prune step")
+    };
+    let data = snip.data.expect("data");
+    assert_eq!((data.dataset.as_str(), data.batch), ("fashion-mnist", 64));
+    assert_eq!((data.length, snip.iterations), (Length::Steps(7), 1));
+    assert_eq!(snip.keep_dense, ["fc3"]);
+    let Step::Prune(movement) =
+        of("criterion = \"movement\", keep = 5, batches = 9, dataset = \"mnist\"")
+    else {
+        panic!("a prune step")
+    };
+    let data = movement.data.expect("data");
+    assert!(matches!(data.optimizer, Optimizer::Adadelta { .. }) && data.dataset == "mnist");
+    let Step::Prune(synflow) = of("criterion = \"synflow\", remaining = 0.1, scope = \"erk\"")
+    else {
+        panic!("a prune step")
+    };
+    assert_eq!((synflow.iterations, synflow.scope), (100, Scope::Erk));
+    assert_eq!(
+        (synflow.amount, synflow.data),
+        (Amount::Remaining(0.1), None)
+    );
+    let wrong = |prune: &str| {
+        let steps = format!("{{ prune = {{ {prune} }} }}, {{ train = {{}} }}");
+        only(errors(&with_steps(&steps)))
+    };
+    says(
+        &wrong("sparsity = 0.9, batches = 7"),
+        &["batches", "reads no data"],
+    );
+    says(
+        &wrong("criterion = \"movement\", sparsity = 0.9"),
+        &["needs `batches`"],
+    );
+    let repeated = "criterion = \"movement\", sparsity = 0.9, batches = 3, iterations = 2";
+    says(&wrong(repeated), &["no iterations"]);
+}
+
+/// Rounds are the steps written out: the same stages, shared with an arm that stops earlier.
+#[test]
+fn iterate_stands_for_its_steps_over_and_over() {
+    let round = "{ train = {} }, { prune = { remaining = 0.8 } }, { restart = \"init\" }";
+    let iterate = |rounds: u32| {
+        let text = format!(
+            "{{ iterate = {{ rounds = {rounds}, steps = [{round}] }} }}, {{ train = {{}} }}"
+        );
+        good(&with_steps(&text))
+    };
+    let written = good(&with_steps(&format!(
+        "{round}, {round}, {{ train = {{}} }}"
+    )));
+    assert_eq!(iterate(2).arms[0].variants, written.arms[0].variants);
+    assert_eq!(iterate(3).arms[0].variants[0].steps.len(), 10);
+    let digests = |experiment: &Experiment| {
+        let stages = Plan::new(experiment, "").stages;
+        stages.into_iter().map(|s| s.digest).collect::<Vec<_>>()
+    };
+    let (two, three) = (digests(&iterate(2)), digests(&iterate(3)));
+    assert!(two[..two.len() / 2 - 1].iter().all(|d| three.contains(d)));
+    let wrong = |text: &str| only(errors(&with_steps(&format!("{text}, {{ train = {{}} }}"))));
+    says(
+        &wrong("{ iterate = { rounds = 0, steps = [{ train = {} }] } }"),
+        &["rounds", "out of range"],
+    );
+    says(
+        &wrong("{ iterate = { rounds = 2, steps = [] } }"),
+        &["no steps"],
+    );
+    says(
+        &wrong("{ iterate = { steps = [{ train = {} }] } }"),
+        &["rounds"],
+    );
+}
+
+#[test]
 fn controls_come_right_after_the_mask_is_made() {
     let experiment = good(GOOD);
     let shuffled = &experiment.arms[1];

@@ -727,5 +727,5 @@ fn record_selection(gpu: &Gpu, replicas: &Replicas) {
         let specs = vec![&spec; replicas.count as usize];
         prune::prune(gpu, replicas, &specs).unwrap();
     }
-    prune::randomise_masks(gpu, replicas).unwrap();
+    prune::randomise_masks(gpu, replicas, None).unwrap();
 }

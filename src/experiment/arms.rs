@@ -7,8 +7,12 @@ use super::scalars::{choice, line};
 use crate::prune::MaskStep;
 
 /// What a control may do to a mask.
-pub(super) const MASKS: [(&str, MaskStep); 2] =
-    [("shuffle", MaskStep::Shuffle), ("random", MaskStep::Random)];
+pub(super) const MASKS: [(&str, MaskStep); 4] = [
+    ("shuffle", MaskStep::Shuffle),
+    ("random", MaskStep::Random),
+    ("random-uniform", MaskStep::RandomUniform),
+    ("random-erk", MaskStep::RandomErk),
+];
 
 /// An arm before any value of the sweep is put in.
 pub(super) struct RawArm<'n> {

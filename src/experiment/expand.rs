@@ -3,6 +3,7 @@
 use super::arms::{Body, MASKS, RawArm};
 use super::errors::Source;
 use super::files::MaskFiles;
+use super::iterate::{flattened, unrolled};
 use super::node::Node;
 use super::problem::{Problem, Problems};
 use super::read_model::read_model;
@@ -121,6 +122,8 @@ impl Chain<'_> {
         }
         for step in self.steps {
             shared.sweep.used_by(step, &mut axes);
+        }
+        for step in flattened(self.steps) {
             defaults_used(step, shared, &mut axes);
         }
         for (_, mask) in &self.controls {
@@ -148,6 +151,7 @@ impl Chain<'_> {
             datasets: shared.datasets,
         };
         let nodes: Vec<Node> = self.steps.iter().map(put).collect();
+        let nodes = unrolled(&nodes, problems)?;
         let read: Vec<Option<Step>> = nodes
             .iter()
             .map(|node| read_step(node, &around, problems))
@@ -227,7 +231,11 @@ fn put_control(
         });
         return None;
     };
-    let shuffles = |step: &&Step| matches!(step, Step::Mask(MaskStep::Shuffle | MaskStep::Random));
+    let shuffles = |step: &&Step| {
+        MASKS
+            .iter()
+            .any(|(_, mask)| **step == Step::Mask(mask.clone()))
+    };
     let following = steps[last + 1..].iter().take_while(shuffles).count();
     steps.insert(last + 1 + following, Step::Mask(mask));
     Some(())

@@ -14,6 +14,7 @@ mod expand;
 mod fields;
 mod files;
 mod header;
+mod iterate;
 mod node;
 mod plan;
 mod problem;

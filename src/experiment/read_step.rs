@@ -28,10 +28,12 @@ const CRITERIA: [(&str, Criterion); 10] = [
 ];
 /// Iterations of SynFlow where the file does not say (Tanaka et al. 2020).
 const SYNFLOW_ITERATIONS: u32 = 100;
-const SCOPES: [(&str, Scope); 3] = [
+const SCOPES: [(&str, Scope); 5] = [
     ("global", Scope::Global),
     ("layer", Scope::Layer),
     ("uniform", Scope::Uniform),
+    ("er", Scope::Er),
+    ("erk", Scope::Erk),
 ];
 const RESTARTS: [(&str, Restart); 3] = [
     ("fresh", Restart::Fresh),
@@ -129,7 +131,9 @@ fn read_prune(
         "sparsity",
         "density",
         "keep",
+        "remaining",
         "layers",
+        "keep_dense",
         "iterations",
     ];
     let fields = Fields::open(
@@ -147,10 +151,16 @@ fn read_prune(
         None => Some(Scope::Global),
     };
     let layers = match fields.get("layers") {
-        Some(node) => read_layers(node, around, problems).map(Some),
+        Some(node) => read_layers(node, "layers", around, problems).map(Some),
         None => Some(None),
     };
-    let amount = match fields.one_of(&["sparsity", "density", "keep"], "an amount", problems)? {
+    let keep_dense = match fields.get("keep_dense") {
+        Some(node) => read_layers(node, "keep_dense", around, problems),
+        None => Some(Vec::new()),
+    };
+    let amounts = ["sparsity", "density", "keep", "remaining"];
+    let amount = match fields.one_of(&amounts, "an amount", problems)? {
+        ("remaining", node) => number(node, "remaining", &UNIT, problems).map(Amount::Remaining),
         ("sparsity", node) => number(node, "sparsity", &UNIT, problems).map(Amount::Sparsity),
         ("density", node) => number(node, "density", &UNIT, problems).map(Amount::Density),
         (_, node) => integer(node, "keep", 0, u64::from(u32::MAX), problems).map(Amount::Keep),
@@ -173,6 +183,7 @@ fn read_prune(
         scope: scope?,
         amount: amount?,
         layers: layers?,
+        keep_dense: keep_dense?,
         iterations: iterations?,
         data: data?,
     })
@@ -225,16 +236,17 @@ pub(super) fn may_read_data(node: &Node) -> bool {
 
 fn read_layers(
     node: &Node,
+    key: &str,
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Vec<String>> {
     let Value::Array(items) = &node.value else {
         let expected = "a list of layer names such as [\"fc1\"]";
-        return wrong_type(node, "layers", expected, problems);
+        return wrong_type(node, key, expected, problems);
     };
     if items.is_empty() {
-        let help = "leave `layers` out to prune every layer with weights";
-        problems.at(node, "`layers` is empty", help);
+        let help = "name at least one layer, or leave the key out";
+        problems.at(node, format!("`{key}` is empty"), help);
         return None;
     }
     let prunable = around.model.map(prunable);
@@ -275,6 +287,8 @@ fn read_mask(
         ("transfer", MaskStep::Transfer),
         ("shuffle", MaskStep::Shuffle),
         ("random", MaskStep::Random),
+        ("random-uniform", MaskStep::RandomUniform),
+        ("random-erk", MaskStep::RandomErk),
         ("release", MaskStep::Release),
     ];
     match &node.value {

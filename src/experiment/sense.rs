@@ -59,6 +59,13 @@ impl State {
         let density = match spec.amount {
             Amount::Sparsity(sparsity) => 1.0 - sparsity,
             Amount::Density(density) => density,
+            Amount::Remaining(share) => match &mut self.kept {
+                Some((layers, kept)) if *layers == spec.layers => {
+                    *kept *= share;
+                    return Ok(());
+                }
+                _ => share,
+            },
             // A count is comparable once shapes are known.
             Amount::Keep(_) => {
                 self.kept = None;
@@ -146,7 +153,11 @@ impl State {
                 self.kept = None;
             }
             // The count stays.
-            MaskStep::Transfer | MaskStep::Shuffle | MaskStep::Random => {}
+            MaskStep::Transfer
+            | MaskStep::Shuffle
+            | MaskStep::Random
+            | MaskStep::RandomUniform
+            | MaskStep::RandomErk => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 /// Keys of which a table takes one: setting one takes the place of the others.
 const EXCLUSIVE: [&[&str]; 4] = [
-    &["sparsity", "density", "keep"],
+    &["sparsity", "density", "keep", "remaining"],
     &["preset", "layers"],
     &["steps", "control"],
     &["folder", "of"],

@@ -1,7 +1,8 @@
 //! From scope and amount to exact counts: which weights compete, and how many of each group stay.
 
+use super::erk::er_shares;
 use super::{Amount, PruneSpec, Scope};
-use crate::model::Model;
+use crate::model::{Model, Tensor};
 
 /// Weights that compete with each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,15 +40,27 @@ pub enum CountError {
         /// Asked for.
         keep: u64,
     },
+    /// Layers that stay dense are more than what is to stay.
+    #[error(
+        "keep_dense names layers with {dense} weights, but only {keep} are to stay; ask for more, or keep fewer layers dense"
+    )]
+    DenseTooLarge {
+        /// Weights of the dense layers.
+        dense: u64,
+        /// Asked for in all.
+        keep: u64,
+    },
 }
 
-/// How many of `total` stay. Fractions round half to even, like PyTorch's `prune` (which rounds the number removed).
-pub fn kept_of(amount: Amount, total: u64) -> u64 {
+/// How many of `total` stay, of which `alive` are there. Fractions round half to even, like PyTorch's `prune` (which rounds the
+/// number removed).
+pub fn kept_of(amount: Amount, total: u64, alive: u64) -> u64 {
     let all = total as f64;
     match amount {
         Amount::Sparsity(sparsity) => total - (sparsity * all).round_ties_even() as u64,
         Amount::Density(density) => (density * all).round_ties_even() as u64,
         Amount::Keep(keep) => keep,
+        Amount::Remaining(share) => (share * alive as f64).round_ties_even() as u64,
     }
 }
 
@@ -62,13 +75,14 @@ pub fn kept_after(alive: u64, keep: u64, shot: u32, shots: u32) -> u64 {
     ((alive as f64 * share).round() as u64).clamp(keep, alive)
 }
 
-/// The density that an amount asks for, of `total` weights.
-pub fn asked_density(amount: Amount, total: u64) -> f64 {
+/// The density that an amount asks for, of `total` weights, where `before` was asked for so far.
+pub fn asked_density(amount: Amount, total: u64, before: f64) -> f64 {
     match amount {
         // 1 - 0.95 is 0.050000000000000044; what was asked for is 0.05.
         Amount::Sparsity(sparsity) => ((1.0 - sparsity) * 1e12).round() / 1e12,
         Amount::Density(density) => density,
         Amount::Keep(keep) => keep as f64 / total.max(1) as f64,
+        Amount::Remaining(share) => share * before,
     }
 }
 
@@ -105,37 +119,66 @@ pub fn tensors_in_scope(
         .collect())
 }
 
-/// The groups of a prune step and the exact number each keeps.
+/// [`groups_of`] where every weight is alive.
+///
+/// # Errors
+/// As [`groups_of`].
+pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError> {
+    let all: Vec<u64> = model.tensors.iter().map(|t| t.count as u64).collect();
+    groups_of(model, spec, &all)
+}
+
+/// The groups of a prune step and the exact number each keeps; `alive[tensor]` weights are there.
 ///
 /// # Errors
 /// An unknown layer, or an amount that the weights in scope cannot meet.
-pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError> {
-    let tensors = tensors_in_scope(model, spec.layers.as_deref())?;
-    let sizes: Vec<u64> = tensors
-        .iter()
-        .map(|&t| model.tensors[t].count as u64)
-        .collect();
-    let total: u64 = sizes.iter().sum();
+pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<Group>, CountError> {
+    let scope = tensors_in_scope(model, spec.layers.as_deref())?;
+    let dense = match &spec.keep_dense[..] {
+        [] => Vec::new(),
+        names => tensors_in_scope(model, Some(names))?,
+    };
+    let (whole, tensors): (Vec<usize>, Vec<usize>) =
+        scope.into_iter().partition(|t| dense.contains(t));
+    let count =
+        |tensors: &[usize]| -> u64 { tensors.iter().map(|&t| model.tensors[t].count as u64).sum() };
+    let living = |tensors: &[usize]| -> u64 { tensors.iter().map(|&t| alive[t]).sum() };
+    let available = count(&tensors) + count(&whole);
     if let Amount::Keep(keep) = spec.amount {
         if spec.scope == Scope::Layer {
             return Err(CountError::TotalPerLayer { keep });
         }
-        if keep > total {
-            return Err(CountError::TooMany {
-                keep,
-                available: total,
-            });
+        if keep > available {
+            return Err(CountError::TooMany { keep, available });
         }
     }
+    // What is left of the total for the layers that are pruned.
+    let left = || {
+        let keep = kept_of(spec.amount, available, living(&tensors) + living(&whole));
+        let dense = living(&whole);
+        keep.checked_sub(dense)
+            .ok_or(CountError::DenseTooLarge { dense, keep })
+    };
+    let sizes: Vec<u64> = tensors
+        .iter()
+        .map(|&t| model.tensors[t].count as u64)
+        .collect();
+    let shares = |kernels| -> Result<Vec<u64>, CountError> {
+        let list: Vec<&Tensor> = tensors.iter().map(|&t| &model.tensors[t]).collect();
+        Ok(er_shares(&list, left()?.min(sizes.iter().sum()), kernels))
+    };
     let keeps = match spec.scope {
         Scope::Global => {
-            return Ok(vec![Group {
-                tensors,
-                keep: kept_of(spec.amount, total),
-            }]);
+            let keep = left()?;
+            return Ok(vec![Group { tensors, keep }]);
         }
-        Scope::Layer => sizes.iter().map(|&n| kept_of(spec.amount, n)).collect(),
-        Scope::Uniform => apportion(kept_of(spec.amount, total), &sizes),
+        Scope::Layer => {
+            let of_layer = |&t: &usize| kept_of(spec.amount, count(&[t]), alive[t]);
+            tensors.iter().map(of_layer).collect()
+        }
+        Scope::Uniform => apportion(left()?, &sizes),
+        Scope::Er => shares(false)?,
+        Scope::Erk => shares(true)?,
     };
     Ok(tensors
         .into_iter()
@@ -172,10 +215,29 @@ mod tests {
     #[test]
     fn counts_round_like_pytorch() {
         // 97.5 % and 92 % of 1,199,648 weights, as PyTorch rounds them.
-        assert_eq!(kept_of(Amount::Sparsity(0.975), 1_199_648), 29_991);
-        assert_eq!(kept_of(Amount::Sparsity(0.92), 1_199_648), 95_972);
-        assert_eq!(kept_of(Amount::Density(1.0), 7), 7);
-        assert_eq!(kept_of(Amount::Sparsity(1.0), 7), 0);
+        assert_eq!(
+            kept_of(Amount::Sparsity(0.975), 1_199_648, 1_199_648),
+            29_991
+        );
+        assert_eq!(
+            kept_of(Amount::Sparsity(0.92), 1_199_648, 1_199_648),
+            95_972
+        );
+        assert_eq!(kept_of(Amount::Density(1.0), 7, 7), 7);
+        assert_eq!(kept_of(Amount::Sparsity(1.0), 7, 7), 0);
+    }
+
+    #[test]
+    fn iterations_take_equal_factors_and_end_exactly() {
+        let path = |keep| {
+            (1..=4)
+                .map(|k| kept_after(10_000, keep, k, 4))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(path(1), [1000, 100, 10, 1]);
+        assert_eq!(path(0), [1000, 100, 10, 0]);
+        assert_eq!(path(10_000), [10_000; 4]);
+        assert_eq!(kept_after(0, 0, 1, 3), 0);
     }
 
     #[test]

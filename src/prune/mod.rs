@@ -2,14 +2,16 @@
 
 mod counts;
 mod criterion;
+mod erk;
 mod grasp;
 mod lamp;
 mod selection;
 mod spec;
 mod steps;
 
-pub use counts::{CountError, Group, asked_density, groups, kept_of, tensors_in_scope};
+pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
+pub use erk::er_shares;
 pub use grasp::hessian_gradient;
 pub use lamp::lamp_order;
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};

@@ -56,6 +56,10 @@ pub enum Scope {
     Layer,
     /// Each layer competes within itself at the same density; the counts are apportioned (largest remainder) so that their sum is exact.
     Uniform,
+    /// Each layer within itself, with densities in proportion to (in + out) / (in out) (Mocanu et al. 2018): see [`super::er_shares`].
+    Er,
+    /// The same with the kernel's sides: (in + out + height + width) / (in out height width) (Evci et al. 2020).
+    Erk,
 }
 
 /// How many prunable weights stay.
@@ -68,6 +72,8 @@ pub enum Amount {
     Density(f64),
     /// Number of weights kept in all.
     Keep(u64),
+    /// Fraction kept of the weights still alive.
+    Remaining(f64),
 }
 
 /// A `prune` step with every default filled in.
@@ -81,6 +87,9 @@ pub struct PruneSpec {
     pub amount: Amount,
     /// Names of the layers that are pruned; `None` is every layer with weights. Amounts count these layers only.
     pub layers: Option<Vec<String>>,
+    /// Names of layers in scope that keep every weight; amounts count them, so the others keep the fewer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keep_dense: Vec<String>,
     /// Scores and prunes so many times, from what is there to the amount asked for, each time by the same factor (Tanaka et
     /// al. 2020, algorithm 1).
     #[serde(default = "once", skip_serializing_if = "is_once")]
@@ -107,6 +116,7 @@ impl PruneSpec {
             scope,
             amount,
             layers: None,
+            keep_dense: Vec::new(),
             iterations: 1,
             data: None,
         }
@@ -123,6 +133,10 @@ pub enum MaskStep {
     Shuffle,
     /// A uniformly random mask with the same count in each layer.
     Random,
+    /// A random mask with the same total, shared among all layers as [`Scope::Uniform`] does.
+    RandomUniform,
+    /// The same, shared as [`Scope::Erk`] does.
+    RandomErk,
     /// Enforce no mask from here on; weights keep their present values (pruned ones start at 0 and regrow).
     Release,
     /// Take the mask of this file.

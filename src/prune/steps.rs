@@ -3,7 +3,7 @@
 use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::selection::{Part, Segment, select};
-use super::{Criterion, PruneSpec};
+use super::{Amount, Criterion, PruneSpec, Scope};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
@@ -121,11 +121,15 @@ pub fn prune_on(
     let Some(first) = specs.first() else {
         return Ok(());
     };
+    let masks = read_masks(gpu, replicas)?;
     let groups = specs
         .iter()
-        .map(|spec| counts::groups(&replicas.model, spec))
+        .zip(&masks)
+        .map(|(spec, mask)| {
+            let alive = kept_per_tensor(&replicas.model, mask);
+            counts::groups_of(&replicas.model, spec, &alive)
+        })
         .collect::<Result<Vec<_>, _>>()?;
-    let masks = read_masks(gpu, replicas)?;
     let mut alive = Vec::new();
     for (groups, mask) in groups.iter().zip(&masks) {
         alive.push(alive_in(&replicas.model, groups, mask)?);
@@ -181,26 +185,32 @@ fn alive_in(model: &Model, groups: &[Group], mask: &[u32]) -> Result<Vec<u64>, P
     groups.iter().map(of_group).collect()
 }
 
-/// Gives every replica a uniformly random mask with the counts per layer that it has now. Weights outside it become 0;
-/// weights that come back are 0 until a restart.
+/// Gives every replica a random mask of as many weights as it has now: with the present count in each layer, or with
+/// counts by `scope`. Weights outside it become 0; weights that come back are 0 until a restart.
 ///
 /// # Errors
 /// The device failed.
-pub fn randomise_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
+pub fn randomise_masks(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    scope: Option<Scope>,
+) -> Result<(), PruneError> {
     let model = &replicas.model;
-    let groups: Vec<Vec<Group>> = read_masks(gpu, replicas)?
-        .iter()
-        .map(|mask| {
-            let kept = kept_per_tensor(model, mask);
-            (0..model.tensors.len())
-                .filter(|&t| model.tensors[t].prunable)
-                .map(|t| Group {
-                    tensors: vec![t],
-                    keep: kept[t],
-                })
-                .collect()
-        })
-        .collect();
+    let groups = |mask: &Vec<u32>| -> Result<Vec<Group>, CountError> {
+        let kept = kept_per_tensor(model, mask);
+        let prunable = (0..model.tensors.len()).filter(|&t| model.tensors[t].prunable);
+        let Some(scope) = scope else {
+            let same = |t| Group {
+                tensors: vec![t],
+                keep: kept[t],
+            };
+            return Ok(prunable.map(same).collect());
+        };
+        let total = Amount::Keep(prunable.map(|t| kept[t]).sum());
+        counts::groups(model, &PruneSpec::new(Criterion::Random, scope, total))
+    };
+    let masks = read_masks(gpu, replicas)?;
+    let groups = masks.iter().map(groups).collect::<Result<Vec<_>, _>>()?;
     let scorer = Scorer {
         gpu,
         replicas,

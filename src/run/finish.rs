@@ -5,6 +5,7 @@ use super::steps::{Outcome, tensor_infos};
 use super::{Finished, Record, RunError, Session, arm_infos};
 use crate::experiment::{Run, Step};
 use crate::model::Model;
+use crate::prune::kept_per_tensor;
 use crate::report;
 use crate::store::{CurveRow, MaskOrigin, RunRow, StageState};
 use std::collections::HashMap;
@@ -36,6 +37,22 @@ impl Session<'_> {
                 stage.seed,
                 &stage.digest[..12]
             ));
+        }
+        if matches!(stage.step, Step::Prune(_)) {
+            let kept = kept_per_tensor(model, &outcome.snapshot.mask);
+            let collapsed = model
+                .tensors
+                .iter()
+                .zip(kept)
+                .filter(|(t, k)| t.prunable && *k == 0);
+            for (tensor, _) in collapsed {
+                self.meter.note(&format!(
+                    "warning: seed {} of stage {}: pruning left layer {} without weights, so nothing passes through it; keep more, or choose scope \"erk\", \"uniform\" or \"layer\"",
+                    stage.seed,
+                    &stage.digest[..12],
+                    tensor.layer
+                ));
+            }
         }
         let parent = stage.parent;
         self.snapshots.insert(id, outcome.snapshot);

@@ -5,7 +5,7 @@ use super::steps::tensor_infos;
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
-use crate::prune::{asked_density, kept_per_tensor, tensors_in_scope};
+use crate::prune::{MaskStep, asked_density, kept_per_tensor, tensors_in_scope};
 use crate::store::{CurveRow, RunRow, mask_digest, weights_digest};
 use crate::train::{Snapshot, TrainSpec};
 
@@ -95,16 +95,28 @@ pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
         .collect()
 }
 
-/// The density that a variant's last prune step asks for.
+/// The density that a variant's prune steps ask for: that of the last, or where it says a share of what remains, its share of
+/// what the ones before it asked for of the same layers.
 fn asked(variant: &Variant, model: &Model) -> Option<f64> {
-    variant.steps.iter().rev().find_map(|step| match step {
-        Step::Prune(spec) => {
-            let tensors = tensors_in_scope(model, spec.layers.as_deref()).ok()?;
-            let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
-            Some(asked_density(spec.amount, total))
+    let mut asked = None;
+    // What is left of which layers.
+    let mut left: Option<(Option<&[String]>, f64)> = None;
+    for step in &variant.steps {
+        match step {
+            Step::Prune(spec) => {
+                let layers = spec.layers.as_deref();
+                let tensors = tensors_in_scope(model, layers).ok()?;
+                let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
+                let before = left.filter(|(of, _)| *of == layers).map_or(1.0, |l| l.1);
+                let density = asked_density(spec.amount, total, before);
+                left = Some((layers, density));
+                asked = Some(density);
+            }
+            Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
+            _ => {}
         }
-        _ => None,
-    })
+    }
+    asked
 }
 
 /// Of the last training: the pass whose weights were kept, where one was chosen, and the training loss of the pass that the

@@ -11,7 +11,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart};
+use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart, Scope};
 use crate::store::{TensorInfo, load_mask};
 use crate::train::{
     Checkpoint, Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer,
@@ -146,7 +146,15 @@ pub fn execute(
         // stage's key holds that restart's number.
         Step::Restart(_) => replicas.initialise(gpu)?,
         Step::Mask(MaskStep::Shuffle) => prune::shuffle_masks(gpu, &replicas).map_err(pruning)?,
-        Step::Mask(MaskStep::Random) => prune::randomise_masks(gpu, &replicas).map_err(pruning)?,
+        Step::Mask(MaskStep::Random) => {
+            prune::randomise_masks(gpu, &replicas, None).map_err(pruning)?;
+        }
+        Step::Mask(MaskStep::RandomUniform) => {
+            prune::randomise_masks(gpu, &replicas, Some(Scope::Uniform)).map_err(pruning)?;
+        }
+        Step::Mask(MaskStep::RandomErk) => {
+            prune::randomise_masks(gpu, &replicas, Some(Scope::Erk)).map_err(pruning)?;
+        }
         Step::Mask(MaskStep::Transfer) => {}
         Step::Mask(MaskStep::Release) => {
             let words = model.mask_words() * stages.len();

@@ -375,14 +375,14 @@ fn synflow_conserves_its_layer_sums() {
     for density in [1.0, 0.4] {
         let replicas = fresh(gpu, &spec, &[1, 2], density);
         let before = replicas.download(gpu).unwrap();
-        for r in 0..2 {
+        for (r, before) in before.iter().enumerate() {
             let (sums, scores) = flow(gpu, &replicas, r);
             println!("{sums:?}");
             assert!(
                 sums.iter().all(|s| (s / sums[0] - 1.0).abs() < 1e-5),
                 "{sums:?}"
             );
-            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !bit(&before[r].mask, i));
+            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !bit(&before.mask, i));
             assert!(pruned.clone().all(|i| scores[i] == 0.0));
             assert!(density == 1.0 || pruned.count() > 0);
         }
@@ -663,8 +663,8 @@ fn movement_is_measured_on_a_training() {
     let trained = replicas.download(gpu).unwrap().remove(0).weights;
     let after = pruned(gpu, Criterion::Movement, &[1], 1).remove(0);
     let mut kept = 0;
-    for i in 0..trained.len() {
-        let want = if bit(&after.mask, i) { trained[i] } else { 0.0 };
+    for (i, &trained) in trained.iter().enumerate() {
+        let want = if bit(&after.mask, i) { trained } else { 0.0 };
         assert_eq!(after.weights[i].to_bits(), want.to_bits(), "weight {i}");
         kept += usize::from(want != 0.0);
     }

@@ -186,7 +186,7 @@ fn every_formula_ranks_as_its_twin() {
         let which = (formula, revive);
         let case = Case::new(gpu, "saliency_score", &which);
         let score = case.with(&vec![3u32; count]);
-        let unordered = case.with(&vec![0u32; 3]);
+        let unordered = case.with(&[0u32; 3]);
         let inputs = [case.with(&masks), case.with(&params), case.with(&sums)];
         let buffers = [&inputs[0], &inputs[1], &inputs[2], &score, &unordered];
         case.run_with(
