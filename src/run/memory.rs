@@ -36,7 +36,7 @@ pub fn cohorts<'p>(
             continue;
         };
         if matches!(stage.step, Step::Train(_)) {
-            let density = density_before(plan, stage, model);
+            let density = density_after(plan, stage.parent, model);
             let class = cohort::density_class(density);
             let group = groups.entry((key(stage), class)).or_insert((0, stage, 0.0));
             group.0 += 1;
@@ -60,24 +60,22 @@ pub fn cohorts<'p>(
     Ok(cohorts)
 }
 
-/// The density that the last prune before a stage asks for; 1 where there is none.
-fn density_before(plan: &Plan, stage: &Stage, model: &Model) -> f64 {
-    let mut parent = stage.parent;
-    while let Some(id) = parent {
-        match &plan.stages[id].step {
-            Step::Mask(MaskStep::Release) => return 1.0,
-            Step::Prune(spec) => {
-                let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
-                let count = |t: usize| model.tensors[t].count as u64;
-                let total: u64 = tensors.into_iter().map(count).sum();
-                let kept = asked_density(spec.amount, total) * total as f64;
-                let all = model.prunable() as f64;
-                return (kept + (all - total as f64)) / all;
-            }
-            _ => parent = plan.stages[id].parent,
+/// The density that a history of steps asks for; 1 where nothing was pruned. `last` is its last stage.
+fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
+    let Some(id) = last else { return 1.0 };
+    let before = || density_after(plan, plan.stages[id].parent, model);
+    match &plan.stages[id].step {
+        Step::Mask(MaskStep::Release) => 1.0,
+        Step::Prune(spec) => {
+            let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
+            let count = |t: usize| model.tensors[t].count as u64;
+            let total: u64 = tensors.into_iter().map(count).sum();
+            let kept = asked_density(spec.amount, total, before()) * total as f64;
+            let all = model.prunable() as f64;
+            (kept + (all - total as f64)) / all
         }
+        _ => before(),
     }
-    1.0
 }
 
 /// Bytes of all buffers at the peak: every dataset, and the largest cohort. Staging of uploads and read-backs comes on top for

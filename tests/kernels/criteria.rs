@@ -98,6 +98,9 @@ fn training(lr: f64, batches: u32) -> TrainSpec {
         dataset: "noise".to_owned(),
         batch: BATCH,
         length: Length::Steps(batches),
+        micro_batch: None,
+        enter: None,
+        leave: None,
         optimizer: Optimizer::Sgd {
             lr,
             momentum: 0.0,
@@ -173,6 +176,8 @@ fn nth_batch(data: &Dataset, key: Key, b: u32) -> (Vec<f32>, Vec<u32>, u32) {
         columns: draw.slots / 4,
         first: 0,
         samples: total,
+        first_column: 0,
+        batch_columns: draw.slots / 4,
     };
     let mut x = vec![0f32; SIDE * SIDE * slots];
     let scales = scales(&Normalise::None, data);
