@@ -9,8 +9,7 @@ use secateur::model::{Init, Model, ModelSpec, Shape, presets};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use secateur::train::{
-    DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
-    TrainSpec, Trainer, scales,
+    Key, Length, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,31 +104,8 @@ fn main() {
     };
     execution.sparse = args.sparse;
     let train = |steps: u32| {
-        let spec = TrainSpec {
-            dataset: data.name.clone(),
-            batch: args.batch,
-            micro_batch: None,
-            length: Length::Steps(steps),
-            enter: None,
-            leave: None,
-            optimizer: Optimizer::Sgd {
-                lr: 0.01,
-                momentum: 0.9,
-                nesterov: false,
-                weight_decay: 0.0,
-            },
-            weight_decay_on: DecayOn::All,
-            freeze: Vec::new(),
-            schedule: Schedule::CONSTANT,
-            label_smoothing: 0.0,
-            stopping: Stopping::NEVER,
-            clip_norm: None,
-            validation: 0,
-            samples: None,
-            balanced: false,
-            normalise: Normalise::Measured,
-            augment: None,
-        };
+        let length = Length::Steps(steps);
+        let spec = TrainSpec::plain(&data.name, args.batch, length, Optimizer::sgd(0.01, 0.9));
         let specs = vec![&spec; args.replicas as usize];
         let scales = scales(&spec.normalise, &data);
         let mut trainer =

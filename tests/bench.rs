@@ -8,8 +8,7 @@ use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::{Execution, Span, SparseRule};
 use secateur::train::{
-    DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Stopping,
-    TrainSpec, Trainer, scales,
+    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -77,24 +76,9 @@ fn odd_layers() -> Vec<Layer> {
 
 fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
     TrainSpec {
-        dataset: "spots".to_owned(),
-        batch: 22,
-        micro_batch: None,
-        length: Length::Steps(1),
-        enter: None,
-        leave: None,
-        optimizer,
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
         clip_norm,
-        validation: 0,
-        samples: None,
-        balanced: false,
         normalise: Normalise::None,
-        augment: None,
+        ..TrainSpec::plain("spots", 22, Length::Steps(1), optimizer)
     }
 }
 

@@ -913,17 +913,9 @@ fn optimizers() -> [Optimizer; 5] {
 }
 
 fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
+    // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
+    let batch = 22;
     TrainSpec {
-        dataset: "spots".to_owned(),
-        // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
-        batch: 22,
-        micro_batch: None,
-        length,
-        enter: None,
-        leave: None,
-        optimizer,
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
         schedule: Schedule {
             warmup: Some(Length::Steps(2)),
             decay: Decay::Step {
@@ -931,14 +923,8 @@ fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
                 factor: 0.7,
             },
         },
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
         validation: 20,
-        samples: None,
-        balanced: false,
-        normalise: Normalise::Measured,
-        augment: None,
+        ..TrainSpec::plain("spots", batch, length, optimizer)
     }
 }
 

@@ -10,8 +10,7 @@ use secateur::model::{Init, Model, ModelSpec, presets};
 use secateur::ops::Execution;
 use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
 use secateur::train::{
-    self, DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
-    Stopping, TrainSpec, Trainer,
+    self, Key, Length, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer,
 };
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
@@ -577,24 +576,9 @@ fn a_wrong_constant_is_refused_by_name() {
 
 fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
     TrainSpec {
-        dataset: "spots".to_owned(),
-        batch: 22,
-        micro_batch: None,
-        length: Length::Steps(3),
-        enter: None,
-        leave: None,
-        optimizer,
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
         clip_norm,
         validation: 7,
-        samples: None,
-        balanced: false,
-        normalise: Normalise::Measured,
-        augment: None,
+        ..TrainSpec::plain("spots", 22, Length::Steps(3), optimizer)
     }
 }
 

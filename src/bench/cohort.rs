@@ -6,8 +6,7 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
 use crate::train::{
-    DecayOn, Demand, Key, Length, Memory, Normalise, Optimizer, Replicas, ResidentDataset,
-    Schedule, Stopping, TrainSpec, Trainer, scales,
+    Demand, Key, Length, Memory, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,32 +33,9 @@ impl<'a> Bench<'a> {
         data: &Dataset,
         options: &'a Options,
     ) -> Result<Self, BenchError> {
-        let spec = TrainSpec {
-            dataset: data.name.clone(),
-            batch: options.batch,
-            micro_batch: None,
-            length: Length::Steps(1),
-            enter: None,
-            leave: None,
-            // Weights that stay as drawn cannot diverge, however long a measurement takes; a step costs the same.
-            optimizer: Optimizer::Sgd {
-                lr: 0.0,
-                momentum: 0.9,
-                nesterov: false,
-                weight_decay: 0.0,
-            },
-            weight_decay_on: DecayOn::All,
-            freeze: Vec::new(),
-            schedule: Schedule::CONSTANT,
-            label_smoothing: 0.0,
-            stopping: Stopping::NEVER,
-            clip_norm: None,
-            validation: 0,
-            samples: None,
-            balanced: false,
-            normalise: Normalise::Measured,
-            augment: None,
-        };
+        // Weights that stay as drawn cannot diverge, however long a measurement takes; a step costs the same.
+        let optimizer = Optimizer::sgd(0.0, 0.9);
+        let spec = TrainSpec::plain(&data.name, options.batch, Length::Steps(1), optimizer);
         Ok(Self {
             gpu,
             model,

@@ -124,32 +124,10 @@ pub(super) fn read_recalibrate(
         .and_then(|node| integer32(node, "batches", 1, problems));
     let complete = settings.check_complete(&NEEDED[..2], problems);
     let read = settings.read(problems);
+    let measuring = read.measuring(batches?)?;
     Some(TrainSpec {
-        dataset: read.dataset?,
-        batch: read.batch?,
-        // What it measures is a whole batch's.
-        micro_batch: None,
-        length: Length::Steps(batches?),
-        enter: None,
-        leave: None,
-        // Nothing is updated.
-        optimizer: Optimizer::Sgd {
-            lr: 0.0,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
-        validation: read.validation?,
-        samples: read.samples?,
-        balanced: read.balanced?,
-        normalise: read.normalise?,
         augment: read.augment?,
+        ..measuring
     })
     .filter(|_| complete)
 }
@@ -191,31 +169,7 @@ pub(super) fn read_scoring(
     };
     let complete = settings.check_complete(needed, problems);
     let read = settings.read(problems);
-    let spec = TrainSpec {
-        dataset: read.dataset?,
-        batch: read.batch?,
-        micro_batch: None,
-        length: Length::Steps(batches?),
-        enter: None,
-        leave: None,
-        optimizer: Optimizer::Sgd {
-            lr: 0.0,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
-        validation: read.validation?,
-        samples: read.samples?,
-        balanced: read.balanced?,
-        normalise: read.normalise?,
-        augment: None,
-    };
+    let spec = read.measuring(batches?)?;
     if !complete || trained.is_none() {
         return complete.then_some(spec);
     }
@@ -265,6 +219,20 @@ struct Read {
     balanced: Option<bool>,
     normalise: Option<Normalise>,
     augment: Option<Option<Augment>>,
+}
+
+impl Read {
+    /// A training of so many batches, as whole ones, that takes only what concerns data from here and updates nothing.
+    fn measuring(&self, batches: u32) -> Option<TrainSpec> {
+        let (dataset, length) = (self.dataset.as_deref()?, Length::Steps(batches));
+        Some(TrainSpec {
+            validation: self.validation?,
+            samples: self.samples?,
+            balanced: self.balanced?,
+            normalise: self.normalise.clone()?,
+            ..TrainSpec::plain(dataset, self.batch?, length, Optimizer::sgd(0.0, 0.0))
+        })
+    }
 }
 
 impl<'n> Settings<'n> {

@@ -3,7 +3,7 @@
 use super::PruneError;
 use super::criterion::Observe;
 use crate::gpu::{Buffer, Gpu};
-use crate::train::{Gathered, Replicas, Trainer, copy, copy_of, norms, shift, weights_only};
+use crate::train::{Gathered, Replicas, Trainer, copy_of, norms, shift, weights_only};
 
 /// Length of a step along g, as a share of the weights' own length: 2^-8.
 ///
@@ -27,7 +27,7 @@ pub fn hessian_gradient(
 ) -> Result<Buffer, PruneError> {
     let g = gpu.buffer("gradients at the weights", replicas.params.bytes())?;
     trainer.gather(Gathered::Gradients, &g, observe)?;
-    let before = copy_of(gpu, replicas, &replicas.params)?;
+    let before = copy_of(gpu, &replicas.params)?;
     let masks = weights_only(gpu, replicas)?;
     let lengths = norms(gpu, replicas, &masks, &g)?;
     let weights = norms(gpu, replicas, &masks, &before)?;
@@ -39,6 +39,6 @@ pub fn hessian_gradient(
     trainer.gather(Gathered::Gradients, &difference, observe)?;
     shift(gpu, replicas, &back, [&masks, &g, &before])?;
     trainer.gather(Gathered::Negated, &difference, observe)?;
-    copy(gpu, replicas, &before, &replicas.params)?;
+    gpu.copy(&before, &replicas.params, 0, before.bytes())?;
     Ok(difference)
 }

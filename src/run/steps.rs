@@ -5,7 +5,7 @@ use super::error::RunError;
 use super::interrupt;
 use super::progress::Meter;
 use super::record::{CurvePoint, Record};
-use crate::bench::{BenchError, Breakdown, breakdown};
+use crate::bench::{Breakdown, breakdown};
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
@@ -187,26 +187,7 @@ fn train(
     what: &str,
 ) -> Result<Vec<Record>, RunError> {
     let specs = specs_of(stages);
-    let failed = |source: TrainError| match source {
-        TrainError::Interrupted => RunError::Interrupted {
-            folder: String::new(),
-        },
-        source => RunError::Train {
-            what: what.to_owned(),
-            source,
-        },
-    };
-    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
-    let scales = scales(&specs[0].normalise, data);
-    let mut trainer = Trainer::new(
-        context.gpu,
-        replicas,
-        resident,
-        &specs,
-        &scales,
-        &context.execution,
-    )
-    .map_err(failed)?;
+    let mut trainer = trainer_of(context, replicas, &specs, what)?;
     let sparse = trainer.sparse_layers();
     if !sparse.is_empty() {
         meter.note(&format!("  sparse: {sparse}"));
@@ -222,7 +203,7 @@ fn train(
     if let Some(error) = saver.and_then(|saver| saver.error.take()) {
         return Err(error);
     }
-    let trained = trained.map_err(failed)?;
+    let trained = trained.map_err(|source| failed(what, source))?;
     Ok(trained
         .iter()
         .map(|trained| Record {
@@ -242,20 +223,9 @@ fn recalibrate(
     what: &str,
 ) -> Result<(), RunError> {
     let specs = specs_of(stages);
-    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
-    let scales = scales(&specs[0].normalise, data);
-    let execution = &context.execution;
-    Trainer::new(context.gpu, replicas, resident, &specs, &scales, execution)
-        .and_then(|trainer| trainer.recalibrate(&mut |_| !interrupt::asked()))
-        .map_err(|source| match source {
-            TrainError::Interrupted => RunError::Interrupted {
-                folder: String::new(),
-            },
-            source => RunError::Train {
-                what: what.to_owned(),
-                source,
-            },
-        })
+    let trainer = trainer_of(context, replicas, &specs, what)?;
+    let ran = trainer.recalibrate(&mut |_| !interrupt::asked());
+    ran.map_err(|source| failed(what, source))
 }
 
 /// Gives every replica the weights that it had early in its first training, by training that far again; its mask stays.
@@ -344,7 +314,6 @@ pub fn profile(
     what: &str,
 ) -> Result<Breakdown, RunError> {
     let gpu = context.gpu;
-    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
     let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
     let replicas = place(gpu, model, stages, &snapshots)?;
     // Of a batch in micro-batches, one of them: the kernels of all are the same.
@@ -355,16 +324,7 @@ pub fn profile(
     };
     let specs: Vec<TrainSpec> = specs_of(stages).iter().map(alone).collect();
     let specs: Vec<&TrainSpec> = specs.iter().collect();
-    let scales = scales(&specs[0].normalise, data);
-    let trainer = Trainer::new(
-        gpu,
-        &replicas,
-        resident,
-        &specs,
-        &scales,
-        &context.execution,
-    )
-    .map_err(BenchError::from)?;
+    let trainer = trainer_of(context, &replicas, &specs, what)?;
     let batch = specs[0].batch;
     Ok(breakdown(
         gpu,
@@ -376,8 +336,33 @@ pub fn profile(
     )?)
 }
 
-fn no_data(what: &str) -> RunError {
-    RunError::Experiment(vec![format!("{what}: no dataset was loaded for it")])
+/// A trainer of replicas on the cohort's dataset.
+fn trainer_of<'t>(
+    context: &Context<'t>,
+    replicas: &'t Replicas,
+    specs: &'t [&'t TrainSpec],
+    what: &str,
+) -> Result<Trainer<'t>, RunError> {
+    let (data, resident) = context.data.ok_or_else(|| {
+        RunError::Experiment(vec![format!("{what}: no dataset was loaded for it")])
+    })?;
+    let scales = scales(&specs[0].normalise, data);
+    let (gpu, execution) = (context.gpu, &context.execution);
+    Trainer::new(gpu, replicas, resident, specs, &scales, execution)
+        .map_err(|source| failed(what, source))
+}
+
+/// What ended a training, with its name.
+fn failed(what: &str, source: TrainError) -> RunError {
+    match source {
+        TrainError::Interrupted => RunError::Interrupted {
+            folder: String::new(),
+        },
+        source => RunError::Train {
+            what: what.to_owned(),
+            source,
+        },
+    }
 }
 
 /// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
@@ -392,25 +377,10 @@ pub fn score(
     outcomes: &mut [&mut Outcome],
     what: &str,
 ) -> Result<(), RunError> {
-    let failed = |source: TrainError| RunError::Train {
-        what: what.to_owned(),
-        source,
-    };
-    let (data, resident) = context.data.ok_or_else(|| no_data(what))?;
-    let keys: Vec<Key> = stages.iter().map(|s| key_of(s)).collect();
-    let replicas = Replicas::new(context.gpu, model.clone(), &keys)?;
-    let snapshots: Vec<&Snapshot> = outcomes.iter().map(|o| o.snapshot.as_ref()).collect();
-    replicas.upload(context.gpu, &snapshots)?;
-    let scales = scales(&specs[0].normalise, data);
-    let trainer = Trainer::new(
-        context.gpu,
-        &replicas,
-        resident,
-        specs,
-        &scales,
-        &context.execution,
-    )
-    .map_err(failed)?;
+    let failed = |source| failed(what, source);
+    let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
+    let replicas = place(context.gpu, model, stages, &snapshots)?;
+    let trainer = trainer_of(context, &replicas, specs, what)?;
     let validation = if specs[0].validation > 0 {
         Some(trainer.evaluate(Part::Validation).map_err(failed)?)
     } else {

@@ -10,7 +10,7 @@
 
 use super::gradients::Move;
 use super::replicas::Replicas;
-use super::scoring::{copy, copy_of, make_absolute, weights_only};
+use super::scoring::{copy_of, make_absolute, weights_only};
 use super::workspace::Workspace;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Source;
@@ -74,7 +74,7 @@ pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError>
         shares: gpu.buffer("flow", replicas.params.bytes())?,
         workspace,
     };
-    let before = copy_of(gpu, replicas, &replicas.params)?;
+    let before = copy_of(gpu, &replicas.params)?;
     let masks = weights_only(gpu, replicas)?;
     make_absolute(gpu, replicas, [&masks, &before])?;
     // One sample: the first of the four that a vec4 holds.
@@ -90,7 +90,7 @@ pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError>
         pass.record_backward(&mut program, i)?;
     }
     gpu.run(&program)?;
-    copy(gpu, replicas, &before, &replicas.params)?;
+    gpu.copy(&before, &replicas.params, 0, before.bytes())?;
     let zeros = vec![0f32; replicas.count as usize * model.floats];
     gpu.write(&replicas.grads, 0, &zeros)?;
     Ok(pass.shares)

@@ -8,7 +8,9 @@ mod error;
 mod flow;
 mod gather;
 mod gradients;
+mod hyper;
 mod interleave;
+mod program;
 mod replicas;
 mod resident;
 mod schedule;
@@ -26,16 +28,14 @@ pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
 pub use flow::{Rescale, Share, synaptic_flow};
 pub use interleave::interleaved;
+pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{factors, steps_of, steps_per_epoch, stretch_of};
-pub use scoring::{Gathered, copy, copy_of, norms, shift, weights_only};
+pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
 pub use spec::{
     BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
-pub use trainer::{
-    ALL_WEIGHTS, EpochPoint, KEPT_WEIGHTS, Metrics, Part, Progress, Trained, Trainer, Watch,
-    training_samples,
-};
+pub use trainer::{EpochPoint, Metrics, Part, Progress, Trained, Trainer, Watch, training_samples};
 pub use workspace::{Demand, Memory, Workspace};

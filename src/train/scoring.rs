@@ -4,7 +4,7 @@ use super::state::ParamsShape;
 use super::trainer::Trainer;
 use super::{Replicas, TrainError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{Mode, Span, record_copy};
+use crate::ops::Mode;
 
 /// What is added up over the batches of a training, for each parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl Trainer<'_> {
             Mode::Scoring
         };
         self.rewind()?;
-        let before = copy_of(gpu, r, &r.params)?;
+        let before = copy_of(gpu, &r.params)?;
         let mut program = Program::new("scoring");
         self.record_passes(&mut program, mode)?;
         let shape = r.params_shape();
@@ -63,7 +63,7 @@ impl Trainer<'_> {
         let ran = gpu.run_repeated(&program, self.steps, observe)?;
         if !trains {
             // Running statistics moved.
-            copy(gpu, r, &before, &r.params)?;
+            gpu.copy(&before, &r.params, 0, before.bytes())?;
         }
         // Dense gradients stand at pruned places, where the audit wants zeros.
         gpu.write(&r.grads, 0, &vec![0f32; r.count as usize * r.model.floats])?;
@@ -78,23 +78,10 @@ impl Trainer<'_> {
 ///
 /// # Errors
 /// The device failed or has no room.
-pub fn copy_of(gpu: &Gpu, replicas: &Replicas, from: &Buffer) -> Result<Buffer, GpuError> {
+pub fn copy_of(gpu: &Gpu, from: &Buffer) -> Result<Buffer, GpuError> {
     let to = gpu.buffer("weights put aside", from.bytes())?;
-    copy(gpu, replicas, from, &to)?;
+    gpu.copy(from, &to, 0, from.bytes())?;
     Ok(to)
-}
-
-/// `to = from`, both `[replica][float]`.
-///
-/// # Errors
-/// The device failed.
-pub fn copy(gpu: &Gpu, replicas: &Replicas, from: &Buffer, to: &Buffer) -> Result<(), GpuError> {
-    let mut program = Program::new("copy");
-    let span = Span {
-        count: replicas.params_shape().quads,
-    };
-    record_copy(gpu, &mut program, span, [from, to], replicas.count)?;
-    gpu.run(&program)
 }
 
 /// The masks of all replicas with a 0 for everything that no mask applies to: biases and padding.

@@ -76,6 +76,18 @@ pub enum Optimizer {
     },
 }
 
+impl Optimizer {
+    /// Gradient descent with momentum alone.
+    pub const fn sgd(lr: f64, momentum: f64) -> Self {
+        Self::Sgd {
+            lr,
+            momentum,
+            nesterov: false,
+            weight_decay: 0.0,
+        }
+    }
+}
+
 /// What weight decay shrinks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -254,6 +266,31 @@ pub struct TrainSpec {
 }
 
 impl TrainSpec {
+    /// A training with these four settings and every other at rest: all training samples, no schedule, nothing frozen, clipped,
+    /// smoothed, augmented or held out, bytes normalised by what is measured.
+    pub fn plain(dataset: &str, batch: u32, length: Length, optimizer: Optimizer) -> Self {
+        Self {
+            dataset: dataset.to_owned(),
+            batch,
+            micro_batch: None,
+            length,
+            enter: None,
+            leave: None,
+            optimizer,
+            weight_decay_on: DecayOn::All,
+            freeze: Vec::new(),
+            schedule: Schedule::CONSTANT,
+            label_smoothing: 0.0,
+            stopping: Stopping::NEVER,
+            clip_norm: None,
+            validation: 0,
+            samples: None,
+            balanced: false,
+            normalise: Normalise::Measured,
+            augment: None,
+        }
+    }
+
     /// Samples that are on the GPU at once.
     pub fn micro_batch(&self) -> u32 {
         self.micro_batch.map_or(self.batch, |m| m.min(self.batch))

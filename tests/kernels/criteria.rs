@@ -17,8 +17,8 @@ use secateur::prune::{
     lamp_order, prune, prune_on,
 };
 use secateur::train::{
-    DecayOn, Draw, Gather, Gathered, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset,
-    Schedule, Snapshot, State, Stopping, TrainSpec, Trainer, scales, synaptic_flow,
+    Draw, Gather, Gathered, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Snapshot,
+    State, TrainSpec, Trainer, scales, synaptic_flow,
 };
 use std::sync::Arc;
 
@@ -95,29 +95,14 @@ fn images(count: usize) -> Dataset {
 
 fn training(lr: f64, batches: u32) -> TrainSpec {
     TrainSpec {
-        dataset: "noise".to_owned(),
-        batch: BATCH,
-        length: Length::Steps(batches),
-        micro_batch: None,
-        enter: None,
-        leave: None,
-        optimizer: Optimizer::Sgd {
-            lr,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
         validation: 5,
-        samples: None,
-        balanced: false,
         normalise: Normalise::None,
-        augment: None,
+        ..TrainSpec::plain(
+            "noise",
+            BATCH,
+            Length::Steps(batches),
+            Optimizer::sgd(lr, 0.0),
+        )
     }
 }
 

@@ -11,8 +11,8 @@ use secateur::gpu::Gpu;
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::Execution;
 use secateur::train::{
-    DecayOn, Draw, Gather, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule,
-    State, Stopping, TrainSpec, Trainer, scales,
+    Draw, Gather, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, State, TrainSpec,
+    Trainer, scales,
 };
 use std::sync::Arc;
 
@@ -129,30 +129,10 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
     replicas.initialise(gpu).unwrap();
     let before = replicas.download(gpu).unwrap().remove(0).weights;
+    let still = Optimizer::sgd(0.0, 0.0);
     let train = TrainSpec {
-        dataset: data.name.clone(),
-        batch: count as u32,
-        micro_batch: None,
-        length: Length::Steps(1),
-        enter: None,
-        leave: None,
-        optimizer: Optimizer::Sgd {
-            lr: 0.0,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
-        validation: 0,
-        samples: None,
-        balanced: false,
         normalise: Normalise::None,
-        augment: None,
+        ..TrainSpec::plain(&data.name, count as u32, Length::Steps(1), still)
     };
     let resident = ResidentDataset::upload(gpu, &data).unwrap();
     let specs = [&train];

@@ -8,8 +8,8 @@ use secateur::gpu::Gpu;
 use secateur::model::{Init, Model, ModelSpec, Tensor, presets};
 use secateur::ops::Execution;
 use secateur::train::{
-    DecayOn, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Schedule, Snapshot,
-    Stopping, TrainSpec, Trainer, scales,
+    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Snapshot, TrainSpec, Trainer,
+    scales,
 };
 use serde_json::Value;
 use std::sync::Arc;
@@ -124,30 +124,10 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
         warnings: Vec::new(),
         skipped: Vec::new(),
     };
+    let still = Optimizer::sgd(0.0, 0.0);
     let train = TrainSpec {
-        dataset: data.name.clone(),
-        batch: BATCH as u32,
-        micro_batch: None,
-        length: Length::Steps(1),
-        enter: None,
-        leave: None,
-        optimizer: Optimizer::Sgd {
-            lr: 0.0,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        weight_decay_on: DecayOn::All,
-        freeze: Vec::new(),
-        schedule: Schedule::CONSTANT,
-        label_smoothing: 0.0,
-        stopping: Stopping::NEVER,
-        clip_norm: None,
-        validation: 0,
-        samples: None,
-        balanced: false,
         normalise: Normalise::None,
-        augment: None,
+        ..TrainSpec::plain(&data.name, BATCH as u32, Length::Steps(1), still)
     };
     let key = Key::default();
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();

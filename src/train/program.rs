@@ -1,0 +1,263 @@
+//! The programs of a training: recorded once, run for every step.
+
+use super::Augment;
+use super::gather::Batch;
+use super::hyper::optimizer_kernel;
+use super::sparsity::Sparsity;
+use super::state::{Advance, Draw, ParamsShape};
+use super::trainer::{Part, Trainer};
+use crate::gpu::{GpuError, Program};
+use crate::ops::{LossShape, Mode, Window, record_loss};
+
+/// [`Program::place`] of what walks every parameter.
+pub const ALL_WEIGHTS: &str = "all weights";
+/// [`Program::place`] of an optimizer that walks the kept weights only.
+pub const KEPT_WEIGHTS: &str = "kept weights";
+
+impl Trainer<'_> {
+    pub(super) fn audit_program(&self) -> Result<Program, GpuError> {
+        let mut program = Program::new("audit");
+        let shape = self.replicas.params_shape();
+        let kernel = self.gpu.kernel("mask_audit", &[])?;
+        let w = &self.workspace;
+        let r = self.replicas;
+        let buffers = [
+            &r.masks,
+            &r.params,
+            &r.grads,
+            &w.moment1,
+            &w.moment2,
+            &w.violations,
+        ];
+        let count = u64::from(shape.quads);
+        program.push(self.gpu, kernel, &shape, &buffers, count, r.count)?;
+        Ok(program)
+    }
+
+    /// The dispatches of one optimizer step, each with the name of its layer as [`Program::place`].
+    ///
+    /// # Errors
+    /// The device refused a kernel or a buffer.
+    pub fn training_program(&self) -> Result<Program, GpuError> {
+        let mut program = Program::new("training step");
+        self.record_passes(&mut program, Mode::Training)?;
+        self.record_update(&mut program)?;
+        self.record_advance(&mut program, self.samples, self.steps as u32)?;
+        Ok(program)
+    }
+
+    fn training_draw(&self) -> Draw {
+        Draw {
+            total: self.data.train.count,
+            base: self.spec().validation,
+            samples: self.samples,
+            mode: 0,
+            slots: self.workspace.slots(),
+            balanced: u32::from(self.spec().balanced),
+        }
+    }
+
+    pub(super) fn evaluation_program(&self, part: Part, samples: u32) -> Result<Program, GpuError> {
+        let mut program = Program::new("evaluation");
+        let test = part == Part::Test;
+        let draw = Draw {
+            total: self.data.train.count,
+            base: 0,
+            samples,
+            mode: if test { 2 } else { 1 },
+            slots: self.workspace.slots(),
+            balanced: u32::from(self.spec().balanced),
+        };
+        self.record_draw(&mut program, &draw, test)?;
+        for &window in &self.workspace.windows {
+            // What is learned from is changed; what is measured is not.
+            self.record_gather(&mut program, window, None, test)?;
+            self.record_forward(&mut program, window, Mode::Evaluation)?;
+        }
+        self.record_advance(&mut program, samples, 0)?;
+        Ok(program)
+    }
+
+    /// How images are changed that are learned from.
+    fn augment(&self) -> Option<&Augment> {
+        self.spec().augment.as_ref()
+    }
+
+    fn batch(&self, test: bool) -> Batch<'_> {
+        Batch {
+            gpu: self.gpu,
+            data: self.data,
+            split: if test {
+                &self.data.test
+            } else {
+                &self.data.train
+            },
+            scales: &self.scales,
+            replicas: self.replicas,
+            workspace: &self.workspace,
+        }
+    }
+
+    /// A training batch, window by window: forward, and where the mode has one, backward.
+    pub(super) fn record_passes(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
+        self.record_draw(program, &self.training_draw(), false)?;
+        for &window in &self.workspace.windows {
+            self.record_gather(program, window, self.augment(), false)?;
+            self.record_forward(program, window, mode)?;
+            if mode != Mode::Recalibration {
+                self.record_backward(program, window, mode)?;
+            }
+        }
+        match &self.sparsity {
+            Some(sparsity) if mode != Mode::Recalibration => {
+                sparsity.record_strays(self.gpu, program, self.replicas, &self.variants)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Chooses the samples of a whole batch, and how they are changed.
+    fn record_draw(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
+        let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
+        program.place("batch");
+        let batch = self.batch(test);
+        let buffers = [
+            &r.keys,
+            &w.state,
+            &batch.split.labels,
+            &self.data.turns,
+            &w.index,
+            &w.label,
+        ];
+        let kernel = gpu.kernel("batch_draw", &[])?;
+        program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
+        match self.augment() {
+            Some(augment) if draw.mode == 0 => batch.record_warps(program, augment),
+            _ => Ok(()),
+        }
+    }
+
+    /// Brings the images of a window of the batch in.
+    fn record_gather(
+        &self,
+        program: &mut Program,
+        window: Window,
+        augment: Option<&Augment>,
+        test: bool,
+    ) -> Result<(), GpuError> {
+        program.place("batch");
+        self.batch(test).record(program, window, augment)
+    }
+
+    fn record_forward(
+        &self,
+        program: &mut Program,
+        window: Window,
+        mode: Mode,
+    ) -> Result<(), GpuError> {
+        let (w, r) = (&self.workspace, self.replicas);
+        for (i, layer) in r.model.layers.iter().enumerate() {
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
+            program.place(&layer.name);
+            w.record_input(self.gpu, program, r, window, i)?;
+            layer.operator.forward(self.gpu, program, &site, mode)?;
+        }
+        program.place("loss");
+        let smoothing = if mode == Mode::Training {
+            self.spec().label_smoothing
+        } else {
+            0.0
+        };
+        let shape = LossShape::new(r.model.classes as u32, window, smoothing);
+        let buffers = [
+            &w.state,
+            &w.label,
+            w.logits(),
+            w.logits_gradient(),
+            &w.loss,
+            &w.hit,
+        ];
+        record_loss(self.gpu, program, shape, buffers, r.count)
+    }
+
+    fn record_backward(
+        &self,
+        program: &mut Program,
+        window: Window,
+        mode: Mode,
+    ) -> Result<(), GpuError> {
+        let (w, r) = (&self.workspace, self.replicas);
+        for (i, layer) in r.model.layers.iter().enumerate().rev() {
+            if !w.needs_gradient(i) {
+                continue;
+            }
+            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
+            program.place(&layer.name);
+            if mode == Mode::Training || !layer.operator.only_in_training() {
+                layer.operator.backward(self.gpu, program, &site)?;
+            }
+            w.record_moves(self.gpu, program, r, window, i)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {
+        let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
+        let shape = r.params_shape();
+        let quads = u64::from(shape.quads);
+        program.place(ALL_WEIGHTS);
+        if self.spec().clip_norm.is_some() {
+            let kernel = gpu.kernel("gradient_norm", &[])?;
+            let buffers = [&r.grads, &r.masks, &w.norm_parts];
+            program.push(gpu, kernel, &shape, &buffers, quads.div_ceil(256), r.count)?;
+            let kernel = gpu.kernel("gradient_clip", &[])?;
+            let buffers = [&w.norm_parts, &self.hyper, &w.state];
+            program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
+        }
+        let name = optimizer_kernel(&self.spec().optimizer);
+        let traits = ("TRAITS", u32::from(self.traits));
+        let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
+        let (kernel, shape, masks, count) = match list {
+            Some((list, stride)) => {
+                program.place(KEPT_WEIGHTS);
+                let shape = ParamsShape {
+                    kept_stride: stride,
+                    traits: r.count * stride,
+                    ..shape
+                };
+                let kernel = gpu.kernel(name, &[("KEPT", 1), traits])?;
+                (kernel, shape, list, u64::from(stride))
+            }
+            None => (gpu.kernel(name, &[traits])?, shape, &r.masks, quads),
+        };
+        let buffers = [
+            &self.hyper,
+            &w.state,
+            masks,
+            &r.params,
+            &r.grads,
+            &w.moment1,
+            &w.moment2,
+        ];
+        program.push(gpu, kernel, &shape, &buffers, count, r.count)
+    }
+
+    pub(super) fn record_advance(
+        &self,
+        program: &mut Program,
+        samples: u32,
+        steps: u32,
+    ) -> Result<(), GpuError> {
+        let w = &self.workspace;
+        program.place("state");
+        let advance = Advance {
+            samples,
+            batch: self.spec().batch,
+            columns: w.windows[0].batch,
+            steps,
+        };
+        let buffers = [&self.hyper, &self.factors, &w.loss, &w.hit, &w.state];
+        let kernel = self.gpu.kernel("step_advance", &[])?;
+        program.push(self.gpu, kernel, &advance, &buffers, 1, self.replicas.count)
+    }
+}
