@@ -358,6 +358,17 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "GrowthShape",
+            prune::GrowthShape {
+                offset,
+                count,
+                param_stride,
+                mask_words,
+                tensor,
+                step
+            }
+        ),
+        layout!(
             "Rescale",
             train::Rescale {
                 count,

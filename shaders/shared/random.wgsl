@@ -8,6 +8,7 @@ const STREAM_DROPOUT: u32 = 4u;
 const STREAM_SELECT: u32 = 5u;
 const STREAM_MASK: u32 = 6u;
 const STREAM_AUGMENT: u32 = 7u;
+const STREAM_GROW: u32 = 8u;
 
 fn stream(kind: u32, layer: u32, ordinal: u32) -> u32 {
     return kind | (layer << 8u) | (ordinal << 20u);

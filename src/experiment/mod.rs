@@ -21,6 +21,7 @@ mod problem;
 mod read_augment;
 mod read_dataset;
 mod read_layer;
+mod read_mask_schedule;
 mod read_model;
 mod read_optimizer;
 mod read_schedule;

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
+use super::read_mask_schedule::read_mask_schedule;
 use super::read_model::prunable;
 use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
 use super::scalars::{UNIT, choice, integer, integer32, number, wrong_type};
@@ -87,7 +88,10 @@ pub(super) fn read_step(
     match entry.key.as_str() {
         "train" => {
             let names = (around.datasets, around.model);
-            read_train(value, around.defaults, names, problems).map(Step::Train)
+            let masks = read_mask_schedule(value, around, problems);
+            let read = read_train(value, around.defaults, names, problems);
+            read.zip(masks)
+                .map(|(spec, masks)| Step::Train(TrainSpec { masks, ..spec }))
         }
         "recalibrate" => {
             let read = read_recalibrate(value, around.defaults, around.datasets, problems);
@@ -120,7 +124,7 @@ fn read_restart(node: &Node, problems: &mut Problems) -> Option<Restart> {
     length(to, "rewind", problems).map(Restart::Rewind)
 }
 
-fn read_prune(
+pub(super) fn read_prune(
     node: &Node,
     around: &Surroundings<'_>,
     problems: &mut Problems,

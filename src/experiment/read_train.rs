@@ -4,6 +4,7 @@ use super::fields::{Fields, missing};
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_augment::read_augment;
+use super::read_mask_schedule;
 use super::read_model::{learning, needs_whole_batch};
 use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
@@ -55,7 +56,7 @@ pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Pr
     }
 }
 
-/// Reads one `train` step; what it leaves out comes from `defaults`. `datasets` are the names there are; `model` is `None` if it
+/// Reads one `train` step, but for what it says of masks; what it leaves out comes from `defaults`. `datasets` are the names there are; `model` is `None` if it
 /// has a mistake.
 pub(super) fn read_train(
     step: &Node,
@@ -63,7 +64,8 @@ pub(super) fn read_train(
     (datasets, model): (&[String], Option<&ModelSpec>),
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
-    Fields::open(step, "this train step", &KEYS, problems)?;
+    let keys = [&KEYS[..], &read_mask_schedule::KEYS].concat();
+    Fields::open(step, "this train step", &keys, problems)?;
     let settings = Settings {
         step,
         defaults,
@@ -91,6 +93,7 @@ pub(super) fn read_train(
         balanced: read.balanced?,
         normalise: read.normalise?,
         augment: read.augment?,
+        masks: None,
     })
     .filter(|_| complete)
 }

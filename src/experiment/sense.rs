@@ -3,7 +3,7 @@
 use super::Step;
 use super::node::Node;
 use super::problem::Problems;
-use crate::prune::{Amount, MaskStep, PruneSpec, Restart};
+use crate::prune::{Amount, MaskSchedule, MaskStep, PruneSpec, Restart};
 
 /// Reports steps that cannot do what they say, in the order they run.
 pub(super) fn check_arm(arm: &Node, nodes: &[Node], steps: &[Step], problems: &mut Problems) {
@@ -40,11 +40,20 @@ type Verdict = Result<(), (&'static str, String)>;
 impl State {
     fn take(&mut self, step: &Step, after_training: bool) -> Verdict {
         match step {
-            Step::Train(_) => {
+            Step::Train(spec) => {
+                let masked = self.masked;
                 self.trained = true;
                 self.restarted = false;
-                self.origin_masked.get_or_insert(self.masked);
-                Ok(())
+                self.origin_masked.get_or_insert(masked);
+                match spec.masks.as_deref() {
+                    Some(MaskSchedule::Gradual(gradual)) => self.prune(&gradual.prune),
+                    Some(MaskSchedule::Rewire(_)) if !masked => Err((
+                        "there is no mask to rewire at this point",
+                        "prune before, for example { prune = { criterion = \"random\", scope = \"erk\", sparsity = 0.9 } }"
+                            .into(),
+                    )),
+                    _ => Ok(()),
+                }
             }
             Step::Recalibrate(_) => Ok(()),
             Step::Prune(spec) => self.prune(spec),

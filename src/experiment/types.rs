@@ -5,7 +5,7 @@ use super::errors::ExperimentErrors;
 use super::{document, files};
 use crate::data::{DatasetSpec, Origin};
 use crate::model::ModelSpec;
-use crate::prune::{MaskStep, PruneSpec, Restart};
+use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart};
 use crate::train::TrainSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +35,18 @@ impl Step {
             Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
             Step::Prune(spec) => spec.data.as_deref(),
             Step::Mask(_) | Step::Restart(_) => None,
+        }
+    }
+
+    /// What it prunes: at once, or by and by while it trains.
+    pub fn prunes(&self) -> Option<&PruneSpec> {
+        match self {
+            Step::Prune(spec) => Some(spec),
+            Step::Train(spec) => match spec.masks.as_deref() {
+                Some(MaskSchedule::Gradual(gradual)) => Some(&gradual.prune),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

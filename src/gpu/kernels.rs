@@ -98,6 +98,7 @@ kernels! {
     magnitude_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
     random_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
     saliency_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
+    growth_score: [Uniform, Read, Read, Read, ReadWrite, ReadWrite];
     gradient_accumulate: [Uniform, Read, Read, ReadWrite];
     params_shift: [Uniform, Read, Read, Read, Read, ReadWrite];
     params_absolute: [Uniform, Read, Read, ReadWrite];

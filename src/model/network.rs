@@ -214,6 +214,11 @@ impl Model {
         kept.map(|t| t.count).sum()
     }
 
+    /// Indices of the tensors that masks apply to.
+    pub fn prunable_tensors(&self) -> impl Iterator<Item = usize> {
+        (0..self.tensors.len()).filter(|&t| self.tensors[t].prunable)
+    }
+
     /// Number of weights that masks apply to.
     pub fn prunable(&self) -> usize {
         self.tensors

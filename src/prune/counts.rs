@@ -94,9 +94,7 @@ pub fn tensors_in_scope(
     model: &Model,
     layers: Option<&[String]>,
 ) -> Result<Vec<usize>, CountError> {
-    let prunable: Vec<usize> = (0..model.tensors.len())
-        .filter(|&t| model.tensors[t].prunable)
-        .collect();
+    let prunable: Vec<usize> = model.prunable_tensors().collect();
     let Some(layers) = layers else {
         return Ok(prunable);
     };

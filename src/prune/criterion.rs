@@ -128,14 +128,8 @@ impl Scorer<'_> {
             self.record(&mut program, (name, &constants), number, &buffers)?;
         }
         gpu.run(&program)?;
-        let nans: Vec<u32> = gpu.read(&unordered, 0, r.count as usize)?;
-        match nans.iter().position(|&n| n > 0) {
-            Some(replica) => Err(PruneError::NotANumber {
-                count: nans[replica],
-                replica,
-            }),
-            None => Ok(score),
-        }
+        refuse_nans(gpu, &unordered, r.count)?;
+        Ok(score)
     }
 
     fn record(
@@ -165,5 +159,17 @@ impl Scorer<'_> {
             count,
             self.replicas.count,
         )
+    }
+}
+
+/// An error where a score kernel counted NaNs.
+pub(super) fn refuse_nans(gpu: &Gpu, unordered: &Buffer, replicas: u32) -> Result<(), PruneError> {
+    let nans: Vec<u32> = gpu.read(unordered, 0, replicas as usize)?;
+    match nans.iter().position(|&n| n > 0) {
+        Some(replica) => Err(PruneError::NotANumber {
+            count: nans[replica],
+            replica,
+        }),
+        None => Ok(()),
     }
 }

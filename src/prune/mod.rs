@@ -1,19 +1,25 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
+mod changes;
 mod counts;
 mod criterion;
 mod erk;
 mod grasp;
 mod lamp;
+mod rewire;
+mod schedule;
 mod selection;
 mod spec;
 mod steps;
 
+pub use changes::MaskChanges;
 pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use erk::er_shares;
 pub use grasp::hessian_gradient;
 pub use lamp::lamp_order;
+pub use rewire::GrowthShape;
+pub use schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
 pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 pub use steps::{

@@ -4,7 +4,7 @@ use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::selection::{Part, Segment, select};
 use super::{Amount, Criterion, PruneSpec, Scope};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
 use crate::train::{Replicas, ResidentDataset, TrainError, TrainSpec, Trainer};
@@ -53,6 +53,7 @@ impl From<TrainError> for PruneError {
     fn from(error: TrainError) -> Self {
         match error {
             TrainError::Gpu(error) => Self::Gpu(error),
+            TrainError::Masks(error) => *error,
             error => Self::Train(error),
         }
     }
@@ -198,7 +199,7 @@ pub fn randomise_masks(
     let model = &replicas.model;
     let groups = |mask: &Vec<u32>| -> Result<Vec<Group>, CountError> {
         let kept = kept_per_tensor(model, mask);
-        let prunable = (0..model.tensors.len()).filter(|&t| model.tensors[t].prunable);
+        let prunable = model.prunable_tensors();
         let Some(scope) = scope else {
             let same = |t| Group {
                 tensors: vec![t],
@@ -259,14 +260,14 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
     Ok(replicas.apply_masks(gpu)?)
 }
 
-fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
+pub(super) fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
     let words = replicas.model.mask_words();
     let all: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
     Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())
 }
 
 /// Scores, selects, and zeroes what was not selected. All replicas have the same groups; the counts may differ.
-fn keep_largest(
+pub(super) fn keep_largest(
     scorer: &Scorer<'_>,
     groups: &[Vec<Group>],
     observe: Observe<'_>,
@@ -274,10 +275,22 @@ fn keep_largest(
     let Some(first) = groups.first() else {
         return Ok(());
     };
-    let (gpu, replicas) = (scorer.gpu, scorer.replicas);
-    let model = &replicas.model;
     let tensors: Vec<usize> = first.iter().flat_map(|g| g.tensors.clone()).collect();
     let score = scorer.keys(&tensors, observe)?;
+    keep_top(scorer.gpu, scorer.replicas, &score, groups)
+}
+
+/// Selects by keys `[replica][float]`, and zeroes the weights that were not selected.
+pub(super) fn keep_top(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    score: &Buffer,
+    groups: &[Vec<Group>],
+) -> Result<(), PruneError> {
+    let Some(first) = groups.first() else {
+        return Ok(());
+    };
+    let model = &replicas.model;
     let segments: Vec<Segment> = first
         .iter()
         .enumerate()
@@ -290,7 +303,7 @@ fn keep_largest(
         })
         .collect();
     let part = Part {
-        score: &score,
+        score,
         masks: &replicas.masks,
         score_stride: model.floats as u32,
         mask_words: model.mask_words() as u32,
@@ -303,6 +316,6 @@ fn keep_largest(
         .collect();
     let mut program = Program::new("selection");
     select(gpu, &mut program, &[part], &keep)?;
-    replicas.record_mask_apply(gpu, &mut program)?;
+    replicas.record_mask_apply(gpu, &mut program, &replicas.params)?;
     Ok(gpu.run(&program)?)
 }

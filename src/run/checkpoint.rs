@@ -46,6 +46,7 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
             stopped: standing.stopped,
         }
     });
+    let masks = replica.mask.map(|mask| ("mask".to_owned(), mask));
     let text = Text {
         steps,
         state: bytemuck::cast_slice(&[replica.state]).to_vec(),
@@ -54,6 +55,7 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
     };
     Partial {
         arrays,
+        words: masks.into_iter().collect(),
         text: serde_json::to_string(&text).unwrap_or_default(),
     }
 }
@@ -78,6 +80,11 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
     };
     let replica = ReplicaCheckpoint {
         weights: array("weights")?,
+        mask: partial
+            .words
+            .iter()
+            .find(|(n, _)| n == "mask")
+            .map(|(_, mask)| mask.clone()),
         moments: [array("first moments")?, array("second moments")?],
         state: *state.first()?,
         points: text.points.iter().map(EpochPoint::from).collect(),

@@ -38,7 +38,7 @@ impl Session<'_> {
                 &stage.digest[..12]
             ));
         }
-        if matches!(stage.step, Step::Prune(_)) {
+        if stage.step.prunes().is_some() {
             let kept = kept_per_tensor(model, &outcome.snapshot.mask);
             let collapsed = model
                 .tensors
@@ -130,10 +130,12 @@ impl Session<'_> {
         let mut dataset = String::new();
         let mut origin = String::new();
         for &id in &run.stages {
-            match &self.plan.stages[id].step {
-                Step::Train(spec) => dataset.clone_from(&spec.dataset),
-                Step::Prune(_) => origin.clone_from(&dataset),
-                _ => {}
+            let step = &self.plan.stages[id].step;
+            if let Step::Train(spec) = step {
+                dataset.clone_from(&spec.dataset);
+            }
+            if step.prunes().is_some() {
+                origin.clone_from(&dataset);
             }
         }
         origin
@@ -145,6 +147,7 @@ impl Session<'_> {
             .iter()
             .filter_map(|&id| match &self.plan.stages[id].step {
                 step @ (Step::Prune(_) | Step::Mask(_)) => serde_json::to_string(step).ok(),
+                Step::Train(spec) => serde_json::to_string(spec.masks.as_ref()?).ok(),
                 _ => None,
             })
             .collect();

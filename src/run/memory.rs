@@ -36,7 +36,12 @@ pub fn cohorts<'p>(
             continue;
         };
         if matches!(stage.step, Step::Train(_)) {
-            let density = density_after(plan, stage.parent, model);
+            // A training that prunes ends with lists for what it comes to.
+            let last = match stage.step.prunes() {
+                Some(_) => Some(stage.id),
+                None => stage.parent,
+            };
+            let density = density_after(plan, last, model);
             let class = cohort::density_class(density);
             let group = groups.entry((key(stage), class)).or_insert((0, stage, 0.0));
             group.0 += 1;
@@ -64,18 +69,19 @@ pub fn cohorts<'p>(
 fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
     let Some(id) = last else { return 1.0 };
     let before = || density_after(plan, plan.stages[id].parent, model);
-    match &plan.stages[id].step {
-        Step::Mask(MaskStep::Release) => 1.0,
-        Step::Prune(spec) => {
-            let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
-            let count = |t: usize| model.tensors[t].count as u64;
-            let total: u64 = tensors.into_iter().map(count).sum();
-            let kept = asked_density(spec.amount, total, before()) * total as f64;
-            let all = model.prunable() as f64;
-            (kept + (all - total as f64)) / all
-        }
-        _ => before(),
-    }
+    let step = &plan.stages[id].step;
+    let Some(spec) = step.prunes() else {
+        return match step {
+            Step::Mask(MaskStep::Release) => 1.0,
+            _ => before(),
+        };
+    };
+    let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
+    let count = |t: usize| model.tensors[t].count as u64;
+    let total: u64 = tensors.into_iter().map(count).sum();
+    let kept = asked_density(spec.amount, total, before()) * total as f64;
+    let all = model.prunable() as f64;
+    (kept + (all - total as f64)) / all
 }
 
 /// Bytes of all buffers at the peak: every dataset, and the largest cohort. Staging of uploads and read-backs comes on top for

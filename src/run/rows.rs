@@ -102,18 +102,17 @@ fn asked(variant: &Variant, model: &Model) -> Option<f64> {
     // What is left of which layers.
     let mut left: Option<(Option<&[String]>, f64)> = None;
     for step in &variant.steps {
-        match step {
-            Step::Prune(spec) => {
-                let layers = spec.layers.as_deref();
-                let tensors = tensors_in_scope(model, layers).ok()?;
-                let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
-                let before = left.filter(|(of, _)| *of == layers).map_or(1.0, |l| l.1);
-                let density = asked_density(spec.amount, total, before);
-                left = Some((layers, density));
-                asked = Some(density);
-            }
-            Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
-            _ => {}
+        if let Some(spec) = step.prunes() {
+            let layers = spec.layers.as_deref();
+            let tensors = tensors_in_scope(model, layers).ok()?;
+            let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
+            let before = left.filter(|(of, _)| *of == layers).map_or(1.0, |l| l.1);
+            let density = asked_density(spec.amount, total, before);
+            left = Some((layers, density));
+            asked = Some(density);
+        }
+        if matches!(step, Step::Mask(MaskStep::Release | MaskStep::Load(_))) {
+            left = None;
         }
     }
     asked

@@ -15,6 +15,8 @@ const VERSION: u32 = 1;
 pub struct Partial {
     /// Arrays by name.
     pub arrays: Vec<(String, Vec<f32>)>,
+    /// Words by name; no name is also an array's.
+    pub words: Vec<(String, Vec<u32>)>,
     /// Whatever else must survive, as JSON.
     pub text: String,
 }
@@ -31,14 +33,15 @@ struct Header {
 
 /// Replaces what was there.
 pub(crate) fn save(path: &Path, stage: &str, partial: &Partial) -> Result<(), StoreError> {
-    let entries: Vec<Entry> = partial
-        .arrays
-        .iter()
-        .map(|(name, values)| {
-            let bytes = payload::f32_bytes(values);
-            (name.clone(), Dtype::F32, vec![values.len()], bytes)
-        })
-        .collect();
+    let arrays = partial.arrays.iter().map(|(name, values)| {
+        let bytes = payload::f32_bytes(values);
+        (name.clone(), Dtype::F32, vec![values.len()], bytes)
+    });
+    let words = partial.words.iter().map(|(name, values)| {
+        let bytes = values.iter().flat_map(|w| w.to_le_bytes()).collect();
+        (name.clone(), Dtype::U32, vec![values.len()], bytes)
+    });
+    let entries: Vec<Entry> = arrays.chain(words).collect();
     let arrays = entries
         .iter()
         .map(|(n, _, _, b)| (n.as_str(), b.as_slice()));
@@ -71,17 +74,21 @@ pub(crate) fn load(path: &Path, stage: &str) -> Option<Partial> {
     if digest_of(stage, &header.text, arrays) != header.digest {
         return None;
     }
-    let floats = |bytes: &[u8]| -> Vec<f32> {
-        let (words, _) = bytes.as_chunks::<4>();
-        words.iter().map(|w| f32::from_le_bytes(*w)).collect()
-    };
-    Some(Partial {
-        arrays: views
-            .iter()
-            .map(|(name, view)| (name.clone(), floats(view.data())))
-            .collect(),
+    let mut partial = Partial {
         text: header.text,
-    })
+        ..Partial::default()
+    };
+    for (name, view) in &views {
+        let (words, _) = view.data().as_chunks::<4>();
+        if view.dtype() == Dtype::U32 {
+            let values = words.iter().map(|w| u32::from_le_bytes(*w)).collect();
+            partial.words.push((name.clone(), values));
+        } else {
+            let values = words.iter().map(|w| f32::from_le_bytes(*w)).collect();
+            partial.arrays.push((name.clone(), values));
+        }
+    }
+    Some(partial)
 }
 
 /// Over the arrays in the order of their names, each with its length.
@@ -114,6 +121,7 @@ mod tests {
                 ("a".into(), vec![1.0, f32::NEG_INFINITY]),
                 ("b".into(), vec![]),
             ],
+            words: vec![("c".into(), vec![u32::MAX, 7])],
             text: "{}".into(),
         };
         assert_eq!(load(&path, "stage"), None);

@@ -21,6 +21,8 @@ pub struct Checkpoint {
 pub struct ReplicaCheckpoint {
     /// The weights.
     pub weights: Vec<f32>,
+    /// The mask, where the training changes it.
+    pub mask: Option<Vec<u32>>,
     /// The optimizer's two averages.
     pub moments: [Vec<f32>; 2],
     /// Where it stands.
@@ -32,15 +34,17 @@ pub struct ReplicaCheckpoint {
 }
 
 impl Checkpoint {
-    /// Reads a training back.
+    /// Reads a training back, with its masks if they change.
     pub(super) fn take(
         gpu: &Gpu,
         replicas: &Replicas,
         workspace: &Workspace,
         (steps, states, points): (u64, &[State], &[Vec<EpochPoint>]),
         best: Option<&Best>,
+        masks_change: bool,
     ) -> Result<Self, GpuError> {
         let floats = replicas.model.floats;
+        let words = replicas.model.mask_words();
         let mut taken = Vec::new();
         for (r, (state, points)) in states.iter().zip(points).enumerate() {
             let read = |buffer| gpu.read(buffer, (r * floats * 4) as u64, floats);
@@ -50,6 +54,11 @@ impl Checkpoint {
             };
             taken.push(ReplicaCheckpoint {
                 weights: read(&replicas.params)?,
+                mask: if masks_change {
+                    Some(gpu.read(&replicas.masks, (r * words * 4) as u64, words)?)
+                } else {
+                    None
+                },
                 moments: [read(&workspace.moment1)?, read(&workspace.moment2)?],
                 state: *state,
                 points: points.clone(),
@@ -73,6 +82,10 @@ impl Checkpoint {
         for (r, replica) in self.replicas.iter().enumerate() {
             let first = (r * replicas.model.floats * 4) as u64;
             gpu.write(&replicas.params, first, &replica.weights)?;
+            if let Some(mask) = &replica.mask {
+                let words = r * replicas.model.mask_words();
+                gpu.write(&replicas.masks, (words * 4) as u64, mask)?;
+            }
             gpu.write(&workspace.moment1, first, &replica.moments[0])?;
             gpu.write(&workspace.moment2, first, &replica.moments[1])?;
             if let (Some(best), Some((standing, weights))) = (&mut best, &replica.best) {

@@ -2,6 +2,7 @@
 
 use super::Length;
 use crate::gpu::GpuError;
+use crate::prune::PruneError;
 
 /// Why a training or evaluation did not finish.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,6 +39,12 @@ pub enum TrainError {
         /// Asked for.
         samples: Option<u32>,
     },
+    /// Masks cannot change as they should: their schedule does not fit into the training.
+    #[error("{0}. Lower `end` or `until`, or train longer.")]
+    MaskSchedule(String),
+    /// A change of masks within the training.
+    #[error(transparent)]
+    Masks(Box<PruneError>),
     /// The part of the training that is asked for is none.
     #[error(
         "a training of {length} cannot begin at {} and end at {}. A point to enter or to rewind to lies before the end.",

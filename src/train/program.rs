@@ -3,16 +3,24 @@
 use super::Augment;
 use super::gather::Batch;
 use super::hyper::optimizer_kernel;
+use super::scoring::copy_of;
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, ParamsShape};
 use super::trainer::{Part, Trainer};
-use crate::gpu::{GpuError, Program};
-use crate::ops::{LossShape, Mode, Window, record_loss};
+use crate::gpu::{Buffer, GpuError, Program};
+use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
 
 /// [`Program::place`] of what walks every parameter.
 pub const ALL_WEIGHTS: &str = "all weights";
 /// [`Program::place`] of an optimizer that walks the kept weights only.
 pub const KEPT_WEIGHTS: &str = "kept weights";
+
+/// How the passes of each layer run.
+#[derive(Clone, Copy)]
+struct Kernels<'a> {
+    variants: &'a [Variants],
+    sparsity: Option<&'a Sparsity>,
+}
 
 impl Trainer<'_> {
     pub(super) fn audit_program(&self) -> Result<Program, GpuError> {
@@ -72,7 +80,7 @@ impl Trainer<'_> {
         for &window in &self.workspace.windows {
             // What is learned from is changed; what is measured is not.
             self.record_gather(&mut program, window, None, test)?;
-            self.record_forward(&mut program, window, Mode::Evaluation)?;
+            self.record_forward(&mut program, window, Mode::Evaluation, self.kernels())?;
         }
         self.record_advance(&mut program, samples, 0)?;
         Ok(program)
@@ -100,20 +108,83 @@ impl Trainer<'_> {
 
     /// A training batch, window by window: forward, and where the mode has one, backward.
     pub(super) fn record_passes(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
-        self.record_draw(program, &self.training_draw(), false)?;
-        for &window in &self.workspace.windows {
-            self.record_gather(program, window, self.augment(), false)?;
-            self.record_forward(program, window, mode)?;
-            if mode != Mode::Recalibration {
-                self.record_backward(program, window, mode)?;
-            }
-        }
+        self.record_passes_by(program, mode, self.kernels())?;
         match &self.sparsity {
             Some(sparsity) if mode != Mode::Recalibration => {
                 sparsity.record_strays(self.gpu, program, self.replicas, &self.variants)
             }
             _ => Ok(()),
         }
+    }
+
+    /// The kernels that were chosen for this training.
+    fn kernels(&self) -> Kernels<'_> {
+        Kernels {
+            variants: &self.variants,
+            sparsity: self.sparsity.as_ref(),
+        }
+    }
+
+    fn record_passes_by(
+        &self,
+        program: &mut Program,
+        mode: Mode,
+        kernels: Kernels<'_>,
+    ) -> Result<(), GpuError> {
+        self.record_draw(program, &self.training_draw(), false)?;
+        for &window in &self.workspace.windows {
+            self.record_gather(program, window, self.augment(), false)?;
+            self.record_forward(program, window, mode, kernels)?;
+            if mode != Mode::Recalibration {
+                self.record_backward(program, window, mode, kernels)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The gradient of the mean loss of the coming batch by every weight, pruned ones too, into the replicas' gradients: without
+    /// dropout or label smoothing, batch normalisation by the batch. Nothing else changes, and the batch is still to come.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn dense_gradients(&self) -> Result<(), GpuError> {
+        let (gpu, r) = (self.gpu, self.replicas);
+        let before = copy_of(gpu, &r.params)?;
+        let dense = vec![self.execution.dense(); self.variants.len()];
+        let kernels = Kernels {
+            variants: &dense,
+            sparsity: None,
+        };
+        let mut program = Program::new("dense gradients");
+        self.record_passes_by(&mut program, Mode::Scoring, kernels)?;
+        gpu.run(&program)?;
+        // Running statistics moved.
+        gpu.copy(&before, &r.params, 0, before.bytes())
+    }
+
+    /// Sets gradients to 0 wherever the masks have a 0.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn clear_pruned_gradients(&self) -> Result<(), GpuError> {
+        self.clear_pruned(&[&self.replicas.grads])
+    }
+
+    /// Sets the optimizer's averages to 0 wherever the masks have a 0.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn clear_pruned_moments(&self) -> Result<(), GpuError> {
+        self.clear_pruned(&[&self.workspace.moment1, &self.workspace.moment2])
+    }
+
+    fn clear_pruned(&self, buffers: &[&Buffer]) -> Result<(), GpuError> {
+        let mut program = Program::new("clearing of what is pruned");
+        for values in buffers {
+            self.replicas
+                .record_mask_apply(self.gpu, &mut program, values)?;
+        }
+        self.gpu.run(&program)
     }
 
     /// Chooses the samples of a whole batch, and how they are changed.
@@ -154,10 +225,11 @@ impl Trainer<'_> {
         program: &mut Program,
         window: Window,
         mode: Mode,
+        kernels: Kernels<'_>,
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
+            let site = w.site(r, kernels.variants[i], kernels.sparsity, window, i);
             program.place(&layer.name);
             w.record_input(self.gpu, program, r, window, i)?;
             layer.operator.forward(self.gpu, program, &site, mode)?;
@@ -185,13 +257,14 @@ impl Trainer<'_> {
         program: &mut Program,
         window: Window,
         mode: Mode,
+        kernels: Kernels<'_>,
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate().rev() {
             if !w.needs_gradient(i) {
                 continue;
             }
-            let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
+            let site = w.site(r, kernels.variants[i], kernels.sparsity, window, i);
             program.place(&layer.name);
             if mode == Mode::Training || !layer.operator.only_in_training() {
                 layer.operator.backward(self.gpu, program, &site)?;
@@ -215,7 +288,7 @@ impl Trainer<'_> {
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
         let name = optimizer_kernel(&self.spec().optimizer);
-        let traits = ("TRAITS", u32::from(self.traits));
+        let traits = ("TRAITS", u32::from(self.traits.is_some()));
         let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
         let (kernel, shape, masks, count) = match list {
             Some((list, stride)) => {

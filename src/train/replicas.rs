@@ -131,26 +131,28 @@ impl Replicas {
             let count = tensor.count as u64;
             program.push(gpu, kernel, &shape, &buffers, count, self.count)?;
         }
-        self.record_mask_apply(gpu, &mut program)?;
+        self.record_mask_apply(gpu, &mut program, &self.params)?;
         gpu.run(&program)
     }
 
     /// Zeroes every pruned weight.
     pub(crate) fn apply_masks(&self, gpu: &Gpu) -> Result<(), GpuError> {
         let mut program = Program::new("mask apply");
-        self.record_mask_apply(gpu, &mut program)?;
+        self.record_mask_apply(gpu, &mut program, &self.params)?;
         gpu.run(&program)
     }
 
     /// Records: every pruned weight becomes 0.
+    /// Records: `values` (`[replica][float]`) become 0 wherever the masks have a 0.
     pub(crate) fn record_mask_apply(
         &self,
         gpu: &Gpu,
         program: &mut Program,
+        values: &Buffer,
     ) -> Result<(), GpuError> {
         let shape = self.params_shape();
         let kernel = gpu.kernel("mask_apply", &[])?;
-        let buffers = [&self.masks, &self.params];
+        let buffers = [&self.masks, values];
         program.push(
             gpu,
             kernel,

@@ -20,6 +20,8 @@ pub struct Sparsity {
     layers: Vec<LayerSparsity>,
     /// Whether the optimizer walks the list.
     optimizer: bool,
+    /// Writes all lists anew, for masks that keep as many weights in each layer.
+    fill: Program,
 }
 
 /// The weight tensor of a layer.
@@ -59,7 +61,11 @@ impl Sparsity {
         let model = &replicas.model;
         let words = model.mask_words();
         let shape = replicas.params_shape();
-        let ranks = rank(gpu, replicas, &shape)?;
+        let bytes = u64::from(replicas.count) * (words as u64 + 1) * 4;
+        let ranks = gpu.buffer("ranks of kept weights", bytes)?;
+        let mut ranking = Program::new("ranks of kept weights");
+        record_ranks(gpu, &mut ranking, replicas, &ranks)?;
+        gpu.run(&ranking)?;
         let host: Vec<u32> = gpu.read(&ranks, 0, replicas.count as usize * (words + 1))?;
         let per_replica = || host.chunks_exact(words + 1);
 
@@ -68,6 +74,8 @@ impl Sparsity {
             return Ok(None);
         }
         let optimizer = always || f64::from(stride) < OPTIMIZER * model.floats as f64;
+        let mut fill = Program::new("lists of kept weights");
+        record_ranks(gpu, &mut fill, replicas, &ranks)?;
         let mut layers = Vec::new();
         for (i, layer) in model.layers.iter().enumerate() {
             let mut own = LayerSparsity::default();
@@ -89,7 +97,8 @@ impl Sparsity {
                 if let Some(grid) = grid.filter(|_| listed) {
                     let offset = tensor.offset as u32;
                     let columns = needs_data(i);
-                    own.lists = Some(lists(gpu, replicas, &grid, offset, most, columns)?);
+                    let lists = lists(gpu, &mut fill, replicas, &grid, (offset, most), columns)?;
+                    own.lists = Some(lists);
                 }
             }
             layers.push(own);
@@ -101,22 +110,30 @@ impl Sparsity {
         // Behind the list there is room for traits, as behind the masks.
         let list = vec![u32::MAX; listed + model.floats / crate::model::ALIGNMENT];
         let list = gpu.buffer_with("kept indices", &list)?;
-        let mut program = Program::new("kept indices");
         let shape = ParamsShape {
             kept_stride: stride,
             ..shape
         };
         let kernel = gpu.kernel("kept_fill", &[])?;
         let buffers = [&replicas.masks, &ranks, &list];
-        program.push(gpu, kernel, &shape, &buffers, words as u64, replicas.count)?;
-        gpu.run(&program)?;
+        fill.push(gpu, kernel, &shape, &buffers, words as u64, replicas.count)?;
+        gpu.run(&fill)?;
         Ok(Some(Self {
             ranks,
             list,
             stride,
             layers,
             optimizer,
+            fill,
         }))
+    }
+
+    /// Lists the weights anew, under other masks of which each keeps as many in every layer as before.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub(super) fn refill(&self, gpu: &Gpu) -> Result<(), GpuError> {
+        gpu.run(&self.fill)
     }
 
     /// The largest share of its weights that layer `i` keeps in any replica, where it may run sparse.
@@ -204,25 +221,19 @@ pub(super) fn planned_lists(model: &Model, density: f64) -> Vec<(String, u64)> {
     ]
 }
 
-/// Kept floats before each mask word, and in all, `[replica][words + 1]`.
-fn rank(gpu: &Gpu, replicas: &Replicas, shape: &ParamsShape) -> Result<Buffer, GpuError> {
-    let words = shape.mask_words;
-    let bytes = u64::from(replicas.count) * (u64::from(words) + 1) * 4;
-    let ranks = gpu.buffer("ranks of kept weights", bytes)?;
-    let mut program = Program::new("ranks of kept weights");
+/// Records: kept floats before each mask word, and in all, `[replica][words + 1]`.
+fn record_ranks(
+    gpu: &Gpu,
+    program: &mut Program,
+    replicas: &Replicas,
+    ranks: &Buffer,
+) -> Result<(), GpuError> {
+    let shape = replicas.params_shape();
     let kernel = gpu.kernel("kept_count", &[])?;
-    let buffers = [&replicas.masks, &ranks];
-    program.push(
-        gpu,
-        kernel,
-        shape,
-        &buffers,
-        u64::from(words),
-        replicas.count,
-    )?;
-    record_prefix_sum(gpu, &mut program, &ranks, words, replicas.count)?;
-    gpu.run(&program)?;
-    Ok(ranks)
+    let buffers = [&replicas.masks, ranks];
+    let words = u64::from(shape.mask_words);
+    program.push(gpu, kernel, &shape, &buffers, words, replicas.count)?;
+    record_prefix_sum(gpu, program, ranks, shape.mask_words, replicas.count)
 }
 
 fn record_prefix_sum(
@@ -237,12 +248,13 @@ fn record_prefix_sum(
     program.push(gpu, kernel, &shape, &[counts], 1, replicas)
 }
 
+/// Room for a layer's lists, of at most `most` weights per replica, and in `program` what fills them.
 fn lists(
     gpu: &Gpu,
+    program: &mut Program,
     replicas: &Replicas,
     grid: &WeightGrid,
-    offset: u32,
-    most: u32,
+    (offset, most): (u32, u32),
     columns: bool,
 ) -> Result<Lists, GpuError> {
     let count = replicas.count;
@@ -268,15 +280,13 @@ fn lists(
             stride: column_stride,
         };
         let inputs = u64::from(grid.inputs);
-        let mut program = Program::new("columns of kept weights");
         let kernel = gpu.kernel("column_count", &[])?;
         let buffers = [&replicas.masks, &lists.starts];
         program.push(gpu, kernel, &shape, &buffers, inputs, count)?;
-        record_prefix_sum(gpu, &mut program, &lists.starts, grid.inputs, count)?;
+        record_prefix_sum(gpu, program, &lists.starts, grid.inputs, count)?;
         let kernel = gpu.kernel("column_fill", &[])?;
         let buffers = [&replicas.masks, &lists.starts, &lists.entries];
         program.push(gpu, kernel, &shape, &buffers, inputs, count)?;
-        gpu.run(&program)?;
     }
     Ok(lists)
 }

@@ -1,6 +1,7 @@
 //! What a `train` step asks for.
 
 use super::Augment;
+use crate::prune::MaskSchedule;
 use serde::{Deserialize, Serialize};
 
 /// How long to train: whole epochs or optimizer steps.
@@ -263,6 +264,9 @@ pub struct TrainSpec {
     pub normalise: Normalise,
     /// Random changes of the images trained on.
     pub augment: Option<Augment>,
+    /// How masks change meanwhile; `None` where they stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub masks: Option<Box<MaskSchedule>>,
 }
 
 impl TrainSpec {
@@ -288,6 +292,7 @@ impl TrainSpec {
             balanced: false,
             normalise: Normalise::Measured,
             augment: None,
+            masks: None,
         }
     }
 

@@ -13,7 +13,8 @@ use super::traits::traits;
 use super::workspace::Workspace;
 use super::{TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::ops::{CHUNK_SAMPLES, Execution, Mode, Variants};
+use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
+use crate::prune::{MaskChanges, PruneError};
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,6 +111,7 @@ pub struct Trainer<'a> {
     pub(super) replicas: &'a Replicas,
     pub(super) data: &'a ResidentDataset,
     pub(super) specs: &'a [&'a TrainSpec],
+    pub(super) execution: Execution,
     pub(super) workspace: Workspace,
     pub(super) sparsity: Option<Sparsity>,
     pub(super) variants: Vec<Variants>,
@@ -118,9 +120,11 @@ pub struct Trainer<'a> {
     pub(super) factors: Buffer,
     table: Vec<f32>,
     pub(super) steps: u64,
+    /// Those before the first of ours, where the training is entered late.
+    entered: u64,
     pub(super) samples: u32,
-    /// Whether the optimizer must look up what it may do to a parameter.
-    pub(super) traits: bool,
+    /// What the optimizer must look up before it changes a parameter, if anything.
+    pub(super) traits: Option<Vec<u32>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -169,10 +173,40 @@ impl<'a> Trainer<'a> {
         let traits = traits(model, |i| learns[i], spec.weight_decay_on);
         let sizes = (spec.batch, spec.micro_batch());
         let workspace = Workspace::new(gpu, replicas, sizes, learns)?;
-        let needs_data = |i| workspace.needs_input_gradient(&replicas.model, i);
-        let sparsity = Sparsity::new(gpu, replicas, execution.sparse, needs_data)?;
-        if let Some(traits) = &traits {
-            let list = sparsity.as_ref().and_then(Sparsity::optimizer_list);
+        let mut trainer = Self {
+            workspace,
+            sparsity: None,
+            variants: Vec::new(),
+            scales: gpu.buffer_with("normalisation", scales)?,
+            hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
+            factors: gpu.buffer_with("learning-rate factors", &table)?,
+            gpu,
+            replicas,
+            data,
+            specs,
+            execution: *execution,
+            table,
+            steps,
+            entered: stretch.start,
+            samples,
+            traits,
+        };
+        let shrinks = trainer.changes()?.is_some_and(|c| !c.keeps_counts());
+        trainer.choose_kernels(if shrinks {
+            SparseRule::Never
+        } else {
+            execution.sparse
+        })?;
+        Ok(trainer)
+    }
+
+    /// Lists the weights that the masks keep, where passes may run on them alone, and chooses how each pass runs.
+    fn choose_kernels(&mut self, rule: SparseRule) -> Result<(), GpuError> {
+        let (gpu, replicas) = (self.gpu, self.replicas);
+        let needs_data = |i| self.workspace.needs_input_gradient(&replicas.model, i);
+        self.sparsity = Sparsity::new(gpu, replicas, rule, needs_data)?;
+        if let Some(traits) = &self.traits {
+            let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
             let (table, start) = match list {
                 Some((list, stride)) => (list, replicas.count * stride),
                 None => (&replicas.masks, replicas.params_shape().traits),
@@ -182,27 +216,28 @@ impl<'a> Trainer<'a> {
         let choice = Choice {
             gpu,
             replicas,
-            workspace: &workspace,
-            sparsity: sparsity.as_ref(),
-            execution,
+            workspace: &self.workspace,
+            sparsity: self.sparsity.as_ref(),
+            execution: &self.execution,
         };
-        let variants = choice.all()?;
-        Ok(Self {
-            workspace,
-            sparsity,
-            variants,
-            scales: gpu.buffer_with("normalisation", scales)?,
-            hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
-            factors: gpu.buffer_with("learning-rate factors", &table)?,
-            gpu,
-            replicas,
-            data,
-            specs,
-            table,
-            steps,
-            samples,
-            traits: traits.is_some(),
-        })
+        self.variants = choice.all()?;
+        Ok(())
+    }
+
+    /// How masks change while this trains.
+    fn changes(&self) -> Result<Option<MaskChanges<'a>>, TrainError> {
+        let stretch = self.entered..self.entered + self.steps;
+        MaskChanges::new(self.specs[0], self.samples, stretch)
+    }
+
+    /// The device.
+    pub fn gpu(&self) -> &'a Gpu {
+        self.gpu
+    }
+
+    /// What is trained.
+    pub fn replicas(&self) -> &'a Replicas {
+        self.replicas
     }
 
     /// Optimizer steps in all.
@@ -241,7 +276,7 @@ impl<'a> Trainer<'a> {
         from: Option<Checkpoint>,
         watch: &mut dyn Watch,
     ) -> Result<Vec<Trained>, TrainError> {
-        let program = self.training_program()?;
+        let changes = self.changes()?;
         let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
         let audit = self.audit_program()?;
         let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
@@ -258,22 +293,34 @@ impl<'a> Trainer<'a> {
                 .map(|replica| (replica.state, replica.points))
                 .unzip();
         }
+        self.choose_if_settled(changes.as_ref(), done)?;
+        let mut program = self.training_program()?;
         while done < self.steps {
-            let chunk = per_epoch.min(self.steps - done);
+            let end = (done + per_epoch).min(self.steps);
             self.gpu.write(&self.workspace.state, 0, &states)?;
-            let mut going = true;
-            let ran = self.gpu.run_repeated(&program, chunk, &mut |count| {
-                going = watch.progress(Progress {
-                    steps: done + count,
-                    of: self.steps,
-                    samples_per_step,
-                });
-                going
-            })?;
-            if !going && ran < chunk {
-                return Err(TrainError::Interrupted);
+            while done < end {
+                if self.change_masks(changes.as_ref(), done)? {
+                    program = self.training_program()?;
+                }
+                let change = changes.as_ref().and_then(|c| c.next(done + 1));
+                let chunk = change.map_or(end, |at| at.min(end)) - done;
+                let mut going = true;
+                let ran = self.gpu.run_repeated(&program, chunk, &mut |count| {
+                    going = watch.progress(Progress {
+                        steps: done + count,
+                        of: self.steps,
+                        samples_per_step,
+                    });
+                    going
+                })?;
+                if !going && ran < chunk {
+                    return Err(TrainError::Interrupted);
+                }
+                done += ran;
             }
-            done += ran;
+            if done == self.steps {
+                self.change_masks(changes.as_ref(), done)?;
+            }
             states = self.gpu.read(&self.workspace.state, 0, states.len())?;
             let violations = self.audit(&audit)?;
             let validation = if self.spec().validation > 0 {
@@ -306,7 +353,9 @@ impl<'a> Trainer<'a> {
                     step: done,
                 });
             }
-            if let (Some(best), Some(scores)) = (&mut best, &validation) {
+            // The pass that is kept must be one with the masks that the training ends with.
+            let settled = changes.as_ref().is_none_or(|c| c.next(done).is_none());
+            if let (Some(best), Some(scores), true) = (&mut best, &validation, settled) {
                 best.judge(self.gpu, self.replicas, epoch, scores)?;
                 if best.all_stopped() {
                     break;
@@ -315,8 +364,14 @@ impl<'a> Trainer<'a> {
             if done < self.steps && watch.wants_checkpoint(epoch) {
                 let progress = (done, states.as_slice(), points.as_slice());
                 let (gpu, workspace) = (self.gpu, &self.workspace);
-                let checkpoint =
-                    Checkpoint::take(gpu, self.replicas, workspace, progress, best.as_ref())?;
+                let checkpoint = Checkpoint::take(
+                    gpu,
+                    self.replicas,
+                    workspace,
+                    progress,
+                    best.as_ref(),
+                    changes.is_some(),
+                )?;
                 if !watch.checkpoint(checkpoint) {
                     return Err(TrainError::Interrupted);
                 }
@@ -330,6 +385,40 @@ impl<'a> Trainer<'a> {
         Ok(pairs
             .map(|(points, kept_epoch)| Trained { points, kept_epoch })
             .collect())
+    }
+
+    /// Makes the change of masks that is due after `done` steps, if any. True where the kernels of a step are others now.
+    fn change_masks(
+        &mut self,
+        changes: Option<&MaskChanges<'_>>,
+        done: u64,
+    ) -> Result<bool, TrainError> {
+        let Some(changes) = changes.filter(|c| c.next(done) == Some(done)) else {
+            return Ok(false);
+        };
+        changes.make(self, done).map_err(|error| match error {
+            PruneError::Gpu(error) => TrainError::Gpu(error),
+            PruneError::Train(error) => error,
+            error => TrainError::Masks(Box::new(error)),
+        })?;
+        if let Some(sparsity) = &self.sparsity {
+            sparsity.refill(self.gpu)?;
+        }
+        self.choose_if_settled(Some(changes), done + 1)
+    }
+
+    /// Where masks that have shrunk will not change from step `from` on, lets them run sparse. True if it was so.
+    fn choose_if_settled(
+        &mut self,
+        changes: Option<&MaskChanges<'_>>,
+        from: u64,
+    ) -> Result<bool, TrainError> {
+        let settled = changes.is_some_and(|c| !c.keeps_counts() && c.next(from).is_none());
+        if settled && from <= self.steps {
+            self.choose_kernels(self.execution.sparse)?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Sets the running statistics of batch normalisations to their plain average over the batches of this training, whose

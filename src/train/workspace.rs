@@ -23,6 +23,8 @@ pub struct Demand {
     pub density: f64,
     /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
     pub keeps_weights: bool,
+    /// Whether masks change meanwhile, see [`MaskSchedule`](crate::prune::MaskSchedule).
+    pub changes_masks: bool,
 }
 
 impl Demand {
@@ -33,6 +35,7 @@ impl Demand {
             micro_batch: spec.micro_batch(),
             density,
             keeps_weights: spec.stopping.decides(),
+            changes_masks: spec.masks.is_some(),
         }
     }
 
@@ -52,6 +55,7 @@ impl Demand {
             micro_batch: batch,
             density: 1.0,
             keeps_weights: false,
+            changes_masks: false,
         }
     }
 }
@@ -131,6 +135,9 @@ impl Memory {
         buffers.push(("masks".to_owned(), floats / 32));
         if demand.keeps_weights {
             buffers.push(("kept parameters".to_owned(), floats));
+        }
+        if demand.changes_masks {
+            buffers.push(("scores".to_owned(), floats));
         }
         buffers.extend(planned_lists(model, demand.density));
         Self {

@@ -1,14 +1,14 @@
-//! `magnitude_score`, `random_score`, `select_count`, `select_pick`, `select_write`: exact top-k against a sort.
+//! `magnitude_score`, `random_score`, `growth_score`, `select_count`, `select_pick`, `select_write`: exact top-k against a sort.
 
 use crate::reference::device::{Case, gpu};
 use crate::reference::dice::Dice;
 use crate::reference::mask::bit;
 use crate::reference::select::{
-    chosen, magnitude_score, random_score, select_count, select_pick, select_write,
+    chosen, growth_score, magnitude_score, random_score, select_count, select_pick, select_write,
 };
 use bytemuck::Zeroable;
 use secateur::gpu::{Buffer, Gpu, Program};
-use secateur::prune::{self, ScoreShape, Segment, SelectShape, Threshold};
+use secateur::prune::{self, GrowthShape, ScoreShape, Segment, SelectShape, Threshold};
 
 /// What stands in masks before a selection; words outside the blocks must keep it.
 const BEFORE: u32 = 0x5a5a_1234;
@@ -558,6 +558,45 @@ fn scores_are_their_twins() {
         let (third, _) = score(gpu, "random_score", &other, &keys, &masks, &params);
         if count > 100 {
             assert!(first != second && first != third);
+        }
+    }
+}
+
+#[test]
+fn growth_scores_are_their_twins() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(90);
+    for (offset, count, replicas) in [(0u32, 1u32, 1u32), (32, 450, 3)] {
+        let param_stride = (offset + count + 1).next_multiple_of(32);
+        let u = GrowthShape {
+            offset,
+            count,
+            param_stride,
+            mask_words: param_stride / 32,
+            tensor: 4,
+            step: 700,
+        };
+        let keys = dice.keys(replicas);
+        let masks = dice.words((replicas * u.mask_words) as usize);
+        let mut grads = dice.values((replicas * param_stride) as usize);
+        let special = [-0.0, f32::NAN, f32::INFINITY, -f32::from_bits(5), -f32::NAN];
+        for (k, &v) in special.iter().enumerate().take(count as usize - 1) {
+            grads[offset as usize + 3 * k] = v;
+        }
+        for random in [false, true] {
+            let which = (random, count);
+            let case = Case::new(gpu, "growth_score", &which);
+            let inputs = [case.with(&keys), case.with(&masks), case.with(&grads)];
+            let score = case.with(&vec![BEFORE; grads.len()]);
+            let unordered = case.with(&vec![0u32; keys.len()]);
+            let buffers = [&inputs[0], &inputs[1], &inputs[2], &score, &unordered];
+            let constants = [("GROW", u32::from(random))];
+            case.run_with(&constants, &u, &buffers, u64::from(count), replicas);
+            let (mut want, mut nans) = (vec![BEFORE; grads.len()], vec![0; keys.len()]);
+            let inputs = (&keys[..], &masks[..], &grads[..]);
+            growth_score(&u, random, inputs, &mut want, &mut nans);
+            case.check_words("score", &case.words(&score, grads.len()), &want);
+            case.check_words("unordered", &case.words(&unordered, keys.len()), &nans);
         }
     }
 }

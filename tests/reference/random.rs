@@ -14,6 +14,8 @@ pub const STREAM_SELECT: u32 = 5;
 pub const STREAM_MASK: u32 = 6;
 /// How training images are bent.
 pub const STREAM_AUGMENT: u32 = 7;
+/// Which pruned weights grow.
+pub const STREAM_GROW: u32 = 8;
 
 /// Names one use of random numbers.
 pub fn stream(kind: u32, layer: u32, ordinal: u32) -> u32 {

@@ -1,8 +1,8 @@
 //! Scores, and exact selection: what it must choose (a sort), and how the kernels do it (digits).
 
 use super::mask::bit;
-use super::random::{STREAM_SELECT, pcg4d, stream};
-use secateur::prune::{ScoreShape, SelectShape, Threshold};
+use super::random::{STREAM_GROW, STREAM_SELECT, pcg4d, stream};
+use secateur::prune::{GrowthShape, ScoreShape, SelectShape, Threshold};
 
 /// score[r][i] = bits(|w|) + 1 for weights that may be selected, else 0; `unordered[r]` counts NaN.
 pub fn magnitude_score(
@@ -27,6 +27,32 @@ pub fn random_score(u: &ScoreShape, keys: &[[u32; 4]], masks: &[u32], score: &mu
         each_weight(u, r, masks, score, |i, _| {
             pcg4d([key[0], stream(STREAM_SELECT, u.tensor, key[3]), 0, i])[0].clamp(1, u32::MAX - 1)
         });
+    }
+}
+
+/// score[r][i] = 2^32 - 2 for weights that exist; for the others bits(|g|) + 1, or where `random` a word from 1 to 2^32 - 3;
+/// `unordered[r]` counts NaN among those.
+pub fn growth_score(
+    u: &GrowthShape,
+    random: bool,
+    (keys, masks, grads): (&[[u32; 4]], &[u32], &[f32]),
+    score: &mut [u32],
+    unordered: &mut [u32],
+) {
+    for (r, key) in keys.iter().enumerate() {
+        for i in 0..u.count {
+            let p = (u.offset + i) as usize;
+            let at = r * u.param_stride as usize + p;
+            score[at] = if bit(&masks[r * u.mask_words as usize..], p) {
+                u32::MAX - 1
+            } else if random {
+                let stream = stream(STREAM_GROW, u.tensor, key[2]);
+                pcg4d([key[0], stream, u.step, i])[0].clamp(1, u32::MAX - 2)
+            } else {
+                unordered[r] += u32::from(grads[at].is_nan());
+                grads[at].abs().to_bits() + 1
+            };
+        }
     }
 }
 

@@ -1,0 +1,147 @@
+//! Masks that change while a training runs, on the GPU.
+
+use super::counts::{self, Group};
+use super::criterion::Scorer;
+use super::rewire::grow;
+use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
+use super::steps::{keep_largest, kept_per_tensor, read_masks};
+use super::{Amount, Criterion, PruneError, PruneSpec};
+use crate::gpu::Gpu;
+use crate::train::{Replicas, TrainError, TrainSpec, Trainer};
+use std::ops::Range;
+
+/// The changes that are to come in a training.
+pub struct MaskChanges<'s> {
+    schedule: &'s MaskSchedule,
+    /// In steps of the whole length.
+    moments: Moments,
+    /// The steps of it that are trained.
+    stretch: Range<u64>,
+}
+
+impl<'s> MaskChanges<'s> {
+    /// Those of a training that takes `stretch` of its length; `None` where its masks stay.
+    ///
+    /// # Errors
+    /// The schedule does not fit into the training.
+    pub fn new(
+        spec: &'s TrainSpec,
+        samples: u32,
+        stretch: Range<u64>,
+    ) -> Result<Option<Self>, TrainError> {
+        let Some(schedule) = &spec.masks else {
+            return Ok(None);
+        };
+        let moments = schedule.moments(spec.length, samples, spec.batch);
+        Ok(Some(Self {
+            schedule,
+            moments: moments.map_err(TrainError::MaskSchedule)?,
+            stretch,
+        }))
+    }
+
+    /// The first change at or after step `done` of the stretch, if there is one.
+    pub fn next(&self, done: u64) -> Option<u64> {
+        let from = self.stretch.start + done;
+        let next = *self.moments.at.iter().find(|&&t| t >= from)?;
+        (next <= self.stretch.end).then(|| next - self.stretch.start)
+    }
+
+    /// Whether a layer keeps as many weights as it has through all changes.
+    pub fn keeps_counts(&self) -> bool {
+        matches!(self.schedule, MaskSchedule::Rewire(_))
+    }
+
+    /// Makes the change that is due after `done` steps of the stretch. Weights, gradients and optimizer states outside the new
+    /// masks are 0 afterwards.
+    ///
+    /// # Errors
+    /// Weights or gradients that are NaN, an amount that the model cannot meet, or the device failed.
+    pub fn make(&self, trainer: &Trainer<'_>, done: u64) -> Result<(), PruneError> {
+        let step = self.stretch.start + done;
+        match self.schedule {
+            MaskSchedule::Gradual(gradual) => self.shrink(gradual, trainer, step),
+            MaskSchedule::Rewire(rewire) => self.rewire(rewire, trainer, step),
+        }
+    }
+
+    fn shrink(
+        &self,
+        gradual: &Gradual,
+        trainer: &Trainer<'_>,
+        step: u64,
+    ) -> Result<(), PruneError> {
+        let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
+        let last = counts::asked_density(gradual.prune.amount, 1, 1.0);
+        let sparsity = gradual.sparsity(&self.moments, 1.0 - last, step);
+        let now = PruneSpec {
+            amount: if step >= self.moments.span.1 {
+                gradual.prune.amount
+            } else {
+                Amount::Sparsity(sparsity)
+            },
+            ..gradual.prune.clone()
+        };
+        let mut groups = Vec::new();
+        for mask in read_masks(gpu, replicas)? {
+            let alive = kept_per_tensor(&replicas.model, &mask);
+            let mut own = counts::groups_of(&replicas.model, &now, &alive)?;
+            for group in &mut own {
+                // A mask that was there before may keep less than the schedule yet asks for.
+                let here = group.tensors.iter().map(|&t| alive[t]).sum();
+                group.keep = group.keep.min(here);
+            }
+            groups.push(own);
+        }
+        keep(gpu, replicas, gradual.prune.criterion, &groups)?;
+        trainer.clear_pruned_moments()?;
+        Ok(trainer.clear_pruned_gradients()?)
+    }
+
+    fn rewire(&self, rewire: &Rewire, trainer: &Trainer<'_>, step: u64) -> Result<(), PruneError> {
+        let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
+        let masked: Vec<usize> = replicas.model.prunable_tensors().collect();
+        let (mut stay, mut after) = (Vec::new(), Vec::new());
+        for mask in read_masks(gpu, replicas)? {
+            let alive = kept_per_tensor(&replicas.model, &mask);
+            let groups = |keep: &dyn Fn(usize) -> u64| -> Vec<Group> {
+                let group = |&t: &usize| Group {
+                    tensors: vec![t],
+                    keep: keep(t),
+                };
+                masked.iter().map(group).collect()
+            };
+            // In a dense layer nothing can grow but what went.
+            let replaced = |t: usize| match alive[t] < replicas.model.tensors[t].count as u64 {
+                true => rewire.replaced(&self.moments, alive[t], step),
+                false => 0,
+            };
+            stay.push(groups(&|t| alive[t] - replaced(t)));
+            after.push(groups(&|t| alive[t]));
+        }
+        if rewire.grow == Grow::Gradient {
+            trainer.dense_gradients()?;
+        }
+        keep(gpu, replicas, Criterion::Magnitude, &stay)?;
+        // What went and grows again begins at 0 too.
+        trainer.clear_pruned_moments()?;
+        grow(trainer, rewire.grow, &masked, &after, step)?;
+        Ok(trainer.clear_pruned_gradients()?)
+    }
+}
+
+fn keep(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    criterion: Criterion,
+    groups: &[Vec<Group>],
+) -> Result<(), PruneError> {
+    let scorer = Scorer {
+        gpu,
+        replicas,
+        criterion,
+        trainer: None,
+        revive: false,
+    };
+    keep_largest(&scorer, groups, &mut |_| true)
+}

@@ -1,0 +1,499 @@
+//! Masks that change while a training runs: exact counts, zeros, the same bits in any company and from any checkpoint.
+
+mod common;
+
+use common::{dataset, gpu};
+use secateur::data::Dataset;
+use secateur::gpu::Gpu;
+use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::ops::{Execution, SparseRule};
+use secateur::prune::{
+    self, Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneError, PruneSpec,
+    Rewire, Scope, kept_per_tensor,
+};
+use secateur::train::{
+    Checkpoint, Key, Length, Optimizer, Progress, Replicas, ResidentDataset, Snapshot, TrainError,
+    TrainSpec, Trained, Trainer, Watch, scales,
+};
+use std::sync::Arc;
+
+const SIDE: usize = 10;
+/// 130 samples by 22.
+const STEPS_PER_EPOCH: u32 = 6;
+
+struct World {
+    data: Dataset,
+    resident: ResidentDataset,
+}
+
+impl World {
+    fn new(gpu: &Gpu) -> Self {
+        let data = dataset(150, 40, SIDE);
+        let resident = ResidentDataset::upload(gpu, &data).unwrap();
+        Self { data, resident }
+    }
+}
+
+fn model(layers: Vec<Layer>) -> Arc<Model> {
+    let spec = ModelSpec {
+        name: "custom".to_owned(),
+        layers: presets::with_names(layers),
+        init: Init::Pytorch,
+    };
+    Arc::new(Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap())
+}
+
+fn linear(features: usize) -> Layer {
+    Layer::Linear {
+        features,
+        bias: true,
+    }
+}
+
+/// 1700 and 170 weights.
+fn flat_model() -> Arc<Model> {
+    model(vec![Layer::Flatten, linear(17), Layer::Relu, linear(10)])
+}
+
+/// Running statistics, dropout, and a convolution.
+fn conv_model() -> Arc<Model> {
+    let conv = Layer::Conv2d {
+        channels: 9,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+        bias: true,
+    };
+    let dropout = Layer::Dropout {
+        p: 0.3,
+        channels: false,
+    };
+    let layers = vec![
+        conv,
+        Layer::BatchNorm,
+        Layer::Relu,
+        Layer::Flatten,
+        dropout,
+        linear(10),
+    ];
+    model(layers)
+}
+
+fn adam(lr: f64) -> Optimizer {
+    Optimizer::Adam {
+        lr,
+        beta1: 0.9,
+        beta2: 0.99,
+        eps: 1e-8,
+        weight_decay: 0.01,
+    }
+}
+
+fn training(optimizer: Optimizer, steps: u32, masks: MaskSchedule) -> TrainSpec {
+    TrainSpec {
+        validation: 20,
+        masks: Some(Box::new(masks)),
+        ..TrainSpec::plain("spots", 22, Length::Steps(steps), optimizer)
+    }
+}
+
+fn gradual(scope: Scope) -> Gradual {
+    Gradual {
+        prune: PruneSpec::new(Criterion::Magnitude, scope, Amount::Sparsity(0.9)),
+        initial_sparsity: 0.2,
+        power: 3.0,
+        begin: Some(Length::Steps(3)),
+        end: Some(Length::Steps(16)),
+        every: Length::Steps(4),
+    }
+}
+
+fn rewire(grow: Grow, every: u32) -> Rewire {
+    Rewire {
+        grow,
+        fraction: 0.4,
+        decay: FractionDecay::Cosine,
+        every: Length::Steps(every),
+        until: None,
+    }
+}
+
+fn schedules() -> [(&'static str, MaskSchedule); 3] {
+    [
+        ("gradual", MaskSchedule::Gradual(gradual(Scope::Global))),
+        ("SET", MaskSchedule::Rewire(rewire(Grow::Random, 4))),
+        ("RigL", MaskSchedule::Rewire(rewire(Grow::Gradient, 4))),
+    ]
+}
+
+fn key(seed: u32) -> Key {
+    Key {
+        seed,
+        ..Key::default()
+    }
+}
+
+/// A fresh network, pruned at random to this density.
+fn fresh(gpu: &Gpu, model: &Arc<Model>, seed: u32, density: f64) -> Snapshot {
+    let replicas = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
+    replicas.initialise(gpu).unwrap();
+    let random = PruneSpec::new(Criterion::Random, Scope::Layer, Amount::Density(density));
+    prune::prune(gpu, &replicas, &[&random]).unwrap();
+    replicas.download(gpu).unwrap().remove(0)
+}
+
+/// A replica to be trained.
+type Member = (u32, Snapshot, TrainSpec);
+
+fn run(
+    gpu: &Gpu,
+    world: &World,
+    model: &Arc<Model>,
+    cohort: &[Member],
+    sparse: SparseRule,
+    (from, watch): (Option<Checkpoint>, &mut dyn Watch),
+) -> Result<Vec<(Snapshot, Trained)>, TrainError> {
+    let keys: Vec<Key> = cohort.iter().map(|c| key(c.0)).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
+    replicas.upload(gpu, &snapshots).unwrap();
+    let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
+    let scales = scales(&specs[0].normalise, &world.data);
+    let execution = Execution {
+        sparse,
+        ..Execution::for_adapter(gpu.adapter())
+    };
+    let mut trainer = Trainer::new(gpu, &replicas, &world.resident, &specs, &scales, &execution)?;
+    let trained = trainer.train(from, watch)?;
+    Ok(replicas
+        .download(gpu)
+        .unwrap()
+        .into_iter()
+        .zip(trained)
+        .collect())
+}
+
+fn train(gpu: &Gpu, world: &World, model: &Arc<Model>, member: &Member) -> Snapshot {
+    let one = std::slice::from_ref(member);
+    let ran = run(
+        gpu,
+        world,
+        model,
+        one,
+        SparseRule::Auto,
+        (None, &mut |_: Progress| true),
+    );
+    ran.unwrap().remove(0).0
+}
+
+fn kept(mask: &[u32], index: usize) -> bool {
+    mask[index / 32] >> (index % 32) & 1 == 1
+}
+
+fn same(got: &Snapshot, want: &Snapshot) -> bool {
+    let bits = |s: &Snapshot| s.weights.iter().map(|w| w.to_bits()).collect::<Vec<_>>();
+    got.mask == want.mask && bits(got) == bits(want)
+}
+
+/// Indices of the flat parameters of tensor `t`.
+fn range(model: &Model, t: usize) -> std::ops::Range<usize> {
+    let tensor = &model.tensors[t];
+    tensor.offset..tensor.offset + tensor.count
+}
+
+#[test]
+fn gradual_pruning_keeps_exact_counts_after_every_step() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = flat_model();
+    let schedule = gradual(Scope::Layer);
+    let whole = training(adam(0.01), 20, MaskSchedule::Gradual(schedule.clone()));
+    let moments = whole.masks.as_ref().unwrap().moments(whole.length, 130, 22);
+    let moments = moments.unwrap();
+    assert_eq!(moments.at, [3, 7, 11, 15, 16]);
+    let start = fresh(gpu, &model, 1, 1.0);
+    for leave in 1..=20u32 {
+        let spec = TrainSpec {
+            leave: Some(Length::Steps(leave)),
+            ..whole.clone()
+        };
+        let after = train(gpu, &world, &model, &(1, start.clone(), spec));
+        let last = moments.at.iter().rev().find(|&&t| t <= u64::from(leave));
+        let counts = kept_per_tensor(&model, &after.mask);
+        for t in model.prunable_tensors() {
+            let all = model.tensors[t].count as f64;
+            let sparsity = last.map_or(0.0, |&at| schedule.sparsity(&moments, 0.9, at));
+            let want = all - (sparsity * all).round_ties_even();
+            assert_eq!(counts[t] as f64, want, "tensor {t} after step {leave}");
+            let pruned = range(&model, t).filter(|&i| !kept(&after.mask, i));
+            for i in pruned {
+                assert_eq!(after.weights[i].abs(), 0.0, "weight {i} after step {leave}");
+            }
+        }
+    }
+}
+
+/// A mask that is there before the schedule asks for so little is not grown, and the end is exact.
+#[test]
+fn gradual_pruning_starts_from_the_mask_that_is_there() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = flat_model();
+    let start = fresh(gpu, &model, 1, 0.3);
+    let spec = training(adam(0.01), 20, MaskSchedule::Gradual(gradual(Scope::Layer)));
+    let early = TrainSpec {
+        leave: Some(Length::Steps(4)),
+        ..spec.clone()
+    };
+    let early = train(gpu, &world, &model, &(1, start.clone(), early));
+    assert_eq!(early.mask, start.mask);
+    let last = train(gpu, &world, &model, &(1, start.clone(), spec));
+    let counts: Vec<u64> = {
+        let counts = kept_per_tensor(&model, &last.mask);
+        model.prunable_tensors().map(|t| counts[t]).collect()
+    };
+    assert_eq!(counts, [170, 17]);
+    assert!((0..model.floats).all(|i| kept(&start.mask, i) || !kept(&last.mask, i)));
+}
+
+#[test]
+fn company_and_sparse_execution_change_no_bit_of_masks_that_change() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    for (model, name) in [(flat_model(), "flat"), (conv_model(), "conv")] {
+        for (schedule, masks) in schedules() {
+            let cohort: Vec<Member> = (0..3)
+                .map(|r| {
+                    let optimizer = adam(0.01 + 0.01 * f64::from(r));
+                    let density = [0.3, 0.2, 0.4][r as usize];
+                    let spec = training(optimizer, 21, masks.clone());
+                    (r, fresh(gpu, &model, r, density), spec)
+                })
+                .collect();
+            let all = |cohort: &[Member], sparse| {
+                let watch: &mut dyn Watch = &mut |_: Progress| true;
+                run(gpu, &world, &model, cohort, sparse, (None, watch)).unwrap()
+            };
+            let dense = all(&cohort, SparseRule::Never);
+            for sparse in [SparseRule::Auto, SparseRule::Always] {
+                for (r, (got, want)) in all(&cohort, sparse).iter().zip(&dense).enumerate() {
+                    assert!(same(&got.0, &want.0), "{name}, {schedule}, {sparse:?}, {r}");
+                    assert_eq!(got.1, want.1, "{name}, {schedule}, {sparse:?}, {r}");
+                }
+            }
+            for (r, member) in cohort.iter().enumerate() {
+                let alone = all(std::slice::from_ref(member), SparseRule::Auto).remove(0);
+                assert!(same(&alone.0, &dense[r].0), "{name}, {schedule}, {r} alone");
+                assert_ne!(alone.0.mask, member.1.mask, "the masks changed");
+            }
+        }
+    }
+}
+
+/// Keeps the checkpoint after every pass.
+#[derive(Default)]
+struct Collector(Vec<Checkpoint>);
+
+impl Watch for Collector {
+    fn progress(&mut self, _progress: Progress) -> bool {
+        true
+    }
+    fn wants_checkpoint(&self, _epoch: u32) -> bool {
+        true
+    }
+    fn checkpoint(&mut self, checkpoint: Checkpoint) -> bool {
+        self.0.push(checkpoint);
+        true
+    }
+}
+
+#[test]
+fn a_training_goes_on_from_any_checkpoint_of_a_schedule() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = conv_model();
+    for (schedule, masks) in schedules() {
+        let spec = training(adam(0.01), 5 * STEPS_PER_EPOCH, masks);
+        let cohort = [(7, fresh(gpu, &model, 7, 0.4), spec)];
+        let mut collector = Collector::default();
+        let whole = run(
+            gpu,
+            &world,
+            &model,
+            &cohort,
+            SparseRule::Auto,
+            (None, &mut collector),
+        );
+        let whole = whole.unwrap().remove(0);
+        assert_eq!(collector.0.len(), 4);
+        for checkpoint in collector.0 {
+            let at = checkpoint.steps;
+            let watch: &mut dyn Watch = &mut |_: Progress| true;
+            let from = (Some(checkpoint), watch);
+            let rest = run(gpu, &world, &model, &cohort, SparseRule::Auto, from);
+            let rest = rest.unwrap().remove(0);
+            assert!(same(&rest.0, &whole.0), "{schedule} from step {at}");
+            assert_eq!(rest.1, whole.1, "{schedule} from step {at}");
+        }
+    }
+}
+
+/// The first change of a RigL training, against a sort: the smallest weights go, and of all that then do not exist those with the
+/// largest gradient on the coming batch come, at 0.
+#[test]
+fn growth_follows_the_gradient_of_the_coming_batch() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = flat_model();
+    let start = fresh(gpu, &model, 3, 0.3);
+    let masks = MaskSchedule::Rewire(rewire(Grow::Gradient, 5));
+    let whole = training(adam(0.01), 40, masks.clone());
+    let leave = Some(Length::Steps(5));
+    let grown = TrainSpec {
+        leave,
+        ..whole.clone()
+    };
+    let grown = train(gpu, &world, &model, &(3, start.clone(), grown));
+
+    let still = TrainSpec {
+        leave,
+        masks: None,
+        ..whole.clone()
+    };
+    let replicas = Replicas::new(gpu, model.clone(), &[key(3)]).unwrap();
+    replicas.upload(gpu, &[&start]).unwrap();
+    let scales = scales(&still.normalise, &world.data);
+    let specs = [&still];
+    let execution = Execution::for_adapter(gpu.adapter());
+    let resident = &world.resident;
+    let trainer = Trainer::new(gpu, &replicas, resident, &specs, &scales, &execution).unwrap();
+    trainer.rewind().unwrap();
+    let program = trainer.training_program().unwrap();
+    gpu.run_repeated(&program, 5, &mut |_| true).unwrap();
+    let before = replicas.download(gpu).unwrap().remove(0);
+    trainer.dense_gradients().unwrap();
+    let grads: Vec<f32> = gpu.read(&replicas.grads, 0, model.floats).unwrap();
+    let moments = masks.moments(whole.length, 130, 22).unwrap();
+    let MaskSchedule::Rewire(rewire) = &masks else {
+        panic!("a rewiring")
+    };
+    let mut stays = before.clone();
+    let mut leaves = Vec::new();
+    for t in model.prunable_tensors() {
+        let mut there: Vec<usize> = range(&model, t).filter(|&i| kept(&start.mask, i)).collect();
+        there.sort_by_key(|&i| (before.weights[i].abs().to_bits(), std::cmp::Reverse(i)));
+        let go = rewire.replaced(&moments, there.len() as u64, 5) as usize;
+        assert!(go > 5);
+        for &i in &there[..go] {
+            stays.mask[i / 32] &= !(1 << (i % 32));
+            stays.weights[i] = 0.0;
+        }
+        leaves.push(go);
+    }
+    let mut want = stays.clone();
+    for (t, go) in model.prunable_tensors().zip(leaves) {
+        let mut away: Vec<usize> = range(&model, t)
+            .filter(|&i| !kept(&stays.mask, i))
+            .collect();
+        away.sort_by_key(|&i| (std::cmp::Reverse(grads[i].abs().to_bits()), i));
+        for &i in &away[..go] {
+            want.mask[i / 32] |= 1 << (i % 32);
+        }
+    }
+    assert!(same(&grown, &want));
+}
+
+/// A dense enough layer must let what went grow again: at 0, with an optimizer state of 0, like any other. One step of Adam from
+/// there leaves (1 - beta1) g and (1 - beta2) g^2, with these betas a square and its root.
+#[test]
+fn what_grows_begins_at_zero_with_a_state_of_zero() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = flat_model();
+    let start = fresh(gpu, &model, 5, 0.9);
+    for grow in [Grow::Random, Grow::Gradient] {
+        let change = STEPS_PER_EPOCH - 1;
+        let masks = MaskSchedule::Rewire(rewire(grow, change));
+        let whole = training(adam(0.01), 40, masks.clone());
+        let cut = TrainSpec {
+            leave: Some(Length::Steps(change)),
+            ..whole.clone()
+        };
+        let at = train(gpu, &world, &model, &(5, start.clone(), cut));
+        let grown: Vec<usize> = model
+            .prunable_tensors()
+            .flat_map(|t| range(&model, t))
+            .filter(|&i| kept(&at.mask, i) && at.weights[i] == 0.0)
+            .collect();
+        let moments = masks.moments(whole.length, 130, 22).unwrap();
+        let MaskSchedule::Rewire(rewire) = &masks else {
+            panic!("a rewiring")
+        };
+        let before = kept_per_tensor(&model, &start.mask);
+        let go = |t| rewire.replaced(&moments, before[t], u64::from(change)) as usize;
+        assert_eq!(grown.len(), model.prunable_tensors().map(go).sum::<usize>());
+        assert_eq!(
+            kept_per_tensor(&model, &at.mask),
+            before,
+            "as many as before"
+        );
+        assert!(
+            grown.iter().any(|&i| kept(&start.mask, i)),
+            "some of what went came back"
+        );
+
+        let mut collector = Collector::default();
+        let cohort = [(5, start.clone(), whole)];
+        run(
+            gpu,
+            &world,
+            &model,
+            &cohort,
+            SparseRule::Auto,
+            (None, &mut collector),
+        )
+        .unwrap();
+        let [m1, m2] = &collector.0[0].replicas[0].moments;
+        let newborn = |i: usize| {
+            let (square, m2) = (f64::from(m1[i]).powi(2), f64::from(m2[i]));
+            (square - m2).abs() <= 1e-5 * m2
+        };
+        assert!(grown.iter().all(|&i| newborn(i)), "{grow:?}");
+        let others = range(&model, 0).filter(|i| kept(&start.mask, *i) && !grown.contains(i));
+        assert!(others.filter(|&i| !newborn(i)).count() > 100);
+    }
+}
+
+#[test]
+fn a_schedule_that_cannot_be_kept_is_refused() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu);
+    let model = flat_model();
+    let start = fresh(gpu, &model, 1, 1.0);
+    let masks = MaskSchedule::Gradual(gradual(Scope::Layer));
+    let ends = |spec: TrainSpec, start: &Snapshot| {
+        let member = [(1, start.clone(), spec)];
+        let watch: &mut dyn Watch = &mut |_: Progress| true;
+        run(
+            gpu,
+            &world,
+            &model,
+            &member,
+            SparseRule::Auto,
+            (None, watch),
+        )
+        .err()
+    };
+    let short = ends(training(adam(0.01), 10, masks.clone()), &start);
+    assert!(
+        matches!(short, Some(TrainError::MaskSchedule(_))),
+        "{short:?}"
+    );
+    let mut broken = start.clone();
+    broken.weights[3] = f32::NAN;
+    let nan = ends(training(adam(0.01), 20, masks), &broken);
+    let Some(TrainError::Masks(error)) = &nan else {
+        panic!("{nan:?}")
+    };
+    assert!(matches!(**error, PruneError::NotANumber { .. }), "{error}");
+}
