@@ -2,7 +2,10 @@
 
 use secateur::experiment::{Experiment, ExperimentErrors, Mistake, Plan, Step};
 use secateur::model::{Init, Layer};
-use secateur::prune::{Amount, Criterion, MaskStep, Restart, Scope};
+use secateur::prune::{
+    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, PruneSpec, Restart,
+    Rewire, Scope,
+};
 use secateur::train::{DecayOn, Length, Normalise, Optimizer, Schedule};
 use std::path::Path;
 
@@ -454,6 +457,63 @@ fn criteria_that_read_data_take_it_from_train() {
 
 /// Rounds are the steps written out: the same stages, shared with an arm that stops earlier.
 #[test]
+fn masks_that_change_within_a_training_have_their_defaults() {
+    let steps = |text: &str| good(&with_steps(text)).arms[0].variants[0].steps.clone();
+    let masks = |step: &Step| match step {
+        Step::Train(spec) => spec.masks.clone().map(|masks| *masks),
+        _ => None,
+    };
+    let gradual = steps("{ train = { prune = { sparsity = 0.9 } } }");
+    let want = Gradual {
+        prune: PruneSpec::new(Criterion::Magnitude, Scope::Global, Amount::Sparsity(0.9)),
+        initial_sparsity: 0.0,
+        power: 3.0,
+        begin: None,
+        end: None,
+        every: Length::Steps(100),
+    };
+    assert_eq!(masks(&gradual[0]), Some(MaskSchedule::Gradual(want)));
+    let rewire = steps(
+        "{ prune = { criterion = \"random\", scope = \"erk\", sparsity = 0.9 } }, \
+         { train = { rewire = { grow = \"gradient\", until = \"3ep\" } } }",
+    );
+    let want = Rewire {
+        grow: Grow::Gradient,
+        fraction: 0.3,
+        decay: FractionDecay::Cosine,
+        every: Length::Steps(100),
+        until: Some(Length::Epochs(3)),
+    };
+    assert_eq!(masks(&rewire[1]), Some(MaskSchedule::Rewire(want)));
+
+    let refused = |train: &str, parts: &[&str]| {
+        let text = with_steps(&format!(
+            "{{ prune = {{ keep = 99 }} }}, {{ train = {train} }}"
+        ));
+        says(&only(errors(&text)), parts);
+    };
+    refused(
+        "{ prune = { keep = 9 }, rewire = { grow = \"random\" } }",
+        &["either prunes or rewires"],
+    );
+    refused("{ rewire = {} }", &["`rewire` needs `grow`"]);
+    refused("{ rewire = { grow = \"gradients\" } }", &["gradient"]);
+    refused("{ prune = {} }", &["needs an amount"]);
+    refused(
+        "{ prune = { keep = 9, evry = \"1ep\" } }",
+        &["evry", "every"],
+    );
+    refused(
+        "{ prune = { keep = 9, criterion = \"snip\" } }",
+        &["within a training", "weights alone"],
+    );
+    refused(
+        "{ prune = { sparsity = 0.99999, initial_sparsity = 0.999999 } }",
+        &["initial_sparsity", "begin lower"],
+    );
+}
+
+#[test]
 fn iterate_stands_for_its_steps_over_and_over() {
     let round = "{ train = {} }, { prune = { remaining = 0.8 } }, { restart = \"init\" }";
     let iterate = |rounds: u32| {
@@ -851,6 +911,14 @@ fn senseless_arms_are_refused_with_a_reason() {
         "two steps in one table",
     );
     refused("{}", "this step is empty");
+    refused(
+        "{ train = { rewire = { grow = \"random\" } } }",
+        "no mask to rewire",
+    );
+    refused(
+        "{ train = { prune = { sparsity = 0.9 } } }, { prune = { sparsity = 0.5 } }",
+        "more weights than are left",
+    );
     refused(
         "{ train = {} }, { prune = { keep = 1, density = 0.1 } }",
         "not both",
