@@ -432,6 +432,55 @@ fn layers_kept_dense_count_towards_the_total() {
     assert!(text.contains("1280") && text.contains("1279"), "{text}");
 }
 
+/// The lowest of what is there, as many in each layer as the criterion keeps of the largest, also on the way there.
+#[test]
+fn inverted_pruning_keeps_the_lowest_with_the_same_counts() {
+    let Some(gpu) = gpu() else { return };
+    let model = odd_model();
+    let mut dice = Dice(14);
+    let mut before = filled(&model, || dice.unit());
+    // A few are gone already.
+    for i in (0..400).step_by(7) {
+        before.mask[i / 32] &= !(1 << (i % 32));
+        before.weights[i] = 0.0;
+    }
+    for (scope, iterations) in [(Scope::Global, 1), (Scope::Global, 3), (Scope::Erk, 1)] {
+        let plain = PruneSpec {
+            iterations,
+            ..spec(scope, Amount::Keep(300))
+        };
+        let inverted = PruneSpec {
+            invert: true,
+            ..plain.clone()
+        };
+        let prune = |spec: &PruneSpec| {
+            let replicas = on_gpu(gpu, &model, std::slice::from_ref(&before));
+            prune::prune(gpu, &replicas, &[spec]).unwrap();
+            replicas.download(gpu).unwrap().remove(0)
+        };
+        let counts = kept_per_tensor(&model, &prune(&plain).mask);
+        let after = prune(&inverted);
+        assert_eq!(kept_per_tensor(&model, &after.mask), counts, "{scope:?}");
+        let mut want = before.clone();
+        for (tensor, &keep) in model
+            .tensors
+            .iter()
+            .zip(&counts)
+            .filter(|(t, _)| t.prunable)
+        {
+            let mut there: Vec<usize> = (tensor.offset..tensor.offset + tensor.count)
+                .filter(|&i| kept(&before.mask, i))
+                .collect();
+            there.sort_by_key(|&i| (before.weights[i].abs().to_bits(), i));
+            for &i in &there[keep as usize..] {
+                want.mask[i / 32] &= !(1 << (i % 32));
+                want.weights[i] = 0.0;
+            }
+        }
+        assert_eq!(difference(&after, &want), None, "{scope:?}, {iterations}");
+    }
+}
+
 #[test]
 fn layers_out_of_scope_are_left_alone() {
     let Some(gpu) = gpu() else { return };

@@ -715,6 +715,118 @@ fn masks_and_controls_are_what_they_say() {
     assert_eq!(kept(&lab, "out", dense), (FC1, FC2));
 }
 
+const CONTROLS: &str = r#"
+[[arm]]
+name = "pruned"
+steps = [{ train = {} }, { prune = { keep = 500 } }, { restart = "init" }, { train = {} }]
+[[arm]]
+name = "inverted"
+control = { of = "pruned", mask = "invert" }
+[[arm]]
+name = "fresh"
+control = { of = "pruned", mask = "fresh" }
+[[arm]]
+name = "dense"
+control = { of = "pruned", mask = "dense" }
+"#;
+
+/// Controls of one word; measures of every step, layer by layer; masks against each other.
+#[test]
+fn controls_measures_and_overlaps_are_what_they_say() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, CONTROLS);
+    let short = ["--quiet", "--set", "train.length=12st"];
+    lab.run("e.toml", "out", &short).ok();
+    let rows = lab.results("out");
+    assert_no_violations(&rows);
+    for seed in [0, 1] {
+        let of = |arm: &str| row(&rows, arm, seed);
+        let learned = kept(&lab, "out", of("pruned"));
+        assert_eq!(kept(&lab, "out", of("inverted")), learned);
+        assert_ne!(of("inverted")["mask_digest"], of("pruned")["mask_digest"]);
+        assert_eq!(of("fresh")["mask_digest"], of("pruned")["mask_digest"]);
+        assert_ne!(
+            of("fresh")["weights_digest"],
+            of("pruned")["weights_digest"]
+        );
+        assert_eq!(kept(&lab, "out", of("dense")), (FC1, FC2));
+        let pruned = of("pruned");
+        assert!((number(pruned, "compression") - ALL as f64 / 500.0).abs() < 1e-9);
+        // Every weight of a linear layer is used once.
+        assert_eq!(pruned["theoretical_speedup"], pruned["compression"]);
+        assert!(number(pruned, "effective_density") <= number(pruned, "density"));
+        let index = number(pruned, "pq_index");
+        assert!(index > 0.0 && index < 1.0 - 1.0 / 500.0);
+        assert_eq!(of("dense")["effective_density"], "1");
+    }
+    let rounds = common::table(&lab.path("out/rounds.csv"));
+    // Two layers and their sum, after each of 4 steps, and of 3 where nothing is pruned.
+    assert_eq!(rounds.len(), 2 * 3 * (4 + 4 + 4 + 3));
+    let does = |arm: &str| -> Vec<&str> {
+        let all = rounds
+            .iter()
+            .filter(|r| r["arm"] == arm && r["seed"] == "1");
+        let totals = all.filter(|r| r["layer"].is_empty());
+        totals.map(|r| r["does"].as_str()).collect()
+    };
+    assert_eq!(does("fresh"), ["train", "prune", "restart", "train"]);
+    assert_eq!(does("dense"), ["train", "restart", "train"]);
+    let last = rounds
+        .iter()
+        .rfind(|r| r["arm"] == "pruned" && r["layer"].is_empty());
+    let last = last.expect("the last step's row");
+    assert_eq!((last["step"].as_str(), last["kept"].as_str()), ("3", "500"));
+    let final_row = row(&rows, "pruned", 1);
+    assert_eq!(last["pq_index"], final_row["pq_index"]);
+    assert_eq!(last["effective_density"], final_row["effective_density"]);
+
+    let overlap = common::table(&lab.path("out/overlap.csv"));
+    // The seeds of three arms, and three pairs of arms for each seed; dense runs have no mask.
+    assert_eq!(overlap.len(), 3 + 2 * 3);
+    let between = |a: &str, b: &str| {
+        let pair = |r: &&Row| r["arm"] == a && r["other_arm"] == b;
+        let pair = overlap.iter().find(pair).expect("a pair");
+        (number(pair, "jaccard"), number(pair, "by_chance"))
+    };
+    assert_eq!(between("pruned", "fresh").0, 1.0);
+    // What is largest is not what is smallest, as far as the layer has others.
+    let (jaccard, by_chance) = between("pruned", "inverted");
+    assert!(jaccard < by_chance, "{jaccard} {by_chance}");
+
+    // Resumed without the quick steps in the middle, the tables are the same.
+    let before = lab.contents("out");
+    for name in ["results.csv", "rounds.csv", "overlap.csv"] {
+        std::fs::remove_file(lab.path("out").join(name)).expect("a table");
+    }
+    lab.run("e.toml", "out", &short).ok();
+    assert_same(&before, &lab.contents("out"), "resumed");
+}
+
+/// A mask that lets nothing through is said before anything trains under it, and can end the run.
+#[test]
+fn a_collapsed_mask_warns_or_stops() {
+    if no_gpu() {
+        return;
+    }
+    let arms = r#"
+[[arm]]
+name = "nothing"
+steps = [{ prune = { layers = ["fc2"], keep = 0 } }, { train = {} }]
+"#;
+    let lab = lab(MLP, arms);
+    let short = ["--set", "train.length=3st", "--set", "seeds=1"];
+    let stop = [&short[..], &["--set", "on_collapse=stop"]].concat();
+    lab.run("e.toml", "out", &stop)
+        .fails(2, &["collapsed", "fc2", "on_collapse"]);
+    assert_eq!(finished_stages(&lab, "out"), 0);
+    let done = lab.run("e.toml", "out", &short).ok();
+    assert!(done.stderr.contains("cut at layer fc2"), "{done:?}");
+    assert_eq!(number(&lab.results("out")[0], "effective_density"), 0.0);
+    assert!(done.stdout.contains("effective"), "{done:?}");
+}
+
 #[test]
 fn a_saved_mask_loads_into_another_experiment() {
     if no_gpu() {

@@ -1,6 +1,6 @@
 //! The experiment file: what is accepted, how mistakes are reported, and what a plan shares.
 
-use secateur::experiment::{Experiment, ExperimentErrors, Mistake, Plan, Step};
+use secateur::experiment::{Experiment, ExperimentErrors, Mistake, OnCollapse, Plan, Step};
 use secateur::model::{Init, Layer};
 use secateur::prune::{
     Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, PruneSpec, Restart,
@@ -486,6 +486,20 @@ fn masks_that_change_within_a_training_have_their_defaults() {
     };
     assert_eq!(masks(&rewire[1]), Some(MaskSchedule::Rewire(want)));
 
+    // Controls reach into trainings too.
+    let controlled = |mask: &str| {
+        let arm = with_steps("{ train = { prune = { keep = 9 } } }");
+        let control =
+            format!("[[arm]]\nname = \"b\"\ncontrol = {{ of = \"a\", mask = \"{mask}\" }}\n");
+        good(&(arm + &control)).arms[1].variants[0].steps.clone()
+    };
+    assert_eq!(masks(&controlled("dense")[0]), None);
+    assert!(
+        controlled("invert")[0]
+            .prunes()
+            .is_some_and(|spec| spec.invert)
+    );
+
     let refused = |train: &str, parts: &[&str]| {
         let text = with_steps(&format!(
             "{{ prune = {{ keep = 99 }} }}, {{ train = {train} }}"
@@ -569,6 +583,104 @@ fn a_control_of_a_control_changes_that_controls_mask() {
     assert_eq!(steps[2], Step::Mask(MaskStep::Shuffle));
     assert_eq!(steps[3], Step::Mask(MaskStep::Random));
     assert_eq!(steps[4], Step::Restart(Restart::Fresh));
+}
+
+/// The steps of a control of `GOOD`'s first arm, or of another text's.
+fn controlled(text: &str, word: &str) -> Vec<Step> {
+    let of = "of = \"mask from MNIST\"";
+    let text = format!("{text}\n[[arm]]\nname = \"c\"\ncontrol = {{ {of}, mask = \"{word}\" }}\n");
+    let experiment = good(&text);
+    experiment.arms.last().unwrap().variants[0].steps.clone()
+}
+
+#[test]
+fn controls_change_one_thing_each() {
+    let original = good(GOOD).arms[0].variants[0].steps.clone();
+    let inverted = controlled(GOOD, "invert");
+    let Step::Prune(prune) = &inverted[1] else {
+        panic!("{inverted:?}")
+    };
+    assert!(prune.invert);
+    let mut again = inverted.clone();
+    again[1] = original[1].clone();
+    assert_eq!(again, original);
+
+    // Rewinding gives way to new weights; what is done to the mask stays.
+    let rewinds = GOOD.replace(
+        "{ restart = \"fresh\" }",
+        "{ mask = \"shuffle\" }, { restart = \"init\" }",
+    );
+    let fresh = controlled(&rewinds, "fresh");
+    assert_eq!(fresh[2], Step::Mask(MaskStep::Shuffle));
+    assert_eq!(fresh[3], Step::Restart(Restart::Fresh));
+    assert!(fresh.len() == 5 && matches!(fresh[4], Step::Train(_)));
+
+    // Without its prune steps the arm depends on no axis.
+    let dense = controlled(GOOD, "dense");
+    assert!(matches!(
+        dense[..],
+        [
+            Step::Train(_),
+            Step::Restart(Restart::Fresh),
+            Step::Train(_)
+        ]
+    ));
+    let of = "of = \"mask from MNIST\"";
+    let text = format!("{GOOD}\n[[arm]]\nname = \"c\"\ncontrol = {{ {of}, mask = \"dense\" }}\n");
+    let arms = good(&text).arms;
+    assert!(arms[0].variants.len() > 1 && arms[3].variants.len() == 1);
+    assert!(arms[3].variants[0].point.is_empty());
+}
+
+#[test]
+fn controls_that_change_nothing_are_refused() {
+    let wrong = |text: &str, of: &str, word: &str| {
+        let text = format!(
+            "{text}\n[[arm]]\nname = \"c\"\ncontrol = {{ of = \"{of}\", mask = \"{word}\" }}\n"
+        );
+        only(errors(&text))
+    };
+    says(
+        &wrong(GOOD, "mask from MNIST", "fresh"),
+        &["already starts"],
+    );
+    says(&wrong(GOOD, "dense", "dense"), &["never makes a mask"]);
+    says(
+        &wrong(GOOD, "mask from MNIST", "denes"),
+        &["did you mean `dense`"],
+    );
+    let inverted = GOOD.replace("prune = {", "prune = { invert = true,");
+    says(
+        &wrong(&inverted, "mask from MNIST", "invert"),
+        &["inverted already"],
+    );
+    // Under a mask that the first weights decided, new weights are a change.
+    good(&with_steps(
+        "{ prune = { sparsity = 0.5 } }, { restart = \"fresh\" }, { train = {} }",
+    ));
+}
+
+#[test]
+fn a_misspelt_step_is_told_of_every_step_there_is() {
+    let mistake = only(errors(&with_steps(
+        "{ iterat = { rounds = 2, steps = [] } }, { train = {} }",
+    )));
+    says(&mistake, &["did you mean `iterate`"]);
+}
+
+#[test]
+fn on_collapse_is_said_once_and_changes_no_digest() {
+    let of = |line: &str| good(&GOOD.replacen("seeds", &format!("{line}\nseeds"), 1));
+    let stop = of("on_collapse = \"stop\"");
+    assert_eq!(stop.on_collapse, OnCollapse::Stop);
+    assert_eq!(of("").on_collapse, OnCollapse::Warn);
+    assert_eq!(stop.digest(), of("").digest());
+    let wrong = only(errors(&GOOD.replacen(
+        "seeds",
+        "on_collapse = \"stpo\"\nseeds",
+        1,
+    )));
+    says(&wrong, &["did you mean `stop`"]);
 }
 
 #[test]

@@ -49,6 +49,7 @@ fn rows(seeds: u32) -> Vec<RunRow> {
                     settings: vec![pair("dataset", "fashion-mnist")],
                     asked_density: swept.then_some(density),
                     density,
+                    effective_density: density,
                     test_accuracy: 92.0 - index as f64 - 2.0 * sparsity
                         + 0.1 * f64::from(seed * (index as u32 + 1)),
                     test_loss: 0.25,
@@ -205,6 +206,7 @@ fn long_names_wrap_and_varying_densities_show_their_range() {
     for row in rows.iter_mut().filter(|row| row.arm == "mask from MNIST") {
         row.arm = long.into();
         row.density += 0.001 * f64::from(row.seed);
+        row.effective_density = row.density;
     }
     let arms = [
         arm(long, None),

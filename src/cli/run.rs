@@ -129,7 +129,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
     }
     if !args.quiet {
         eprintln!(
-            "results.csv, curves.csv, masks, weights and plots are in {} ({}, GPU memory at the peak {:.1} MiB)",
+            "results.csv, curves.csv, rounds.csv, overlap.csv, masks, weights and plots are in {} ({}, GPU memory at the peak {:.1} MiB)",
             finished.folder.display(),
             duration(begun.elapsed().as_secs_f64()),
             finished.peak_bytes as f64 / f64::from(1 << 20)

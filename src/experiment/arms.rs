@@ -1,18 +1,10 @@
 //! `[[arm]]` tables before the sweep: names, and steps or a control.
 
+use super::control::CONTROLS;
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::scalars::{choice, line};
-use crate::prune::MaskStep;
-
-/// What a control may do to a mask.
-pub(super) const MASKS: [(&str, MaskStep); 4] = [
-    ("shuffle", MaskStep::Shuffle),
-    ("random", MaskStep::Random),
-    ("random-uniform", MaskStep::RandomUniform),
-    ("random-erk", MaskStep::RandomErk),
-];
 
 /// An arm before any value of the sweep is put in.
 pub(super) struct RawArm<'n> {
@@ -82,7 +74,7 @@ fn read_body<'n>(fields: &Fields<'n>, problems: &mut Problems) -> Option<Body<'n
     let mask = control.need("mask", "mask = \"shuffle\"", problems);
     if let Some(mask) = mask.filter(|mask| mask.reference().is_none()) {
         // Read again for each point; here so that it is reported even if the arm it controls has mistakes.
-        choice(mask, "mask", &MASKS, problems)?;
+        choice(mask, "mask", &CONTROLS, problems)?;
     }
     Some(Body::Control {
         of: of?,

@@ -11,9 +11,9 @@ use super::problem::{Problem, Problems};
 use super::read_dataset::{known_names, read_datasets};
 use super::read_model::read_model;
 use super::read_train::check_defaults;
-use super::scalars::line;
+use super::scalars::{choice, line};
 use super::sweep::{Point, Sweep};
-use super::{Axis, Experiment, set, write};
+use super::{Axis, Experiment, OnCollapse, set, write};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use toml::de::DeTable;
 const MOST_RUNS: usize = 200_000;
 /// Points of the sweep of one arm.
 const MOST_POINTS: usize = 10_000;
+/// What `on_collapse` may be.
+const COLLAPSE: [(&str, OnCollapse); 2] = [("warn", OnCollapse::Warn), ("stop", OnCollapse::Stop)];
 /// Syntax errors shown: after a few, the rest are echoes.
 const MOST_SYNTAX: usize = 10;
 
@@ -108,12 +110,24 @@ fn read_root(
         return None;
     }
     let keys = [
-        "secateur", "title", "seeds", "model", "datasets", "train", "sweep", "arm",
+        "secateur",
+        "title",
+        "seeds",
+        "on_collapse",
+        "model",
+        "datasets",
+        "train",
+        "sweep",
+        "arm",
     ];
     let fields = Fields::open(root, "the experiment", &keys, problems)?;
     let title = match fields.get("title") {
         Some(node) => line(node, "title", problems).map(str::to_string),
         None => Some(name.clone()),
+    };
+    let on_collapse = match fields.get("on_collapse") {
+        Some(node) => choice(node, "on_collapse", &COLLAPSE, problems),
+        None => Some(OnCollapse::default()),
     };
     let seeds = fields
         .need("seeds", "seeds = 10", problems)
@@ -175,6 +189,7 @@ fn read_root(
         name,
         title: title?,
         seeds,
+        on_collapse: on_collapse?,
         axes: sweep
             .axes
             .iter()

@@ -1,17 +1,16 @@
 //! Arms at every point of the sweep: values put in, steps read, controls applied.
 
-use super::arms::{Body, MASKS, RawArm};
+use super::arms::{Body, RawArm};
+use super::control::{is_dense, put_control, unmasked, without_masks};
 use super::errors::Source;
 use super::files::MaskFiles;
-use super::iterate::{flattened, unrolled};
+use super::iterate::{flattened, rounds, unrolled};
 use super::node::Node;
-use super::problem::{Problem, Problems};
+use super::problem::Problems;
 use super::read_model::read_model;
 use super::read_step::{Surroundings, may_read_data, read_step};
-use super::scalars::choice;
 use super::sweep::{Point, Sweep};
 use super::{Arm, Step, Variant, sense, suggest};
-use crate::prune::MaskStep;
 use std::collections::BTreeSet;
 
 /// The steps an arm starts from, and the controls put upon them, innermost first.
@@ -120,11 +119,20 @@ impl Chain<'_> {
         if let Some(model) = shared.model {
             shared.sweep.used_by(model, &mut axes);
         }
-        for step in self.steps {
-            shared.sweep.used_by(step, &mut axes);
-        }
+        let dense = self.controls.iter().any(|(_, mask)| is_dense(mask));
         for step in flattened(self.steps) {
-            defaults_used(step, shared, &mut axes);
+            let step = if dense {
+                unmasked(step)
+            } else {
+                Some(step.clone())
+            };
+            if let Some(step) = step {
+                shared.sweep.used_by(&step, &mut axes);
+                defaults_used(&step, shared, &mut axes);
+            }
+        }
+        for rounds in rounds(self.steps) {
+            shared.sweep.used_by(rounds, &mut axes);
         }
         for (_, mask) in &self.controls {
             shared.sweep.used_by(mask, &mut axes);
@@ -151,14 +159,22 @@ impl Chain<'_> {
             datasets: shared.datasets,
         };
         let nodes: Vec<Node> = self.steps.iter().map(put).collect();
-        let nodes = unrolled(&nodes, problems)?;
+        let mut nodes = unrolled(&nodes, problems)?;
+        let mut controls = &self.controls[..];
+        // A dense control leaves nothing of what was done to the mask before, and there may be no value for it at this point.
+        if let Some(last) = controls.iter().rposition(|(_, mask)| is_dense(&put(mask))) {
+            nodes = without_masks(controls[last].0, &nodes, problems)?;
+            controls = &controls[last + 1..];
+        }
         let read: Vec<Option<Step>> = nodes
             .iter()
             .map(|node| read_step(node, &around, problems))
             .collect();
         let mut steps = read.into_iter().collect::<Option<Vec<Step>>>()?;
-        sense::check_arm(self.arm, &nodes, &steps, problems);
-        for (of, mask) in &self.controls {
+        if controls.len() == self.controls.len() {
+            sense::check_arm(self.arm, &nodes, &steps, problems);
+        }
+        for (of, mask) in controls {
             put_control(of, &put(mask), &mut steps, problems)?;
         }
         let model = model?;
@@ -203,40 +219,4 @@ fn defaults_used(step: &Node, shared: &Shared<'_>, axes: &mut BTreeSet<usize>) {
             }
         }
     }
-}
-
-/// Puts `{ mask = ... }` after the last step that makes a mask, and after shuffles that already follow it: a control of
-/// a control changes that control's mask.
-fn put_control(
-    of: &Node,
-    mask: &Node,
-    steps: &mut Vec<Step>,
-    problems: &mut Problems,
-) -> Option<()> {
-    let mask = choice(mask, "mask", &MASKS, problems)?;
-    let makes = |step: &Step| matches!(step, Step::Prune(_) | Step::Mask(MaskStep::Load(_)));
-    let Some(last) = steps.iter().rposition(makes) else {
-        problems.add(Problem {
-            message: format!(
-                "the arm {:?} never makes a mask",
-                of.text().unwrap_or_default()
-            ),
-            place: of.place.clone(),
-            path: of.path.clone(),
-            used_at: None,
-            help: Some(
-                "a control changes a mask: it needs an arm with { prune = ... } or { mask = { load = FILE } }"
-                    .into(),
-            ),
-        });
-        return None;
-    };
-    let shuffles = |step: &&Step| {
-        MASKS
-            .iter()
-            .any(|(_, mask)| **step == Step::Mask(mask.clone()))
-    };
-    let following = steps[last + 1..].iter().take_while(shuffles).count();
-    steps.insert(last + 1 + following, Step::Mask(mask));
-    Some(())
 }

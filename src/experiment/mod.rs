@@ -7,6 +7,7 @@
 //! table (`read_*`), once for every point of the sweep (`sweep`, `expand`).
 
 mod arms;
+mod control;
 mod digest;
 mod document;
 mod errors;
@@ -38,4 +39,4 @@ mod write;
 
 pub use errors::{ExperimentErrors, Mistake};
 pub use plan::{Plan, Run, Stage};
-pub use types::{Arm, Axis, Experiment, Step, Variant};
+pub use types::{Arm, Axis, Experiment, OnCollapse, Step, Variant};

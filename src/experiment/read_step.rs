@@ -8,13 +8,21 @@ use super::problem::Problems;
 use super::read_mask_schedule::read_mask_schedule;
 use super::read_model::prunable;
 use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
-use super::scalars::{UNIT, choice, integer, integer32, number, wrong_type};
+use super::scalars::{UNIT, boolean, choice, integer, integer32, number, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
 use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 use crate::train::TrainSpec;
 
-const STEPS: [&str; 5] = ["train", "prune", "restart", "mask", "recalibrate"];
+/// `iterate` is written out before steps are read; it is here for those who misspell it.
+const STEPS: [&str; 6] = [
+    "train",
+    "prune",
+    "restart",
+    "mask",
+    "recalibrate",
+    "iterate",
+];
 const CRITERIA: [(&str, Criterion); 10] = [
     ("magnitude", Criterion::Magnitude),
     ("random", Criterion::Random),
@@ -139,6 +147,7 @@ pub(super) fn read_prune(
         "layers",
         "keep_dense",
         "iterations",
+        "invert",
     ];
     let fields = Fields::open(
         node,
@@ -182,6 +191,10 @@ pub(super) fn read_prune(
         None if criterion == Criterion::Synflow => Some(SYNFLOW_ITERATIONS),
         None => Some(1),
     };
+    let invert = match fields.get("invert") {
+        Some(node) => boolean(node, "invert", problems),
+        None => Some(false),
+    };
     Some(PruneSpec {
         criterion,
         scope: scope?,
@@ -189,6 +202,7 @@ pub(super) fn read_prune(
         layers: layers?,
         keep_dense: keep_dense?,
         iterations: iterations?,
+        invert: invert?,
         data: data?,
     })
 }

@@ -97,7 +97,9 @@ impl State {
     }
 
     fn restart(&mut self, restart: Restart, after_training: bool) -> Verdict {
-        if !self.trained {
+        // Under a mask that the first weights decided, new ones are a change.
+        let changes = self.trained || (restart == Restart::Fresh && self.masked);
+        if !changes {
             return Err((
                 "this restart comes before any training",
                 "the weights are already fresh: remove the step".into(),

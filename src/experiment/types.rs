@@ -74,6 +74,17 @@ pub struct Arm {
     pub variants: Vec<Variant>,
 }
 
+/// What to do when a mask leaves no path from input to output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCollapse {
+    /// Say so and go on.
+    #[default]
+    Warn,
+    /// End before anything trains under that mask.
+    Stop,
+}
+
 /// A list of values to try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Axis {
@@ -96,6 +107,8 @@ pub struct Experiment {
     pub axes: Vec<Axis>,
     /// In the order of the file.
     pub arms: Vec<Arm>,
+    /// Whether to go on past a mask that lets nothing through. Not part of the digest: it changes no result.
+    pub on_collapse: OnCollapse,
     /// `[datasets]`, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub datasets: BTreeMap<String, DatasetSpec>,

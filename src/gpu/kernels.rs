@@ -104,6 +104,7 @@ kernels! {
     params_absolute: [Uniform, Read, Read, ReadWrite];
     flow_rescale: [Uniform, ReadWrite, ReadWrite];
     flow_share: [Uniform, Read, Read, Read, ReadWrite];
+    score_invert: [Uniform, ReadWrite];
     select_count: [Uniform, Read, Read, Read, ReadWrite];
     select_pick: [Uniform, ReadWrite, ReadWrite];
     select_write: [Uniform, Read, Read, Read, ReadWrite];

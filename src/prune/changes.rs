@@ -5,7 +5,7 @@ use super::criterion::Scorer;
 use super::rewire::grow;
 use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
 use super::steps::{keep_largest, kept_per_tensor, read_masks};
-use super::{Amount, Criterion, PruneError, PruneSpec};
+use super::{Amount, Criterion, PruneError, PruneSpec, Scope};
 use crate::gpu::Gpu;
 use crate::train::{Replicas, TrainError, TrainSpec, Trainer};
 use std::ops::Range;
@@ -93,7 +93,7 @@ impl<'s> MaskChanges<'s> {
             }
             groups.push(own);
         }
-        keep(gpu, replicas, gradual.prune.criterion, &groups)?;
+        keep(gpu, replicas, &gradual.prune, &groups)?;
         trainer.clear_pruned_moments()?;
         Ok(trainer.clear_pruned_gradients()?)
     }
@@ -122,7 +122,8 @@ impl<'s> MaskChanges<'s> {
         if rewire.grow == Grow::Gradient {
             trainer.dense_gradients()?;
         }
-        keep(gpu, replicas, Criterion::Magnitude, &stay)?;
+        let smallest_go = PruneSpec::new(Criterion::Magnitude, Scope::Layer, Amount::Keep(0));
+        keep(gpu, replicas, &smallest_go, &stay)?;
         // What went and grows again begins at 0 too.
         trainer.clear_pruned_moments()?;
         grow(trainer, rewire.grow, &masked, &after, step)?;
@@ -130,18 +131,20 @@ impl<'s> MaskChanges<'s> {
     }
 }
 
+/// Keeps as many as the groups say, of the weights that exist, by the criterion of `spec`.
 fn keep(
     gpu: &Gpu,
     replicas: &Replicas,
-    criterion: Criterion,
+    spec: &PruneSpec,
     groups: &[Vec<Group>],
 ) -> Result<(), PruneError> {
     let scorer = Scorer {
         gpu,
         replicas,
-        criterion,
+        criterion: spec.criterion,
         trainer: None,
         revive: false,
+        invert: spec.invert,
     };
     keep_largest(&scorer, groups, &mut |_| true)
 }

@@ -1,6 +1,7 @@
 //! Criteria: the registry, and how scores become sort keys on the GPU.
 
 use super::grasp::hessian_gradient;
+use super::invert::invert_keys;
 use super::lamp::lamp_keys;
 use super::{Criterion, PruneError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -66,6 +67,8 @@ pub(super) struct Scorer<'a> {
     pub(super) trainer: Option<Trainer<'a>>,
     /// Whether pruned weights may be selected too.
     pub(super) revive: bool,
+    /// Whether the lowest scores have the largest keys.
+    pub(super) invert: bool,
 }
 
 impl Scorer<'_> {
@@ -78,6 +81,15 @@ impl Scorer<'_> {
         tensors: &[usize],
         observe: Observe<'_>,
     ) -> Result<Buffer, PruneError> {
+        let score = self.scored(tensors, observe)?;
+        if self.invert {
+            invert_keys(self.gpu, &score, self.replicas.model.floats)?;
+        }
+        Ok(score)
+    }
+
+    /// The keys of the scores as they are.
+    fn scored(&self, tensors: &[usize], observe: Observe<'_>) -> Result<Buffer, PruneError> {
         let (gpu, r) = (self.gpu, self.replicas);
         let trainer = || self.trainer.as_ref().ok_or(PruneError::NoData);
         let (sums, formula) = match method(self.criterion) {

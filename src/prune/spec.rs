@@ -94,6 +94,9 @@ pub struct PruneSpec {
     /// al. 2020, algorithm 1).
     #[serde(default = "once", skip_serializing_if = "is_once")]
     pub iterations: u32,
+    /// Keeps the lowest scores instead, as many in each layer as would have been kept; a control.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub invert: bool,
     /// What a criterion that reads data is measured on: a training of so many steps, of which only movement makes updates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<TrainSpec>>,
@@ -118,6 +121,7 @@ impl PruneSpec {
             layers: None,
             keep_dense: Vec::new(),
             iterations: 1,
+            invert: false,
             data: None,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
+use super::invert::layer_by_layer;
 use super::selection::{Part, Segment, select};
 use super::{Amount, Criterion, PruneSpec, Scope};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -135,6 +136,51 @@ pub fn prune_on(
     for (groups, mask) in groups.iter().zip(&masks) {
         alive.push(alive_in(&replicas.model, groups, mask)?);
     }
+    let shots: Vec<Vec<Vec<Group>>> = (1..=first.iterations)
+        .map(|shot| {
+            let mut now = groups.clone();
+            for (groups, alive) in now.iter_mut().zip(&alive) {
+                for (group, &alive) in groups.iter_mut().zip(alive) {
+                    group.keep = counts::kept_after(alive, group.keep, shot, first.iterations);
+                }
+            }
+            now
+        })
+        .collect();
+    if !first.invert {
+        return take(gpu, replicas, specs, &shots, data, observe).map(|_| ());
+    }
+    // How many each layer keeps is known once the criterion has had its way.
+    let before = replicas.download(gpu)?;
+    let plain: Vec<PruneSpec> = specs
+        .iter()
+        .map(|&spec| PruneSpec {
+            invert: false,
+            ..spec.clone()
+        })
+        .collect();
+    let found = take(
+        gpu,
+        replicas,
+        &plain.iter().collect::<Vec<_>>(),
+        &shots,
+        data,
+        observe,
+    )?;
+    replicas.upload(gpu, &before.iter().collect::<Vec<_>>())?;
+    take(gpu, replicas, specs, &found, data, observe).map(|_| ())
+}
+
+/// Scores and prunes once per entry of `shots`, `[shot][replica][group]`. For each, the layers as groups of their own, with as many
+/// weights to keep as were kept of each.
+fn take(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    specs: &[&PruneSpec],
+    shots: &[Vec<Vec<Group>>],
+    data: Option<&Data<'_>>,
+    observe: Observe<'_>,
+) -> Result<Vec<Vec<Vec<Group>>>, PruneError> {
     let trainings: Vec<&TrainSpec> = specs.iter().filter_map(|s| s.data.as_deref()).collect();
     let trainer = match data {
         Some(data) if trainings.len() == specs.len() => {
@@ -152,20 +198,23 @@ pub fn prune_on(
     let scorer = Scorer {
         gpu,
         replicas,
-        criterion: first.criterion,
+        criterion: specs[0].criterion,
         trainer,
         revive: false,
+        invert: specs[0].invert,
     };
-    for shot in 1..=first.iterations {
-        let mut now = groups.clone();
-        for (groups, alive) in now.iter_mut().zip(&alive) {
-            for (group, &alive) in groups.iter_mut().zip(alive) {
-                group.keep = counts::kept_after(alive, group.keep, shot, first.iterations);
-            }
-        }
-        keep_largest(&scorer, &now, observe)?;
+    let mut found = Vec::new();
+    for now in shots {
+        keep_largest(&scorer, now, observe)?;
+        let masks = read_masks(gpu, replicas)?;
+        let layers = now.iter().zip(&masks);
+        found.push(
+            layers
+                .map(|(groups, mask)| layer_by_layer(&replicas.model, groups, mask))
+                .collect(),
+        );
     }
-    Ok(())
+    Ok(found)
 }
 
 /// How many weights of each group exist; an error where fewer do than are to stay.
@@ -218,6 +267,7 @@ pub fn randomise_masks(
         criterion: Criterion::Random,
         trainer: None,
         revive: true,
+        invert: false,
     };
     keep_largest(&scorer, &groups, &mut |_| true)
 }

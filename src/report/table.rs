@@ -70,6 +70,11 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
             percent_range(group.summary(|row| row.asked_density))
         }));
     }
+    if rows.iter().any(loses_paths) {
+        columns.push(column("effective\n%", Align::Right, &groups, |group| {
+            percent_range(group.summary(|row| Some(row.effective_density)))
+        }));
+    }
     if !references.is_empty() {
         let mut next = differences.iter();
         columns.push(column("difference\npoints", Align::Left, &groups, |_| {
@@ -96,6 +101,11 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
         }
     }
     out
+}
+
+/// Whether weights are kept that cannot matter, enough of them to show.
+fn loses_paths(row: &RunRow) -> bool {
+    row.effective_density < 0.995 * row.density
 }
 
 fn column<'a>(
@@ -223,6 +233,15 @@ fn notes(groups: &[Group<'_>], differences: &[Difference], references: &[&str]) 
         "test accuracy: mean ± sample standard deviation over n seeds; interval: 95 % confidence interval of the mean (Student t)."
             .to_owned(),
     ];
+    if groups
+        .iter()
+        .flat_map(|group| &group.rows)
+        .any(|row| loses_paths(row))
+    {
+        notes.push(
+            "effective: weights on a path from input to output; the others that are kept change nothing.".to_owned(),
+        );
+    }
     match references {
         [] => {}
         [one] => notes.push(format!(

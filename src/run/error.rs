@@ -42,6 +42,14 @@ pub enum RunError {
         /// Why.
         source: PruneError,
     },
+    /// A mask lets nothing through, and the experiment says to stop then.
+    #[error(
+        "{what}. Stopped because of on_collapse = \"stop\"; \"warn\" goes on, in the same folder."
+    )]
+    Collapse {
+        /// Which stage, and where.
+        what: String,
+    },
     /// The experiment does not fit its data or this adapter.
     #[error("the experiment cannot run as it is:\n  {}", .0.join("\n  "))]
     Experiment(Vec<String>),
@@ -119,7 +127,10 @@ impl RunError {
             } => 3,
             Self::Data(_) => 4,
             Self::Store(_) | Self::Record { .. } => 5,
-            Self::Experiment(_) | Self::Mask(_) | Self::OtherAdapter { .. } => 2,
+            Self::Experiment(_)
+            | Self::Collapse { .. }
+            | Self::Mask(_)
+            | Self::OtherAdapter { .. } => 2,
             Self::Prune { .. }
             | Self::Train { .. }
             | Self::SparseDiffers { .. }

@@ -1,13 +1,13 @@
 //! Saves finished stages, and writes the rows, tables and plots of the runs they end.
 
-use super::rows::{curve_rows, run_row};
+use super::measures::{Measures, measure, word};
+use super::rows::{curve_rows, round_rows, run_row};
 use super::steps::{Outcome, tensor_infos};
 use super::{Finished, Record, RunError, Session, arm_infos};
 use crate::experiment::{Run, Step};
 use crate::model::Model;
-use crate::prune::kept_per_tensor;
 use crate::report;
-use crate::store::{CurveRow, MaskOrigin, RunRow, StageState};
+use crate::store::{CurveRow, MaskOrigin, RoundRow, RunRow, StageState};
 use std::collections::HashMap;
 
 impl Session<'_> {
@@ -15,10 +15,20 @@ impl Session<'_> {
     pub(super) fn keep(
         &mut self,
         id: usize,
-        outcome: Outcome,
+        mut outcome: Outcome,
         model: &Model,
     ) -> Result<(), RunError> {
         let stage = &self.plan.stages[id];
+        let left = Measures {
+            step: stage.step_ordinal,
+            does: word(&stage.step).to_owned(),
+            layers: measure(model, &outcome.snapshot),
+        };
+        // Quick steps have no file: the next stage that has one tells of them too.
+        let before = stage.parent.filter(|&parent| !self.is_saved_kind(parent));
+        let before = before.and_then(|parent| self.records.get(&parent));
+        outcome.record.measures = before.map_or_else(Vec::new, |r| r.measures.clone());
+        outcome.record.measures.push(left);
         if self.is_saved_kind(id) {
             let record = serde_json::to_string(&outcome.record).unwrap_or_default();
             let state = StageState {
@@ -38,22 +48,7 @@ impl Session<'_> {
                 &stage.digest[..12]
             ));
         }
-        if stage.step.prunes().is_some() {
-            let kept = kept_per_tensor(model, &outcome.snapshot.mask);
-            let collapsed = model
-                .tensors
-                .iter()
-                .zip(kept)
-                .filter(|(t, k)| t.prunable && *k == 0);
-            for (tensor, _) in collapsed {
-                self.meter.note(&format!(
-                    "warning: seed {} of stage {}: pruning left layer {} without weights, so nothing passes through it; keep more, or choose scope \"erk\", \"uniform\" or \"layer\"",
-                    stage.seed,
-                    &stage.digest[..12],
-                    tensor.layer
-                ));
-            }
-        }
+        self.watch_collapse(id, &outcome.snapshot, model)?;
         let parent = stage.parent;
         self.snapshots.insert(id, outcome.snapshot);
         self.records.insert(id, outcome.record);
@@ -94,6 +89,7 @@ impl Session<'_> {
                 &self.facts,
             );
             let curve = curve_rows(self.experiment, &self.plan, run, &records);
+            let rounds = self.rounds_of(run);
             let name = &self.names[number];
             self.folder.link_weights(name, &stage.digest)?;
             let origin = MaskOrigin {
@@ -110,8 +106,17 @@ impl Session<'_> {
                 .save_run_mask(name, &tensor_infos(&model), &snapshot.mask, &origin)?;
             self.rows.insert(number, row);
             self.curves.insert(number, curve);
+            self.rounds.insert(number, rounds);
         }
         Ok(())
+    }
+
+    /// The rows of `rounds.csv` of a run whose stages are finished.
+    pub(super) fn rounds_of(&self, run: &Run) -> Vec<RoundRow> {
+        let saved = run.stages.iter().filter(|&&id| self.is_saved_kind(id));
+        let records = saved.filter_map(|id| self.records.get(id));
+        let measures = records.flat_map(|record| &record.measures);
+        round_rows(self.experiment, run, measures)
     }
 
     pub(super) fn write_tables(&self) -> Result<(), RunError> {
@@ -121,7 +126,9 @@ impl Session<'_> {
         let rows: Vec<RunRow> = self.rows.values().cloned().collect();
         let curves: Vec<CurveRow> = self.curves.values().flatten().cloned().collect();
         self.folder.write_results(&rows)?;
+        let rounds: Vec<RoundRow> = self.rounds.values().flatten().cloned().collect();
         self.folder.write_curves(&curves)?;
+        self.folder.write_rounds(&rounds)?;
         Ok(())
     }
 
@@ -156,6 +163,7 @@ impl Session<'_> {
 
     pub(super) fn finish(self) -> Result<Finished, RunError> {
         self.write_tables()?;
+        self.folder.write_overlap(&self.overlaps()?)?;
         let rows: Vec<RunRow> = self.rows.into_values().collect();
         let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
         let arms = arm_infos(self.experiment);
@@ -188,6 +196,7 @@ pub(super) fn records_of<'r>(records: &'r HashMap<usize, Record>, run: &Run) -> 
         violations: 0,
         validation: None,
         test: None,
+        measures: Vec::new(),
     };
     run.stages
         .iter()

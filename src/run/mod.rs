@@ -2,11 +2,14 @@
 
 mod checkpoint;
 mod cohort;
+mod collapse;
 mod compute;
 mod error;
 mod finish;
 mod interrupt;
+mod measures;
 mod memory;
+mod overlap;
 mod progress;
 mod record;
 mod resume;
@@ -16,6 +19,7 @@ mod verify;
 
 pub use cohort::{DEFAULT_MEMORY, Limits};
 pub use error::RunError;
+pub use measures::{LayerMeasures, Measures};
 pub use memory::{CohortPlan, cohorts, planned_peak};
 pub use progress::duration;
 pub use record::{CurvePoint, Exact, Record, Score};
@@ -27,7 +31,9 @@ use crate::gpu::Gpu;
 use crate::model::{Model, Shape};
 use crate::ops::Execution;
 use crate::report::ArmInfo;
-use crate::store::{CurveRow, DataRecord, RunFolder, RunKey, RunRow, run_names, sha256_hex};
+use crate::store::{
+    CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names, sha256_hex,
+};
 use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, stretch_of, training_samples};
 use progress::Meter;
 use rows::{Facts, last_training, settings};
@@ -187,6 +193,7 @@ struct Session<'a> {
     waiting: Vec<usize>,
     rows: BTreeMap<usize, RunRow>,
     curves: BTreeMap<usize, Vec<CurveRow>>,
+    rounds: BTreeMap<usize, Vec<RoundRow>>,
     meter: Meter,
     resumed: usize,
     /// Whether the profile is yet to be printed.
@@ -289,6 +296,7 @@ impl<'a> Session<'a> {
             waiting,
             rows: BTreeMap::new(),
             curves: BTreeMap::new(),
+            rounds: BTreeMap::new(),
             meter: Meter::new(0, true),
             resumed: 0,
             profile: options.profile,

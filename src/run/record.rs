@@ -1,10 +1,11 @@
 //! What is remembered of a finished stage beside its weights and mask.
 
+use super::measures::Measures;
 use crate::train::{EpochPoint, Metrics};
 use serde::{Deserialize, Serialize};
 
 /// A number that survives JSON when it is NaN or infinite: the text of the shortest exact decimal.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct Exact(pub f64);
 
@@ -106,4 +107,7 @@ pub struct Record {
     pub validation: Option<Score>,
     /// At the end of a run: the test set, read once.
     pub test: Option<Score>,
+    /// What the step left, after what those left that came since the last stage with a file of its own.
+    #[serde(default)]
+    pub measures: Vec<Measures>,
 }

@@ -46,13 +46,20 @@ impl Session<'_> {
 
     /// A stage that had to be computed again may lie in the middle of a run that was taken over before it.
     pub(super) fn complete_histories(&mut self) {
-        for (&number, row) in &mut self.rows {
+        let numbers: Vec<usize> = self.rows.keys().copied().collect();
+        for number in numbers {
             let run = &self.plan.runs[number];
             let records = records_of(&self.records, run);
-            row.mask_violations = records.iter().map(|r| r.violations).sum();
-            (row.kept_epoch, row.train_loss) = last_pass(&records);
             let curve = curve_rows(self.experiment, &self.plan, run, &records);
+            let rounds = self.rounds_of(run);
+            let violations = records.iter().map(|r| r.violations).sum();
+            let last = last_pass(&records);
+            if let Some(row) = self.rows.get_mut(&number) {
+                row.mask_violations = violations;
+                (row.kept_epoch, row.train_loss) = last;
+            }
             self.curves.insert(number, curve);
+            self.rounds.insert(number, rounds);
         }
     }
 
@@ -81,6 +88,11 @@ impl Session<'_> {
                 .stages
                 .iter()
                 .any(|s| s.parent == Some(id) && needed.contains(&s.id));
+            self.watch_collapse(
+                id,
+                &outcome.snapshot,
+                &*self.model_of(&self.plan.stages[id])?,
+            )?;
             // Parents come before children, so the records of the whole history are there.
             self.snapshots.insert(id, outcome.snapshot);
             self.emit_rows(id)?;

@@ -1,12 +1,13 @@
-//! From finished stages to the rows of results.csv and curves.csv.
+//! From finished stages to the rows of results.csv, curves.csv and rounds.csv.
 
+use super::measures::{LayerMeasures, Measures, measure};
 use super::record::{CurvePoint, Record};
 use super::steps::tensor_infos;
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
 use crate::prune::{MaskStep, asked_density, kept_per_tensor, tensors_in_scope};
-use crate::store::{CurveRow, RunRow, mask_digest, weights_digest};
+use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::{Snapshot, TrainSpec};
 
 /// What every row repeats.
@@ -146,6 +147,7 @@ pub fn run_row(
     let kept = kept_per_tensor(model, &snapshot.mask);
     let prunable = || model.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
+    let left = measure(model, snapshot).pop().unwrap_or_default();
     let last = records.last();
     let (kept_epoch, train_loss) = last_pass(records);
     RunRow {
@@ -165,6 +167,11 @@ pub fn run_row(
         test_loss: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.loss.0),
         test_accuracy: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.accuracy.0),
         mask_violations: records.iter().map(|r| r.violations).sum(),
+        effective_density: left.effective as f64 / left.weights as f64,
+        dead_units: left.dead_units,
+        compression: left.weights as f64 / left.kept as f64,
+        theoretical_speedup: left.multiply_adds as f64 / left.kept_multiply_adds as f64,
+        pq_index: left.pq_index[0].0,
         weights_digest: weights_digest(&infos, &snapshot.weights),
         mask_digest: mask_digest(&infos, &snapshot.mask),
         adapter: facts.adapter.clone(),
@@ -206,4 +213,36 @@ pub fn curve_rows(
         }));
     }
     rows
+}
+
+/// The rows of what each step of a run left, layer by layer.
+pub fn round_rows<'m>(
+    experiment: &Experiment,
+    run: &Run,
+    measures: impl Iterator<Item = &'m Measures>,
+) -> Vec<RoundRow> {
+    let arm = &experiment.arms[run.arm];
+    let point = &arm.variants[run.variant].point;
+    let row = |left: &Measures, of: &LayerMeasures| RoundRow {
+        arm: arm.name.clone(),
+        seed: run.seed,
+        point: point.clone(),
+        step: left.step,
+        does: left.does.clone(),
+        layer: of.layer.clone(),
+        weights: of.weights,
+        kept: of.kept,
+        effective: of.effective,
+        units: of.units,
+        dead_units: of.dead_units,
+        multiply_adds: of.multiply_adds,
+        kept_multiply_adds: of.kept_multiply_adds,
+        pq_index: of.pq_index[0].0,
+        pq_index_1_2: of.pq_index[1].0,
+    };
+    let each = |left: &'m Measures| left.layers.iter().map(move |of| (left, of));
+    measures
+        .flat_map(each)
+        .map(|(left, of)| row(left, of))
+        .collect()
 }

@@ -4,8 +4,9 @@ use super::atomic::{TEMPORARY, folder_of, sync_folder, temporary_in, write_atomi
 use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
+use super::measures_csv::{overlap_csv, rounds_csv};
 use super::partial::{self, Partial};
-use super::rows::{CurveRow, RunRow, TimeRow};
+use super::rows::{CurveRow, OverlapRow, RoundRow, RunRow, TimeRow};
 use super::rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
 };
@@ -20,12 +21,14 @@ const IDENTITY: &str = "folder.json";
 const LOCK: &str = ".lock";
 const FOLDERS: [&str; 4] = ["stages", "weights", "masks", "plots"];
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
-const FILES: [&str; 6] = [
+const FILES: [&str; 8] = [
     "experiment.toml",
     "resolved.json",
     "data.json",
     "results.csv",
     "curves.csv",
+    "rounds.csv",
+    "overlap.csv",
     "times.csv",
 ];
 
@@ -45,6 +48,7 @@ struct Identity {
 /// experiment.toml    the experiment as written      resolved.json   the same with every default filled in
 /// data.json          what the results were computed on
 /// results.csv        one row per run                curves.csv      one row per run and epoch
+/// rounds.csv         one row per run, step and layer  overlap.csv   one row per pair of masks
 /// times.csv          what differs each time it is computed
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
 /// stages/<digest>.partial, while it is computed
@@ -154,6 +158,22 @@ impl RunFolder {
     /// [`StoreError::Io`]; the old file stays.
     pub fn write_curves(&self, rows: &[CurveRow]) -> Result<(), StoreError> {
         self.write("curves.csv", &curves_csv(rows))
+    }
+
+    /// Rewrites `rounds.csv` with the measures of all finished runs, in the order given.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old file stays.
+    pub fn write_rounds(&self, rows: &[RoundRow]) -> Result<(), StoreError> {
+        self.write("rounds.csv", &rounds_csv(rows))
+    }
+
+    /// Rewrites `overlap.csv`, in the order given.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old file stays.
+    pub fn write_overlap(&self, rows: &[OverlapRow]) -> Result<(), StoreError> {
+        self.write("overlap.csv", &overlap_csv(rows))
     }
 
     /// Adds rows to `times.csv`; those of earlier sessions stay.

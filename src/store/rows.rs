@@ -1,4 +1,4 @@
-//! The rows of the three tables that an experiment leaves behind.
+//! The rows of the tables that an experiment leaves behind.
 
 /// One finished run: one row of `results.csv`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,6 +31,16 @@ pub struct RunRow {
     pub test_accuracy: f64,
     /// Pruned weights that were found other than 0; anything but 0 is a defect.
     pub mask_violations: u64,
+    /// Kept weights on a path from input to output / all prunable weights (0 to 1).
+    pub effective_density: f64,
+    /// Units that no kept weight feeds or none reads.
+    pub dead_units: u64,
+    /// All prunable weights / those kept.
+    pub compression: f64,
+    /// Multiply-adds of one sample forward: with every weight / with the kept ones alone.
+    pub theoretical_speedup: f64,
+    /// PQ index (p 0.5, q 1) of the kept weights.
+    pub pq_index: f64,
     /// Digest of the final weights.
     pub weights_digest: String,
     /// Digest of the final mask.
@@ -74,6 +84,60 @@ pub struct CurveRow {
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation split in percent; `None` without one.
     pub validation_accuracy: Option<f64>,
+}
+
+/// What one step of one run left of a layer, or of all: one row of `rounds.csv`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoundRow {
+    /// The arm's name.
+    pub arm: String,
+    /// The seed.
+    pub seed: u32,
+    /// Sweep axes this arm depends on, with their values, in the experiment's order.
+    pub point: Vec<(String, String)>,
+    /// Steps before this one in the run.
+    pub step: u32,
+    /// What the step does, e.g. `train` or `prune`.
+    pub does: String,
+    /// The layer's name; empty for all of them together.
+    pub layer: String,
+    /// Its weights.
+    pub weights: u64,
+    /// Those that exist.
+    pub kept: u64,
+    /// Those on a path from input to output.
+    pub effective: u64,
+    /// Its units: features or channels.
+    pub units: u64,
+    /// Units that no kept weight feeds or none reads.
+    pub dead_units: u64,
+    /// Multiply-adds of one sample forward with every weight.
+    pub multiply_adds: u64,
+    /// The same with the kept weights alone.
+    pub kept_multiply_adds: u64,
+    /// PQ index (p 0.5, q 1) of the kept weights.
+    pub pq_index: f64,
+    /// PQ index (p 1, q 2) of the kept weights.
+    pub pq_index_1_2: f64,
+}
+
+/// How alike the masks of two runs are: one row of `overlap.csv`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OverlapRow {
+    /// Sweep axes that both depend on, with their values, in the experiment's order.
+    pub point: Vec<(String, String)>,
+    /// Arm of the one run.
+    pub arm: String,
+    /// Arm of the other.
+    pub other_arm: String,
+    /// Seed of the one run.
+    pub seed: u32,
+    /// Seed of the other.
+    pub other_seed: u32,
+    /// Jaccard index: weights in both masks / weights in either (0 to 1).
+    pub jaccard: f64,
+    /// What masks with the same counts in each layer, drawn at random, come to: both counts replaced by their expectation.
+    pub by_chance: f64,
 }
 
 /// How long one stage took: one row of `times.csv`. Unlike results, these differ each time an experiment is computed.

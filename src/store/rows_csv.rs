@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 /// Columns of `results.csv` that are always there; a sweep axis or setting of the same name is prefixed.
-const RESULT_COLUMNS: [&str; 18] = [
+const RESULT_COLUMNS: [&str; 23] = [
     "arm",
     "seed",
     "asked_density",
@@ -17,6 +17,11 @@ const RESULT_COLUMNS: [&str; 18] = [
     "test_loss",
     "test_accuracy",
     "mask_violations",
+    "effective_density",
+    "dead_units",
+    "compression",
+    "theoretical_speedup",
+    "pq_index",
     "weights_digest",
     "mask_digest",
     "adapter",
@@ -54,7 +59,7 @@ const TIME_COLUMNS: [&str; 8] = [
 /// The bytes of `results.csv`: one line per row, in the order given.
 ///
 /// Columns: arm, seed, each sweep axis under its own name, each other setting, asked_density, density, `density_<layer>`...,
-/// losses, accuracies, mask_violations, digests, adapter, driver, version. Axes, settings and layers come in order of first
+/// losses, accuracies, mask_violations, measures of what is left, digests, adapter, driver, version. Axes, settings and layers come in order of first
 /// appearance; a cell is empty where a run does not have it. An axis called like a fixed column becomes `axis_<name>`, a setting
 /// called like a fixed column or an axis becomes `setting_<name>`.
 pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
@@ -86,6 +91,11 @@ pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
             number(row.test_loss),
             number(row.test_accuracy),
             row.mask_violations.to_string(),
+            number(row.effective_density),
+            row.dead_units.to_string(),
+            number(row.compression),
+            number(row.theoretical_speedup),
+            number(row.pq_index),
             row.weights_digest.clone(),
             row.mask_digest.clone(),
             row.adapter.clone(),
@@ -191,6 +201,11 @@ pub fn parse_results(bytes: &[u8], axes: &[String]) -> Result<Vec<RunRow>, Strin
                 test_loss: line.value("test_loss")?,
                 test_accuracy: line.value("test_accuracy")?,
                 mask_violations: line.value("mask_violations")?,
+                effective_density: line.value("effective_density")?,
+                dead_units: line.value("dead_units")?,
+                compression: line.value("compression")?,
+                theoretical_speedup: line.value("theoretical_speedup")?,
+                pq_index: line.value("pq_index")?,
                 weights_digest: line.text("weights_digest"),
                 mask_digest: line.text("mask_digest"),
                 adapter: line.text("adapter"),
@@ -255,7 +270,7 @@ pub fn parse_times(bytes: &[u8]) -> Result<Vec<TimeRow>, String> {
 }
 
 /// Names in order of first appearance.
-fn names<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<(String, T)>>) -> Vec<String> {
+pub(super) fn names<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<(String, T)>>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for (name, _) in lists.flatten() {
         if !names.contains(name) {
@@ -265,7 +280,11 @@ fn names<'a, T: 'a>(lists: impl Iterator<Item = &'a Vec<(String, T)>>) -> Vec<St
     names
 }
 
-fn cells<T>(names: &[String], pairs: &[(String, T)], text: impl Fn(&T) -> String) -> Vec<String> {
+pub(super) fn cells<T>(
+    names: &[String],
+    pairs: &[(String, T)],
+    text: impl Fn(&T) -> String,
+) -> Vec<String> {
     names
         .iter()
         .map(|name| {
@@ -285,7 +304,7 @@ fn taken(name: &str, fixed: &[&str]) -> bool {
             .any(|prefix| name.starts_with(prefix))
 }
 
-fn axis_column(axis: &str, fixed: &[&str]) -> String {
+pub(super) fn axis_column(axis: &str, fixed: &[&str]) -> String {
     if taken(axis, fixed) {
         format!("axis_{axis}")
     } else {
@@ -312,7 +331,7 @@ fn unprefixed(columns: Vec<(String, usize)>, prefix: &str) -> Vec<(String, usize
 }
 
 /// Shortest text that reads back to the same number; an exponent only where plain digits would be long.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let size = value.abs();
     if size == 0.0 || (1e-6..1e15).contains(&size) || !size.is_finite() {
         value.to_string()
@@ -325,7 +344,7 @@ fn optional(value: Option<f64>) -> String {
     value.map_or_else(String::new, number)
 }
 
-fn write(lines: &[Vec<String>]) -> Vec<u8> {
+pub(super) fn write(lines: &[Vec<String>]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for line in lines {
         // Every line has the header's length and memory does not fail, so neither can this.

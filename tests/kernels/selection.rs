@@ -1,13 +1,16 @@
-//! `magnitude_score`, `random_score`, `growth_score`, `select_count`, `select_pick`, `select_write`: exact top-k against a sort.
+//! `magnitude_score`, `random_score`, `growth_score`, `score_invert`, `select_count`, `select_pick`, `select_write`: exact
+//! top-k against a sort.
 
 use crate::reference::device::{Case, gpu};
 use crate::reference::dice::Dice;
 use crate::reference::mask::bit;
 use crate::reference::select::{
-    chosen, growth_score, magnitude_score, random_score, select_count, select_pick, select_write,
+    chosen, growth_score, magnitude_score, random_score, score_invert, select_count, select_pick,
+    select_write,
 };
 use bytemuck::Zeroable;
 use secateur::gpu::{Buffer, Gpu, Program};
+use secateur::ops::Span;
 use secateur::prune::{self, GrowthShape, ScoreShape, Segment, SelectShape, Threshold};
 
 /// What stands in masks before a selection; words outside the blocks must keep it.
@@ -598,5 +601,27 @@ fn growth_scores_are_their_twins() {
             case.check_words("score", &case.words(&score, grads.len()), &want);
             case.check_words("unordered", &case.words(&unordered, keys.len()), &nans);
         }
+    }
+}
+
+#[test]
+fn inverted_scores_are_their_twin_and_their_own_inverse() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(90);
+    for (count, replicas) in [(1u32, 1u32), (65, 3)] {
+        let u = Span { count };
+        let case = Case::new(gpu, "score_invert", &u);
+        let mut keys = dice.words((4 * count * replicas) as usize);
+        for (k, key) in [0, 1, u32::MAX - 1, 0].into_iter().enumerate() {
+            keys[k] = key;
+        }
+        let score = case.with(&keys);
+        case.run(&u, &[&score], u64::from(count), replicas);
+        let mut want = keys.clone();
+        score_invert(&u, replicas, &mut want);
+        case.check_words("score", &case.words(&score, keys.len()), &want);
+        assert_eq!(&want[..4], [0, u32::MAX - 1, 1, 0]);
+        case.run(&u, &[&score], u64::from(count), replicas);
+        case.check_words("score", &case.words(&score, keys.len()), &keys);
     }
 }

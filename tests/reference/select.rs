@@ -2,6 +2,7 @@
 
 use super::mask::bit;
 use super::random::{STREAM_GROW, STREAM_SELECT, pcg4d, stream};
+use secateur::ops::Span;
 use secateur::prune::{GrowthShape, ScoreShape, SelectShape, Threshold};
 
 /// score[r][i] = bits(|w|) + 1 for weights that may be selected, else 0; `unordered[r]` counts NaN.
@@ -174,4 +175,13 @@ pub fn chosen(candidates: &[(u32, u32)], keep: u32) -> Vec<u32> {
     order.sort_by_key(|&(index, key)| (std::cmp::Reverse(key), index));
     order.truncate(keep as usize);
     order.into_iter().map(|(index, _)| index).collect()
+}
+
+/// score = 2^32 - 1 - score where it is not 0.
+pub fn score_invert(u: &Span, replicas: u32, score: &mut [u32]) {
+    for key in &mut score[..(4 * u.count * replicas) as usize] {
+        if *key != 0 {
+            *key = u32::MAX - *key;
+        }
+    }
 }

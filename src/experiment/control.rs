@@ -1,0 +1,165 @@
+//! Controls: another arm with one change.
+
+use super::Step;
+use super::node::{Node, Value};
+use super::problem::{Problem, Problems};
+use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
+use super::scalars::choice;
+use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart};
+
+/// What a control changes.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Control {
+    /// Another mask, right after the last step that makes one.
+    Mask(MaskStep),
+    /// The last prune step keeps the lowest scores.
+    Invert,
+    /// New initial weights before the last training.
+    Fresh,
+    /// Nothing is pruned.
+    Dense,
+}
+
+/// The words for them.
+pub(super) const CONTROLS: [(&str, Control); 7] = [
+    ("shuffle", Control::Mask(MaskStep::Shuffle)),
+    ("random", Control::Mask(MaskStep::Random)),
+    ("random-uniform", Control::Mask(MaskStep::RandomUniform)),
+    ("random-erk", Control::Mask(MaskStep::RandomErk)),
+    ("invert", Control::Invert),
+    ("fresh", Control::Fresh),
+    ("dense", Control::Dense),
+];
+
+/// Whether a control's word is `dense`.
+pub(super) fn is_dense(mask: &Node) -> bool {
+    mask.text() == Some("dense")
+}
+
+/// A step, as written, as a dense control has it: nothing where it makes or changes a mask, and a training under the mask that it
+/// finds.
+pub(super) fn unmasked(step: &Node) -> Option<Node> {
+    if step.get("prune").is_some() || step.get("mask").is_some() {
+        return None;
+    }
+    let mut step = step.clone();
+    if let Value::Table(entries) = &mut step.value {
+        for entry in entries.iter_mut().filter(|entry| entry.key == "train") {
+            if let Value::Table(settings) = &mut entry.node.value {
+                settings.retain(|setting| !MASK_SCHEDULES.contains(&setting.key.as_str()));
+            }
+        }
+    }
+    Some(step)
+}
+
+/// The steps of an arm but for those that make or change a mask.
+pub(super) fn without_masks(
+    of: &Node,
+    steps: &[Node],
+    problems: &mut Problems,
+) -> Option<Vec<Node>> {
+    let changes = |step: &Node| {
+        let mut keys = MASK_SCHEDULES.iter();
+        keys.any(|key| step.get("train").is_some_and(|t| t.get(key).is_some()))
+    };
+    if !steps
+        .iter()
+        .any(|step| unmasked(step).is_none() || changes(step))
+    {
+        no_mask(of, problems);
+        return None;
+    }
+    Some(steps.iter().filter_map(unmasked).collect())
+}
+
+/// Changes the steps of an arm as `mask` says; a control of a control changes that one's steps. Not for `dense`, which
+/// [`without_masks`] does before steps are read.
+pub(super) fn put_control(
+    of: &Node,
+    mask: &Node,
+    steps: &mut Vec<Step>,
+    problems: &mut Problems,
+) -> Option<()> {
+    let control = choice(mask, "mask", &CONTROLS, problems)?;
+    let makes =
+        |step: &Step| step.prunes().is_some() || matches!(step, Step::Mask(MaskStep::Load(_)));
+    let Some(last) = steps.iter().rposition(makes) else {
+        no_mask(of, problems);
+        return None;
+    };
+    match control {
+        Control::Dense => {}
+        Control::Mask(change) => {
+            let shuffles = |step: &&Step| match step {
+                Step::Mask(mask) => CONTROLS.iter().any(|c| c.1 == Control::Mask(mask.clone())),
+                _ => false,
+            };
+            let following = steps[last + 1..].iter().take_while(shuffles).count();
+            steps.insert(last + 1 + following, Step::Mask(change));
+        }
+        Control::Invert => match pruned_by(&mut steps[last]) {
+            Some(spec) if !spec.invert => spec.invert = true,
+            Some(_) => {
+                let help = "inverted again it is the arm it was: remove this one";
+                problems.at(mask, "the last prune step is inverted already", help);
+                return None;
+            }
+            _ => {
+                let help = "only a prune step has scores to invert; \"shuffle\" changes any mask";
+                problems.at(mask, "the mask comes from a file", help);
+                return None;
+            }
+        },
+        Control::Fresh => {
+            let train = |step: &Step| matches!(step, Step::Train(_));
+            let last = steps.iter().rposition(train)?;
+            let between = |step: &&Step| matches!(step, Step::Restart(_) | Step::Mask(_));
+            let first = last - steps[..last].iter().rev().take_while(between).count();
+            if steps[first..last].contains(&Step::Restart(Restart::Fresh)) {
+                let help =
+                    "it would be the same arm; control one that restarts otherwise, or not at all";
+                problems.at(
+                    mask,
+                    "the arm already starts its last training afresh",
+                    help,
+                );
+                return None;
+            }
+            let kept = |step: &Step| !matches!(step, Step::Restart(_));
+            let mut tail: Vec<Step> = steps.drain(first..last).filter(kept).collect();
+            tail.push(Step::Restart(Restart::Fresh));
+            steps.splice(first..first, tail);
+        }
+    }
+    Some(())
+}
+
+/// [`Step::prunes`], to be changed.
+fn pruned_by(step: &mut Step) -> Option<&mut PruneSpec> {
+    match step {
+        Step::Prune(spec) => Some(spec),
+        Step::Train(spec) => match spec.masks.as_deref_mut() {
+            Some(MaskSchedule::Gradual(gradual)) => Some(&mut gradual.prune),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Reports that the arm `of` has nothing that a control could change.
+fn no_mask(of: &Node, problems: &mut Problems) {
+    problems.add(Problem {
+        message: format!(
+            "the arm {:?} never makes a mask",
+            of.text().unwrap_or_default()
+        ),
+        place: of.place.clone(),
+        path: of.path.clone(),
+        used_at: None,
+        help: Some(
+            "a control changes a mask: it needs an arm with { prune = ... } or { mask = { load = FILE } }"
+                .into(),
+        ),
+    });
+}
