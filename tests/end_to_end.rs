@@ -370,7 +370,18 @@ fn a_training_that_was_killed_goes_on_from_its_last_checkpoint() {
     if no_gpu() {
         return;
     }
-    let lab = lab(MLP, ARMS);
+    let changing = r#"
+[[arm]]
+name = "by and by"
+steps = [{ train = { prune = { sparsity = 0.9, every = "7st" } } }]
+[[arm]]
+name = "rewired"
+steps = [
+  { prune = { criterion = "random", scope = "erk", sparsity = 0.8 } },
+  { train = { rewire = { grow = "gradient", every = "7st" } } },
+]
+"#;
+    let lab = lab(MLP, &format!("{ARMS}{changing}"));
     let set = [
         "--checkpoint",
         "1",
