@@ -10,6 +10,7 @@ mod gather;
 mod gradients;
 mod hyper;
 mod interleave;
+mod passes;
 mod program;
 mod replicas;
 mod resident;
@@ -28,6 +29,7 @@ pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
 pub use flow::{Rescale, Share, synaptic_flow};
 pub use interleave::interleaved;
+pub use passes::{EpochPoint, Progress, Trained, Watch};
 pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
@@ -37,5 +39,5 @@ pub use spec::{
     BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
-pub use trainer::{EpochPoint, Metrics, Part, Progress, Trained, Trainer, Watch, training_samples};
+pub use trainer::{Metrics, Part, Trainer, training_samples};
 pub use workspace::{Demand, Memory, Workspace};

@@ -1,7 +1,5 @@
-//! A training: its passes one after another, the audit and the scores between them; and evaluation with the same buffers.
+//! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
-use super::best::Best;
-use super::checkpoint::Checkpoint;
 use super::choose::Choice;
 use super::hyper::hyper;
 use super::replicas::Replicas;
@@ -14,7 +12,7 @@ use super::workspace::Workspace;
 use super::{TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
-use crate::prune::{MaskChanges, PruneError};
+use crate::prune::MaskChanges;
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,41 +24,13 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State) -> Self {
         let seen = f64::from(state.seen.max(1));
         Self {
             loss: f64::from(state.loss_sum) / seen,
             accuracy: 100.0 * f64::from(state.correct) / seen,
         }
     }
-}
-
-/// A replica at the end of a pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochPoint {
-    /// Passes done (the last may be cut short by a length in steps).
-    pub epoch: u32,
-    /// Optimizer steps done.
-    pub step: u32,
-    /// Learning rate of the last step.
-    pub learning_rate: f64,
-    /// Over the pass, with the weights of each moment.
-    pub train: Metrics,
-    /// On the validation split, where there is one.
-    pub validation: Option<Metrics>,
-    /// Mask violations found by the audit.
-    pub violations: u32,
-    /// Steps of the training so far whose loss was not finite.
-    pub broken: u32,
-}
-
-/// What a training leaves of a replica beside its weights.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trained {
-    /// One per pass, up to the one after which the replica stopped.
-    pub points: Vec<EpochPoint>,
-    /// The pass whose weights were kept, where the validation split chose one.
-    pub kept_epoch: Option<u32>,
 }
 
 /// Which samples an evaluation reads.
@@ -70,39 +40,6 @@ pub enum Part {
     Validation,
     /// The test set.
     Test,
-}
-
-/// How far a training is, for progress bars.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// Steps done by the cohort.
-    pub steps: u64,
-    /// Steps in all.
-    pub of: u64,
-    /// Samples per step, all replicas together.
-    pub samples_per_step: u64,
-}
-
-/// Whoever looks on while a training runs.
-pub trait Watch {
-    /// Called a few times a second; false stops the training.
-    fn progress(&mut self, progress: Progress) -> bool;
-
-    /// Asked after every pass but the last.
-    fn wants_checkpoint(&self, _epoch: u32) -> bool {
-        false
-    }
-
-    /// Takes the checkpoint that it wanted; false stops the training.
-    fn checkpoint(&mut self, _checkpoint: Checkpoint) -> bool {
-        true
-    }
-}
-
-impl<F: FnMut(Progress) -> bool> Watch for F {
-    fn progress(&mut self, progress: Progress) -> bool {
-        self(progress)
-    }
 }
 
 /// Replicas that train together on one dataset.
@@ -118,7 +55,7 @@ pub struct Trainer<'a> {
     pub(super) scales: Buffer,
     pub(super) hyper: Buffer,
     pub(super) factors: Buffer,
-    table: Vec<f32>,
+    pub(super) table: Vec<f32>,
     pub(super) steps: u64,
     /// Those before the first of ours, where the training is entered late.
     entered: u64,
@@ -201,7 +138,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Lists the weights that the masks keep, where passes may run on them alone, and chooses how each pass runs.
-    fn choose_kernels(&mut self, rule: SparseRule) -> Result<(), GpuError> {
+    pub(super) fn choose_kernels(&mut self, rule: SparseRule) -> Result<(), GpuError> {
         let (gpu, replicas) = (self.gpu, self.replicas);
         let needs_data = |i| self.workspace.needs_input_gradient(&replicas.model, i);
         self.sparsity = Sparsity::new(gpu, replicas, rule, needs_data)?;
@@ -225,7 +162,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// How masks change while this trains.
-    fn changes(&self) -> Result<Option<MaskChanges<'a>>, TrainError> {
+    pub(super) fn changes(&self) -> Result<Option<MaskChanges<'a>>, TrainError> {
         let stretch = self.entered..self.entered + self.steps;
         MaskChanges::new(self.specs[0], self.samples, stretch)
     }
@@ -264,161 +201,6 @@ impl<'a> Trainer<'a> {
             words.push(format!("{} ({:.1} %{dense})", layer.name, 100.0 * density));
         }
         words.join(", ")
-    }
-
-    /// Trains to the end, or until the validation split has stopped every replica; from the beginning, or from a checkpoint of
-    /// the same training, with the same bits.
-    ///
-    /// # Errors
-    /// The device failed, the audit found a violation, or `watch` stopped it.
-    pub fn train(
-        &mut self,
-        from: Option<Checkpoint>,
-        watch: &mut dyn Watch,
-    ) -> Result<Vec<Trained>, TrainError> {
-        let changes = self.changes()?;
-        let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
-        let audit = self.audit_program()?;
-        let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
-        let samples_per_step = u64::from(self.spec().batch) * u64::from(self.replicas.count);
-        let mut states = self.first_states();
-        let mut points = vec![Vec::new(); states.len()];
-        let mut done = 0;
-        if let Some(from) = from {
-            from.put(self.gpu, self.replicas, &self.workspace, best.as_mut())?;
-            done = from.steps;
-            (states, points) = from
-                .replicas
-                .into_iter()
-                .map(|replica| (replica.state, replica.points))
-                .unzip();
-        }
-        self.choose_if_settled(changes.as_ref(), done)?;
-        let mut program = self.training_program()?;
-        while done < self.steps {
-            let end = (done + per_epoch).min(self.steps);
-            self.gpu.write(&self.workspace.state, 0, &states)?;
-            while done < end {
-                if self.change_masks(changes.as_ref(), done)? {
-                    program = self.training_program()?;
-                }
-                let change = changes.as_ref().and_then(|c| c.next(done + 1));
-                let chunk = change.map_or(end, |at| at.min(end)) - done;
-                let mut going = true;
-                let ran = self.gpu.run_repeated(&program, chunk, &mut |count| {
-                    going = watch.progress(Progress {
-                        steps: done + count,
-                        of: self.steps,
-                        samples_per_step,
-                    });
-                    going
-                })?;
-                if !going && ran < chunk {
-                    return Err(TrainError::Interrupted);
-                }
-                done += ran;
-            }
-            if done == self.steps {
-                self.change_masks(changes.as_ref(), done)?;
-            }
-            states = self.gpu.read(&self.workspace.state, 0, states.len())?;
-            let violations = self.audit(&audit)?;
-            let validation = if self.spec().validation > 0 {
-                Some(self.evaluate(Part::Validation)?)
-            } else {
-                None
-            };
-            let epoch = done.div_ceil(per_epoch) as u32;
-            for (r, state) in states.iter_mut().enumerate() {
-                let point = EpochPoint {
-                    epoch,
-                    step: done as u32,
-                    learning_rate: f64::from(
-                        hyper(self.specs[r]).lr * self.table[(done - 1) as usize],
-                    ),
-                    train: Metrics::of(state),
-                    validation: validation.as_ref().map(|v| v[r]),
-                    violations: violations[r],
-                    broken: state.broken,
-                };
-                if !best.as_ref().is_some_and(|best| best.stopped(r)) {
-                    points[r].push(point);
-                }
-                (state.loss_sum, state.correct, state.seen) = (0.0, 0, 0);
-            }
-            if let Some(r) = violations.iter().position(|&v| v > 0) {
-                return Err(TrainError::Violation {
-                    count: violations[r],
-                    replica: r,
-                    step: done,
-                });
-            }
-            // The pass that is kept must be one with the masks that the training ends with.
-            let settled = changes.as_ref().is_none_or(|c| c.next(done).is_none());
-            if let (Some(best), Some(scores), true) = (&mut best, &validation, settled) {
-                best.judge(self.gpu, self.replicas, epoch, scores)?;
-                if best.all_stopped() {
-                    break;
-                }
-            }
-            if done < self.steps && watch.wants_checkpoint(epoch) {
-                let progress = (done, states.as_slice(), points.as_slice());
-                let (gpu, workspace) = (self.gpu, &self.workspace);
-                let checkpoint = Checkpoint::take(
-                    gpu,
-                    self.replicas,
-                    workspace,
-                    progress,
-                    best.as_ref(),
-                    changes.is_some(),
-                )?;
-                if !watch.checkpoint(checkpoint) {
-                    return Err(TrainError::Interrupted);
-                }
-            }
-        }
-        let kept = match best {
-            Some(best) => best.restore(self.gpu, self.replicas)?,
-            None => vec![None; points.len()],
-        };
-        let pairs = points.into_iter().zip(kept);
-        Ok(pairs
-            .map(|(points, kept_epoch)| Trained { points, kept_epoch })
-            .collect())
-    }
-
-    /// Makes the change of masks that is due after `done` steps, if any. True where the kernels of a step are others now.
-    fn change_masks(
-        &mut self,
-        changes: Option<&MaskChanges<'_>>,
-        done: u64,
-    ) -> Result<bool, TrainError> {
-        let Some(changes) = changes.filter(|c| c.next(done) == Some(done)) else {
-            return Ok(false);
-        };
-        changes.make(self, done).map_err(|error| match error {
-            PruneError::Gpu(error) => TrainError::Gpu(error),
-            PruneError::Train(error) => error,
-            error => TrainError::Masks(Box::new(error)),
-        })?;
-        if let Some(sparsity) = &self.sparsity {
-            sparsity.refill(self.gpu)?;
-        }
-        self.choose_if_settled(Some(changes), done + 1)
-    }
-
-    /// Where masks that have shrunk will not change from step `from` on, lets them run sparse. True if it was so.
-    fn choose_if_settled(
-        &mut self,
-        changes: Option<&MaskChanges<'_>>,
-        from: u64,
-    ) -> Result<bool, TrainError> {
-        let settled = changes.is_some_and(|c| !c.keeps_counts() && c.next(from).is_none());
-        if settled && from <= self.steps {
-            self.choose_kernels(self.execution.sparse)?;
-            return Ok(true);
-        }
-        Ok(false)
     }
 
     /// Sets the running statistics of batch normalisations to their plain average over the batches of this training, whose
@@ -487,7 +269,7 @@ impl<'a> Trainer<'a> {
         self.specs[0]
     }
 
-    fn first_states(&self) -> Vec<State> {
+    pub(super) fn first_states(&self) -> Vec<State> {
         self.specs.iter().map(|s| self.first_state(s)).collect()
     }
 
@@ -503,7 +285,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    fn audit(&self, program: &Program) -> Result<Vec<u32>, GpuError> {
+    pub(super) fn audit(&self, program: &Program) -> Result<Vec<u32>, GpuError> {
         let count = self.replicas.count as usize;
         self.gpu
             .write(&self.workspace.violations, 0, &vec![0u32; count])?;
