@@ -253,6 +253,24 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
         model.prunable_tensors().map(|t| counts[t]).collect()
     };
     assert_eq!(counts, [170, 17]);
+    let spec = training(adam(0.01), 20, MaskSchedule::Gradual(gradual(Scope::Layer)));
+    let cohort = [(1, start.clone(), spec)];
+    let watch: &mut dyn Watch = &mut |_: Progress| true;
+    let ran = run(
+        gpu,
+        &world,
+        &model,
+        &cohort,
+        SparseRule::Auto,
+        (None, watch),
+    )
+    .unwrap();
+    let curve: Vec<f64> = ran[0].1.points.iter().map(|p| p.density).collect();
+    // After 6, 12, 18 and 20 steps: the mask of the beginning, those of steps 11 and 16, and the last again.
+    let moments = [0.3, 0.1 + 0.7 * (5.0f64 / 13.0).powi(3), 0.1, 0.1];
+    for (got, want) in curve.iter().zip(moments) {
+        assert!((got - want).abs() < 1e-3, "{curve:?}");
+    }
     assert!((0..model.floats).all(|i| kept(&start.mask, i) || !kept(&last.mask, i)));
 }
 

@@ -158,6 +158,7 @@ fn curves_and_times_survive_a_round_trip() {
         epoch: 2,
         step: 938,
         learning_rate: 1e-7,
+        density: 0.025,
         train_loss: f64::INFINITY,
         train_accuracy: 10.0,
         validation_loss: Some(0.5),

@@ -4,7 +4,7 @@ use super::counts::{self, Group};
 use super::criterion::Scorer;
 use super::rewire::grow;
 use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
-use super::steps::{keep_largest, kept_per_tensor, read_masks};
+use super::steps::{keep_largest, kept_per_tensor};
 use super::{Amount, Criterion, PruneError, PruneSpec, Scope};
 use crate::gpu::Gpu;
 use crate::train::{Replicas, TrainError, TrainSpec, Trainer};
@@ -83,7 +83,7 @@ impl<'s> MaskChanges<'s> {
             ..gradual.prune.clone()
         };
         let mut groups = Vec::new();
-        for mask in read_masks(gpu, replicas)? {
+        for mask in replicas.read_masks(gpu)? {
             let alive = kept_per_tensor(&replicas.model, &mask);
             let mut own = counts::groups_of(&replicas.model, &now, &alive)?;
             for group in &mut own {
@@ -102,7 +102,7 @@ impl<'s> MaskChanges<'s> {
         let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
         let masked: Vec<usize> = replicas.model.prunable_tensors().collect();
         let (mut stay, mut after) = (Vec::new(), Vec::new());
-        for mask in read_masks(gpu, replicas)? {
+        for mask in replicas.read_masks(gpu)? {
             let alive = kept_per_tensor(&replicas.model, &mask);
             let groups = |keep: &dyn Fn(usize) -> u64| -> Vec<Group> {
                 let group = |&t: &usize| Group {

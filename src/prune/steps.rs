@@ -123,7 +123,7 @@ pub fn prune_on(
     let Some(first) = specs.first() else {
         return Ok(());
     };
-    let masks = read_masks(gpu, replicas)?;
+    let masks = replicas.read_masks(gpu)?;
     let groups = specs
         .iter()
         .zip(&masks)
@@ -206,7 +206,7 @@ fn take(
     let mut found = Vec::new();
     for now in shots {
         keep_largest(&scorer, now, observe)?;
-        let masks = read_masks(gpu, replicas)?;
+        let masks = replicas.read_masks(gpu)?;
         let layers = now.iter().zip(&masks);
         found.push(
             layers
@@ -259,7 +259,7 @@ pub fn randomise_masks(
         let total = Amount::Keep(prunable.map(|t| kept[t]).sum());
         counts::groups(model, &PruneSpec::new(Criterion::Random, scope, total))
     };
-    let masks = read_masks(gpu, replicas)?;
+    let masks = replicas.read_masks(gpu)?;
     let groups = masks.iter().map(groups).collect::<Result<Vec<_>, _>>()?;
     let scorer = Scorer {
         gpu,
@@ -297,7 +297,7 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
     }
     gpu.run(&program)?;
     let words = model.mask_words();
-    let mut masks = read_masks(gpu, replicas)?;
+    let mut masks = replicas.read_masks(gpu)?;
     let moved: Vec<u32> = gpu.read(&shuffled, 0, words * masks.len())?;
     for (replica, mask) in masks.iter_mut().enumerate() {
         for tensor in model.tensors.iter().filter(|t| t.prunable) {
@@ -308,12 +308,6 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
     }
     gpu.write(&replicas.masks, 0, &masks.concat())?;
     Ok(replicas.apply_masks(gpu)?)
-}
-
-pub(super) fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
-    let words = replicas.model.mask_words();
-    let all: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
-    Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())
 }
 
 /// Scores, selects, and zeroes what was not selected. All replicas have the same groups; the counts may differ.

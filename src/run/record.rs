@@ -49,6 +49,8 @@ pub struct CurvePoint {
     pub step: u32,
     /// Learning rate of the last step.
     pub learning_rate: Exact,
+    /// Share of the prunable weights that exist.
+    pub density: Exact,
     /// Over the pass.
     pub train: Score,
     /// On the validation split.
@@ -73,6 +75,7 @@ impl From<&CurvePoint> for EpochPoint {
             epoch: p.epoch,
             step: p.step,
             learning_rate: p.learning_rate.0,
+            density: p.density.0,
             train: p.train.into(),
             validation: p.validation.map(Metrics::from),
             violations: 0,
@@ -87,6 +90,7 @@ impl From<&EpochPoint> for CurvePoint {
             epoch: p.epoch,
             step: p.step,
             learning_rate: Exact(p.learning_rate),
+            density: Exact(p.density),
             train: p.train.into(),
             validation: p.validation.map(Score::from),
             broken: p.broken,

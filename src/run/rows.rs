@@ -206,6 +206,7 @@ pub fn curve_rows(
             epoch: point.epoch,
             step: point.step,
             learning_rate: point.learning_rate.0,
+            density: point.density.0,
             train_loss: point.train.loss.0,
             train_accuracy: point.train.accuracy.0,
             validation_loss: point.validation.map(|s| s.loss.0),

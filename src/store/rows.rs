@@ -76,6 +76,8 @@ pub struct CurveRow {
     pub step: u32,
     /// Learning rate of the last optimizer step.
     pub learning_rate: f64,
+    /// Share of the prunable weights that exist.
+    pub density: f64,
     /// Mean loss over the epoch's training samples.
     pub train_loss: f64,
     /// Accuracy over the epoch's training samples in percent.

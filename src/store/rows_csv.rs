@@ -31,7 +31,7 @@ const RESULT_COLUMNS: [&str; 23] = [
     "data_digest",
 ];
 
-const CURVE_COLUMNS: [&str; 11] = [
+const CURVE_COLUMNS: [&str; 12] = [
     "arm",
     "seed",
     "train_step",
@@ -39,6 +39,7 @@ const CURVE_COLUMNS: [&str; 11] = [
     "epoch",
     "step",
     "learning_rate",
+    "density",
     "train_loss",
     "train_accuracy",
     "validation_loss",
@@ -126,6 +127,7 @@ pub fn curves_csv(rows: &[CurveRow]) -> Vec<u8> {
             row.epoch.to_string(),
             row.step.to_string(),
             number(row.learning_rate),
+            number(row.density),
             number(row.train_loss),
             number(row.train_accuracy),
             optional(row.validation_loss),
@@ -237,6 +239,7 @@ pub fn parse_curves(bytes: &[u8]) -> Result<Vec<CurveRow>, String> {
                 epoch: line.value("epoch")?,
                 step: line.value("step")?,
                 learning_rate: line.value("learning_rate")?,
+                density: line.value("density")?,
                 train_loss: line.value("train_loss")?,
                 train_accuracy: line.value("train_accuracy")?,
                 validation_loss: line.optional("validation_loss")?,

@@ -19,6 +19,8 @@ pub struct EpochPoint {
     pub step: u32,
     /// Learning rate of the last step.
     pub learning_rate: f64,
+    /// Share of the prunable weights that exist.
+    pub density: f64,
     /// Over the pass, with the weights of each moment.
     pub train: Metrics,
     /// On the validation split, where there is one.
@@ -86,6 +88,7 @@ impl Trainer<'_> {
         let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
         let audit = self.audit_program()?;
         let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
+        let mut density = self.replicas.densities(self.gpu)?;
         let mut states = self.first_states();
         let mut points = vec![Vec::new(); states.len()];
         let mut done = 0;
@@ -107,6 +110,9 @@ impl Trainer<'_> {
             done = end;
             states = self.gpu.read(&self.workspace.state, 0, states.len())?;
             let violations = self.audit(&audit)?;
+            if changes.is_some() {
+                density = self.replicas.densities(self.gpu)?;
+            }
             let validation = if self.spec().validation > 0 {
                 Some(self.evaluate(Part::Validation)?)
             } else {
@@ -120,6 +126,7 @@ impl Trainer<'_> {
                     learning_rate: f64::from(
                         hyper(self.specs[r]).lr * self.table[(done - 1) as usize],
                     ),
+                    density: density[r],
                     train: Metrics::of(state),
                     validation: validation.as_ref().map(|v| v[r]),
                     violations: violations[r],

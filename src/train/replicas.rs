@@ -4,6 +4,7 @@ use super::state::{InitShape, Key, ParamsShape};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{ALIGNMENT, Init, Model};
 use crate::ops::Start;
+use crate::prune::kept_per_tensor;
 use std::sync::Arc;
 
 /// A replica's weights and mask, off the GPU. Flat layouts as in [`Model::tensors`].
@@ -81,6 +82,29 @@ impl Replicas {
         let first = (slot * self.model.floats) as u64;
         gpu.write(&self.params, first * 4, &snapshot.weights)?;
         gpu.write(&self.masks, first / 8, &snapshot.mask)
+    }
+
+    /// Reads every replica's mask back.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn read_masks(&self, gpu: &Gpu) -> Result<Vec<Vec<u32>>, GpuError> {
+        let words = self.model.mask_words();
+        let all: Vec<u32> = gpu.read(&self.masks, 0, words * self.count as usize)?;
+        Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())
+    }
+
+    /// The share of its prunable weights that each replica keeps.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn densities(&self, gpu: &Gpu) -> Result<Vec<f64>, GpuError> {
+        let density = |mask: Vec<u32>| {
+            let kept = kept_per_tensor(&self.model, &mask);
+            let kept: u64 = self.model.prunable_tensors().map(|t| kept[t]).sum();
+            kept as f64 / self.model.prunable().max(1) as f64
+        };
+        Ok(self.read_masks(gpu)?.into_iter().map(density).collect())
     }
 
     /// Reads every replica back.
