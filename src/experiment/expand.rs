@@ -214,7 +214,10 @@ fn put_control(
     problems: &mut Problems,
 ) -> Option<()> {
     let mask = choice(mask, "mask", &MASKS, problems)?;
-    let makes = |step: &Step| matches!(step, Step::Prune(_) | Step::Mask(MaskStep::Load(_)));
+    let makes = |step: &Step| {
+        let loads = matches!(step, Step::Mask(MaskStep::Load(_)));
+        loads || matches!(step, Step::Prune(_) | Step::PruneUnits(_))
+    };
     let Some(last) = steps.iter().rposition(makes) else {
         problems.add(Problem {
             message: format!(

@@ -7,10 +7,11 @@ use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_model::prunable;
 use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
+use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
 use super::scalars::{UNIT, choice, integer, integer32, number, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
-use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
+use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitCriterion};
 use crate::train::TrainSpec;
 
 const STEPS: [&str; 5] = ["train", "prune", "restart", "mask", "recalibrate"];
@@ -103,7 +104,10 @@ pub(super) fn read_step(
             }
             read.map(Step::Recalibrate)
         }
-        "prune" => read_prune(value, around, problems).map(Step::Prune),
+        "prune" => match prunes_units(value, problems)? {
+            true => read_prune_units(value, around, problems).map(Step::PruneUnits),
+            false => read_prune(value, around, problems).map(Step::Prune),
+        },
         "restart" => read_restart(value, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
         _ => None,
@@ -126,6 +130,7 @@ fn read_prune(
     problems: &mut Problems,
 ) -> Option<PruneSpec> {
     let keys = [
+        "structure",
         "criterion",
         "scope",
         "sparsity",
@@ -166,7 +171,8 @@ fn read_prune(
         (_, node) => integer(node, "keep", 0, u64::from(u32::MAX), problems).map(Amount::Keep),
     };
     let criterion = criterion?;
-    let data = read_data(node, criterion, around, problems);
+    let trains = criterion == Criterion::Movement;
+    let data = read_data(node, (criterion.reads_data(), trains), around, problems);
     let iterations = match fields.get("iterations") {
         Some(node) if criterion == Criterion::Movement => {
             let help =
@@ -189,10 +195,11 @@ fn read_prune(
     })
 }
 
-/// What scores are measured on; `Some(None)` for a criterion that reads no data, `None` after a mistake.
-fn read_data(
+/// What scores are measured on by a criterion that reads data or not, and trains or not; `Some(None)` for one that reads no data,
+/// `None` after a mistake.
+pub(super) fn read_data(
     node: &Node,
-    criterion: Criterion,
+    (reads, trains): (bool, bool),
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Option<Box<TrainSpec>>> {
@@ -202,7 +209,7 @@ fn read_data(
         .iter()
         .filter(|entry| about_data(&entry.key))
         .collect();
-    if !criterion.reads_data() {
+    if !reads {
         let Some(first) = given.first() else {
             return Some(None);
         };
@@ -214,7 +221,6 @@ fn read_data(
         problems.at(&first.node, message, help);
         return None;
     }
-    let trains = criterion == Criterion::Movement;
     if trains && node.get("batches").is_none() {
         let help = "for example: batches = 1000; they are a training, by the optimizer of [train]";
         problems.at(node, "movement pruning needs `batches`", help);
@@ -231,10 +237,13 @@ pub(super) fn may_read_data(node: &Node) -> bool {
     let reads = |(word, criterion): &(&str, Criterion)| {
         node.text() == Some(*word) && criterion.reads_data()
     };
-    node.reference().is_some() || CRITERIA.iter().any(reads)
+    let of_units = |(word, criterion): &(&str, UnitCriterion)| {
+        node.text() == Some(*word) && criterion.reads_data()
+    };
+    node.reference().is_some() || CRITERIA.iter().any(reads) || UNIT_CRITERIA.iter().any(of_units)
 }
 
-fn read_layers(
+pub(super) fn read_layers(
     node: &Node,
     key: &str,
     around: &Surroundings<'_>,

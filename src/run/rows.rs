@@ -112,6 +112,8 @@ fn asked(variant: &Variant, model: &Model) -> Option<f64> {
                 left = Some((layers, density));
                 asked = Some(density);
             }
+            // It asks for units, and what that makes of weights depends on which layers they are of.
+            Step::PruneUnits(_) => (asked, left) = (None, None),
             Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
             _ => {}
         }
