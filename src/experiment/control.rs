@@ -82,8 +82,10 @@ pub(super) fn put_control(
     problems: &mut Problems,
 ) -> Option<()> {
     let control = choice(mask, "mask", &CONTROLS, problems)?;
-    let makes =
-        |step: &Step| step.prunes().is_some() || matches!(step, Step::Mask(MaskStep::Load(_)));
+    let makes = |step: &Step| {
+        let other = matches!(step, Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)));
+        other || step.prunes().is_some()
+    };
     let Some(last) = steps.iter().rposition(makes) else {
         no_mask(of, problems);
         return None;
@@ -106,8 +108,12 @@ pub(super) fn put_control(
                 return None;
             }
             _ => {
-                let help = "only a prune step has scores to invert; \"shuffle\" changes any mask";
-                problems.at(mask, "the mask comes from a file", help);
+                let help = "only a step that prunes single weights has scores to invert; \"shuffle\" changes any mask";
+                problems.at(
+                    mask,
+                    "the mask is of whole units, or comes from a file",
+                    help,
+                );
                 return None;
             }
         },

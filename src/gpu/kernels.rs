@@ -102,6 +102,9 @@ kernels! {
     gradient_accumulate: [Uniform, Read, Read, ReadWrite];
     params_shift: [Uniform, Read, Read, Read, Read, ReadWrite];
     params_absolute: [Uniform, Read, Read, ReadWrite];
+    unit_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
+    unit_distances: [Uniform, Read, Read, Read, ReadWrite];
+    unit_activity: [Uniform, Read, Read, ReadWrite];
     flow_rescale: [Uniform, ReadWrite, ReadWrite];
     flow_share: [Uniform, Read, Read, Read, ReadWrite];
     score_invert: [Uniform, ReadWrite];
@@ -145,6 +148,7 @@ shared![
     "state",
     "step",
     "tiles",
+    "units",
     "warp"
 ];
 

@@ -14,6 +14,9 @@ mod schedule;
 mod selection;
 mod spec;
 mod steps;
+mod unit_choice;
+mod unit_spec;
+mod unit_steps;
 
 pub use changes::MaskChanges;
 pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
@@ -31,3 +34,6 @@ pub use steps::{
     Data, PruneError, ShuffleShape, kept_per_tensor, prune, prune_on, randomise_masks,
     shuffle_masks,
 };
+pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};
+pub use unit_spec::{UnitAmount, UnitCriterion, UnitPrune, UnitScope};
+pub use unit_steps::prune_units;

@@ -4,7 +4,7 @@ use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::invert::layer_by_layer;
 use super::selection::{Part, Segment, select};
-use super::{Amount, Criterion, PruneSpec, Scope};
+use super::{Amount, Criterion, PruneSpec, Scope, UnitError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
@@ -20,6 +20,9 @@ pub enum PruneError {
     /// The amount does not fit the model.
     #[error(transparent)]
     Count(#[from] CountError),
+    /// Units cannot be pruned as asked.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     /// A training or a pass over batches that scores are measured with.
     #[error(transparent)]
     Train(TrainError),

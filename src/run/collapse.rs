@@ -20,7 +20,7 @@ impl Session<'_> {
     ) -> Result<(), RunError> {
         let stage = &self.plan.stages[id];
         let makes_a_mask = match &stage.step {
-            Step::Prune(_) | Step::Mask(_) => true,
+            Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_) => true,
             Step::Train(spec) => spec.masks.is_some(),
             _ => false,
         };

@@ -141,7 +141,7 @@ impl Session<'_> {
             if let Step::Train(spec) = step {
                 dataset.clone_from(&spec.dataset);
             }
-            if step.prunes().is_some() {
+            if step.prunes().is_some() || matches!(step, Step::PruneUnits(_)) {
                 origin.clone_from(&dataset);
             }
         }
@@ -153,7 +153,9 @@ impl Session<'_> {
             .stages
             .iter()
             .filter_map(|&id| match &self.plan.stages[id].step {
-                step @ (Step::Prune(_) | Step::Mask(_)) => serde_json::to_string(step).ok(),
+                step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
+                    serde_json::to_string(step).ok()
+                }
                 Step::Train(spec) => serde_json::to_string(spec.masks.as_ref()?).ok(),
                 _ => None,
             })

@@ -112,8 +112,11 @@ fn asked(variant: &Variant, model: &Model) -> Option<f64> {
             left = Some((layers, density));
             asked = Some(density);
         }
-        if matches!(step, Step::Mask(MaskStep::Release | MaskStep::Load(_))) {
-            left = None;
+        match step {
+            // It asks for units, and what that makes of weights depends on which layers they are of.
+            Step::PruneUnits(_) => (asked, left) = (None, None),
+            Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
+            _ => {}
         }
     }
     asked

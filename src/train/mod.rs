@@ -21,6 +21,7 @@ mod spec;
 mod state;
 mod trainer;
 mod traits;
+mod units;
 mod workspace;
 
 pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
@@ -40,4 +41,5 @@ pub use spec::{
 };
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{Metrics, Part, Trainer, training_samples};
+pub use units::{ActivityShape, UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};
 pub use workspace::{Demand, Memory, Workspace};

@@ -30,3 +30,4 @@ pub mod reduce;
 pub mod scoring;
 pub mod select;
 pub mod sparse;
+pub mod units;
