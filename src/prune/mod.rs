@@ -1,5 +1,6 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
+mod asked;
 mod counts;
 mod criterion;
 mod erk;
@@ -8,17 +9,22 @@ mod invert;
 mod lamp;
 mod paths;
 mod pq;
+mod rows;
+mod sap;
 mod selection;
 mod spec;
 mod steps;
 
-pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
+pub use asked::asked_density;
+pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use erk::er_shares;
 pub use grasp::hessian_gradient;
 pub use lamp::lamp_order;
 pub use paths::{LayerPaths, paths};
 pub use pq::{Norms, PowerSums, REPORTED};
+pub use rows::{RowsShape, RunsShape};
+pub use sap::Sap;
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
 pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 pub use steps::{
