@@ -59,6 +59,8 @@ mod sparse_linear;
 mod sparse_lists;
 #[path = "kernels/sparse_optimizers.rs"]
 mod sparse_optimizers;
+#[path = "kernels/units.rs"]
+mod units;
 #[path = "kernels/windows.rs"]
 mod windows;
 
@@ -82,6 +84,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/scoring.rs"),
     include_str!("reference/select.rs"),
     include_str!("reference/sparse.rs"),
+    include_str!("reference/units.rs"),
 ];
 const TESTS: &[&str] = &[
     include_str!("kernels/augmentation.rs"),
@@ -103,6 +106,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/sparse_linear.rs"),
     include_str!("kernels/sparse_lists.rs"),
     include_str!("kernels/sparse_optimizers.rs"),
+    include_str!("kernels/units.rs"),
     include_str!("kernels/windows.rs"),
 ];
 

@@ -404,6 +404,43 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "UnitShape",
+            train::UnitShape {
+                units,
+                param_stride
+            }
+        ),
+        layout!(
+            "Run",
+            train::UnitRun {
+                start,
+                outer,
+                stride,
+                len
+            }
+        ),
+        layout!(
+            "UnitPairs",
+            train::UnitPairs {
+                base,
+                units,
+                row,
+                rows,
+                param_stride
+            }
+        ),
+        layout!(
+            "ActivityShape",
+            train::ActivityShape {
+                units,
+                len,
+                columns,
+                column,
+                base,
+                stride
+            }
+        ),
+        layout!(
             "SelectShape",
             prune::SelectShape {
                 blocks,

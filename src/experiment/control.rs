@@ -64,7 +64,10 @@ pub(super) fn put_control(
     problems: &mut Problems,
 ) -> Option<()> {
     let control = choice(mask, "mask", &CONTROLS, problems)?;
-    let makes = |step: &Step| matches!(step, Step::Prune(_) | Step::Mask(MaskStep::Load(_)));
+    let makes = |step: &Step| {
+        let loads = matches!(step, Step::Mask(MaskStep::Load(_)));
+        loads || matches!(step, Step::Prune(_) | Step::PruneUnits(_))
+    };
     let Some(last) = steps.iter().rposition(makes) else {
         no_mask(of, problems);
         return None;
@@ -87,8 +90,8 @@ pub(super) fn put_control(
                 return None;
             }
             _ => {
-                let help = "only a prune step has scores to invert; \"shuffle\" changes any mask";
-                problems.at(mask, "the mask comes from a file", help);
+                let help = "it inverts scores of weights; \"shuffle\" changes any mask";
+                problems.at(mask, "the last mask is of units, or from a file", help);
                 return None;
             }
         },

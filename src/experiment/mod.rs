@@ -28,6 +28,7 @@ mod read_optimizer;
 mod read_schedule;
 mod read_step;
 mod read_train;
+mod read_units;
 mod scalars;
 mod sense;
 mod set;

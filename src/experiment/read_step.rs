@@ -8,10 +8,11 @@ use super::problem::Problems;
 use super::read_amount::{AMOUNTS, read_amount};
 use super::read_model::prunable;
 use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
+use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
 use super::scalars::{boolean, choice, integer32, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
-use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
+use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitCriterion};
 use crate::train::TrainSpec;
 
 /// `iterate` is written out before steps are read; it is here for those who misspell it.
@@ -113,7 +114,10 @@ pub(super) fn read_step(
             }
             read.map(Step::Recalibrate)
         }
-        "prune" => read_prune(value, around, problems).map(Step::Prune),
+        "prune" => match prunes_units(value, problems)? {
+            true => read_prune_units(value, around, problems).map(Step::PruneUnits),
+            false => read_prune(value, around, problems).map(Step::Prune),
+        },
         "restart" => read_restart(value, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
         _ => None,
@@ -136,6 +140,7 @@ fn read_prune(
     problems: &mut Problems,
 ) -> Option<PruneSpec> {
     let keys = [
+        "structure",
         "criterion",
         "scope",
         "layers",
@@ -167,7 +172,8 @@ fn read_prune(
     };
     let asked = read_amount(&fields, around, problems);
     let criterion = criterion?;
-    let data = read_data(node, criterion, around, problems);
+    let trains = criterion == Criterion::Movement;
+    let data = read_data(node, (criterion.reads_data(), trains), around, problems);
     let iterations = match fields.get("iterations") {
         Some(node) if criterion == Criterion::Movement => {
             let help =
@@ -206,10 +212,11 @@ fn read_prune(
     })
 }
 
-/// What scores are measured on; `Some(None)` for a criterion that reads no data, `None` after a mistake.
-fn read_data(
+/// What scores are measured on by a criterion that reads data or not, and trains or not; `Some(None)` for one that reads no data,
+/// `None` after a mistake.
+pub(super) fn read_data(
     node: &Node,
-    criterion: Criterion,
+    (reads, trains): (bool, bool),
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Option<Box<TrainSpec>>> {
@@ -219,7 +226,7 @@ fn read_data(
         .iter()
         .filter(|entry| about_data(&entry.key))
         .collect();
-    if !criterion.reads_data() {
+    if !reads {
         let Some(first) = given.first() else {
             return Some(None);
         };
@@ -231,7 +238,6 @@ fn read_data(
         problems.at(&first.node, message, help);
         return None;
     }
-    let trains = criterion == Criterion::Movement;
     if trains && node.get("batches").is_none() {
         let help = "for example: batches = 1000; they are a training, by the optimizer of [train]";
         problems.at(node, "movement pruning needs `batches`", help);
@@ -248,10 +254,13 @@ pub(super) fn may_read_data(node: &Node) -> bool {
     let reads = |(word, criterion): &(&str, Criterion)| {
         node.text() == Some(*word) && criterion.reads_data()
     };
-    node.reference().is_some() || CRITERIA.iter().any(reads)
+    let of_units = |(word, criterion): &(&str, UnitCriterion)| {
+        node.text() == Some(*word) && criterion.reads_data()
+    };
+    node.reference().is_some() || CRITERIA.iter().any(reads) || UNIT_CRITERIA.iter().any(of_units)
 }
 
-fn read_layers(
+pub(super) fn read_layers(
     node: &Node,
     key: &str,
     around: &Surroundings<'_>,

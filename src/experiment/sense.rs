@@ -48,6 +48,13 @@ impl State {
             }
             Step::Recalibrate(_) => Ok(()),
             Step::Prune(spec) => self.prune(spec),
+            // Shares of units say nothing about shares of weights.
+            Step::PruneUnits(_) => {
+                self.masked = true;
+                self.restarted = false;
+                self.kept = None;
+                Ok(())
+            }
             Step::Restart(restart) => self.restart(*restart, after_training),
             Step::Mask(mask) => self.mask(mask, after_training),
         }

@@ -5,7 +5,7 @@ use super::errors::ExperimentErrors;
 use super::{document, files};
 use crate::data::{DatasetSpec, Origin};
 use crate::model::ModelSpec;
-use crate::prune::{MaskStep, PruneSpec, Restart};
+use crate::prune::{MaskStep, PruneSpec, Restart, UnitPrune};
 use crate::train::TrainSpec;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ pub enum Step {
     Train(TrainSpec),
     /// Remove weights.
     Prune(PruneSpec),
+    /// Remove whole units.
+    #[serde(rename = "prune_units")]
+    PruneUnits(UnitPrune),
     /// Replace or free the mask.
     Mask(MaskStep),
     /// Put the weights back.
@@ -34,6 +37,7 @@ impl Step {
         match self {
             Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
             Step::Prune(spec) => spec.data.as_deref(),
+            Step::PruneUnits(spec) => spec.data.as_deref(),
             Step::Mask(_) | Step::Restart(_) => None,
         }
     }

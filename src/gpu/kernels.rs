@@ -101,6 +101,9 @@ kernels! {
     gradient_accumulate: [Uniform, Read, Read, ReadWrite];
     params_shift: [Uniform, Read, Read, Read, Read, ReadWrite];
     params_absolute: [Uniform, Read, Read, ReadWrite];
+    unit_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
+    unit_distances: [Uniform, Read, Read, Read, ReadWrite];
+    unit_activity: [Uniform, Read, Read, ReadWrite];
     flow_rescale: [Uniform, ReadWrite, ReadWrite];
     flow_share: [Uniform, Read, Read, Read, ReadWrite];
     score_invert: [Uniform, ReadWrite];
@@ -148,6 +151,7 @@ shared![
     "state",
     "step",
     "tiles",
+    "units",
     "warp"
 ];
 

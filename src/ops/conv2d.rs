@@ -151,6 +151,10 @@ impl Operator for Conv2d {
         (self.taps(input) * self.channels * pixels) as u64
     }
 
+    fn mixes_channels(&self) -> bool {
+        true
+    }
+
     fn weight_grid(&self, input: Shape) -> Option<WeightGrid> {
         WeightGrid::new(self.channels, input.channels, self.kernel)
     }

@@ -115,6 +115,10 @@ impl Operator for Linear {
         (input.features() * self.features) as u64
     }
 
+    fn mixes_channels(&self) -> bool {
+        true
+    }
+
     fn weight_grid(&self, input: Shape) -> Option<WeightGrid> {
         WeightGrid::new(self.features, input.features(), 1)
     }

@@ -193,6 +193,11 @@ pub trait Operator: Send + Sync {
         false
     }
 
+    /// Whether every output channel is made of all input channels; other layers keep channels apart, or flatten them.
+    fn mixes_channels(&self) -> bool {
+        false
+    }
+
     /// Its weight tensor, if its kernels have sparse variants.
     fn weight_grid(&self, _input: Shape) -> Option<WeightGrid> {
         None

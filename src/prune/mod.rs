@@ -14,6 +14,9 @@ mod sap;
 mod selection;
 mod spec;
 mod steps;
+mod unit_choice;
+mod unit_spec;
+mod unit_steps;
 
 pub use asked::asked_density;
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
@@ -31,3 +34,6 @@ pub use steps::{
     Data, PruneError, ShuffleShape, kept_per_tensor, prune, prune_on, randomise_masks,
     shuffle_masks,
 };
+pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};
+pub use unit_spec::{UnitAmount, UnitCriterion, UnitPrune, UnitScope};
+pub use unit_steps::prune_units;

@@ -5,7 +5,7 @@ use super::criterion::{Observe, Scorer};
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
 use super::selection::{Part, Segment, select};
-use super::{Amount, Criterion, PowerSums, PruneSpec, Scope};
+use super::{Amount, Criterion, PowerSums, PruneSpec, Scope, UnitError};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
@@ -21,6 +21,9 @@ pub enum PruneError {
     /// The amount does not fit the model.
     #[error(transparent)]
     Count(#[from] CountError),
+    /// Units cannot be pruned as asked.
+    #[error(transparent)]
+    Unit(#[from] UnitError),
     /// A training or a pass over batches that scores are measured with.
     #[error(transparent)]
     Train(TrainError),
@@ -343,7 +346,7 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
     Ok(replicas.apply_masks(gpu)?)
 }
 
-fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
+pub(super) fn read_masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<Vec<u32>>, GpuError> {
     let words = replicas.model.mask_words();
     let all: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
     Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())

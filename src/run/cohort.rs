@@ -5,7 +5,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
-use crate::prune::{Amount, MaskStep};
+use crate::prune::{Amount, MaskStep, UnitAmount, UnitPrune};
 use crate::train::{Demand, Memory, Optimizer, TrainSpec};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
@@ -32,6 +32,13 @@ pub fn key(stage: &Stage) -> String {
             };
             serde_json::to_string(&alike)
         }
+        Step::PruneUnits(spec) => {
+            let alike = UnitPrune {
+                amount: UnitAmount::Threshold(0.0),
+                ..spec.clone()
+            };
+            serde_json::to_string(&alike)
+        }
         Step::Mask(MaskStep::Load(path)) => serde_json::to_string(path),
         Step::Mask(mask) => serde_json::to_string(mask),
         // A rewinding trains.
@@ -46,6 +53,7 @@ pub fn key(stage: &Stage) -> String {
     let kind = match &stage.step {
         Step::Train(_) => "train",
         Step::Prune(_) => "prune",
+        Step::PruneUnits(_) => "prune units",
         Step::Mask(_) => "mask",
         Step::Restart(_) => "restart",
         Step::Recalibrate(_) => "recalibrate",

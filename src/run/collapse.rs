@@ -19,7 +19,11 @@ impl Session<'_> {
         model: &Model,
     ) -> Result<(), RunError> {
         let stage = &self.plan.stages[id];
-        if !matches!(stage.step, Step::Prune(_) | Step::Mask(_)) {
+        let masks = matches!(
+            stage.step,
+            Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)
+        );
+        if !masks {
             return Ok(());
         }
         let found = paths(model, &snapshot.mask);

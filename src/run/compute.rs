@@ -167,6 +167,7 @@ impl Session<'_> {
                 format!("recalibrating {count} replica{plural} on {}", spec.dataset)
             }
             Step::Prune(_) => format!("pruning {count} replica{plural}"),
+            Step::PruneUnits(_) => format!("pruning units of {count} replica{plural}"),
             Step::Mask(_) => format!("masking {count} replica{plural}"),
             Step::Restart(Restart::Rewind(to)) => {
                 format!("rewinding {count} replica{plural} to {to}")

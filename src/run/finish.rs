@@ -139,7 +139,7 @@ impl Session<'_> {
         for &id in &run.stages {
             match &self.plan.stages[id].step {
                 Step::Train(spec) => dataset.clone_from(&spec.dataset),
-                Step::Prune(_) => origin.clone_from(&dataset),
+                Step::Prune(_) | Step::PruneUnits(_) => origin.clone_from(&dataset),
                 _ => {}
             }
         }
@@ -151,7 +151,9 @@ impl Session<'_> {
             .stages
             .iter()
             .filter_map(|&id| match &self.plan.stages[id].step {
-                step @ (Step::Prune(_) | Step::Mask(_)) => serde_json::to_string(step).ok(),
+                step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
+                    serde_json::to_string(step).ok()
+                }
                 _ => None,
             })
             .collect();

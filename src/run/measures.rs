@@ -45,7 +45,7 @@ pub struct Measures {
 pub fn word(step: &Step) -> &'static str {
     match step {
         Step::Train(_) => "train",
-        Step::Prune(_) => "prune",
+        Step::Prune(_) | Step::PruneUnits(_) => "prune",
         Step::Mask(_) => "mask",
         Step::Restart(_) => "restart",
         Step::Recalibrate(_) => "recalibrate",

@@ -16,6 +16,7 @@ impl Session<'_> {
         let long = match &self.plan.stages[id].step {
             Step::Train(_) => true,
             Step::Prune(spec) => spec.data.is_some() || spec.iterations > 1,
+            Step::PruneUnits(spec) => spec.data.is_some(),
             Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) => false,
         };
         long || self.ends.contains_key(&id)

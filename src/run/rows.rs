@@ -110,6 +110,8 @@ fn asked(variant: &Variant, model: &Model) -> Option<f64> {
                 asked = asked_density(spec, model, before.map_or(Some(1.0), |l| l.1));
                 left = Some((layers, asked));
             }
+            // It asks for units, and what that makes of weights depends on which layers they are of.
+            Step::PruneUnits(_) => (asked, left) = (None, None),
             Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
             _ => {}
         }

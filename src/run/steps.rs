@@ -11,7 +11,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart, Scope};
+use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart, Scope, UnitPrune};
 use crate::store::{TensorInfo, load_mask};
 use crate::train::{
     Checkpoint, Key, Part, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer,
@@ -129,17 +129,26 @@ pub fn execute(
                     _ => None,
                 })
                 .collect();
-            let scales = match (&specs[0].data, context.data) {
-                (Some(spec), Some((data, _))) => scales(&spec.normalise, data),
-                _ => Vec::new(),
-            };
-            let data = context.data.map(|(_, resident)| prune::Data {
-                resident,
-                scales: &scales,
-                execution: context.execution,
-            });
+            let scales = scales_of(context, specs[0].data.as_deref());
+            let data = scoring_data(context, &scales);
             let observe = &mut |_| !interrupt::asked();
             prune::prune_on(gpu, &replicas, &specs, data.as_ref(), observe).map_err(pruning)?;
+        }
+        Step::PruneUnits(_) => {
+            let specs: Vec<&UnitPrune> = stages
+                .iter()
+                .filter_map(|s| match &s.step {
+                    Step::PruneUnits(spec) => Some(spec),
+                    _ => None,
+                })
+                .collect();
+            let scales = scales_of(context, specs[0].data.as_deref());
+            let data = scoring_data(context, &scales);
+            let observe = &mut |_| !interrupt::asked();
+            let notes = prune::prune_units(gpu, &replicas, &specs, data.as_ref(), observe);
+            for note in notes.map_err(pruning)? {
+                meter.note(&format!("warning: {what}: {note}"));
+            }
         }
         Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, meter, what)?,
         // The mask stays, and `initialise` zeroes what it does not keep. `init` draws what the last `fresh` drew: the
@@ -176,6 +185,23 @@ pub fn execute(
             record,
         })
         .collect())
+}
+
+/// The normalisation of what scores are measured on; empty where they read no data.
+fn scales_of(context: &Context<'_>, spec: Option<&TrainSpec>) -> Vec<[f32; 2]> {
+    match (spec, context.data) {
+        (Some(spec), Some((data, _))) => scales(&spec.normalise, data),
+        _ => Vec::new(),
+    }
+}
+
+/// What scores are measured on.
+fn scoring_data<'c>(context: &Context<'c>, scales: &'c [[f32; 2]]) -> Option<prune::Data<'c>> {
+    context.data.map(|(_, resident)| prune::Data {
+        resident,
+        scales,
+        execution: context.execution,
+    })
 }
 
 fn train(

@@ -2,7 +2,7 @@
 
 use crate::data;
 use crate::experiment::{Experiment, Step};
-use crate::model::{Model, ModelSpec, Shape};
+use crate::model::{Model, ModelSpec, Shape, Structure};
 use crate::prune;
 use crate::train::{TrainSpec, stretch_of, training_samples};
 use std::collections::BTreeMap;
@@ -105,11 +105,16 @@ pub fn verify(
                 continue;
             };
             for step in &variant.steps {
-                if let Step::Prune(spec) = step
-                    && let Err(error) = prune::groups(model, spec)
-                {
-                    mistakes.push(format!("{place}: {error}"));
-                }
+                let mistake = match step {
+                    Step::Prune(spec) => prune::groups(model, spec).err().map(|e| e.to_string()),
+                    Step::PruneUnits(spec) => {
+                        prune::unit_groups(model, &Structure::of(model), spec)
+                            .err()
+                            .map(|e| e.to_string())
+                    }
+                    _ => None,
+                };
+                mistakes.extend(mistake.map(|mistake| format!("{place}: {mistake}")));
             }
         }
     }

@@ -20,6 +20,7 @@ mod spec;
 mod state;
 mod trainer;
 mod traits;
+mod units;
 mod workspace;
 
 pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
@@ -38,4 +39,5 @@ pub use spec::{
 };
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{EpochPoint, Metrics, Part, Progress, Trained, Trainer, Watch, training_samples};
+pub use units::{ActivityShape, UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};
 pub use workspace::{Demand, Memory, Workspace};

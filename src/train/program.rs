@@ -46,7 +46,7 @@ impl Trainer<'_> {
         Ok(program)
     }
 
-    fn training_draw(&self) -> Draw {
+    pub(super) fn training_draw(&self) -> Draw {
         Draw {
             total: self.data.train.count,
             base: self.spec().validation,
@@ -117,7 +117,12 @@ impl Trainer<'_> {
     }
 
     /// Chooses the samples of a whole batch, and how they are changed.
-    fn record_draw(&self, program: &mut Program, draw: &Draw, test: bool) -> Result<(), GpuError> {
+    pub(super) fn record_draw(
+        &self,
+        program: &mut Program,
+        draw: &Draw,
+        test: bool,
+    ) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         program.place("batch");
         let batch = self.batch(test);
@@ -138,7 +143,7 @@ impl Trainer<'_> {
     }
 
     /// Brings the images of a window of the batch in.
-    fn record_gather(
+    pub(super) fn record_gather(
         &self,
         program: &mut Program,
         window: Window,

@@ -31,3 +31,4 @@ pub mod rows;
 pub mod scoring;
 pub mod select;
 pub mod sparse;
+pub mod units;
