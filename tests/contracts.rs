@@ -8,7 +8,8 @@ use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
 use secateur::ops::{Execution, SparseRule, Variant};
 use secateur::prune::{
-    self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
+    self, Amount, Criterion, Norms, Part, PruneError, PruneSpec, Sap, Scope, Segment,
+    kept_per_tensor,
 };
 use secateur::train::{
     Augment, BestBy, Decay, DecayOn, Demand, EpochPoint, Fill, Keep, Key, Length, Memory, Metrics,
@@ -479,6 +480,184 @@ fn inverted_pruning_keeps_the_lowest_with_the_same_counts() {
         }
         assert_eq!(difference(&after, &want), None, "{scope:?}, {iterations}");
     }
+}
+
+/// Every row of the two weight tensors of `model`: (tensor, first weight, weights).
+fn rows_of(model: &Model) -> Vec<(usize, usize, usize)> {
+    let mut rows = Vec::new();
+    for (number, tensor) in model.tensors.iter().enumerate().filter(|(_, t)| t.prunable) {
+        let row = tensor.count / tensor.shape[0];
+        let first = |o| tensor.offset + o * row;
+        rows.extend((0..tensor.shape[0]).map(|o| (number, first(o), row)));
+    }
+    rows
+}
+
+/// Clears all of `there` but the `keep` largest.
+fn keep_of(after: &mut Snapshot, before: &Snapshot, mut there: Vec<usize>, keep: usize) {
+    let size = |i: usize| before.weights[i].abs().to_bits();
+    there.sort_by_key(|&i| (std::cmp::Reverse(size(i)), i));
+    for &i in &there[keep..] {
+        after.mask[i / 32] &= !(1 << (i % 32));
+        after.weights[i] = 0.0;
+    }
+}
+
+/// Dense linear weights, and kernels of a convolution, with a few weights gone.
+fn with_rows() -> Vec<(Arc<Model>, Snapshot)> {
+    let mut dice = Dice(15);
+    [odd_model(), conv_model()]
+        .map(|model| {
+            let mut before = filled(&model, || dice.unit());
+            let first = model.tensors.iter().find(|t| t.prunable).unwrap().offset;
+            for i in (first..first + 40).step_by(3) {
+                before.mask[i / 32] &= !(1 << (i % 32));
+                before.weights[i] = 0.0;
+            }
+            (model, before)
+        })
+        .into()
+}
+
+#[test]
+fn each_output_keeps_its_own_share() {
+    let Some(gpu) = gpu() else { return };
+    for (model, before) in with_rows() {
+        for iterations in [1, 3] {
+            // Replicas of different amounts.
+            let specs: Vec<PruneSpec> = [
+                Amount::Density(0.3),
+                Amount::Remaining(0.5),
+                Amount::Sparsity(1.0),
+            ]
+            .map(|amount| PruneSpec {
+                iterations,
+                ..spec(Scope::Neuron, amount)
+            })
+            .into();
+            let replicas = on_gpu(gpu, &model, &vec![before.clone(); 3]);
+            prune::prune(gpu, &replicas, &specs.iter().collect::<Vec<_>>()).unwrap();
+            for (after, spec) in replicas.download(gpu).unwrap().iter().zip(&specs) {
+                let mut want = before.clone();
+                for (_, first, row) in rows_of(&model) {
+                    let there: Vec<usize> = (first..first + row)
+                        .filter(|&i| kept(&before.mask, i))
+                        .collect();
+                    let keep = prune::kept_of(spec.amount, row as u64, there.len() as u64);
+                    keep_of(&mut want, &before, there, keep as usize);
+                }
+                assert_eq!(difference(after, &want), None, "{spec:?}");
+            }
+        }
+    }
+}
+
+/// As many as the PQ index of each set says, worked out here by the formula, and the smallest of the set.
+#[test]
+fn sap_prunes_what_the_index_says_in_every_scope() {
+    let Some(gpu) = gpu() else { return };
+    for (model, before) in with_rows() {
+        for (p, q) in [(0.5, 1.0), (1.0, 2.0), (0.7, 1.9)] {
+            let sap = Sap {
+                norms: Norms { p, q },
+                ..Sap::default()
+            };
+            for scope in [Scope::Neuron, Scope::Layer, Scope::Global] {
+                let replicas = on_gpu(gpu, &model, std::slice::from_ref(&before));
+                prune::prune(gpu, &replicas, &[&spec(scope, Amount::Sap(sap))]).unwrap();
+                let after = &replicas.download(gpu).unwrap()[0];
+                let mut sets: Vec<(usize, Vec<usize>)> = Vec::new();
+                for (number, (tensor, first, row)) in rows_of(&model).into_iter().enumerate() {
+                    let name = match scope {
+                        Scope::Neuron => number,
+                        Scope::Layer => tensor,
+                        _ => 0,
+                    };
+                    let there = (first..first + row).filter(|&i| kept(&before.mask, i));
+                    match sets.last_mut().filter(|(last, _)| *last == name) {
+                        Some((_, set)) => set.extend(there),
+                        None => sets.push((name, there.collect())),
+                    }
+                }
+                let mut want = before.clone();
+                let mut gone = 0;
+                for (_, set) in sets {
+                    let d = set.len() as f64;
+                    let sum = |e: f64| -> f64 {
+                        let sizes = set.iter().map(|&i| f64::from(before.weights[i].abs()));
+                        sizes.map(|w| w.powf(e)).sum()
+                    };
+                    let index = 1.0 - (sum(p) / d).powf(1.0 / p) / (sum(q) / d).powf(1.0 / q);
+                    let r = (d * (1.0 - index).powf(q * p / (q - p))).ceil();
+                    let pruned = (d * (1.0 - r / d).clamp(0.0, 0.9) + 1e-9).floor() as usize;
+                    gone += pruned;
+                    let keep = set.len() - pruned;
+                    keep_of(&mut want, &before, set, keep);
+                }
+                assert!(gone > 0);
+                assert_eq!(difference(after, &want), None, "{scope:?} {p} {q}");
+            }
+        }
+    }
+}
+
+#[test]
+fn runs_and_densities_by_layer_are_exact() {
+    let Some(gpu) = gpu() else { return };
+    for (model, before) in with_rows() {
+        for (n, m) in [(2, 4), (1, 4), (4, 8), (1, 1)] {
+            for invert in [false, true] {
+                let spec = PruneSpec {
+                    invert,
+                    ..spec(Scope::Global, Amount::NOfM { n, m })
+                };
+                let replicas = on_gpu(gpu, &model, &vec![before.clone(); 2]);
+                prune::prune(gpu, &replicas, &[&spec, &spec]).unwrap();
+                let mut want = before.clone();
+                for (_, first, row) in rows_of(&model) {
+                    for run in (first..first + row).step_by(m as usize) {
+                        let end = (run + m as usize).min(first + row);
+                        let mut there: Vec<usize> =
+                            (run..end).filter(|&i| kept(&before.mask, i)).collect();
+                        let size = |i: usize| i64::from(before.weights[i].abs().to_bits());
+                        let sign = if invert { 1 } else { -1 };
+                        there.sort_by_key(|&i| (sign * size(i), i));
+                        for &i in there.iter().skip(n as usize) {
+                            want.mask[i / 32] &= !(1 << (i % 32));
+                            want.weights[i] = 0.0;
+                        }
+                    }
+                }
+                for after in replicas.download(gpu).unwrap() {
+                    assert_eq!(difference(&after, &want), None, "{n}:{m} {invert}");
+                }
+            }
+        }
+    }
+    let model = odd_model();
+    let mut dice = Dice(16);
+    let before = filled(&model, || dice.unit());
+    let names: Vec<String> = model
+        .tensors
+        .iter()
+        .filter(|t| t.prunable)
+        .map(|t| t.layer.clone())
+        .collect();
+    let by_layer = PruneSpec {
+        layers: Some(names.clone()),
+        densities: [(names[0].clone(), 0.1), (names[1].clone(), 0.5)].into(),
+        ..spec(Scope::Layer, Amount::PerLayer)
+    };
+    prune_and_compare(
+        gpu,
+        &model,
+        std::slice::from_ref(&before),
+        std::slice::from_ref(&by_layer),
+    );
+    let groups = prune::groups(&model, &by_layer).unwrap();
+    assert_eq!([groups[0].keep, groups[1].keep], [100, 135]);
+    let asked = prune::asked_density(&by_layer, &model, Some(1.0)).unwrap();
+    assert!((asked - (99.9 + 135.0) / 1269.0).abs() < 1e-12);
 }
 
 #[test]

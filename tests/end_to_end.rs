@@ -815,6 +815,69 @@ fn controls_measures_and_overlaps_are_what_they_say() {
     assert_same(&before, &lab.contents("out"), "resumed");
 }
 
+/// Amounts that layers, runs and the weights themselves decide: the same bits in any company, and what they ask for beside what was
+/// achieved.
+#[test]
+fn finer_amounts_are_exact_and_the_same_in_any_company() {
+    if no_gpu() {
+        return;
+    }
+    let prunes = [
+        ("of 4", "n_of_m = \"2:4\""),
+        ("by layer", "densities = { fc1 = 0.1, fc2 = 0.5 }"),
+        ("each output", "density = 0.1, scope = \"neuron\""),
+        (
+            "snip of 8",
+            "n_of_m = \"1:8\", criterion = \"snip\", layers = [\"fc1\"]",
+        ),
+    ];
+    let mut arms: String = prunes
+        .iter()
+        .map(|(name, prune)| {
+            format!("[[arm]]\nname = \"{name}\"\nsteps = [{{ train = {{}} }}, {{ prune = {{ {prune} }} }}, {{ train = {{}} }}]\n")
+        })
+        .collect();
+    for scope in ["neuron", "layer", "global"] {
+        arms += &format!(
+            "[[arm]]\nname = \"sap {scope}\"\nsteps = [{{ iterate = {{ rounds = 2, steps = [{{ train = {{}} }}, {{ prune = {{ sap = {{ p = 1, q = 2 }}, scope = \"{scope}\" }} }}, {{ restart = \"init\" }}] }} }}, {{ train = {{}} }}]\n"
+        );
+    }
+    let lab = lab(MLP, &arms);
+    let short = ["--set", "train.length=12st", "--quiet"];
+    let with = |more: &[&'static str]| [&short[..], more].concat();
+    lab.run("e.toml", "together", &with(&[])).ok();
+    lab.run("e.toml", "alone", &with(&["--replicas", "1"])).ok();
+    assert_same_folders(&lab, "together", "alone");
+    let rows = lab.results("together");
+    assert_eq!(rows.len(), 14);
+    assert_no_violations(&rows);
+    for seed in [0, 1] {
+        let of = |arm: &str| {
+            let row = row(&rows, arm, seed);
+            (kept(&lab, "together", row), row["asked_density"].clone())
+        };
+        // Rows of 784 are whole runs; those of 24 too.
+        assert_eq!(of("of 4"), ((FC1 / 2, FC2 / 2), "0.5".to_owned()));
+        assert_eq!(of("by layer").0, (1882, 120));
+        // 78.4 of 784 and 2.4 of 24.
+        assert_eq!(of("each output"), ((24 * 78, 10 * 2), "0.1".to_owned()));
+        assert_eq!(of("snip of 8"), ((FC1 / 8, FC2), "0.125".to_owned()));
+        for scope in ["neuron", "layer", "global"] {
+            let ((first, second), asked) = of(&format!("sap {scope}"));
+            assert!(first + second < ALL * 3 / 4 && asked.is_empty(), "{scope}");
+        }
+    }
+    // Rounds take from what the round before left.
+    let rounds = common::table(&lab.path("together/rounds.csv"));
+    let pruned: Vec<f64> = rounds
+        .iter()
+        .filter(|r| r["arm"] == "sap layer" && r["seed"] == "0")
+        .filter(|r| r["does"] == "prune" && r["layer"].is_empty())
+        .map(|r| number(r, "kept"))
+        .collect();
+    assert!(pruned.len() == 2 && pruned[1] < pruned[0], "{pruned:?}");
+}
+
 /// A mask that lets nothing through is said before anything trains under it, and can end the run.
 #[test]
 fn a_collapsed_mask_warns_or_stops() {

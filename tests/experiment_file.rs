@@ -3,8 +3,8 @@
 use secateur::experiment::{Experiment, ExperimentErrors, Mistake, OnCollapse, Plan, Step};
 use secateur::model::{Init, Layer};
 use secateur::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, PruneSpec, Restart,
-    Rewire, Scope,
+    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, Norms, PruneSpec,
+    Restart, Rewire, Sap, Scope,
 };
 use secateur::train::{DecayOn, Length, Normalise, Optimizer, Schedule};
 use std::path::Path;
@@ -453,6 +453,83 @@ fn criteria_that_read_data_take_it_from_train() {
     );
     let repeated = "criterion = \"movement\", sparsity = 0.9, batches = 3, iterations = 2";
     says(&wrong(repeated), &["no iterations"]);
+}
+
+#[test]
+fn amounts_may_be_of_layers_of_runs_or_the_weights_own() {
+    let of = |prune: &str| {
+        let steps = format!("{{ prune = {{ {prune} }} }}, {{ train = {{}} }}");
+        match good(&with_steps(&steps)).arms[0].variants[0].steps[0].clone() {
+            Step::Prune(spec) => spec,
+            other => panic!("{other:?}"),
+        }
+    };
+    let layers = of("densities = { fc3 = 0.5, fc1 = 0.1 }");
+    assert_eq!(
+        (layers.scope, layers.amount),
+        (Scope::Layer, Amount::PerLayer)
+    );
+    assert_eq!(layers.layers.unwrap(), ["fc1", "fc3"]);
+    assert_eq!(layers.densities["fc3"], 0.5);
+    let runs = of("n_of_m = \"2:4\", layers = [\"fc1\"], criterion = \"synflow\"");
+    assert_eq!(
+        (runs.amount, runs.iterations),
+        (Amount::NOfM { n: 2, m: 4 }, 1)
+    );
+    let sap = of("sap = {}, scope = \"neuron\"");
+    assert_eq!(
+        (sap.scope, sap.amount),
+        (Scope::Neuron, Amount::Sap(Sap::default()))
+    );
+    let Amount::Sap(sap) = of("sap = { p = 1, q = 2, eta = 0.1, gamma = 2, beta = 0.5 }").amount
+    else {
+        panic!("SAP")
+    };
+    assert_eq!(
+        (sap.norms, sap.eta, sap.gamma, sap.beta),
+        (Norms { p: 1.0, q: 2.0 }, 0.1, 2.0, 0.5)
+    );
+    // Experiments written before there were these amounts keep their digests.
+    let text = serde_json::to_string(&of("sparsity = 0.5")).unwrap();
+    assert!(
+        !text.contains("densities") && !text.contains("invert"),
+        "{text}"
+    );
+
+    let wrong = |prune: &str| {
+        let steps = format!("{{ prune = {{ {prune} }} }}, {{ train = {{}} }}");
+        only(errors(&with_steps(&steps)))
+    };
+    says(
+        &wrong("densities = { fc9 = 0.1 }"),
+        &["unknown key `fc9`", "did you mean `fc", "densities.fc9"],
+    );
+    says(
+        &wrong("densities = { fc1 = 1.5 }"),
+        &["out of range", "densities.fc1"],
+    );
+    says(&wrong("densities = {}"), &["is empty"]);
+    says(
+        &wrong("densities = { fc1 = 0.5 }, layers = [\"fc1\"]"),
+        &["`layers` has no meaning here"],
+    );
+    says(&wrong("n_of_m = \"4:2\""), &["not N:M"]);
+    says(&wrong("n_of_m = 2"), &["must be a string such as"]);
+    says(
+        &wrong("n_of_m = \"2:4\", scope = \"layer\""),
+        &["`scope` has no meaning here"],
+    );
+    says(
+        &wrong("sap = { p = 2, q = 1 }"),
+        &["p must be smaller than q"],
+    );
+    says(&wrong("sap = { gama = 1 }"), &["did you mean `gamma`"]);
+    says(&wrong("sap = {}, scope = \"erk\""), &["shares a total"]);
+    says(&wrong("sap = {}, density = 0.5"), &["not both"]);
+    says(
+        &wrong("densty = 0.5, keep = 3"),
+        &["did you mean `density`"],
+    );
 }
 
 /// Rounds are the steps written out: the same stages, shared with an arm that stops earlier.

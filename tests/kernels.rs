@@ -43,6 +43,8 @@ mod probes;
 mod pytorch;
 #[path = "kernels/randomness.rs"]
 mod randomness;
+#[path = "kernels/rows.rs"]
+mod rows;
 #[path = "kernels/scoring.rs"]
 mod scoring;
 #[path = "kernels/selection.rs"]
@@ -78,6 +80,7 @@ const TWINS: &[&str] = &[
     include_str!("reference/pool.rs"),
     include_str!("reference/probe.rs"),
     include_str!("reference/reduce.rs"),
+    include_str!("reference/rows.rs"),
     include_str!("reference/scoring.rs"),
     include_str!("reference/select.rs"),
     include_str!("reference/sparse.rs"),
@@ -96,6 +99,7 @@ const TESTS: &[&str] = &[
     include_str!("kernels/pointwise.rs"),
     include_str!("kernels/pooling.rs"),
     include_str!("kernels/probes.rs"),
+    include_str!("kernels/rows.rs"),
     include_str!("kernels/scoring.rs"),
     include_str!("kernels/selection.rs"),
     include_str!("kernels/sparse_convolution.rs"),

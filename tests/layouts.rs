@@ -347,6 +347,30 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "RowsShape",
+            prune::RowsShape {
+                offset,
+                count,
+                row,
+                score_stride,
+                mask_words,
+                first,
+                rows
+            }
+        ),
+        layout!(
+            "RunsShape",
+            prune::RunsShape {
+                offset,
+                count,
+                row,
+                score_stride,
+                mask_words,
+                keep,
+                run
+            }
+        ),
+        layout!(
             "ScoreShape",
             prune::ScoreShape {
                 offset,

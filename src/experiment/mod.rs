@@ -19,6 +19,7 @@ mod iterate;
 mod node;
 mod plan;
 mod problem;
+mod read_amount;
 mod read_augment;
 mod read_dataset;
 mod read_layer;

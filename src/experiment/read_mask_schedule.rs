@@ -7,7 +7,7 @@ use super::read_step::{Surroundings, read_prune};
 use super::read_train::length;
 use super::scalars::{BELOW_ONE, POSITIVE, choice, number};
 use crate::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneSpec, Rewire,
+    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneSpec, Rewire, Scope,
 };
 use crate::train::Length;
 
@@ -77,6 +77,16 @@ fn read_gradual(
     let target = node.entries().iter().filter(|entry| target(&entry.key));
     table.value = Value::Table(target.cloned().collect());
     let prune = read_prune(&table, around, problems)?;
+    if prune.scope == Scope::Neuron {
+        let at = node.get("scope").unwrap_or(node);
+        let help = "choose another scope, or prune in a step of its own";
+        problems.at(
+            at,
+            "within a training, neurons do not prune for themselves",
+            help,
+        );
+        return None;
+    }
     if prune.criterion.reads_data() || prune.criterion == Criterion::Synflow {
         let at = node.get("criterion").unwrap_or(node);
         let help = "choose magnitude, lamp or random, or prune in a step of its own";

@@ -5,11 +5,12 @@ use super::fields::Fields;
 use super::files::MaskFiles;
 use super::node::{Node, Value};
 use super::problem::Problems;
+use super::read_amount::{AMOUNTS, read_amount};
 use super::read_mask_schedule::read_mask_schedule;
 use super::read_model::prunable;
 use super::read_train::{SCORING, length, read_recalibrate, read_scoring, read_train};
 use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
-use super::scalars::{UNIT, boolean, choice, integer, integer32, number, wrong_type};
+use super::scalars::{boolean, choice, integer32, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
 use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitCriterion};
@@ -38,9 +39,10 @@ const CRITERIA: [(&str, Criterion); 10] = [
 ];
 /// Iterations of SynFlow where the file does not say (Tanaka et al. 2020).
 const SYNFLOW_ITERATIONS: u32 = 100;
-const SCOPES: [(&str, Scope); 5] = [
+const SCOPES: [(&str, Scope); 6] = [
     ("global", Scope::Global),
     ("layer", Scope::Layer),
+    ("neuron", Scope::Neuron),
     ("uniform", Scope::Uniform),
     ("er", Scope::Er),
     ("erk", Scope::Erk),
@@ -145,10 +147,6 @@ pub(super) fn read_prune(
         "structure",
         "criterion",
         "scope",
-        "sparsity",
-        "density",
-        "keep",
-        "remaining",
         "layers",
         "keep_dense",
         "iterations",
@@ -157,7 +155,7 @@ pub(super) fn read_prune(
     let fields = Fields::open(
         node,
         "this prune step",
-        &[&keys[..], &SCORING].concat(),
+        &[&keys[..], &AMOUNTS, &SCORING].concat(),
         problems,
     )?;
     let criterion = match fields.get("criterion") {
@@ -176,13 +174,7 @@ pub(super) fn read_prune(
         Some(node) => read_layers(node, "keep_dense", around, problems),
         None => Some(Vec::new()),
     };
-    let amounts = ["sparsity", "density", "keep", "remaining"];
-    let amount = match fields.one_of(&amounts, "an amount", problems)? {
-        ("remaining", node) => number(node, "remaining", &UNIT, problems).map(Amount::Remaining),
-        ("sparsity", node) => number(node, "sparsity", &UNIT, problems).map(Amount::Sparsity),
-        ("density", node) => number(node, "density", &UNIT, problems).map(Amount::Density),
-        (_, node) => integer(node, "keep", 0, u64::from(u32::MAX), problems).map(Amount::Keep),
-    };
+    let asked = read_amount(&fields, around, problems);
     let criterion = criterion?;
     let trains = criterion == Criterion::Movement;
     let data = read_data(node, (criterion.reads_data(), trains), around, problems);
@@ -194,18 +186,29 @@ pub(super) fn read_prune(
             None
         }
         Some(node) => integer32(node, "iterations", 1, problems),
-        None if criterion == Criterion::Synflow => Some(SYNFLOW_ITERATIONS),
+        None if criterion == Criterion::Synflow && fields.get("n_of_m").is_none() => {
+            Some(SYNFLOW_ITERATIONS)
+        }
         None => Some(1),
     };
     let invert = match fields.get("invert") {
         Some(node) => boolean(node, "invert", problems),
         None => Some(false),
     };
+    let asked = asked?;
+    let (mut scope, mut layers) = (scope?, layers?);
+    if asked.amount == Amount::PerLayer {
+        let named = |name: &&str| asked.densities.contains_key(*name);
+        let all = around.model.map(prunable).unwrap_or_default();
+        scope = Scope::Layer;
+        layers = Some(all.into_iter().filter(named).map(str::to_owned).collect());
+    }
     Some(PruneSpec {
         criterion,
-        scope: scope?,
-        amount: amount?,
-        layers: layers?,
+        scope,
+        amount: asked.amount,
+        layers,
+        densities: asked.densities,
         keep_dense: keep_dense?,
         iterations: iterations?,
         invert: invert?,

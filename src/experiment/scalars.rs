@@ -6,8 +6,8 @@ use super::suggest;
 
 /// A range of real numbers, and how a message says it.
 pub(super) struct Interval {
-    words: &'static str,
-    holds: fn(f64) -> bool,
+    pub(super) words: &'static str,
+    pub(super) holds: fn(f64) -> bool,
 }
 
 /// Fractions.

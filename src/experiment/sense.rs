@@ -82,8 +82,10 @@ impl State {
                 }
                 _ => share,
             },
+            // At most what was there stays; how much is not known yet.
+            Amount::Sap(_) | Amount::NOfM { .. } => return Ok(()),
             // A count is comparable once shapes are known.
-            Amount::Keep(_) => {
+            Amount::Keep(_) | Amount::PerLayer => {
                 self.kept = None;
                 return Ok(());
             }

@@ -111,6 +111,9 @@ kernels! {
     select_count: [Uniform, Read, Read, Read, ReadWrite];
     select_pick: [Uniform, ReadWrite, ReadWrite];
     select_write: [Uniform, Read, Read, Read, ReadWrite];
+    select_rows: [Uniform, Read, Read, ReadWrite];
+    select_rows_write: [Uniform, Read, Read, ReadWrite];
+    select_runs: [Uniform, Read, ReadWrite];
     probe_fma: [Uniform, ReadWrite];
     probe_copy: [Uniform, Read, ReadWrite];
 }
@@ -141,6 +144,7 @@ shared![
     "pool",
     "random",
     "relu",
+    "rows",
     "samples",
     "score",
     "select",

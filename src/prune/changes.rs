@@ -1,5 +1,6 @@
 //! Masks that change while a training runs, on the GPU.
 
+use super::asked::asked_density;
 use super::counts::{self, Group};
 use super::criterion::Scorer;
 use super::rewire::grow;
@@ -72,7 +73,7 @@ impl<'s> MaskChanges<'s> {
         step: u64,
     ) -> Result<(), PruneError> {
         let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
-        let last = counts::asked_density(gradual.prune.amount, 1, 1.0);
+        let last = asked_density(&gradual.prune, &replicas.model, Some(1.0)).unwrap_or(1.0);
         let sparsity = gradual.sparsity(&self.moments, 1.0 - last, step);
         let now = PruneSpec {
             amount: if step >= self.moments.span.1 {

@@ -34,7 +34,7 @@ pub enum CountError {
     },
     /// A total count where every layer rounds its own.
     #[error(
-        "keep = {keep} is one total, but scope \"layer\" has a count per layer; use scope \"global\" or \"uniform\""
+        "keep = {keep} is one total, but scopes \"layer\" and \"neuron\" have a count for each; use scope \"global\" or \"uniform\""
     )]
     TotalPerLayer {
         /// Asked for.
@@ -61,6 +61,8 @@ pub fn kept_of(amount: Amount, total: u64, alive: u64) -> u64 {
         Amount::Density(density) => (density * all).round_ties_even() as u64,
         Amount::Keep(keep) => keep,
         Amount::Remaining(share) => (share * alive as f64).round_ties_even() as u64,
+        // Decided layer by layer, run by run, or by the weights: at most all that are there.
+        Amount::PerLayer | Amount::NOfM { .. } | Amount::Sap(_) => alive,
     }
 }
 
@@ -73,17 +75,6 @@ pub fn kept_after(alive: u64, keep: u64, shot: u32, shots: u32) -> u64 {
     let last = keep.max(1) as f64 / alive as f64;
     let share = last.powf(f64::from(shot) / f64::from(shots));
     ((alive as f64 * share).round() as u64).clamp(keep, alive)
-}
-
-/// The density that an amount asks for, of `total` weights, where `before` was asked for so far.
-pub fn asked_density(amount: Amount, total: u64, before: f64) -> f64 {
-    match amount {
-        // 1 - 0.95 is 0.050000000000000044; what was asked for is 0.05.
-        Amount::Sparsity(sparsity) => ((1.0 - sparsity) * 1e12).round() / 1e12,
-        Amount::Density(density) => density,
-        Amount::Keep(keep) => keep as f64 / total.max(1) as f64,
-        Amount::Remaining(share) => share * before,
-    }
 }
 
 /// The prunable tensors that `layers` names, all of them for `None`.
@@ -126,7 +117,8 @@ pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError>
     groups_of(model, spec, &all)
 }
 
-/// The groups of a prune step and the exact number each keeps; `alive[tensor]` weights are there.
+/// The groups of a prune step and the exact number each keeps; `alive[tensor]` weights are there. Scope neuron and runs have finer
+/// groups ([`super::rows`]); amounts that the weights decide are bounds.
 ///
 /// # Errors
 /// An unknown layer, or an amount that the weights in scope cannot meet.
@@ -143,7 +135,7 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
     let living = |tensors: &[usize]| -> u64 { tensors.iter().map(|&t| alive[t]).sum() };
     let available = count(&tensors) + count(&whole);
     if let Amount::Keep(keep) = spec.amount {
-        if spec.scope == Scope::Layer {
+        if matches!(spec.scope, Scope::Layer | Scope::Neuron) {
             return Err(CountError::TotalPerLayer { keep });
         }
         if keep > available {
@@ -170,8 +162,12 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
             let keep = left()?;
             return Ok(vec![Group { tensors, keep }]);
         }
-        Scope::Layer => {
-            let of_layer = |&t: &usize| kept_of(spec.amount, count(&[t]), alive[t]);
+        Scope::Layer | Scope::Neuron => {
+            let of_layer = |&t: &usize| {
+                let own = spec.densities.get(&model.tensors[t].layer);
+                let amount = own.map_or(spec.amount, |&density| Amount::Density(density));
+                kept_of(amount, count(&[t]), alive[t])
+            };
             tensors.iter().map(of_layer).collect()
         }
         Scope::Uniform => apportion(left()?, &sizes),

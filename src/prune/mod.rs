@@ -1,5 +1,6 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
+mod asked;
 mod changes;
 mod counts;
 mod criterion;
@@ -10,6 +11,8 @@ mod lamp;
 mod paths;
 mod pq;
 mod rewire;
+mod rows;
+mod sap;
 mod schedule;
 mod selection;
 mod spec;
@@ -18,8 +21,9 @@ mod unit_choice;
 mod unit_spec;
 mod unit_steps;
 
+pub use asked::asked_density;
 pub use changes::MaskChanges;
-pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
+pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use erk::er_shares;
 pub use grasp::hessian_gradient;
@@ -27,6 +31,8 @@ pub use lamp::lamp_order;
 pub use paths::{LayerPaths, paths};
 pub use pq::{Norms, PowerSums, REPORTED};
 pub use rewire::GrowthShape;
+pub use rows::{RowsShape, RunsShape};
+pub use sap::Sap;
 pub use schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
 pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};

@@ -1,7 +1,9 @@
 //! What `prune`, `mask` and `restart` steps ask for.
 
+use super::Sap;
 use crate::train::{Length, TrainSpec};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// How weights are scored; the largest scores stay.
@@ -54,6 +56,8 @@ pub enum Scope {
     Global,
     /// Each layer competes within itself and rounds its own count.
     Layer,
+    /// Each output of a layer within itself: a row of a linear layer, the kernels of one channel of a convolution.
+    Neuron,
     /// Each layer competes within itself at the same density; the counts are apportioned (largest remainder) so that their sum is exact.
     Uniform,
     /// Each layer within itself, with densities in proportion to (in + out) / (in out) (Mocanu et al. 2018): see [`super::er_shares`].
@@ -74,6 +78,17 @@ pub enum Amount {
     Keep(u64),
     /// Fraction kept of the weights still alive.
     Remaining(f64),
+    /// Each layer its own fraction: [`PruneSpec::densities`].
+    PerLayer,
+    /// In each run of `m` consecutive inputs of an output, the `n` with the largest scores.
+    NOfM {
+        /// How many stay.
+        n: u32,
+        /// Of how many; the last run of a row may be shorter, and still keeps n if it has them.
+        m: u32,
+    },
+    /// As many as the PQ index of the weights says; see [`Sap::pruned`].
+    Sap(Sap),
 }
 
 /// A `prune` step with every default filled in.
@@ -87,6 +102,9 @@ pub struct PruneSpec {
     pub amount: Amount,
     /// Names of the layers that are pruned; `None` is every layer with weights. Amounts count these layers only.
     pub layers: Option<Vec<String>>,
+    /// With [`Amount::PerLayer`]: the fraction kept of each of `layers`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub densities: BTreeMap<String, f64>,
     /// Names of layers in scope that keep every weight; amounts count them, so the others keep the fewer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_dense: Vec<String>,
@@ -119,6 +137,7 @@ impl PruneSpec {
             scope,
             amount,
             layers: None,
+            densities: BTreeMap::new(),
             keep_dense: Vec::new(),
             iterations: 1,
             invert: false,

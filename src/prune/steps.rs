@@ -3,12 +3,13 @@
 use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::invert::layer_by_layer;
+use super::rows::{prune_rows, prune_runs};
 use super::selection::{Part, Segment, select};
-use super::{Amount, Criterion, PruneSpec, Scope, UnitError};
+use super::{Amount, Criterion, PowerSums, PruneSpec, Scope, UnitError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::train::{Replicas, ResidentDataset, TrainError, TrainSpec, Trainer};
+use crate::train::{Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer};
 use bytemuck::{Pod, Zeroable};
 
 /// Why a prune or mask step could not be done.
@@ -126,18 +127,22 @@ pub fn prune_on(
     let Some(first) = specs.first() else {
         return Ok(());
     };
-    let masks = replicas.read_masks(gpu)?;
-    let groups = specs
-        .iter()
-        .zip(&masks)
-        .map(|(spec, mask)| {
-            let alive = kept_per_tensor(&replicas.model, mask);
-            counts::groups_of(&replicas.model, spec, &alive)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let mut alive = Vec::new();
-    for (groups, mask) in groups.iter().zip(&masks) {
-        alive.push(alive_in(&replicas.model, groups, mask)?);
+    let data_of = trainings(specs);
+    let scores = || scorer(gpu, replicas, specs, &data_of, data);
+    if let Amount::NOfM { n, m } = first.amount {
+        return prune_runs(&scores()?, first, (n, m), observe);
+    }
+    let before = replicas.download(gpu)?;
+    if first.scope == Scope::Neuron {
+        return prune_rows(&scores()?, specs, &before, observe);
+    }
+    let (mut groups, mut alive) = (Vec::new(), Vec::new());
+    for (spec, snapshot) in specs.iter().zip(&before) {
+        let kept = kept_per_tensor(&replicas.model, &snapshot.mask);
+        let mut own = counts::groups_of(&replicas.model, spec, &kept)?;
+        decide_by_weights(&replicas.model, spec, snapshot, &mut own);
+        alive.push(alive_in(&replicas.model, &own, &snapshot.mask)?);
+        groups.push(own);
     }
     let shots: Vec<Vec<Vec<Group>>> = (1..=first.iterations)
         .map(|shot| {
@@ -154,7 +159,6 @@ pub fn prune_on(
         return take(gpu, replicas, specs, &shots, data, observe).map(|_| ());
     }
     // How many each layer keeps is known once the criterion has had its way.
-    let before = replicas.download(gpu)?;
     let plain: Vec<PruneSpec> = specs
         .iter()
         .map(|&spec| PruneSpec {
@@ -184,28 +188,8 @@ fn take(
     data: Option<&Data<'_>>,
     observe: Observe<'_>,
 ) -> Result<Vec<Vec<Vec<Group>>>, PruneError> {
-    let trainings: Vec<&TrainSpec> = specs.iter().filter_map(|s| s.data.as_deref()).collect();
-    let trainer = match data {
-        Some(data) if trainings.len() == specs.len() => {
-            // Pruned weights have gradients too.
-            let dense = Execution {
-                sparse: SparseRule::Never,
-                ..data.execution
-            };
-            let scales = data.scales;
-            let trainer = Trainer::new(gpu, replicas, data.resident, &trainings, scales, &dense)?;
-            Some(trainer)
-        }
-        _ => None,
-    };
-    let scorer = Scorer {
-        gpu,
-        replicas,
-        criterion: specs[0].criterion,
-        trainer,
-        revive: false,
-        invert: specs[0].invert,
-    };
+    let trainings = trainings(specs);
+    let scorer = scorer(gpu, replicas, specs, &trainings, data)?;
     let mut found = Vec::new();
     for now in shots {
         keep_largest(&scorer, now, observe)?;
@@ -218,6 +202,56 @@ fn take(
         );
     }
     Ok(found)
+}
+
+/// What each replica's scores are measured on; none by a criterion that reads no data.
+fn trainings<'s>(specs: &[&'s PruneSpec]) -> Vec<&'s TrainSpec> {
+    specs.iter().filter_map(|s| s.data.as_deref()).collect()
+}
+
+/// What scores the replicas by the criterion of their specs, which agree in all but the amount. `trainings` are those of the specs.
+fn scorer<'a>(
+    gpu: &'a Gpu,
+    replicas: &'a Replicas,
+    specs: &[&PruneSpec],
+    trainings: &'a [&'a TrainSpec],
+    data: Option<&Data<'a>>,
+) -> Result<Scorer<'a>, PruneError> {
+    let trainer = match data {
+        Some(data) if trainings.len() == specs.len() => {
+            // Pruned weights have gradients too.
+            let dense = Execution {
+                sparse: SparseRule::Never,
+                ..data.execution
+            };
+            let scales = data.scales;
+            let trainer = Trainer::new(gpu, replicas, data.resident, trainings, scales, &dense)?;
+            Some(trainer)
+        }
+        _ => None,
+    };
+    Ok(Scorer {
+        gpu,
+        replicas,
+        criterion: specs[0].criterion,
+        trainer,
+        revive: false,
+        invert: specs[0].invert,
+    })
+}
+
+/// Lowers what each group keeps to what its weights say, where the amount is theirs to decide.
+fn decide_by_weights(model: &Model, spec: &PruneSpec, snapshot: &Snapshot, groups: &mut [Group]) {
+    let Amount::Sap(sap) = spec.amount else {
+        return;
+    };
+    let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+    for group in groups {
+        let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
+        let there = tensors.flat_map(|t| (t.offset..t.offset + t.count).filter(exists));
+        let weights = there.map(|i| snapshot.weights[i]);
+        group.keep -= sap.pruned(&PowerSums::of(weights, sap.norms));
+    }
 }
 
 /// How many weights of each group exist; an error where fewer do than are to stay.

@@ -22,7 +22,12 @@ pub fn key(stage: &Stage) -> String {
         Step::Train(spec) | Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
         Step::Prune(spec) => {
             let alike = crate::prune::PruneSpec {
-                amount: Amount::Keep(0),
+                amount: match spec.amount {
+                    // Runs are selected by a kernel of their own.
+                    Amount::NOfM { .. } => spec.amount,
+                    _ => Amount::Keep(0),
+                },
+                densities: std::collections::BTreeMap::new(),
                 ..spec.clone()
             };
             serde_json::to_string(&alike)

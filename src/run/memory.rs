@@ -79,7 +79,9 @@ fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
     let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
     let count = |t: usize| model.tensors[t].count as u64;
     let total: u64 = tensors.into_iter().map(count).sum();
-    let kept = asked_density(spec.amount, total, before()) * total as f64;
+    // Where the weights decide, as many as before may stay.
+    let asked = asked_density(spec, model, Some(before())).unwrap_or_else(before);
+    let kept = asked * total as f64;
     let all = model.prunable() as f64;
     (kept + (all - total as f64)) / all
 }

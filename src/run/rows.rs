@@ -6,7 +6,7 @@ use super::steps::tensor_infos;
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
-use crate::prune::{MaskStep, asked_density, kept_per_tensor, tensors_in_scope};
+use crate::prune::{MaskStep, asked_density, kept_per_tensor};
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::{Snapshot, TrainSpec};
 
@@ -97,20 +97,17 @@ pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
 }
 
 /// The density that a variant's prune steps ask for: that of the last, or where it says a share of what remains, its share of
-/// what the ones before it asked for of the same layers.
+/// what the ones before it asked for of the same layers. `None` without any, and where the weights decide.
 fn asked(variant: &Variant, model: &Model) -> Option<f64> {
     let mut asked = None;
     // What is left of which layers.
-    let mut left: Option<(Option<&[String]>, f64)> = None;
+    let mut left: Option<(Option<&[String]>, Option<f64>)> = None;
     for step in &variant.steps {
         if let Some(spec) = step.prunes() {
             let layers = spec.layers.as_deref();
-            let tensors = tensors_in_scope(model, layers).ok()?;
-            let total = tensors.iter().map(|&t| model.tensors[t].count as u64).sum();
-            let before = left.filter(|(of, _)| *of == layers).map_or(1.0, |l| l.1);
-            let density = asked_density(spec.amount, total, before);
-            left = Some((layers, density));
-            asked = Some(density);
+            let before = left.filter(|(of, _)| *of == layers);
+            asked = asked_density(spec, model, before.map_or(Some(1.0), |l| l.1));
+            left = Some((layers, asked));
         }
         match step {
             // It asks for units, and what that makes of weights depends on which layers they are of.

@@ -27,6 +27,7 @@ pub mod pool;
 pub mod probe;
 pub mod random;
 pub mod reduce;
+pub mod rows;
 pub mod scoring;
 pub mod select;
 pub mod sparse;
