@@ -3,6 +3,7 @@
 mod asked;
 mod counts;
 mod criterion;
+mod either;
 mod erk;
 mod grasp;
 mod invert;
@@ -21,6 +22,7 @@ mod unit_steps;
 pub use asked::asked_density;
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
+pub use either::{UnitRule, mean_norm, spread};
 pub use erk::er_shares;
 pub use grasp::hessian_gradient;
 pub use lamp::lamp_order;
