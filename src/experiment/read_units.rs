@@ -6,7 +6,7 @@ use super::problem::Problems;
 use super::read_step::{Surroundings, read_data, read_layers};
 use super::read_train::SCORING;
 use super::scalars::{NOT_NEGATIVE, UNIT, choice, integer, number};
-use crate::prune::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitScope};
+use crate::prune::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};
 
 pub(super) const UNIT_CRITERIA: [(&str, UnitCriterion); 7] = [
     ("l1", UnitCriterion::L1),
@@ -20,11 +20,16 @@ pub(super) const UNIT_CRITERIA: [(&str, UnitCriterion); 7] = [
 const UNIT_SCOPES: [(&str, UnitScope); 2] =
     [("global", UnitScope::Global), ("layer", UnitScope::Layer)];
 
-/// Whether a prune step is about units; `None` after a mistake.
+/// The limit of `rule = "spread"`: units that differ as much as chance makes them are 1.
+const EVIDENCE: f64 = 1.0;
+/// The limit of `rule = "mean-norm"`.
+const NORM: f64 = 0.5;
+
+/// Whether a prune step is about units, or units here and weights there; `None` after a mistake.
 pub(super) fn prunes_units(node: &Node, problems: &mut Problems) -> Option<bool> {
     match node.get("structure") {
         Some(structure) if matches!(node.value, Value::Table(_)) => {
-            let words = [("weights", false), ("units", true)];
+            let words = [("weights", false), ("units", true), ("either", true)];
             choice(structure, "structure", &words, problems)
         }
         _ => Some(false),
@@ -37,9 +42,15 @@ pub(super) fn read_prune_units(
     problems: &mut Problems,
 ) -> Option<UnitPrune> {
     let amounts = ["sparsity", "density", "keep", "remaining", "threshold"];
+    let either = node.get("structure").and_then(Node::text) == Some("either");
     let keys = ["structure", "criterion", "scope", "layers", "keep_dense"];
-    let keys = [&keys[..], &amounts, &SCORING].concat();
+    let more: &[&str] = if either { &["rule"] } else { &[] };
+    let keys = [&keys[..], more, &amounts, &SCORING].concat();
     let fields = Fields::open(node, "this prune step on units", &keys, problems)?;
+    let rule = match fields.get("rule") {
+        Some(node) => read_rule(node, problems).map(Some),
+        None => Some(either.then_some(UnitRule::Spread(EVIDENCE))),
+    };
     let criterion = match fields.get("criterion") {
         Some(node) => choice(node, "criterion", &UNIT_CRITERIA, problems),
         None => Some(UnitCriterion::L2),
@@ -57,6 +68,19 @@ pub(super) fn read_prune_units(
         None => Some(Vec::new()),
     };
     let (word, amount) = fields.one_of(&amounts, "an amount", problems)?;
+    let alone = either && ["keep", "threshold"].contains(&word);
+    if alone || (either && scope == Some(UnitScope::Global)) {
+        let node = if alone {
+            Some(amount)
+        } else {
+            fields.get("scope")
+        };
+        let message =
+            "with structure \"either\" each layer loses one share, of units or of weights";
+        let help = "give `sparsity`, `density` or `remaining`, and scope \"layer\" or none";
+        problems.at(node?, message, help);
+        return None;
+    }
     let amount = match word {
         "keep" => integer(amount, word, 1, u64::from(u32::MAX), problems)
             .map(|n| UnitAmount::Count(Amount::Keep(n))),
@@ -77,6 +101,26 @@ pub(super) fn read_prune_units(
         amount: amount?,
         layers: layers?,
         keep_dense: keep_dense?,
+        rule: rule?,
         data: data?,
+    })
+}
+
+/// `"spread"`, `"mean-norm"`, or either with its limit: `{ spread = 2.0 }`.
+fn read_rule(node: &Node, problems: &mut Problems) -> Option<UnitRule> {
+    let words = [
+        ("spread", UnitRule::Spread(EVIDENCE)),
+        ("mean-norm", UnitRule::MeanNorm(NORM)),
+    ];
+    if !matches!(node.value, Value::Table(_)) {
+        return choice(node, "rule", &words, problems);
+    }
+    let keys = ["spread", "mean-norm"];
+    let fields = Fields::open(node, "`rule`", &keys, problems)?;
+    let (word, limit) = fields.one_of(&keys, "a rule", problems)?;
+    let limit = number(limit, word, &NOT_NEGATIVE, problems)?;
+    Some(match word {
+        "spread" => UnitRule::Spread(limit),
+        _ => UnitRule::MeanNorm(limit),
     })
 }

@@ -1,6 +1,6 @@
 //! What a `prune` step with `structure = "units"` asks for.
 
-use super::Amount;
+use super::{Amount, UnitRule};
 use crate::train::TrainSpec;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +66,9 @@ pub struct UnitPrune {
     /// Names of layers that keep all their units.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keep_dense: Vec<String>,
+    /// Removes units only where this says so, and single weights elsewhere, in the same share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<UnitRule>,
     /// What a criterion that reads data is measured on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Box<TrainSpec>>,
@@ -80,6 +83,7 @@ impl UnitPrune {
             amount,
             layers: None,
             keep_dense: Vec::new(),
+            rule: None,
             data: None,
         }
     }

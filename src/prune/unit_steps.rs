@@ -1,6 +1,7 @@
 //! Pruning whole units of replicas that are on the GPU.
 
 use super::criterion::{Observe, ScoreShape};
+use super::either::prune_either;
 use super::steps::{Data, PruneError};
 use super::unit_choice::{Scores, choose_units, scales, unit_groups};
 use super::{UnitCriterion, UnitPrune, UnitScope};
@@ -14,7 +15,8 @@ const DISTANCES: u32 = 1 << 22;
 
 /// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
 /// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask
-/// bits, and nobody reads what they make. Returns what a user should hear: groups whose last unit stayed against the amount.
+/// bits, and nobody reads what they make. Returns what a user should hear: groups whose last unit stayed against the amount, and
+/// what a rule decided.
 /// `observe` is as in [`super::prune_on`].
 ///
 /// # Errors
@@ -30,6 +32,9 @@ pub fn prune_units(
     let Some(first) = specs.first() else {
         return Ok(Vec::new());
     };
+    if first.rule.is_some() {
+        return prune_either(gpu, replicas, specs, data, observe);
+    }
     let model = &replicas.model;
     let structure = Structure::of(model);
     let groups = unit_groups(model, &structure, first)?;
@@ -76,7 +81,7 @@ pub fn prune_units(
         let last = names.iter().zip(saved).filter(|(_, saved)| *saved);
         notes.extend(last.map(|(name, _)| {
             format!(
-                "the amount asked for no unit of {name}; its best one stays, or nothing would pass"
+                "warning: the amount asked for no unit of {name}; its best one stays, or nothing would pass"
             )
         }));
     }

@@ -147,7 +147,7 @@ pub fn execute(
             let observe = &mut |_| !interrupt::asked();
             let notes = prune::prune_units(gpu, &replicas, &specs, data.as_ref(), observe);
             for note in notes.map_err(pruning)? {
-                meter.note(&format!("warning: {what}: {note}"));
+                meter.note(&format!("{what}: {note}"));
             }
         }
         Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, meter, what)?,
