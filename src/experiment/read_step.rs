@@ -14,7 +14,14 @@ use crate::model::{Layer, ModelSpec};
 use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitCriterion};
 use crate::train::TrainSpec;
 
-const STEPS: [&str; 5] = ["train", "prune", "restart", "mask", "recalibrate"];
+const STEPS: [&str; 6] = [
+    "train",
+    "prune",
+    "restart",
+    "mask",
+    "recalibrate",
+    "compact",
+];
 const CRITERIA: [(&str, Criterion); 10] = [
     ("magnitude", Criterion::Magnitude),
     ("random", Criterion::Random),
@@ -108,6 +115,7 @@ pub(super) fn read_step(
             true => read_prune_units(value, around, problems).map(Step::PruneUnits),
             false => read_prune(value, around, problems).map(Step::Prune),
         },
+        "compact" => Fields::open(value, "`compact`", &[], problems).map(|_| Step::Compact),
         "restart" => read_restart(value, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
         _ => None,

@@ -1,5 +1,7 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
+mod compact;
+mod constants;
 mod counts;
 mod criterion;
 mod erk;
@@ -12,6 +14,7 @@ mod unit_choice;
 mod unit_spec;
 mod unit_steps;
 
+pub use compact::{Compacted, compact};
 pub use counts::{CountError, Group, asked_density, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use erk::er_shares;

@@ -8,23 +8,26 @@ use crate::model::Model;
 use crate::prune::kept_per_tensor;
 use crate::report;
 use crate::store::{CurveRow, MaskOrigin, RunRow, StageState};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 impl Session<'_> {
     /// Saves a finished stage and lets go of what nobody needs any more.
     pub(super) fn keep(
         &mut self,
         id: usize,
-        outcome: Outcome,
+        mut outcome: Outcome,
         model: &Model,
     ) -> Result<(), RunError> {
+        self.note_network(id, outcome.network.take());
         let stage = &self.plan.stages[id];
         if self.is_saved_kind(id) {
             let record = serde_json::to_string(&outcome.record).unwrap_or_default();
+            let mut meta = BTreeMap::from([("record".to_owned(), record)]);
+            meta.extend(self.network_note(id));
             let state = StageState {
                 weights: outcome.snapshot.weights.clone(),
                 mask: outcome.snapshot.mask.clone(),
-                meta: [("record".to_owned(), record)].into(),
+                meta,
             };
             self.folder
                 .save_stage(&stage.digest, &tensor_infos(model), &state)?;
@@ -78,7 +81,7 @@ impl Session<'_> {
         for number in runs {
             let run = &self.plan.runs[number];
             let stage = &self.plan.stages[id];
-            let model = self.model_of(stage)?;
+            let (whole, model) = (self.model_of(stage)?, self.model_after(id)?);
             let Some(snapshot) = self.snapshots.get(&id) else {
                 continue;
             };
@@ -88,7 +91,7 @@ impl Session<'_> {
                 self.experiment,
                 run,
                 settings,
-                &model,
+                (&whole, &model),
                 snapshot,
                 &records,
                 &self.facts,
