@@ -16,7 +16,7 @@ const HARDWARE_REPLICAS: u64 = 64;
 const SOFTWARE_REPLICAS: u64 = 8;
 
 /// What stages must agree in to run in the same dispatches. Only per-replica numbers may differ: amounts, learning rates,
-/// momenta, decay, the norm to clip to.
+/// momenta, decay, the norm to clip to, the group lasso's lambda.
 pub fn key(stage: &Stage) -> String {
     key_with(stage, &stage.model)
 }
@@ -68,6 +68,7 @@ fn alike(spec: &TrainSpec) -> TrainSpec {
     TrainSpec {
         optimizer: kind_only(&spec.optimizer),
         clip_norm: spec.clip_norm.map(|_| 1.0),
+        group_lasso: spec.group_lasso.map(|_| 1.0),
         ..spec.clone()
     }
 }
