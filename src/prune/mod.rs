@@ -2,6 +2,8 @@
 
 mod asked;
 mod changes;
+mod compact;
+mod constants;
 mod counts;
 mod criterion;
 mod either;
@@ -24,6 +26,7 @@ mod unit_steps;
 
 pub use asked::asked_density;
 pub use changes::MaskChanges;
+pub use compact::{Compacted, compact};
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use either::{UnitRule, mean_norm, spread};

@@ -49,6 +49,7 @@ pub fn word(step: &Step) -> &'static str {
         Step::Mask(_) => "mask",
         Step::Restart(_) => "restart",
         Step::Recalibrate(_) => "recalibrate",
+        Step::Compact => "compact",
     }
 }
 

@@ -49,7 +49,7 @@ pub struct CurvePoint {
     pub step: u32,
     /// Learning rate of the last step.
     pub learning_rate: Exact,
-    /// Share of the prunable weights that exist.
+    /// Share of the prunable weights that exist, of the network that trains.
     pub density: Exact,
     /// Over the pass.
     pub train: Score,

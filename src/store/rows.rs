@@ -29,6 +29,10 @@ pub struct RunRow {
     pub test_loss: f64,
     /// Accuracy on the test set in percent.
     pub test_accuracy: f64,
+    /// Parameters that the network has, pruned ones included: fewer only once it is compacted.
+    pub parameters: u64,
+    /// Multiply-adds of its forward pass for one sample, likewise.
+    pub multiply_adds: u64,
     /// Pruned weights that were found other than 0; anything but 0 is a defect.
     pub mask_violations: u64,
     /// Kept weights on a path from input to output / all prunable weights (0 to 1).
@@ -76,7 +80,7 @@ pub struct CurveRow {
     pub step: u32,
     /// Learning rate of the last optimizer step.
     pub learning_rate: f64,
-    /// Share of the prunable weights that exist.
+    /// Share of the prunable weights that exist, of the network that trains.
     pub density: f64,
     /// Mean loss over the epoch's training samples.
     pub train_loss: f64,

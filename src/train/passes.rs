@@ -19,7 +19,7 @@ pub struct EpochPoint {
     pub step: u32,
     /// Learning rate of the last step.
     pub learning_rate: f64,
-    /// Share of the prunable weights that exist.
+    /// Share of the prunable weights that exist, of the network that trains.
     pub density: f64,
     /// Over the pass, with the weights of each moment.
     pub train: Metrics,

@@ -1,6 +1,7 @@
 //! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
 use super::choose::Choice;
+use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -60,13 +61,14 @@ pub struct Trainer<'a> {
     /// Those before the first of ours, where the training is entered late.
     entered: u64,
     pub(super) samples: u32,
+    pub(super) lasso: Option<GroupLasso>,
     /// What the optimizer must look up before it changes a parameter, if anything.
     pub(super) traits: Option<Vec<u32>>,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind) and in the
-    /// norm to clip to. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
+    /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind), in the
+    /// norm to clip to and in the group lasso's lambda. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
     /// per channel, see [`super::scales`].
     ///
     /// # Errors
@@ -110,6 +112,15 @@ impl<'a> Trainer<'a> {
         let traits = traits(model, |i| learns[i], spec.weight_decay_on);
         let sizes = (spec.batch, spec.micro_batch());
         let workspace = Workspace::new(gpu, replicas, sizes, learns)?;
+        let lasso = match spec.group_lasso {
+            Some(_) => {
+                let each = specs.iter().map(|s| s.group_lasso.unwrap_or(0.0) as f32);
+                let lambdas: Vec<f32> = each.collect();
+                let learns = |i| workspace.learns(i);
+                Some(GroupLasso::new(gpu, replicas, &lambdas, learns)?)
+            }
+            None => None,
+        };
         let mut trainer = Self {
             workspace,
             sparsity: None,
@@ -126,6 +137,7 @@ impl<'a> Trainer<'a> {
             steps,
             entered: stretch.start,
             samples,
+            lasso,
             traits,
         };
         let shrinks = trainer.changes()?.is_some_and(|c| !c.keeps_counts());
