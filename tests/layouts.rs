@@ -420,6 +420,20 @@ fn layouts() -> Vec<Layout> {
             }
         ),
         layout!(
+            "Shrink",
+            train::ShrinkShape {
+                offset,
+                count,
+                param_stride,
+                units,
+                row,
+                row_len,
+                column,
+                column_len,
+                width
+            }
+        ),
+        layout!(
             "UnitPairs",
             train::UnitPairs {
                 base,

@@ -81,6 +81,8 @@ impl<'a> Shapes<'a> {
             // Gradients and mask bits.
             "gradient_norm" => 4 * floats + floats / 8,
             "gradient_clip" => 4 * floats.div_ceil(1024),
+            // Most weights are in two units.
+            "unit_sums" => 8 * floats,
             "sgd_step" => return self.optimizer(place, 5),
             "adam_step" | "adadelta_step" => return self.optimizer(place, 7),
             _ => {
@@ -138,6 +140,7 @@ impl<'a> Shapes<'a> {
             "partial_sum" => 4 * biases * (parts + 1),
             // An index each.
             "kept_partial_sum" => 4 * kept * (parts + 2),
+            "unit_shrink" => 8 * weights,
             "gradient_mask" => weights / 8 + 8 * (weights - kept),
             // Rows are normalised in parts of two numbers each; of a channel 4 or 8 are kept.
             "batch_norm_statistics" => 2 * input + 8 * biases * parts,

@@ -35,9 +35,11 @@ pub(super) fn is_dense(mask: &Node) -> bool {
     mask.text() == Some("dense")
 }
 
-/// Whether a step, as written, is one of those that a dense control leaves out.
+/// Whether a step, as written, is one of those that a dense control leaves out: what makes, changes or makes use of a mask.
 pub(super) fn prunes(step: &Node) -> bool {
-    step.get("prune").is_some() || step.get("mask").is_some()
+    ["prune", "mask", "compact"]
+        .iter()
+        .any(|key| step.get(key).is_some())
 }
 
 /// The steps of an arm but for those that make or change a mask.

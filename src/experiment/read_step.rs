@@ -16,12 +16,13 @@ use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitC
 use crate::train::TrainSpec;
 
 /// `iterate` is written out before steps are read; it is here for those who misspell it.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "train",
     "prune",
     "restart",
     "mask",
     "recalibrate",
+    "compact",
     "iterate",
 ];
 const CRITERIA: [(&str, Criterion); 10] = [
@@ -118,6 +119,7 @@ pub(super) fn read_step(
             true => read_prune_units(value, around, problems).map(Step::PruneUnits),
             false => read_prune(value, around, problems).map(Step::Prune),
         },
+        "compact" => Fields::open(value, "`compact`", &[], problems).map(|_| Step::Compact),
         "restart" => read_restart(value, problems).map(Step::Restart),
         "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
         _ => None,

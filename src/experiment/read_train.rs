@@ -8,7 +8,8 @@ use super::read_model::{learning, needs_whole_batch};
 use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
 use super::scalars::{
-    BELOW_ONE, FINITE, Interval, POSITIVE, boolean, choice, integer32, number, string, wrong_type,
+    BELOW_ONE, FINITE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, integer32, number,
+    string, wrong_type,
 };
 use super::suggest;
 use crate::model::ModelSpec;
@@ -18,7 +19,7 @@ use crate::train::{
 };
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 18] = [
+pub(super) const KEYS: [&str; 19] = [
     "dataset",
     "batch",
     "micro_batch",
@@ -29,6 +30,7 @@ pub(super) const KEYS: [&str; 18] = [
     "schedule",
     "label_smoothing",
     "clip_norm",
+    "group_lasso",
     "keep",
     "patience",
     "best_by",
@@ -86,6 +88,7 @@ pub(super) fn read_train(
         label_smoothing: read.label_smoothing?,
         stopping: read.stopping?,
         clip_norm: read.clip_norm?,
+        group_lasso: read.group_lasso?,
         validation: read.validation?,
         samples: read.samples?,
         balanced: read.balanced?,
@@ -180,6 +183,7 @@ pub(super) fn read_scoring(
         schedule: read.schedule?,
         label_smoothing: read.label_smoothing?,
         clip_norm: read.clip_norm?,
+        group_lasso: read.group_lasso?,
         augment: read.augment?,
         ..spec
     })
@@ -214,6 +218,7 @@ struct Read {
     label_smoothing: Option<f64>,
     stopping: Option<Stopping>,
     clip_norm: Option<Option<f64>>,
+    group_lasso: Option<Option<f64>>,
     validation: Option<u32>,
     samples: Option<Option<u32>>,
     balanced: Option<bool>,
@@ -354,6 +359,11 @@ impl<'n> Settings<'n> {
             clip_norm: match self.get("clip_norm") {
                 Some(node) if node.text() == Some("none") => Some(None),
                 Some(node) => number(node, "clip_norm", &POSITIVE, problems).map(Some),
+                None => Some(None),
+            },
+            group_lasso: match self.get("group_lasso") {
+                Some(node) if node.text() == Some("none") => Some(None),
+                Some(node) => number(node, "group_lasso", &NOT_NEGATIVE, problems).map(Some),
                 None => Some(None),
             },
             validation: match self.get("validation") {

@@ -31,6 +31,8 @@ struct State {
     origin_masked: Option<bool>,
     /// A restart that nothing has used yet.
     restarted: bool,
+    /// Whether the network is smaller than when its weights were drawn.
+    shrunk: bool,
     /// Layers and density of the last prune whose count is still in force.
     kept: Option<(Option<Vec<String>>, f64)>,
 }
@@ -47,6 +49,7 @@ impl State {
                 Ok(())
             }
             Step::Recalibrate(_) => Ok(()),
+            Step::Compact => self.compact(),
             Step::Prune(spec) => self.prune(spec),
             // Shares of units say nothing about shares of weights.
             Step::PruneUnits(_) => {
@@ -96,6 +99,19 @@ impl State {
         }
     }
 
+    fn compact(&mut self) -> Verdict {
+        if !self.masked {
+            return Err((
+                "there is no mask at this point, so there is nothing to remove",
+                "put { prune = { structure = \"units\", ... } } before it".into(),
+            ));
+        }
+        self.shrunk = true;
+        // Shares count the weights that the network has then.
+        self.kept = None;
+        Ok(())
+    }
+
     fn restart(&mut self, restart: Restart, after_training: bool) -> Verdict {
         // Under a mask that the first weights decided, new ones are a change.
         let changes = self.trained || (restart == Restart::Fresh && self.masked);
@@ -117,8 +133,17 @@ impl State {
                 "the arm would report untrained weights: add { train = {} } after it".into(),
             ));
         }
+        if self.shrunk && matches!(restart, Restart::Init | Restart::Rewind(_)) {
+            return Err((
+                "this restart goes back to weights of the network before it was compacted",
+                "restart first and compact then, or use restart = \"fresh\", which draws for the smaller network".into(),
+            ));
+        }
         match (restart, self.origin_masked) {
-            (Restart::Fresh, _) => self.origin_masked = None,
+            (Restart::Fresh, _) => {
+                self.origin_masked = None;
+                self.shrunk = false;
+            }
             (Restart::Rewind(_), None) => {
                 return Err((
                     "there is no training to rewind to since the weights were fresh",

@@ -29,6 +29,8 @@ pub enum Step {
     /// Set running statistics to their average over training batches: those of a training of this length, of which nothing
     /// but the forward passes is run.
     Recalibrate(TrainSpec),
+    /// Make tensors smaller by the units that do nothing.
+    Compact,
 }
 
 impl Step {
@@ -38,7 +40,7 @@ impl Step {
             Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
             Step::Prune(spec) => spec.data.as_deref(),
             Step::PruneUnits(spec) => spec.data.as_deref(),
-            Step::Mask(_) | Step::Restart(_) => None,
+            Step::Mask(_) | Step::Restart(_) | Step::Compact => None,
         }
     }
 }

@@ -85,6 +85,8 @@ kernels! {
     sgd_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
     adam_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
     adadelta_step: [Uniform, Read, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite];
+    unit_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
+    unit_shrink: [Uniform, Read, Read, Read, Read, ReadWrite];
     step_advance: [Uniform, Read, Read, Read, Read, ReadWrite];
     kept_count: [Uniform, Read, ReadWrite];
     prefix_sum: [Uniform, ReadWrite];
@@ -101,7 +103,6 @@ kernels! {
     gradient_accumulate: [Uniform, Read, Read, ReadWrite];
     params_shift: [Uniform, Read, Read, Read, Read, ReadWrite];
     params_absolute: [Uniform, Read, Read, ReadWrite];
-    unit_sums: [Uniform, Read, Read, Read, Read, ReadWrite];
     unit_distances: [Uniform, Read, Read, Read, ReadWrite];
     unit_activity: [Uniform, Read, Read, ReadWrite];
     flow_rescale: [Uniform, ReadWrite, ReadWrite];

@@ -51,6 +51,17 @@ impl Operator for Activation {
         Ok(input)
     }
 
+    fn of_constant(&self, x: f64, _own: &[f32]) -> f64 {
+        match self {
+            Self::Tanh => x.tanh(),
+            Self::LeakyRelu { slope } => x.max(0.0) + f64::from(*slope) * x.min(0.0),
+            Self::Gelu => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
+                0.5 * x * (1.0 + inner.tanh())
+            }
+        }
+    }
+
     fn carries_flow(&self) -> bool {
         false
     }

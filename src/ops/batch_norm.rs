@@ -89,6 +89,16 @@ impl Operator for BatchNorm {
         Ok(input)
     }
 
+    fn of_constant(&self, x: f64, own: &[f32]) -> f64 {
+        let of = |i: usize| own.get(i).map_or(0.0, |&v| f64::from(v));
+        let [scale, shift, mean, variance] = [0, 1, 2, 3].map(of);
+        scale * (x - mean) / (variance + f64::from(EPS)).sqrt() + shift
+    }
+
+    fn subtracts(&self) -> Option<usize> {
+        Some(2)
+    }
+
     fn parameters(&self, input: Shape) -> Vec<Parameter> {
         let tensor = |role, start, learned| Parameter {
             role,

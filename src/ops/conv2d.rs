@@ -151,6 +151,10 @@ impl Operator for Conv2d {
         (self.taps(input) * self.channels * pixels) as u64
     }
 
+    fn reads_whole_windows(&self) -> bool {
+        self.padding == 0
+    }
+
     fn mixes_channels(&self) -> bool {
         true
     }

@@ -198,6 +198,22 @@ pub trait Operator: Send + Sync {
         false
     }
 
+    /// Of a layer that keeps channels apart: what a channel becomes, evaluated, that is `x` in every pixel. `own` are the channel's
+    /// entries of the layer's tensors; an addition is given the sum.
+    fn of_constant(&self, x: f64, _own: &[f32]) -> f64 {
+        x
+    }
+
+    /// Whether no output sees zeros from outside of the image in the place of its input.
+    fn reads_whole_windows(&self) -> bool {
+        true
+    }
+
+    /// Which of its tensors holds a number for each channel that it subtracts from its input when evaluated.
+    fn subtracts(&self) -> Option<usize> {
+        None
+    }
+
     /// Its weight tensor, if its kernels have sparse variants.
     fn weight_grid(&self, _input: Shape) -> Option<WeightGrid> {
         None

@@ -25,6 +25,9 @@ impl Operator for Relu {
     fn output(&self, input: Shape) -> Result<Shape, String> {
         Ok(input)
     }
+    fn of_constant(&self, x: f64, _own: &[f32]) -> f64 {
+        x.max(0.0)
+    }
     fn in_place(&self) -> bool {
         true
     }

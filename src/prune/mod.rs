@@ -1,6 +1,8 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
 mod asked;
+mod compact;
+mod constants;
 mod counts;
 mod criterion;
 mod either;
@@ -16,10 +18,12 @@ mod selection;
 mod spec;
 mod steps;
 mod unit_choice;
+mod unit_scores;
 mod unit_spec;
 mod unit_steps;
 
 pub use asked::asked_density;
+pub use compact::{Compacted, compact};
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
 pub use either::{UnitRule, mean_norm, spread};

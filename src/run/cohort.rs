@@ -3,7 +3,7 @@
 use super::verify::model_key;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
-use crate::model::Model;
+use crate::model::{Model, ModelSpec};
 use crate::ops::CHUNK_SAMPLES;
 use crate::prune::{Amount, MaskStep, UnitAmount, UnitPrune};
 use crate::train::{Demand, Memory, Optimizer, TrainSpec};
@@ -16,8 +16,13 @@ const HARDWARE_REPLICAS: u64 = 64;
 const SOFTWARE_REPLICAS: u64 = 8;
 
 /// What stages must agree in to run in the same dispatches. Only per-replica numbers may differ: amounts, learning rates,
-/// momenta, decay, the norm to clip to.
+/// momenta, decay, the norm to clip to, the group lasso's lambda.
 pub fn key(stage: &Stage) -> String {
+    key_with(stage, &stage.model)
+}
+
+/// [`key`] of a stage whose network is this one by then.
+pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
     let step = match &stage.step {
         Step::Train(spec) | Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
         Step::Prune(spec) => {
@@ -41,6 +46,7 @@ pub fn key(stage: &Stage) -> String {
         }
         Step::Mask(MaskStep::Load(path)) => serde_json::to_string(path),
         Step::Mask(mask) => serde_json::to_string(mask),
+        Step::Compact => Ok(String::new()),
         // A rewinding trains.
         Step::Restart(restart) => serde_json::to_string(&(
             restart,
@@ -57,12 +63,9 @@ pub fn key(stage: &Stage) -> String {
         Step::Mask(_) => "mask",
         Step::Restart(_) => "restart",
         Step::Recalibrate(_) => "recalibrate",
+        Step::Compact => "compact",
     };
-    format!(
-        "{kind} {} {}",
-        step.unwrap_or_default(),
-        model_key(&stage.model)
-    )
+    format!("{kind} {} {}", step.unwrap_or_default(), model_key(model))
 }
 
 /// A training with all that may differ between replicas taken out.
@@ -70,6 +73,7 @@ fn alike(spec: &TrainSpec) -> TrainSpec {
     TrainSpec {
         optimizer: kind_only(&spec.optimizer),
         clip_norm: spec.clip_norm.map(|_| 1.0),
+        group_lasso: spec.group_lasso.map(|_| 1.0),
         ..spec.clone()
     }
 }

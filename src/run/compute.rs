@@ -1,7 +1,7 @@
 //! Which stages run together next, and their computation.
 
 use super::checkpoint::Saver;
-use super::cohort::{self, key as cohort_key};
+use super::cohort;
 use super::steps::{self, Context, Outcome};
 use super::{RunError, RunOptions, Session};
 use crate::bench::breakdown_text;
@@ -30,7 +30,7 @@ impl Session<'_> {
         let mut ids: Vec<usize> = todo.iter().copied().collect();
         ids.sort_unstable();
         for id in ids {
-            let group = groups.entry(cohort_key(&self.plan.stages[id])).or_default();
+            let group = groups.entry(self.cohort_key(id)).or_default();
             if ready(id) {
                 group.0.push(id);
             } else {
@@ -56,7 +56,10 @@ impl Session<'_> {
             return Ok(Vec::new());
         };
         let stage = &self.plan.stages[first];
-        let model = self.model_of(stage)?;
+        if stage.step == Step::Compact {
+            return Ok(vec![first]);
+        }
+        let model = self.model_before(stage)?;
         let density = |id: usize| {
             let parent = self.plan.stages[id].parent;
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
@@ -88,12 +91,17 @@ impl Session<'_> {
 
     /// Computes a cohort, saves it, and writes the rows of the runs it ends.
     pub(super) fn compute(&mut self, cohort: &[usize]) -> Result<(), RunError> {
+        if let [id] = *cohort
+            && self.plan.stages[id].step == Step::Compact
+        {
+            return self.compact(id);
+        }
         let stages: Vec<Stage> = cohort
             .iter()
             .map(|&id| self.plan.stages[id].clone())
             .collect();
         let stages: Vec<&Stage> = stages.iter().collect();
-        let model = self.model_of(stages[0])?;
+        let model = self.model_before(stages[0])?;
         let what = self.describe(&stages);
         let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
         let (mut batch, mut dataset) = (1, None);
@@ -168,6 +176,7 @@ impl Session<'_> {
             }
             Step::Prune(_) => format!("pruning {count} replica{plural}"),
             Step::PruneUnits(_) => format!("pruning units of {count} replica{plural}"),
+            Step::Compact => format!("compacting {count} replica{plural}"),
             Step::Mask(_) => format!("masking {count} replica{plural}"),
             Step::Restart(Restart::Rewind(to)) => {
                 format!("rewinding {count} replica{plural} to {to}")

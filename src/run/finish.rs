@@ -8,7 +8,7 @@ use crate::experiment::{Run, Step};
 use crate::model::Model;
 use crate::report;
 use crate::store::{CurveRow, MaskOrigin, RoundRow, RunRow, StageState};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 impl Session<'_> {
     /// Saves a finished stage and lets go of what nobody needs any more.
@@ -18,6 +18,7 @@ impl Session<'_> {
         mut outcome: Outcome,
         model: &Model,
     ) -> Result<(), RunError> {
+        self.note_network(id, outcome.network.take());
         let stage = &self.plan.stages[id];
         let left = Measures {
             step: stage.step_ordinal,
@@ -31,10 +32,12 @@ impl Session<'_> {
         outcome.record.measures.push(left);
         if self.is_saved_kind(id) {
             let record = serde_json::to_string(&outcome.record).unwrap_or_default();
+            let mut meta = BTreeMap::from([("record".to_owned(), record)]);
+            meta.extend(self.network_note(id));
             let state = StageState {
                 weights: outcome.snapshot.weights.clone(),
                 mask: outcome.snapshot.mask.clone(),
-                meta: [("record".to_owned(), record)].into(),
+                meta,
             };
             self.folder
                 .save_stage(&stage.digest, &tensor_infos(model), &state)?;
@@ -73,7 +76,7 @@ impl Session<'_> {
         for number in runs {
             let run = &self.plan.runs[number];
             let stage = &self.plan.stages[id];
-            let model = self.model_of(stage)?;
+            let (whole, model) = (self.model_of(stage)?, self.model_after(id)?);
             let Some(snapshot) = self.snapshots.get(&id) else {
                 continue;
             };
@@ -83,7 +86,7 @@ impl Session<'_> {
                 self.experiment,
                 run,
                 settings,
-                &model,
+                (&whole, &model),
                 snapshot,
                 &records,
                 &self.facts,

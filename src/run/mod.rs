@@ -9,6 +9,7 @@ mod finish;
 mod interrupt;
 mod measures;
 mod memory;
+mod networks;
 mod overlap;
 mod progress;
 mod record;
@@ -36,6 +37,7 @@ use crate::store::{
     CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names, sha256_hex,
 };
 use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, stretch_of, training_samples};
+use networks::Network;
 use progress::Meter;
 use rows::{Facts, last_training, settings};
 use std::collections::{BTreeMap, HashMap};
@@ -192,6 +194,8 @@ struct Session<'a> {
     /// Finished stages whose snapshot a child or a row still needs.
     snapshots: HashMap<usize, Arc<Snapshot>>,
     records: HashMap<usize, Record>,
+    /// The network after a stage, where it is not the one that the experiment has.
+    networks: HashMap<usize, Network>,
     /// Children not finished yet, per stage.
     waiting: Vec<usize>,
     rows: BTreeMap<usize, RunRow>,
@@ -296,6 +300,7 @@ impl<'a> Session<'a> {
             ends,
             snapshots: HashMap::new(),
             records: HashMap::new(),
+            networks: HashMap::new(),
             waiting,
             rows: BTreeMap::new(),
             curves: BTreeMap::new(),

@@ -17,7 +17,7 @@ impl Session<'_> {
             Step::Train(_) => true,
             Step::Prune(spec) => spec.data.is_some() || spec.iterations > 1,
             Step::PruneUnits(spec) => spec.data.is_some(),
-            Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) => false,
+            Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) | Step::Compact => false,
         };
         long || self.ends.contains_key(&id)
     }
@@ -83,17 +83,14 @@ impl Session<'_> {
             // Killed after a stage was saved and before what it had come to was removed.
             self.folder.remove_partial(&self.plan.stages[id].digest);
             let outcome = self.load(id)?;
+            self.note_network(id, outcome.network);
             self.records.insert(id, outcome.record);
             let has_children_to_compute = self
                 .plan
                 .stages
                 .iter()
                 .any(|s| s.parent == Some(id) && needed.contains(&s.id));
-            self.watch_collapse(
-                id,
-                &outcome.snapshot,
-                &*self.model_of(&self.plan.stages[id])?,
-            )?;
+            self.watch_collapse(id, &outcome.snapshot, &*self.model_after(id)?)?;
             // Parents come before children, so the records of the whole history are there.
             self.snapshots.insert(id, outcome.snapshot);
             self.emit_rows(id)?;
@@ -106,7 +103,11 @@ impl Session<'_> {
 
     pub(super) fn load(&self, id: usize) -> Result<Outcome, RunError> {
         let stage = &self.plan.stages[id];
-        let model = self.model_of(stage)?;
+        let network = self.saved_network(stage)?;
+        let model = match &network {
+            Some(network) => network.model.clone(),
+            None => self.model_of(stage)?,
+        };
         let path = || self.folder.stage_path(&stage.digest).display().to_string();
         let state = self
             .folder
@@ -126,6 +127,7 @@ impl Session<'_> {
                 mask: state.mask,
             }),
             record,
+            network,
         })
     }
 }

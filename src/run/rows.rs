@@ -131,12 +131,13 @@ pub fn last_pass(records: &[&Record]) -> (Option<u32>, Option<f64>) {
     (kept, point.map(|p| p.train.loss.0))
 }
 
-/// The row of a finished run. `records` are those of its stages, first to last.
+/// The row of a finished run: of the network as the experiment has it, and as it is at the end. Densities are shares of the
+/// whole one, so that a network counts the same before and after it is compacted. `records` are those of its stages, first to last.
 pub fn run_row(
     experiment: &Experiment,
     run: &Run,
     settings: &[(String, String)],
-    model: &Model,
+    (whole, model): (&Model, &Model),
     snapshot: &Snapshot,
     records: &[&Record],
     facts: &Facts,
@@ -145,7 +146,7 @@ pub fn run_row(
     let variant = &arm.variants[run.variant];
     let infos = tensor_infos(model);
     let kept = kept_per_tensor(model, &snapshot.mask);
-    let prunable = || model.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
+    let prunable = || whole.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
     let left = measure(model, snapshot).pop().unwrap_or_default();
     let last = records.last();
@@ -155,8 +156,8 @@ pub fn run_row(
         seed: run.seed,
         point: variant.point.clone(),
         settings: settings.to_vec(),
-        asked_density: asked(variant, model),
-        density: alive as f64 / model.prunable() as f64,
+        asked_density: asked(variant, whole),
+        density: alive as f64 / whole.prunable() as f64,
         layer_density: prunable()
             .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))
             .collect(),
@@ -166,11 +167,13 @@ pub fn run_row(
         validation_accuracy: last.and_then(|r| r.validation).map(|s| s.accuracy.0),
         test_loss: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.loss.0),
         test_accuracy: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.accuracy.0),
+        parameters: model.parameters() as u64,
+        multiply_adds: model.multiply_adds(),
         mask_violations: records.iter().map(|r| r.violations).sum(),
-        effective_density: left.effective as f64 / left.weights as f64,
+        effective_density: left.effective as f64 / whole.prunable() as f64,
         dead_units: left.dead_units,
-        compression: left.weights as f64 / left.kept as f64,
-        theoretical_speedup: left.multiply_adds as f64 / left.kept_multiply_adds as f64,
+        compression: whole.prunable() as f64 / left.kept as f64,
+        theoretical_speedup: whole.multiply_adds() as f64 / left.kept_multiply_adds as f64,
         pq_index: left.pq_index[0].0,
         weights_digest: weights_digest(&infos, &snapshot.weights),
         mask_digest: mask_digest(&infos, &snapshot.mask),

@@ -3,6 +3,7 @@
 use super::checkpoint::{Saver, Watcher};
 use super::error::RunError;
 use super::interrupt;
+use super::networks::Network;
 use super::progress::Meter;
 use super::record::{CurvePoint, Record};
 use crate::bench::{Breakdown, breakdown};
@@ -41,6 +42,8 @@ pub struct Outcome {
     pub snapshot: Arc<Snapshot>,
     /// Curves, scores and violations.
     pub record: Record,
+    /// The network that they are of, where this stage made it another.
+    pub network: Option<Network>,
 }
 
 /// The store's view of a model's tensors.
@@ -120,6 +123,8 @@ pub fn execute(
                 verify_sparse(context, &replicas, stages, parents, meter, what)?;
             }
         }
+        // Its replicas may come to differ in shape, so it is no cohort's work: see `networks`.
+        Step::Compact => {}
         Step::Recalibrate(_) => recalibrate(context, &replicas, stages, what)?,
         Step::Prune(_) => {
             let specs: Vec<&PruneSpec> = stages
@@ -183,6 +188,7 @@ pub fn execute(
         .map(|(snapshot, record)| Outcome {
             snapshot: Arc::new(snapshot),
             record,
+            network: None,
         })
         .collect())
 }

@@ -157,6 +157,12 @@ fn check_train(
             model.name, known.input, found.shape, spec.dataset
         ));
     }
+    if spec.group_lasso.is_some() && !Structure::of(known).groups.iter().any(|g| g.removable) {
+        return Err(format!(
+            "group_lasso has nothing to work on: model {} has no units but its inputs and outputs",
+            model.name
+        ));
+    }
     if let Some(train) = found.train {
         training_samples(spec, train)
             .and_then(|samples| stretch_of(spec, samples))

@@ -13,6 +13,7 @@ use super::rows_csv::{
 use super::stage::{self, StageState};
 use super::tensors::TensorInfo;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -247,6 +248,14 @@ impl RunFolder {
         tensors: &[TensorInfo],
     ) -> Result<Option<StageState>, StoreError> {
         stage::load(&self.stage_path(digest), digest, tensors)
+    }
+
+    /// What a stage says beside its tensors; `None` if it was never saved.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the file is not that stage's.
+    pub fn stage_meta(&self, digest: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
+        stage::load_meta(&self.stage_path(digest), digest)
     }
 
     /// Saves what a stage has come to, in place of what was saved of it before.

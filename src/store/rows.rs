@@ -29,6 +29,10 @@ pub struct RunRow {
     pub test_loss: f64,
     /// Accuracy on the test set in percent.
     pub test_accuracy: f64,
+    /// Parameters that the network has, pruned ones included: fewer only once it is compacted.
+    pub parameters: u64,
+    /// Multiply-adds of its forward pass for one sample, likewise.
+    pub multiply_adds: u64,
     /// Pruned weights that were found other than 0; anything but 0 is a defect.
     pub mask_violations: u64,
     /// Kept weights on a path from input to output / all prunable weights (0 to 1).

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 /// Columns of `results.csv` that are always there; a sweep axis or setting of the same name is prefixed.
-const RESULT_COLUMNS: [&str; 23] = [
+const RESULT_COLUMNS: [&str; 25] = [
     "arm",
     "seed",
     "asked_density",
@@ -16,6 +16,8 @@ const RESULT_COLUMNS: [&str; 23] = [
     "validation_accuracy",
     "test_loss",
     "test_accuracy",
+    "parameters",
+    "multiply_adds",
     "mask_violations",
     "effective_density",
     "dead_units",
@@ -59,8 +61,8 @@ const TIME_COLUMNS: [&str; 8] = [
 /// The bytes of `results.csv`: one line per row, in the order given.
 ///
 /// Columns: arm, seed, each sweep axis under its own name, each other setting, asked_density, density, `density_<layer>`...,
-/// losses, accuracies, mask_violations, measures of what is left, digests, adapter, driver, version. Axes, settings and layers come in order of first
-/// appearance; a cell is empty where a run does not have it. An axis called like a fixed column becomes `axis_<name>`, a setting
+/// losses, accuracies, parameters, multiply_adds, mask_violations, measures of what is left, digests, adapter, driver, version.
+/// Axes, settings and layers come in order of first appearance; a cell is empty where a run does not have it. An axis called like a fixed column becomes `axis_<name>`, a setting
 /// called like a fixed column or an axis becomes `setting_<name>`.
 pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
     let axes = names(rows.iter().map(|row| &row.point));
@@ -90,6 +92,8 @@ pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
             optional(row.validation_accuracy),
             number(row.test_loss),
             number(row.test_accuracy),
+            row.parameters.to_string(),
+            row.multiply_adds.to_string(),
             row.mask_violations.to_string(),
             number(row.effective_density),
             row.dead_units.to_string(),
@@ -200,6 +204,8 @@ pub fn parse_results(bytes: &[u8], axes: &[String]) -> Result<Vec<RunRow>, Strin
                 validation_accuracy: line.optional("validation_accuracy")?,
                 test_loss: line.value("test_loss")?,
                 test_accuracy: line.value("test_accuracy")?,
+                parameters: line.value("parameters")?,
+                multiply_adds: line.value("multiply_adds")?,
                 mask_violations: line.value("mask_violations")?,
                 effective_density: line.value("effective_density")?,
                 dead_units: line.value("dead_units")?,

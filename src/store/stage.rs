@@ -4,7 +4,7 @@ use super::atomic::write_once;
 use super::error::StoreError;
 use super::payload::{self, Entry};
 use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
-use safetensors::tensor::Dtype;
+use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -115,7 +115,25 @@ pub(crate) fn load(
         })
 }
 
-fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageState, String> {
+/// Reads what a stage says beside its tensors, whose shapes need not be known; `None` if there is no such file.
+pub(crate) fn load_meta(
+    path: &Path,
+    stage: &str,
+) -> Result<Option<BTreeMap<String, String>>, StoreError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::io("read", path, error)),
+    };
+    let (_, header) = decode_header(&bytes, stage).map_err(|reason| StoreError::Damaged {
+        path: path.to_path_buf(),
+        reason,
+        next: DAMAGED,
+    })?;
+    Ok(Some(header.meta))
+}
+
+fn decode_header<'b>(bytes: &'b [u8], stage: &str) -> Result<(SafeTensors<'b>, Header), String> {
     let (file, header) = payload::decode(bytes)?;
     let header = header.ok_or("its header does not say what it is")?;
     let header: Header =
@@ -129,7 +147,11 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageStat
     if header.stage != stage {
         return Err(format!("it holds stage {}", header.stage));
     }
+    Ok((file, header))
+}
 
+fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageState, String> {
+    let (file, header) = decode_header(bytes, stage)?;
     let mut parts = Vec::new();
     for tensor in tensors {
         let weight = (tensor.name.clone(), Dtype::F32);

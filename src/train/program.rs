@@ -244,7 +244,11 @@ impl Trainer<'_> {
             &w.moment1,
             &w.moment2,
         ];
-        program.push(gpu, kernel, &shape, &buffers, count, r.count)
+        program.push(gpu, kernel, &shape, &buffers, count, r.count)?;
+        match &self.lasso {
+            Some(lasso) => lasso.record(gpu, program, r, &w.state),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn record_advance(

@@ -253,6 +253,9 @@ pub struct TrainSpec {
     pub stopping: Stopping,
     /// Clip the gradient of each replica to this global L2 norm.
     pub clip_norm: Option<f64>,
+    /// The group lasso's lambda (`group_lasso.rs`); `None` for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_lasso: Option<f64>,
     /// Samples held out of the training set for validation (drawn by seed, so each seed holds out its own).
     pub validation: u32,
     /// Use only this many training samples (after the validation split), for quick trials.
@@ -283,6 +286,7 @@ impl TrainSpec {
             label_smoothing: 0.0,
             stopping: Stopping::NEVER,
             clip_norm: None,
+            group_lasso: None,
             validation: 0,
             samples: None,
             balanced: false,

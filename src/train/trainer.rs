@@ -3,6 +3,7 @@
 use super::best::Best;
 use super::checkpoint::Checkpoint;
 use super::choose::Choice;
+use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -119,13 +120,14 @@ pub struct Trainer<'a> {
     table: Vec<f32>,
     pub(super) steps: u64,
     pub(super) samples: u32,
+    pub(super) lasso: Option<GroupLasso>,
     /// Whether the optimizer must look up what it may do to a parameter.
     pub(super) traits: bool,
 }
 
 impl<'a> Trainer<'a> {
-    /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind) and in the
-    /// norm to clip to. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
+    /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind), in the
+    /// norm to clip to and in the group lasso's lambda. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
     /// per channel, see [`super::scales`].
     ///
     /// # Errors
@@ -179,6 +181,15 @@ impl<'a> Trainer<'a> {
             };
             gpu.write(table, u64::from(start) * 4, traits)?;
         }
+        let lasso = match spec.group_lasso {
+            Some(_) => {
+                let each = specs.iter().map(|s| s.group_lasso.unwrap_or(0.0) as f32);
+                let lambdas: Vec<f32> = each.collect();
+                let learns = |i| workspace.learns(i);
+                Some(GroupLasso::new(gpu, replicas, &lambdas, learns)?)
+            }
+            None => None,
+        };
         let choice = Choice {
             gpu,
             replicas,
@@ -201,6 +212,7 @@ impl<'a> Trainer<'a> {
             table,
             steps,
             samples,
+            lasso,
             traits: traits.is_some(),
         })
     }

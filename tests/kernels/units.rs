@@ -4,8 +4,8 @@ use crate::reference::compare::{relative, sum_bound};
 use crate::reference::device::{Case, gpu};
 use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
-use crate::reference::units::{unit_activity, unit_distances, unit_sums};
-use secateur::train::{ActivityShape, State, UnitPairs, UnitRun, UnitShape};
+use crate::reference::units::{unit_activity, unit_distances, unit_shrink, unit_sums};
+use secateur::train::{ActivityShape, ShrinkShape, State, UnitPairs, UnitRun, UnitShape};
 
 const REPLICAS: u32 = 3;
 
@@ -137,4 +137,57 @@ fn mean_activity_of_units() {
         let got = case.floats(&to, before.len());
         case.check("mean", &got, &exact, &allowed, &twin);
     }
+}
+
+/// 6 units of 2 rows each, 5 of 3 columns of 2 floats each; some shrink to exactly 0, and nothing outside of the tensor moves.
+#[test]
+fn shrinking_units_to_zero() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(404);
+    for (row, column) in [(1, 7), (u32::MAX, 0), (3, u32::MAX)] {
+        let u = ShrinkShape {
+            offset: 64,
+            count: 12 * 30,
+            param_stride: 448,
+            units: 13,
+            row,
+            row_len: 60,
+            column,
+            column_len: 6,
+            width: 30,
+        };
+        let case = Case::new(gpu, "unit_shrink", &u);
+        let state = [0.1, 0.5, 0.0].map(|lr| State {
+            lr,
+            ..State::default()
+        });
+        let lambda = [0.3f32, 0.02, 5.0];
+        let root: Vec<f32> = (0..u.units).map(|n| ((n + 3) as f32).sqrt()).collect();
+        let mut sum: Vec<f32> = dice.values((u.units * REPLICAS) as usize);
+        sum.iter_mut().for_each(|s| *s = 0.05 * *s * *s);
+        let before = dice.values((u.param_stride * REPLICAS) as usize);
+        let params = case.with(&before);
+        let buffers = [
+            &case.with(&state),
+            &case.with(&lambda),
+            &case.with(&root),
+            &case.with(&sum),
+            &params,
+        ];
+        case.run(&u, &buffers, u64::from(u.count), REPLICAS);
+        let (mut twin, mut exact) = (before.clone(), widen::<f64>(&before));
+        unit_shrink(&u, &state, (&lambda, &root), &sum, &mut twin);
+        unit_shrink(&u, &state, (&lambda, &root), &widen(&sum), &mut exact);
+        let got = case.floats(&params, before.len());
+        // A factor is a difference from 1: its rounding is that of 1, twice, and of a quotient of four roundings.
+        let allowed = relative(12.0, &magnitudes(&before));
+        case.check("weight", &got, &exact, &allowed, &twin);
+        let died = (0..before.len()).filter(|&i| before[i] != 0.0 && got[i] == 0.0);
+        let (died, moved) = (died.count(), differing(&before, &got));
+        assert!(died > 0 && moved > died, "{died} of {moved}");
+    }
+}
+
+fn differing(a: &[f32], b: &[f32]) -> usize {
+    a.iter().zip(b).filter(|(a, b)| a != b).count()
 }

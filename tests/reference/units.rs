@@ -1,7 +1,7 @@
 //! Sums over units: their weights, their distances, and what they do on a batch.
 
 use super::number::{Real, fma};
-use secateur::train::{ActivityShape, State, UnitPairs, UnitRun, UnitShape};
+use secateur::train::{ActivityShape, ShrinkShape, State, UnitPairs, UnitRun, UnitShape};
 
 /// Lanes of a workgroup that share a sum.
 const LANES: usize = 64;
@@ -87,6 +87,36 @@ pub fn unit_activity<T: Real>(u: &ActivityShape, state: &[State], x: &[T], sum: 
             let share = T::ONE / (T::count(u.len) * T::count(state.count));
             let to = &mut sum[r * u.stride as usize + u.base as usize + n];
             *to = fma(all, share, *to);
+        }
+    }
+}
+
+/// w *= s[row unit] s[column unit], s[n] = max(0, 1 - lr lambda root[n] / sqrt(sum[r][n])).
+pub fn unit_shrink<T: Real>(
+    u: &ShrinkShape,
+    state: &[State],
+    (lambda, root): (&[f32], &[f32]),
+    sum: &[T],
+    params: &mut [T],
+) {
+    for (r, state) in state.iter().enumerate() {
+        let factor = |unit: u32| {
+            let limit = T::of(state.lr) * T::of(lambda[r]) * T::of(root[unit as usize]);
+            let norm = sum[r * u.units as usize + unit as usize].sqrt();
+            if norm <= limit {
+                T::ZERO
+            } else {
+                T::ONE - limit / norm
+            }
+        };
+        for i in 0..u.count {
+            let w = &mut params[(r as u32 * u.param_stride + u.offset + i) as usize];
+            if u.row != u32::MAX {
+                *w = *w * factor(u.row + i / u.row_len);
+            }
+            if u.column != u32::MAX {
+                *w = *w * factor(u.column + i % u.width / u.column_len);
+            }
         }
     }
 }
