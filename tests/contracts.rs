@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Dice, dataset, gpu};
+use common::{Dice, dataset, gpu, no_gpu, own_gpu};
 use secateur::data::Dataset;
 use secateur::gpu::{Gpu, Program};
 use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
@@ -1568,7 +1568,10 @@ fn micro_batches_change_no_bit() {
 /// Micro-batches are for memory: the plan is smaller by the activations, and what is allocated is what was planned.
 #[test]
 fn micro_batches_take_less_memory_and_no_more_than_planned() {
-    let Some(gpu) = gpu() else { return };
+    if no_gpu() {
+        return;
+    }
+    let gpu = &own_gpu();
     let demand = |batch, micro_batch| Demand {
         micro_batch,
         ..Demand::of_batch(batch)

@@ -878,6 +878,40 @@ fn finer_amounts_are_exact_and_the_same_in_any_company() {
     assert!(pruned.len() == 2 && pruned[1] < pruned[0], "{pruned:?}");
 }
 
+#[test]
+fn speed_is_measured_where_asked_and_changes_no_result() {
+    if no_gpu() {
+        return;
+    }
+    let arms = r#"
+[[arm]]
+name = "pruned"
+steps = [{ prune = { sparsity = 0.9 } }, { train = {} }]
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#;
+    let lab = lab(MLP, arms);
+    let short = ["--quiet", "--set", "train.length=6st"];
+    lab.run("e.toml", "plain", &short).ok();
+    lab.run(
+        "e.toml",
+        "timed",
+        &[&short[..], &["--measure-speed"]].concat(),
+    )
+    .ok();
+    let speeds = common::table(&lab.path("timed/speed.csv"));
+    // The dense cohort has nothing to compare.
+    assert_eq!(speeds.len(), 1);
+    assert_eq!(speeds[0]["replicas"], "2");
+    assert!((number(&speeds[0], "density") - 0.1).abs() < 1e-3);
+    for column in ["training_speedup", "forward_speedup", "dense_step_seconds"] {
+        assert!(number(&speeds[0], column) > 0.0, "{speeds:?}");
+    }
+    std::fs::remove_file(lab.path("timed/speed.csv")).expect("a table");
+    assert_same_folders(&lab, "plain", "timed");
+}
+
 /// A mask that lets nothing through is said before anything trains under it, and can end the run.
 #[test]
 fn a_collapsed_mask_warns_or_stops() {

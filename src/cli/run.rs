@@ -43,6 +43,9 @@ pub struct Run {
     /// Print on stderr how long each kernel of the first training takes
     #[arg(long)]
     profile: bool,
+    /// Time finished runs under their masks, and the same dense, into speed.csv
+    #[arg(long)]
+    measure_speed: bool,
     /// No progress on stderr
     #[arg(long, short)]
     quiet: bool,
@@ -91,6 +94,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
             execution: Some(args.execution.on(&gpu)),
             verify_sparse: args.verify_sparse,
             profile: args.profile,
+            measure_speed: args.measure_speed,
             checkpoint: args.checkpoint,
             quiet: args.quiet,
         },

@@ -36,10 +36,11 @@ pub(super) fn is_dense(mask: &Node) -> bool {
     mask.text() == Some("dense")
 }
 
-/// A step, as written, as a dense control has it: nothing where it makes or changes a mask, and a training under the mask that it
-/// finds.
+/// A step, as written, as a dense control has it: nothing where it makes, changes or makes use of a mask, and a training
+/// under the mask that it finds.
 pub(super) fn unmasked(step: &Node) -> Option<Node> {
-    if step.get("prune").is_some() || step.get("mask").is_some() {
+    let masks = ["prune", "mask", "compact"];
+    if masks.iter().any(|key| step.get(key).is_some()) {
         return None;
     }
     let mut step = step.clone();

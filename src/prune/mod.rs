@@ -21,6 +21,7 @@ mod selection;
 mod spec;
 mod steps;
 mod unit_choice;
+mod unit_scores;
 mod unit_spec;
 mod unit_steps;
 

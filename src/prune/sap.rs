@@ -1,6 +1,10 @@
 //! How many weights their PQ index says are too many: sparsity-informed adaptive pruning (Diao et al. 2023, algorithm 1).
 
+use super::counts::Group;
 use super::pq::{Norms, PowerSums, power};
+use super::{Amount, PruneSpec};
+use crate::model::Model;
+use crate::train::Snapshot;
 use serde::{Deserialize, Serialize};
 
 /// What the rule is set to; the defaults are the paper's.
@@ -59,6 +63,25 @@ impl Sap {
             .max(0.0)
             .min(most)
             .floor() as u64
+    }
+}
+
+/// Lowers what each group keeps, all that is alive, by what its weights say, where the amount is theirs to decide.
+pub(super) fn lower_to_sap(
+    model: &Model,
+    spec: &PruneSpec,
+    snapshot: &Snapshot,
+    groups: &mut [Group],
+) {
+    let Amount::Sap(sap) = spec.amount else {
+        return;
+    };
+    let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+    for group in groups {
+        let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
+        let there = tensors.flat_map(|t| (t.offset..t.offset + t.count).filter(exists));
+        let weights = there.map(|i| snapshot.weights[i]);
+        group.keep -= sap.pruned(&PowerSums::of(weights, sap.norms));
     }
 }
 

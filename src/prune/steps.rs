@@ -4,12 +4,13 @@ use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
+use super::sap::lower_to_sap;
 use super::selection::{Part, Segment, select};
-use super::{Amount, Criterion, PowerSums, PruneSpec, Scope, UnitError};
+use super::{Amount, Criterion, PruneSpec, Scope, UnitError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::train::{Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer};
+use crate::train::{Replicas, ResidentDataset, TrainError, TrainSpec, Trainer};
 use bytemuck::{Pod, Zeroable};
 
 /// Why a prune or mask step could not be done.
@@ -140,7 +141,7 @@ pub fn prune_on(
     for (spec, snapshot) in specs.iter().zip(&before) {
         let kept = kept_per_tensor(&replicas.model, &snapshot.mask);
         let mut own = counts::groups_of(&replicas.model, spec, &kept)?;
-        decide_by_weights(&replicas.model, spec, snapshot, &mut own);
+        lower_to_sap(&replicas.model, spec, snapshot, &mut own);
         alive.push(alive_in(&replicas.model, &own, &snapshot.mask)?);
         groups.push(own);
     }
@@ -238,20 +239,6 @@ fn scorer<'a>(
         revive: false,
         invert: specs[0].invert,
     })
-}
-
-/// Lowers what each group keeps to what its weights say, where the amount is theirs to decide.
-fn decide_by_weights(model: &Model, spec: &PruneSpec, snapshot: &Snapshot, groups: &mut [Group]) {
-    let Amount::Sap(sap) = spec.amount else {
-        return;
-    };
-    let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
-    for group in groups {
-        let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
-        let there = tensors.flat_map(|t| (t.offset..t.offset + t.count).filter(exists));
-        let weights = there.map(|i| snapshot.weights[i]);
-        group.keep -= sap.pruned(&PowerSums::of(weights, sap.norms));
-    }
 }
 
 /// How many weights of each group exist; an error where fewer do than are to stay.

@@ -239,7 +239,7 @@ fn notes(groups: &[Group<'_>], differences: &[Difference], references: &[&str]) 
         .any(|row| loses_paths(row))
     {
         notes.push(
-            "effective: weights on a path from input to output; the others that are kept change nothing.".to_owned(),
+            "effective: weights on a path from input to output; the other kept ones carry no input to an output.".to_owned(),
         );
     }
     match references {

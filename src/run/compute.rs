@@ -243,6 +243,10 @@ impl Session<'_> {
                 .collect();
             let specs: Vec<&TrainSpec> = specs.iter().collect();
             steps::score(&context, model, &chosen, &specs, &mut ended, what)?;
+            if self.options.measure_speed {
+                let ended: Vec<_> = ended.iter().map(|o| o.snapshot.clone()).collect();
+                self.measure_speed(&context, model, &chosen, &specs, &ended, what)?;
+            }
         }
         Ok(())
     }

@@ -47,9 +47,9 @@ pub fn word(step: &Step) -> &'static str {
         Step::Train(_) => "train",
         Step::Prune(_) | Step::PruneUnits(_) => "prune",
         Step::Mask(_) => "mask",
+        Step::Compact => "compact",
         Step::Restart(_) => "restart",
         Step::Recalibrate(_) => "recalibrate",
-        Step::Compact => "compact",
     }
 }
 

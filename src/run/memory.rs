@@ -21,7 +21,8 @@ pub struct CohortPlan<'p> {
     pub memory: Memory,
 }
 
-/// The cohorts of an experiment's trainings.
+/// The cohorts of an experiment's trainings. Networks that are compacted on the way count whole: what is left of them is not
+/// known before.
 ///
 /// # Errors
 /// One replica of some training does not fit.

@@ -15,6 +15,7 @@ mod progress;
 mod record;
 mod resume;
 mod rows;
+mod speed;
 mod steps;
 mod verify;
 
@@ -60,6 +61,8 @@ pub struct RunOptions {
     pub verify_sparse: bool,
     /// Print how long each kernel of the first training takes.
     pub profile: bool,
+    /// Time finished runs under their masks, and the same with every layer dense.
+    pub measure_speed: bool,
     /// Save trainings after every so many passes; by the clock if not given.
     pub checkpoint: Option<u32>,
     /// No progress.

@@ -108,7 +108,7 @@ impl Session<'_> {
             }
         };
         let made = compacted.map_err(|e| RunError::Experiment(vec![format!("{what}: {e}")]))?;
-        self.meter.note(&format!(
+        self.meter.say(&format!(
             "  seed {}: {} parameters are {} after compaction",
             stage.seed,
             before.parameters(),

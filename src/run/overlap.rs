@@ -33,13 +33,17 @@ fn overlap(model: &Model, a: &[u32], b: &[u32]) -> (f64, f64) {
 
 impl Session<'_> {
     /// The masks of every arm at every point between its seeds, then of every seed between arms whose points agree. Dense runs have
-    /// no mask to compare. Masks are read from the run folder, those of one comparison at a time.
+    /// no mask to compare, and those of compacted networks none of the same tensors. Masks are read from the run folder, those of one comparison at a time.
     pub(super) fn overlaps(&self) -> Result<Vec<OverlapRow>, RunError> {
         let sparse: Vec<usize> = self
             .rows
             .iter()
             .filter(|(_, row)| row.density < 1.0)
             .map(|(&number, _)| number)
+            .filter(|&number| {
+                let last = self.plan.runs[number].stages.last();
+                last.is_none_or(|id| !self.networks.contains_key(id))
+            })
             .collect();
         let run = |number: usize| &self.plan.runs[number];
         let mut rows = Vec::new();

@@ -90,11 +90,7 @@ impl Session<'_> {
                 .stages
                 .iter()
                 .any(|s| s.parent == Some(id) && needed.contains(&s.id));
-            self.watch_collapse(
-                id,
-                &outcome.snapshot,
-                &*self.model_of(&self.plan.stages[id])?,
-            )?;
+            self.watch_collapse(id, &outcome.snapshot, &*self.model_after(id)?)?;
             // Parents come before children, so the records of the whole history are there.
             self.snapshots.insert(id, outcome.snapshot);
             self.emit_rows(id)?;

@@ -70,7 +70,7 @@ fn key_of(stage: &Stage) -> Key {
 }
 
 /// Brings a cohort onto the GPU: each stage from its parent's snapshot, or freshly initialised where it has none.
-fn place(
+pub(super) fn place(
     gpu: &Gpu,
     model: &Arc<Model>,
     stages: &[&Stage],
@@ -369,7 +369,7 @@ pub fn profile(
 }
 
 /// A trainer of replicas on the cohort's dataset.
-fn trainer_of<'t>(
+pub(super) fn trainer_of<'t>(
     context: &Context<'t>,
     replicas: &'t Replicas,
     specs: &'t [&'t TrainSpec],

@@ -4,9 +4,9 @@ use super::atomic::{TEMPORARY, folder_of, sync_folder, temporary_in, write_atomi
 use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
-use super::measures_csv::{overlap_csv, rounds_csv};
+use super::measures_csv::{append_speed_csv, overlap_csv, rounds_csv};
 use super::partial::{self, Partial};
-use super::rows::{CurveRow, OverlapRow, RoundRow, RunRow, TimeRow};
+use super::rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 use super::rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
 };
@@ -22,7 +22,7 @@ const IDENTITY: &str = "folder.json";
 const LOCK: &str = ".lock";
 const FOLDERS: [&str; 4] = ["stages", "weights", "masks", "plots"];
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "experiment.toml",
     "resolved.json",
     "data.json",
@@ -31,6 +31,7 @@ const FILES: [&str; 8] = [
     "rounds.csv",
     "overlap.csv",
     "times.csv",
+    "speed.csv",
 ];
 
 /// Whose results a folder holds. Written first, so a folder without it holds nothing of ours.
@@ -50,7 +51,7 @@ struct Identity {
 /// data.json          what the results were computed on
 /// results.csv        one row per run                curves.csv      one row per run and epoch
 /// rounds.csv         one row per run, step and layer  overlap.csv   one row per pair of masks
-/// times.csv          what differs each time it is computed
+/// times.csv          what differs each time it is computed; speed.csv likewise, where it was asked for
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
 /// stages/<digest>.partial, while it is computed
 /// weights/<run>.safetensors                         plots/<name>.svg, .png
@@ -175,6 +176,15 @@ impl RunFolder {
     /// [`StoreError::Io`]; the old file stays.
     pub fn write_overlap(&self, rows: &[OverlapRow]) -> Result<(), StoreError> {
         self.write("overlap.csv", &overlap_csv(rows))
+    }
+
+    /// Adds a row to `speed.csv`; those of earlier sessions stay.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`]; the old file stays.
+    pub fn append_speed(&self, row: &SpeedRow) -> Result<(), StoreError> {
+        let old = self.read("speed.csv")?.unwrap_or_default();
+        self.write("speed.csv", &append_speed_csv(&old, row))
     }
 
     /// Adds rows to `times.csv`; those of earlier sessions stay.

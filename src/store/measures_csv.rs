@@ -1,6 +1,6 @@
-//! The tables of measures: `rounds.csv` and `overlap.csv`. Nothing reads them back.
+//! The tables of measures: `rounds.csv`, `overlap.csv` and `speed.csv`. Nothing reads them back.
 
-use super::rows::{OverlapRow, RoundRow};
+use super::rows::{OverlapRow, RoundRow, SpeedRow};
 use super::rows_csv::{axis_column, cells, names, number, write};
 
 const ROUND_COLUMNS: [&str; 16] = [
@@ -29,6 +29,21 @@ const OVERLAP_COLUMNS: [&str; 6] = [
     "other_seed",
     "jaccard",
     "by_chance",
+];
+
+const SPEED_COLUMNS: [&str; 12] = [
+    "stage",
+    "what",
+    "adapter",
+    "replicas",
+    "density",
+    "sparse",
+    "dense_step_seconds",
+    "step_seconds",
+    "training_speedup",
+    "dense_test_seconds",
+    "test_seconds",
+    "forward_speedup",
 ];
 
 /// The bytes of `rounds.csv`: one line per run, step and layer, then one of the whole network with an empty layer; sweep axes follow
@@ -84,4 +99,29 @@ pub fn overlap_csv(rows: &[OverlapRow]) -> Vec<u8> {
         lines.push(line);
     }
     write(&lines)
+}
+
+/// The bytes of `speed.csv` after a row was added to `old` (empty at first).
+pub fn append_speed_csv(old: &[u8], row: &SpeedRow) -> Vec<u8> {
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    if old.is_empty() {
+        lines.push(SPEED_COLUMNS.map(str::to_owned).to_vec());
+    }
+    lines.push(vec![
+        row.stage.clone(),
+        row.what.clone(),
+        row.adapter.clone(),
+        row.replicas.to_string(),
+        number(row.density),
+        row.sparse.clone(),
+        number(row.dense_step_seconds),
+        number(row.step_seconds),
+        number(row.dense_step_seconds / row.step_seconds),
+        number(row.dense_test_seconds),
+        number(row.test_seconds),
+        number(row.dense_test_seconds / row.test_seconds),
+    ]);
+    let mut bytes = old.to_vec();
+    bytes.extend(write(&lines));
+    bytes
 }

@@ -24,10 +24,10 @@ pub use digest::{mask_digest, sha256_hex, weights_digest};
 pub use error::{MaskError, StoreError};
 pub use folder::RunFolder;
 pub use mask::{MaskOrigin, load_mask, save_mask};
-pub use measures_csv::{overlap_csv, rounds_csv};
+pub use measures_csv::{append_speed_csv, overlap_csv, rounds_csv};
 pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;
-pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, TimeRow};
+pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 pub use rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
 };

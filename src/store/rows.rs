@@ -146,6 +146,31 @@ pub struct OverlapRow {
     pub by_chance: f64,
 }
 
+/// What the masks of a cohort save: one row of `speed.csv`. Like times, these differ each time they are measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SpeedRow {
+    /// Digest of the first of the stages that ended together.
+    pub stage: String,
+    /// What they did, in words.
+    pub what: String,
+    /// Adapter.
+    pub adapter: String,
+    /// Replicas that ran together.
+    pub replicas: u32,
+    /// Kept / all prunable weights, over all of them.
+    pub density: f64,
+    /// Layers and passes that ran on the kept weights alone.
+    pub sparse: String,
+    /// Wall-clock seconds of a training step with every layer dense.
+    pub dense_step_seconds: f64,
+    /// The same as it runs.
+    pub step_seconds: f64,
+    /// Wall-clock seconds of a pass over the test set with every layer dense.
+    pub dense_test_seconds: f64,
+    /// The same as it runs.
+    pub test_seconds: f64,
+}
+
 /// How long one stage took: one row of `times.csv`. Unlike results, these differ each time an experiment is computed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TimeRow {

@@ -62,8 +62,9 @@ const TIME_COLUMNS: [&str; 8] = [
 /// The bytes of `results.csv`: one line per row, in the order given.
 ///
 /// Columns: arm, seed, each sweep axis under its own name, each other setting, asked_density, density, `density_<layer>`...,
-/// losses, accuracies, parameters, multiply_adds, mask_violations, measures of what is left, digests, adapter, driver, version. Axes, settings and layers come in order of first
-/// appearance; a cell is empty where a run does not have it. An axis called like a fixed column becomes `axis_<name>`, a setting
+/// losses, accuracies, parameters, multiply_adds, mask_violations, measures of what is left, digests, adapter, driver, version.
+/// Axes, settings and layers come in order of first appearance; a cell is empty where a run does not have it. An axis called
+/// like a fixed column becomes `axis_<name>`, a setting
 /// called like a fixed column or an axis becomes `setting_<name>`.
 pub fn results_csv(rows: &[RunRow]) -> Vec<u8> {
     let axes = names(rows.iter().map(|row| &row.point));

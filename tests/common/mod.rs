@@ -28,19 +28,20 @@ pub fn no_gpu() -> bool {
 /// There is no adapter.
 pub fn gpu() -> Option<&'static Gpu> {
     static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    GPU.get_or_init(|| {
-        if no_gpu() {
-            return None;
-        }
-        let options = GpuOptions {
-            adapter: std::env::var("SECATEUR_ADAPTER").ok(),
-            ..GpuOptions::default()
-        };
-        Some(Gpu::open(&options).unwrap_or_else(|e| {
-            panic!("{e}\nSECATEUR_NO_GPU=1 skips the tests that need an adapter.")
-        }))
-    })
-    .as_ref()
+    GPU.get_or_init(|| (!no_gpu()).then(own_gpu)).as_ref()
+}
+
+/// A device of one's own, for tests that count its bytes: others allocate on the shared one meanwhile.
+///
+/// # Panics
+/// There is no adapter.
+pub fn own_gpu() -> Gpu {
+    let options = GpuOptions {
+        adapter: std::env::var("SECATEUR_ADAPTER").ok(),
+        ..GpuOptions::default()
+    };
+    Gpu::open(&options)
+        .unwrap_or_else(|e| panic!("{e}\nSECATEUR_NO_GPU=1 skips the tests that need an adapter."))
 }
 
 /// A finished process.
