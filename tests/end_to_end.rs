@@ -266,6 +266,43 @@ fn the_same_command_twice_gives_the_same_bytes() {
     assert_eq!(curves.len(), 2 * (2 + 2 + 1));
 }
 
+/// 20 % of all weights, and half of the units: as many multiply-adds as 10 steps of the whole network are 50 and about 20 steps.
+#[test]
+fn equal_flops_make_smaller_networks_train_longer() {
+    if no_gpu() {
+        return;
+    }
+    let arms = r#"
+[[arm]]
+name = "whole"
+steps = [{ train = { length = "10st", equal_flops = true } }]
+[[arm]]
+name = "masked"
+steps = [
+  { prune = { scope = "uniform", density = 0.2 } },
+  { train = { length = "10st", equal_flops = true } },
+]
+[[arm]]
+name = "compact"
+steps = [
+  { prune = { structure = "units", sparsity = 0.5 } },
+  { compact = {} },
+  { train = { length = "10st", equal_flops = true } },
+]
+"#;
+    let lab = lab(MLP, arms);
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let curves = common::table(&lab.path("out/curves.csv"));
+    let steps = |arm: &str| {
+        let own = curves.iter().filter(|row| row["arm"] == arm);
+        own.map(|row| row["step"].parse::<u32>().unwrap()).max()
+    };
+    assert_eq!(steps("whole"), Some(10));
+    assert_eq!(steps("masked"), Some(50));
+    assert_eq!(steps("compact"), Some(20));
+    assert_no_violations(&lab.results("out"));
+}
+
 #[test]
 fn every_optimizer_is_reproducible_and_keeps_the_mask() {
     if no_gpu() {

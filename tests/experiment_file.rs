@@ -599,6 +599,14 @@ fn masks_that_change_within_a_training_have_their_defaults() {
         &["within a training", "weights alone"],
     );
     refused(
+        "{ equal_flops = true, prune = { keep = 9 } }",
+        &["`equal_flops` means nothing"],
+    );
+    refused(
+        "{ prune = { keep = 9, scope = \"neuron\" } }",
+        &["neurons do not prune for themselves"],
+    );
+    refused(
         "{ prune = { sparsity = 0.99999, initial_sparsity = 0.999999 } }",
         &["initial_sparsity", "begin lower"],
     );

@@ -48,10 +48,22 @@ pub(super) fn read_mask_schedule(
             problems.at(node, "a training either prunes or rewires", help);
             return None;
         }
+        (Some(node), None) if is_true(step, around, "equal_flops") => {
+            let help = "remove `equal_flops`, or prune in a step of its own";
+            let message = "a training that prunes has no one cost: `equal_flops` means nothing";
+            problems.at(node, message, help);
+            return None;
+        }
         (Some(node), None) => read_gradual(node, around, problems).map(MaskSchedule::Gradual),
         (None, Some(node)) => read_rewire(node, problems).map(MaskSchedule::Rewire),
     };
     schedule.map(|schedule| Some(Box::new(schedule)))
+}
+
+fn is_true(step: &Node, around: &Surroundings<'_>, key: &str) -> bool {
+    let default = || around.defaults?.get(key);
+    let node = step.get(key).or_else(default);
+    node.is_some_and(|node| matches!(node.value, Value::Boolean(true)))
 }
 
 fn read_gradual(

@@ -20,11 +20,12 @@ use crate::train::{
 };
 
 /// Every key of `[train]` and of a `train` step.
-pub(super) const KEYS: [&str; 19] = [
+pub(super) const KEYS: [&str; 20] = [
     "dataset",
     "batch",
     "micro_batch",
     "length",
+    "equal_flops",
     "enter",
     "optimizer",
     "freeze",
@@ -81,6 +82,7 @@ pub(super) fn read_train(
         batch: read.batch?,
         micro_batch: read.micro_batch?,
         length: read.length?,
+        equal_flops: read.equal_flops?,
         enter: read.enter?,
         leave: None,
         optimizer: read.optimizer?,
@@ -213,6 +215,7 @@ struct Read {
     batch: Option<u32>,
     micro_batch: Option<Option<u32>>,
     length: Option<Length>,
+    equal_flops: Option<bool>,
     enter: Option<Option<Length>>,
     optimizer: Option<Optimizer>,
     weight_decay_on: Option<DecayOn>,
@@ -334,6 +337,10 @@ impl<'n> Settings<'n> {
             length: self
                 .get("length")
                 .and_then(|node| length(node, "length", problems)),
+            equal_flops: match self.get("equal_flops") {
+                Some(node) => boolean(node, "equal_flops", problems),
+                None => Some(false),
+            },
             enter: match self.get("enter") {
                 Some(node) if node.text() == Some("none") => Some(None),
                 Some(node) => length(node, "enter", problems).map(Some),

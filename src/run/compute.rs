@@ -79,10 +79,22 @@ impl Session<'_> {
             .limits
             .replicas_of(&model, &demand)
             .map_err(|e| RunError::Experiment(vec![e]))?;
-        let place = |id: usize| (cohort::density_class(density(id)), self.steps_saved(id));
-        let of_first = place(first);
-        let alike = |&id: &usize| !trains(&[first]) || place(id) == of_first;
-        Ok(chosen.into_iter().filter(alike).take(most).collect())
+        if !trains(&[first]) {
+            return Ok(chosen.into_iter().take(most).collect());
+        }
+        let place = |id: usize| {
+            let length = self.as_it_runs(id)?.training().map(|spec| spec.length);
+            let class = cohort::density_class(density(id));
+            Ok::<_, RunError>((class, self.steps_saved(id), length))
+        };
+        let of_first = place(first)?;
+        let mut alike = Vec::new();
+        for id in chosen {
+            if alike.len() < most && place(id)? == of_first {
+                alike.push(id);
+            }
+        }
+        Ok(alike)
     }
 
     pub(super) fn dependants(&self, ids: &[usize]) -> usize {
@@ -96,14 +108,17 @@ impl Session<'_> {
         {
             return self.compact(id);
         }
-        let stages: Vec<Stage> = cohort
-            .iter()
-            .map(|&id| self.plan.stages[id].clone())
-            .collect();
+        let stages = cohort.iter().map(|&id| self.as_it_runs(id));
+        let stages: Vec<Stage> = stages.collect::<Result<_, _>>()?;
         let stages: Vec<&Stage> = stages.iter().collect();
         let model = self.model_before(stages[0])?;
         let what = self.describe(&stages);
-        let samples: u64 = cohort.iter().map(|&id| self.samples_of(id)).sum();
+        let samples: u64 = stages.iter().map(|stage| self.samples_of(stage)).sum();
+        let planned = cohort
+            .iter()
+            .map(|&id| self.samples_of(&self.plan.stages[id]));
+        self.meter
+            .lengthen(samples - planned.sum::<u64>().min(samples));
         let (mut batch, mut dataset) = (1, None);
         if let Some(spec) = stages[0].training().or(stages[0].step.data()) {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));

@@ -53,6 +53,22 @@ pub fn word(step: &Step) -> &'static str {
     }
 }
 
+/// Multiply-adds of one sample forward with every weight of tensor `t`, and with the `kept` ones alone: each as often as its layer
+/// has output positions.
+fn multiply_adds(model: &Model, t: usize, kept: u64) -> (u64, u64) {
+    let tensor = &model.tensors[t];
+    let operator = model.layers.iter().find(|l| l.name == tensor.layer);
+    let dense = operator.map_or(0, |l| l.operator.multiply_adds(l.input));
+    (dense, dense / tensor.count as u64 * kept)
+}
+
+/// Multiply-adds of one sample forward with the weights alone that a mask keeps.
+pub fn kept_multiply_adds(model: &Model, mask: &[u32]) -> u64 {
+    let kept = kept_per_tensor(model, mask);
+    let of = |t| multiply_adds(model, t, kept[t]).1;
+    model.prunable_tensors().map(of).sum()
+}
+
 /// Measures each layer with weights, in the model's order, then the whole network.
 pub fn measure(model: &Model, snapshot: &Snapshot) -> Vec<LayerMeasures> {
     let kept = kept_per_tensor(model, &snapshot.mask);
@@ -67,8 +83,7 @@ pub fn measure(model: &Model, snapshot: &Snapshot) -> Vec<LayerMeasures> {
             PowerSums::of(there.map(|i| snapshot.weights[i]), norms)
         });
         let (weights, kept) = (tensor.count as u64, kept[found.tensor]);
-        let operator = model.layers.iter().find(|l| l.name == tensor.layer);
-        let dense = operator.map_or(0, |l| l.operator.multiply_adds(l.input));
+        let (dense, sparse) = multiply_adds(model, found.tensor, kept);
         let layer = LayerMeasures {
             layer: tensor.layer.clone(),
             weights,
@@ -77,7 +92,7 @@ pub fn measure(model: &Model, snapshot: &Snapshot) -> Vec<LayerMeasures> {
             units: found.units,
             dead_units: found.dead,
             multiply_adds: dense,
-            kept_multiply_adds: dense / weights * kept,
+            kept_multiply_adds: sparse,
             pq_index: indices(own),
         };
         total.weights += layer.weights;

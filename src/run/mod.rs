@@ -1,5 +1,6 @@
 //! Carries a plan out: cohorts of ready stages, checkpoints, and rows as runs finish.
 
+mod budget;
 mod checkpoint;
 mod cohort;
 mod collapse;
@@ -312,7 +313,7 @@ impl<'a> Session<'a> {
         };
         let total = (0..session.plan.stages.len())
             .filter(|&id| !session.saved(id))
-            .map(|id| session.samples_of(id))
+            .map(|id| session.samples_of(&session.plan.stages[id]))
             .sum();
         session.meter = Meter::new(total, options.quiet);
         if let Some(warning) = session.folder.warning() {
@@ -328,8 +329,8 @@ impl<'a> Session<'a> {
     }
 
     /// Samples a stage trains on, epochs counted.
-    fn samples_of(&self, id: usize) -> u64 {
-        let Some(spec) = self.plan.stages[id].training() else {
+    fn samples_of(&self, stage: &Stage) -> u64 {
+        let Some(spec) = stage.training() else {
             return 0;
         };
         let available = self

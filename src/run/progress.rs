@@ -85,6 +85,12 @@ impl Meter {
         }
     }
 
+    /// More samples are to be trained than was known.
+    pub fn lengthen(&mut self, samples: u64) {
+        self.total += samples;
+        self.bar.set_length(self.total);
+    }
+
     /// The current stage is over; it was `samples` long.
     pub fn finish_stage(&mut self, samples: u64) {
         self.done += samples;

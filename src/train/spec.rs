@@ -232,6 +232,10 @@ pub struct TrainSpec {
     pub micro_batch: Option<u32>,
     /// How long.
     pub length: Length,
+    /// The length is that of the whole network, dense: one that is smaller, or under a mask, trains as much longer, for as many
+    /// multiply-adds in all. Whoever makes a [`Trainer`](super::Trainer) has put the longer length in.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub equal_flops: bool,
     /// Begin this far into the length, as the learning rate sees it; the weights are what they are.
     #[serde(default)]
     pub enter: Option<Length>,
@@ -281,6 +285,7 @@ impl TrainSpec {
             batch,
             micro_batch: None,
             length,
+            equal_flops: false,
             enter: None,
             leave: None,
             optimizer,

@@ -1,0 +1,58 @@
+//! Trainings that may cost as many multiply-adds as the whole network would, dense ("Scratch-B": Liu et al. 2019, section 3).
+
+use super::measures::kept_multiply_adds;
+use super::{RunError, Session};
+use crate::experiment::{Stage, Step};
+use crate::train::{Length, TrainSpec, steps_of, training_samples};
+
+impl Session<'_> {
+    /// A stage as it runs once its parent is there: a training with `equal_flops` is longer by as much as the network that it
+    /// trains is smaller, in whole steps, rounded down. Where nothing is kept, or the parent is yet to be computed, it is as asked.
+    ///
+    /// # Errors
+    /// The model was not checked.
+    pub(super) fn as_it_runs(&self, id: usize) -> Result<Stage, RunError> {
+        let mut stage = self.plan.stages[id].clone();
+        let Step::Train(spec) = &stage.step else {
+            return Ok(stage);
+        };
+        let snapshot = stage.parent.and_then(|p| self.snapshots.get(&p));
+        let data = self.datasets.get(&spec.dataset);
+        let (true, Some(snapshot), Some(data)) = (spec.equal_flops, snapshot, data) else {
+            return Ok(stage);
+        };
+        let whole = self.model_of(&stage)?.multiply_adds();
+        let kept = kept_multiply_adds(&*self.model_before(&stage)?, &snapshot.mask);
+        let Ok(samples) = training_samples(spec, data.train.len() as u32) else {
+            return Ok(stage);
+        };
+        let steps = steps_of(spec.length, samples, spec.batch);
+        if let Some(longer) = longer(steps, whole, kept) {
+            stage.step = Step::Train(TrainSpec {
+                length: Length::Steps(longer),
+                ..spec.clone()
+            });
+        }
+        Ok(stage)
+    }
+}
+
+/// `steps` of a network of `whole` multiply-adds, in steps of one of `kept`; at most what fits 32 bits. `None` where none is kept.
+fn longer(steps: u64, whole: u64, kept: u64) -> Option<u32> {
+    let longer = (u128::from(steps) * u128::from(whole)).checked_div(u128::from(kept))?;
+    Some(u32::try_from(longer).unwrap_or(u32::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::longer;
+
+    #[test]
+    fn a_smaller_network_trains_as_much_longer() {
+        assert_eq!(longer(1000, 266_200, 266_200), Some(1000));
+        assert_eq!(longer(1000, 266_200, 13_310), Some(20_000));
+        assert_eq!(longer(10, 10, 3), Some(33));
+        assert_eq!(longer(u64::from(u32::MAX), 2, 1), Some(u32::MAX));
+        assert_eq!(longer(10, 10, 0), None);
+    }
+}
