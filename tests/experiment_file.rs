@@ -4,7 +4,7 @@ use secateur::experiment::{Experiment, ExperimentErrors, Mistake, OnCollapse, Pl
 use secateur::model::{Init, Layer};
 use secateur::prune::{
     Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, Norms, PruneSpec,
-    Restart, Rewire, Sap, Scope,
+    Restart, Rewire, Sap, Scope, UnitAmount, UnitCriterion,
 };
 use secateur::train::{DecayOn, Length, Normalise, Optimizer, Schedule};
 use std::path::Path;
@@ -700,6 +700,22 @@ fn controls_change_one_thing_each() {
     assert_eq!(fresh[3], Step::Restart(Restart::Fresh));
     assert!(fresh.len() == 5 && matches!(fresh[4], Step::Train(_)));
 
+    let units = GOOD.replace(
+        "prune = {",
+        "prune = { structure = \"units\", criterion = \"taylor\",",
+    );
+    let [_, Step::PruneUnits(spec), ..] = &controlled(&units, "random-units")[..] else {
+        panic!("units")
+    };
+    assert_eq!(
+        (spec.criterion, spec.amount, &spec.data),
+        (
+            UnitCriterion::Random,
+            UnitAmount::Count(Amount::Sparsity(0.5)),
+            &None
+        )
+    );
+
     // Without its prune steps the arm depends on no axis.
     let dense = controlled(GOOD, "dense");
     assert!(matches!(
@@ -733,6 +749,10 @@ fn controls_that_change_nothing_are_refused() {
     says(
         &wrong(GOOD, "mask from MNIST", "denes"),
         &["did you mean `dense`"],
+    );
+    says(
+        &wrong(GOOD, "mask from MNIST", "random-units"),
+        &["not of a number of units"],
     );
     let inverted = GOOD.replace("prune = {", "prune = { invert = true,");
     says(

@@ -5,7 +5,7 @@ use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
 use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
-use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart};
+use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
 /// What a control changes.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,6 +14,8 @@ pub(super) enum Control {
     Mask(MaskStep),
     /// The last prune step keeps the lowest scores.
     Invert,
+    /// The last step that prunes units takes them at random.
+    RandomUnits,
     /// New initial weights before the last training.
     Fresh,
     /// Nothing is pruned.
@@ -21,11 +23,12 @@ pub(super) enum Control {
 }
 
 /// The words for them.
-pub(super) const CONTROLS: [(&str, Control); 7] = [
+pub(super) const CONTROLS: [(&str, Control); 8] = [
     ("shuffle", Control::Mask(MaskStep::Shuffle)),
     ("random", Control::Mask(MaskStep::Random)),
     ("random-uniform", Control::Mask(MaskStep::RandomUniform)),
     ("random-erk", Control::Mask(MaskStep::RandomErk)),
+    ("random-units", Control::RandomUnits),
     ("invert", Control::Invert),
     ("fresh", Control::Fresh),
     ("dense", Control::Dense),
@@ -115,6 +118,20 @@ pub(super) fn put_control(
                     "the mask is of whole units, or comes from a file",
                     help,
                 );
+                return None;
+            }
+        },
+        Control::RandomUnits => match &mut steps[last] {
+            Step::PruneUnits(spec)
+                if matches!(spec.amount, UnitAmount::Count(_)) && spec.rule.is_none() =>
+            {
+                spec.criterion = UnitCriterion::Random;
+                spec.data = None;
+            }
+            _ => {
+                let help = "it takes as many units at random, by layer or in all as the step does: give that a sparsity, a density or a count; \"random\" is the control of single weights";
+                let message = "the last mask is not of a number of units";
+                problems.at(mask, message, help);
                 return None;
             }
         },
