@@ -1280,6 +1280,31 @@ fn company_changes_no_bit() {
     }
 }
 
+/// Nothing of an optimizer outlives its training: who goes back to earlier weights, and the same numbers of the same key, takes the
+/// same steps.
+#[test]
+fn every_training_begins_with_an_optimizer_state_of_zero() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = flat_model();
+    for optimizer in optimizers() {
+        let key = Key::default();
+        let start = drawn(gpu, &model, key, 0.5);
+        let spec = training(optimizer, Length::Epochs(2));
+        let specs = [&spec];
+        let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+        let mut rounds = (0..2).map(|_| {
+            replicas.upload(gpu, &[&start]).unwrap();
+            let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
+            trainer.train(None, &mut |_: Progress| true).unwrap();
+            replicas.download(gpu).unwrap().remove(0)
+        });
+        let (first, again) = (rounds.next().unwrap(), rounds.next().unwrap());
+        assert_eq!(difference(&again, &first), None, "{optimizer:?}");
+        assert_ne!(first.weights, start.weights);
+    }
+}
+
 /// Each replica stops by its own validation scores, and ends with the weights of its own best or last pass, whoever trains
 /// beside it.
 #[test]
