@@ -24,6 +24,7 @@ const PRUNE: [&str; 7] = [
     "layers",
     "keep_dense",
 ];
+const AMOUNTS: [&str; 3] = ["sparsity", "density", "keep"];
 /// How it is come to.
 const GRADUAL: [&str; 5] = ["initial_sparsity", "power", "begin", "end", "every"];
 const REWIRE: [&str; 5] = ["grow", "fraction", "decay", "every", "until"];
@@ -84,6 +85,8 @@ fn read_gradual(
     let begin = optional_length(&fields, "begin", problems);
     let end = optional_length(&fields, "end", problems);
     let every = interval(&fields, problems);
+    // Asked here too, so that help names no amount that has no meaning here.
+    fields.one_of(&AMOUNTS, "an amount", problems)?;
     let mut table = node.clone();
     let target = |key: &str| PRUNE.contains(&key);
     let target = node.entries().iter().filter(|entry| target(&entry.key));
