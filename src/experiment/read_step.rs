@@ -168,14 +168,7 @@ pub(super) fn read_prune(
         Some(node) => choice(node, "scope", &SCOPES, problems),
         None => Some(Scope::Global),
     };
-    let layers = match fields.get("layers") {
-        Some(node) => read_layers(node, "layers", around, problems).map(Some),
-        None => Some(None),
-    };
-    let keep_dense = match fields.get("keep_dense") {
-        Some(node) => read_layers(node, "keep_dense", around, problems),
-        None => Some(Vec::new()),
-    };
+    let (layers, keep_dense) = read_in_scope(&fields, around, problems);
     let asked = read_amount(&fields, around, problems);
     let criterion = criterion?;
     let trains = criterion == Criterion::Movement;
@@ -216,6 +209,23 @@ pub(super) fn read_prune(
         invert: invert?,
         data: data?,
     })
+}
+
+/// `layers` and `keep_dense`; each `None` after a mistake.
+pub(super) fn read_in_scope(
+    fields: &Fields<'_>,
+    around: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> (Option<Option<Vec<String>>>, Option<Vec<String>>) {
+    let layers = match fields.get("layers") {
+        Some(node) => read_layers(node, "layers", around, problems).map(Some),
+        None => Some(None),
+    };
+    let keep_dense = match fields.get("keep_dense") {
+        Some(node) => read_layers(node, "keep_dense", around, problems),
+        None => Some(Vec::new()),
+    };
+    (layers, keep_dense)
 }
 
 /// What scores are measured on by a criterion that reads data or not, and trains or not; `Some(None)` for one that reads no data,
@@ -266,7 +276,7 @@ pub(super) fn may_read_data(node: &Node) -> bool {
     node.reference().is_some() || CRITERIA.iter().any(reads) || UNIT_CRITERIA.iter().any(of_units)
 }
 
-pub(super) fn read_layers(
+fn read_layers(
     node: &Node,
     key: &str,
     around: &Surroundings<'_>,

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_step::{Surroundings, read_data, read_layers};
+use super::read_step::{Surroundings, read_data, read_in_scope};
 use super::read_train::SCORING;
 use super::scalars::{NOT_NEGATIVE, UNIT, choice, integer, number};
 use crate::prune::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};
@@ -59,14 +59,7 @@ pub(super) fn read_prune_units(
         Some(node) => choice(node, "scope", &UNIT_SCOPES, problems),
         None => Some(UnitScope::Layer),
     };
-    let layers = match fields.get("layers") {
-        Some(node) => read_layers(node, "layers", around, problems).map(Some),
-        None => Some(None),
-    };
-    let keep_dense = match fields.get("keep_dense") {
-        Some(node) => read_layers(node, "keep_dense", around, problems),
-        None => Some(Vec::new()),
-    };
+    let (layers, keep_dense) = read_in_scope(&fields, around, problems);
     let (word, amount) = fields.one_of(&amounts, "an amount", problems)?;
     let alone = either && ["keep", "threshold"].contains(&word);
     if alone || (either && scope == Some(UnitScope::Global)) {

@@ -1,6 +1,7 @@
 //! Models: layers, presets, and the shapes and parameters that follow from them.
 
 mod deep;
+pub mod mask;
 mod network;
 pub mod presets;
 mod shape;

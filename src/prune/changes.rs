@@ -6,9 +6,8 @@ use super::criterion::Scorer;
 use super::rewire::grow;
 use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
 use super::steps::{keep_largest, kept_per_tensor};
-use super::{Amount, Criterion, PruneError, PruneSpec, Scope};
-use crate::gpu::Gpu;
-use crate::train::{Replicas, TrainError, TrainSpec, Trainer};
+use super::{Amount, Criterion, PruneError, PruneSpec};
+use crate::train::{TrainError, TrainSpec, Trainer};
 use std::ops::Range;
 
 /// The changes that are to come in a training.
@@ -94,7 +93,11 @@ impl<'s> MaskChanges<'s> {
             }
             groups.push(own);
         }
-        keep(gpu, replicas, &gradual.prune, &groups)?;
+        let scorer = Scorer {
+            invert: gradual.prune.invert,
+            ..Scorer::of_weights(gpu, replicas, gradual.prune.criterion)
+        };
+        keep_largest(&scorer, &groups, &mut |_| true)?;
         trainer.clear_pruned_moments()?;
         Ok(trainer.clear_pruned_gradients()?)
     }
@@ -123,29 +126,11 @@ impl<'s> MaskChanges<'s> {
         if rewire.grow == Grow::Gradient {
             trainer.dense_gradients()?;
         }
-        let smallest_go = PruneSpec::new(Criterion::Magnitude, Scope::Layer, Amount::Keep(0));
-        keep(gpu, replicas, &smallest_go, &stay)?;
+        let scorer = Scorer::of_weights(gpu, replicas, Criterion::Magnitude);
+        keep_largest(&scorer, &stay, &mut |_| true)?;
         // What went and grows again begins at 0 too.
         trainer.clear_pruned_moments()?;
         grow(trainer, rewire.grow, &masked, &after, step)?;
         Ok(trainer.clear_pruned_gradients()?)
     }
-}
-
-/// Keeps as many as the groups say, of the weights that exist, by the criterion of `spec`.
-fn keep(
-    gpu: &Gpu,
-    replicas: &Replicas,
-    spec: &PruneSpec,
-    groups: &[Vec<Group>],
-) -> Result<(), PruneError> {
-    let scorer = Scorer {
-        gpu,
-        replicas,
-        criterion: spec.criterion,
-        trainer: None,
-        revive: false,
-        invert: spec.invert,
-    };
-    keep_largest(&scorer, groups, &mut |_| true)
 }

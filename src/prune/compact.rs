@@ -1,7 +1,7 @@
 //! Compaction: the same network in smaller tensors, without the units that nobody reads or that never change.
 
 use super::constants::constants;
-use crate::model::{Layer, Member, Model, ModelSpec, ShapeError, Source, Structure, readers};
+use crate::model::{Layer, Member, Model, ModelSpec, ShapeError, Source, Structure, mask, readers};
 use crate::train::Snapshot;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn exists(&self, i: usize) -> bool {
-        self.mask[i / 32] >> (i % 32) & 1 == 1
+        mask::kept(&self.mask, i)
     }
 
     fn reads(&self, reader: &Member, unit: usize) -> bool {
@@ -79,7 +79,7 @@ impl Work<'_> {
         }
         self.left[g][unit] = false;
         for i in self.structure.groups[g].weights(self.model, unit) {
-            self.mask[i / 32] &= !(1 << (i % 32));
+            mask::remove(&mut self.mask, i);
             self.weights[i] = 0.0;
         }
         true
@@ -196,7 +196,7 @@ impl Work<'_> {
             for (to, from) in (new.offset..).zip(self.indices(number)) {
                 snapshot.weights[to] = self.weights[from];
                 if !self.exists(from) {
-                    snapshot.mask[to / 32] &= !(1 << (to % 32));
+                    mask::remove(&mut snapshot.mask, to);
                 }
             }
         }

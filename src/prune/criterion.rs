@@ -71,6 +71,20 @@ pub(super) struct Scorer<'a> {
     pub(super) invert: bool,
 }
 
+impl<'a> Scorer<'a> {
+    /// By a criterion that reads no data, of the weights that exist.
+    pub(super) fn of_weights(gpu: &'a Gpu, replicas: &'a Replicas, criterion: Criterion) -> Self {
+        Self {
+            gpu,
+            replicas,
+            criterion,
+            trainer: None,
+            revive: false,
+            invert: false,
+        }
+    }
+}
+
 impl Scorer<'_> {
     /// A key for each weight of `tensors` in every replica, `[replica][float]`; 0 for those that may not be selected.
     ///

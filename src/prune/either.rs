@@ -4,7 +4,7 @@ use super::steps::{Data, PruneError, prune};
 use super::unit_steps::prune_units;
 use super::{Criterion, Observe, PruneSpec, Scope, UnitAmount, UnitPrune, unit_groups};
 use crate::gpu::Gpu;
-use crate::model::{Model, Structure, UnitGroup};
+use crate::model::{Model, Structure, UnitGroup, mask};
 use crate::train::{Key, Replicas, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -80,7 +80,7 @@ pub fn spread(units: &[Vec<f64>]) -> f64 {
 
 /// The weights that exist of each unit of a group.
 fn units_of(model: &Model, group: &UnitGroup, snapshot: &Snapshot) -> Vec<Vec<f64>> {
-    let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+    let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
     let weights = |unit| {
         let rows = group.producers.iter().map(|m| m.run(model, unit));
         let there = rows.flat_map(|run| run.indices()).filter(exists);

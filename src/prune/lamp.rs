@@ -2,7 +2,7 @@
 
 use super::PruneError;
 use crate::gpu::{Buffer, Gpu};
-use crate::model::Model;
+use crate::model::{Model, mask};
 use crate::train::{Replicas, Snapshot};
 
 /// The weights that exist, largest score first: index and score. The score of a weight is its square over the sum of squares of
@@ -13,7 +13,7 @@ use crate::train::{Replicas, Snapshot};
 pub fn lamp_order(model: &Model, snapshot: &Snapshot) -> Vec<(u32, f64)> {
     let mut scores: Vec<(u32, f64)> = Vec::new();
     for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+        let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
         let mut order: Vec<usize> = (tensor.offset..tensor.offset + tensor.count)
             .filter(exists)
             .collect();

@@ -1,6 +1,6 @@
 //! Which kept weights can matter: those on a path from the model's input to its output.
 
-use crate::model::{LayerAt, Model, Source};
+use crate::model::{LayerAt, Model, Source, mask};
 
 /// What a mask leaves of one layer with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Links {
         let inputs = layer.input.channels;
         // A linear layer on an image reads a channel as many columns, a kernel as many taps: either way they lie together.
         let together = tensor.count / (tensor.shape[0] * inputs);
-        let bit = |i: usize| mask[i / 32] >> (i % 32) & 1;
+        let bit = |i: usize| u32::from(mask::kept(mask, i));
         let between = |pair: usize| {
             let first = tensor.offset + pair * together;
             (first..first + together).map(bit).sum()
@@ -178,7 +178,7 @@ mod tests {
         let mut mask = vec![u32::MAX; model.mask_words()];
         for tensor in model.tensors.iter().filter(|t| t.prunable) {
             for i in tensor.offset..tensor.offset + tensor.count {
-                mask[i / 32] &= !(1 << (i % 32));
+                mask::remove(&mut mask, i);
             }
         }
         for &(tensor, i) in weights {

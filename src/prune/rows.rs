@@ -5,7 +5,7 @@ use super::counts::{kept_after, kept_of, tensors_in_scope};
 use super::criterion::{Observe, Scorer};
 use super::{Amount, PowerSums, PruneError, PruneSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Program};
-use crate::model::{Model, Tensor};
+use crate::model::{Model, Tensor, mask};
 use crate::train::Snapshot;
 use bytemuck::{Pod, Zeroable};
 
@@ -75,7 +75,7 @@ fn row_counts(
     for tensor in tensors.iter().map(|&t| &model.tensors[t]) {
         let row = row_of(tensor);
         for first in (tensor.offset..tensor.offset + tensor.count).step_by(row) {
-            let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+            let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
             let there = (first..first + row).filter(exists);
             let alive = there.clone().count() as u64;
             let keep = match spec.amount {

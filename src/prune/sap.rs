@@ -3,7 +3,7 @@
 use super::counts::Group;
 use super::pq::{Norms, PowerSums, power};
 use super::{Amount, PruneSpec};
-use crate::model::Model;
+use crate::model::{Model, mask};
 use crate::train::Snapshot;
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ pub(super) fn lower_to_sap(
     let Amount::Sap(sap) = spec.amount else {
         return;
     };
-    let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+    let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
     for group in groups {
         let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
         let there = tensors.flat_map(|t| (t.offset..t.offset + t.count).filter(exists));

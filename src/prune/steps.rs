@@ -218,27 +218,31 @@ fn scorer<'a>(
     trainings: &'a [&'a TrainSpec],
     data: Option<&Data<'a>>,
 ) -> Result<Scorer<'a>, PruneError> {
-    let trainer = match data {
-        Some(data) if trainings.len() == specs.len() => {
-            // Pruned weights have gradients too.
-            let dense = Execution {
-                sparse: SparseRule::Never,
-                ..data.execution
-            };
-            let scales = data.scales;
-            let trainer = Trainer::new(gpu, replicas, data.resident, trainings, scales, &dense)?;
-            Some(trainer)
-        }
-        _ => None,
-    };
     Ok(Scorer {
-        gpu,
-        replicas,
-        criterion: specs[0].criterion,
-        trainer,
-        revive: false,
+        trainer: scoring_trainer(gpu, replicas, trainings, data)?,
         invert: specs[0].invert,
+        ..Scorer::of_weights(gpu, replicas, specs[0].criterion)
     })
+}
+
+/// What runs batches for scores, pruned weights among them: they have gradients too. `None` by a criterion that reads no data,
+/// of which there is no training for each replica.
+pub(super) fn scoring_trainer<'a>(
+    gpu: &'a Gpu,
+    replicas: &'a Replicas,
+    trainings: &'a [&'a TrainSpec],
+    data: Option<&Data<'a>>,
+) -> Result<Option<Trainer<'a>>, PruneError> {
+    let Some(data) = data.filter(|_| trainings.len() == replicas.count as usize) else {
+        return Ok(None);
+    };
+    let dense = Execution {
+        sparse: SparseRule::Never,
+        ..data.execution
+    };
+    let (resident, scales) = (data.resident, data.scales);
+    let trainer = Trainer::new(gpu, replicas, resident, trainings, scales, &dense)?;
+    Ok(Some(trainer))
 }
 
 /// How many weights of each group exist; an error where fewer do than are to stay.
@@ -286,12 +290,8 @@ pub fn randomise_masks(
     let masks = replicas.read_masks(gpu)?;
     let groups = masks.iter().map(groups).collect::<Result<Vec<_>, _>>()?;
     let scorer = Scorer {
-        gpu,
-        replicas,
-        criterion: Criterion::Random,
-        trainer: None,
         revive: true,
-        invert: false,
+        ..Scorer::of_weights(gpu, replicas, Criterion::Random)
     };
     keep_largest(&scorer, &groups, &mut |_| true)
 }

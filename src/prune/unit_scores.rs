@@ -5,7 +5,7 @@ use super::criterion::{Observe, ScoreShape};
 use super::unit_choice::{Scores, scales};
 use super::{UnitCriterion, UnitScope};
 use crate::gpu::{Buffer, Gpu, Program};
-use crate::model::{Member, Structure, UnitGroup};
+use crate::model::{Member, Structure, UnitGroup, mask};
 use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 
 /// Most floats of distances that are read back at once.
@@ -28,7 +28,7 @@ impl UnitScorer<'_> {
 
     /// Which units exist: those of which some filter weight does.
     pub(super) fn alive(&self, mask: &[u32]) -> Vec<Vec<bool>> {
-        let exists = |i: usize| mask[i / 32] >> (i % 32) & 1 == 1;
+        let exists = |i: usize| mask::kept(mask, i);
         let model = &self.replicas.model;
         (0..self.groups.len())
             .map(|place| {

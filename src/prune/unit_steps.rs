@@ -3,13 +3,12 @@
 use super::UnitPrune;
 use super::criterion::Observe;
 use super::either::prune_either;
-use super::steps::{Data, PruneError};
+use super::steps::{Data, PruneError, scoring_trainer};
 use super::unit_choice::{choose_units, unit_groups};
 use super::unit_scores::UnitScorer;
 use crate::gpu::Gpu;
-use crate::model::Structure;
-use crate::ops::{Execution, SparseRule};
-use crate::train::{Replicas, TrainSpec, Trainer};
+use crate::model::{Structure, mask};
+use crate::train::{Replicas, TrainSpec};
 
 /// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
 /// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask
@@ -45,18 +44,7 @@ pub fn prune_units(
         })
         .collect();
     let trainings: Vec<&TrainSpec> = specs.iter().filter_map(|s| s.data.as_deref()).collect();
-    let trainer = match data {
-        Some(data) if trainings.len() == specs.len() => {
-            let dense = Execution {
-                sparse: SparseRule::Never,
-                ..data.execution
-            };
-            let scales = data.scales;
-            let trainer = Trainer::new(gpu, replicas, data.resident, &trainings, scales, &dense)?;
-            Some(trainer)
-        }
-        _ => None,
-    };
+    let trainer = scoring_trainer(gpu, replicas, &trainings, data)?;
     let mut masks = replicas.read_masks(gpu)?;
     let scorer = UnitScorer {
         gpu,
@@ -73,7 +61,7 @@ pub fn prune_units(
         for ((&g, stay), scores) in groups.iter().zip(&stay).zip(scores) {
             let gone = (0..stay.len()).filter(|&u| !stay[u] && scores[u].is_some());
             for i in gone.flat_map(|u| structure.groups[g].weights(model, u)) {
-                mask[i / 32] &= !(1 << (i % 32));
+                mask::remove(mask, i);
             }
         }
         let last = names.iter().zip(saved).filter(|(_, saved)| *saved);

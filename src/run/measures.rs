@@ -2,7 +2,7 @@
 
 use super::record::Exact;
 use crate::experiment::Step;
-use crate::model::Model;
+use crate::model::{Model, mask};
 use crate::prune::{PowerSums, REPORTED, kept_per_tensor, paths};
 use crate::train::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ pub fn measure(model: &Model, snapshot: &Snapshot) -> Vec<LayerMeasures> {
     let mut all = Vec::new();
     for found in paths(model, &snapshot.mask) {
         let tensor = &model.tensors[found.tensor];
-        let exists = |i: &usize| snapshot.mask[i / 32] >> (i % 32) & 1 == 1;
+        let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
         let own = REPORTED.map(|norms| {
             let there = (tensor.offset..tensor.offset + tensor.count).filter(exists);
             PowerSums::of(there.map(|i| snapshot.weights[i]), norms)

@@ -148,8 +148,12 @@ pub fn run_row(
     let kept = kept_per_tensor(model, &snapshot.mask);
     let prunable = || whole.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
-    let left = measure(model, snapshot).pop().unwrap_or_default();
     let last = records.last();
+    // Stages of earlier versions were saved without measures.
+    let measured = last.and_then(|r| r.measures.last()?.layers.last().cloned());
+    let left = measured
+        .or_else(|| measure(model, snapshot).pop())
+        .unwrap_or_default();
     let (kept_epoch, train_loss) = last_pass(records);
     RunRow {
         arm: arm.name.clone(),
