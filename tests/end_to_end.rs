@@ -1230,16 +1230,32 @@ fn the_planned_memory_is_what_is_allocated() {
         let mut numbers = words.filter_map(|word| word.trim_end_matches(')').parse().ok());
         numbers.next().expect(text)
     };
-    for (model, set) in [
-        (MLP, &[][..]),
-        (MLP, &["--set", "train.keep=best"]),
-        (CONV, &[]),
+    let at_the_start =
+        |step: &str| format!("[[arm]]\nname = \"one\"\nsteps = [{step}, {{ train = {{}} }}]\n");
+    let scored = |criterion: &str| {
+        at_the_start(&format!(
+            "{{ prune = {{ criterion = \"{criterion}\", sparsity = 0.8 }} }}"
+        ))
+    };
+    let units = r#"{ prune = { structure = "units", criterion = "taylor", sparsity = 0.5 } }"#;
+    let rewound =
+        r#"{ train = {} }, { prune = { sparsity = 0.8 } }, { restart = { rewind = "2st" } }"#;
+    for (model, arms, set) in [
+        (MLP, ARMS.to_owned(), &[][..]),
+        (MLP, ARMS.to_owned(), &["--set", "train.keep=best"]),
+        (MLP, scored("snip"), &[]),
+        (MLP, scored("grasp"), &[]),
+        (MLP, scored("synflow"), &[]),
+        (MLP, at_the_start(units), &[]),
+        (MLP, at_the_start(rewound), &[]),
+        (CONV, ARMS.to_owned(), &[]),
         (
             CONV,
+            ARMS.to_owned(),
             &["--set", "train.batch=128", "--set", "train.micro_batch=32"],
         ),
     ] {
-        let lab = lab(model, ARMS);
+        let lab = lab(model, &arms);
         let set = [set, &["--set", "train.length=3st", "--set", "seeds=7"]].concat();
         let (file, data) = (lab.path("e.toml"), lab.path("data"));
         let planned = command(["plan".as_ref(), file.as_os_str()])

@@ -55,6 +55,26 @@ fn method(criterion: Criterion) -> Method {
     }
 }
 
+impl Criterion {
+    /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`Demand`](crate::train::Demand).
+    pub fn buffers(self) -> &'static [&'static str] {
+        match method(self) {
+            Method::Weights(_) | Method::Sorted => &["scores"],
+            Method::Batches(..) => SUMS_OVER_BATCHES,
+            Method::Curvature(_) => &[
+                "gradients at the weights",
+                "difference of gradients",
+                "weights put aside",
+                "weights put aside by a pass",
+            ],
+            Method::Flow(_) => &["flow", "weights put aside"],
+        }
+    }
+}
+
+/// What [`Trainer::gather`] needs.
+pub(super) const SUMS_OVER_BATCHES: &[&str] = &["sums over batches", "weights put aside"];
+
 /// Called a few times a second while batches run; false stops.
 pub type Observe<'a> = &'a mut dyn FnMut(u64) -> bool;
 

@@ -1,7 +1,7 @@
 //! Scores of units: sums that the GPU makes, and what criteria make of them.
 
 use super::PruneError;
-use super::criterion::{Observe, ScoreShape};
+use super::criterion::{Observe, SUMS_OVER_BATCHES, ScoreShape};
 use super::unit_choice::{Scores, scales};
 use super::{UnitCriterion, UnitScope};
 use crate::gpu::{Buffer, Gpu, Program};
@@ -10,6 +10,17 @@ use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 
 /// Most floats of distances that are read back at once.
 const DISTANCES: u32 = 1 << 22;
+
+impl UnitCriterion {
+    /// As [`Criterion::buffers`](super::Criterion::buffers).
+    pub fn buffers(self) -> &'static [&'static str] {
+        match self {
+            Self::Taylor => SUMS_OVER_BATCHES,
+            Self::L1 | Self::L2 | Self::GeometricMedian | Self::BatchNormScale => &[],
+            Self::MeanActivation | Self::Random => &[],
+        }
+    }
+}
 
 /// Scores of the units of replicas.
 pub(super) struct UnitScorer<'a> {

@@ -2,6 +2,7 @@
 
 use super::checkpoint::Saver;
 use super::cohort;
+use super::demand::demand;
 use super::steps::{self, Context, Outcome};
 use super::{RunError, RunOptions, Session};
 use crate::bench::breakdown_text;
@@ -12,7 +13,7 @@ use crate::model::Model;
 use crate::ops::Execution;
 use crate::prune::Restart;
 use crate::store::TimeRow;
-use crate::train::{Demand, ResidentDataset, Snapshot, TrainSpec};
+use crate::train::{ResidentDataset, Snapshot, TrainSpec};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
@@ -65,16 +66,7 @@ impl Session<'_> {
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
             snapshot.map_or(1.0, |s| cohort::density(&s.mask))
         };
-        let demand = match &stage.step {
-            Step::Train(spec) | Step::Recalibrate(spec) => Demand::of(spec, density(first)),
-            step => match stage.training().or(step.data()).or(self.ends.get(&first)) {
-                Some(spec) => Demand {
-                    micro_batch: spec.micro_batch(),
-                    ..Demand::of_batch(spec.batch)
-                },
-                None => Demand::of_batch(1),
-            },
-        };
+        let demand = demand(stage, self.ends.get(&first), density(first));
         let most = self
             .limits
             .replicas_of(&model, &demand)

@@ -1,31 +1,32 @@
 //! How much GPU memory an experiment will take at its peak.
 
 use super::cohort::{self, Limits, key};
+use super::demand::demand;
 use super::verify::Models;
 use crate::data::Dataset;
 use crate::experiment::{Plan, Stage, Step};
 use crate::model::Model;
 use crate::prune::{MaskStep, asked_density, tensors_in_scope};
-use crate::train::{Demand, Memory, ResidentDataset};
+use crate::train::{Memory, ResidentDataset};
 use std::collections::BTreeMap;
 
-/// Trainings that share a program and keep about as much.
+/// Stages that share a program and keep about as much.
 pub struct CohortPlan<'p> {
     /// One of them.
     pub stage: &'p Stage,
     /// How many there are.
     pub stages: usize,
-    /// How many of them train together.
+    /// How many of them run together.
     pub replicas: usize,
     /// What each needs.
     pub memory: Memory,
 }
 
-/// The cohorts of an experiment's trainings. Networks that are compacted on the way count whole: what is left of them is not
+/// The cohorts of an experiment. Networks that are compacted on the way count whole: what is left of them is not
 /// known before.
 ///
 /// # Errors
-/// One replica of some training does not fit.
+/// One replica of some stage does not fit.
 pub fn cohorts<'p>(
     plan: &'p Plan,
     models: &Models,
@@ -36,25 +37,23 @@ pub fn cohorts<'p>(
         let Some(model) = models.of(&stage.model) else {
             continue;
         };
-        if matches!(stage.step, Step::Train(_)) {
-            // A training that prunes ends with lists for what it comes to.
-            let last = match stage.step.prunes() {
-                Some(_) => Some(stage.id),
-                None => stage.parent,
-            };
-            let density = density_after(plan, last, model);
-            let class = cohort::density_class(density);
-            let group = groups.entry((key(stage), class)).or_insert((0, stage, 0.0));
-            group.0 += 1;
-            group.2 = group.2.max(density);
-        }
+        // A training that prunes ends with lists for what it comes to.
+        let last = match (&stage.step, stage.step.prunes()) {
+            (Step::Train(_), Some(_)) => Some(stage.id),
+            _ => stage.parent,
+        };
+        let density = density_after(plan, last, model);
+        let class = cohort::density_class(density);
+        let group = groups.entry((key(stage), class)).or_insert((0, stage, 0.0));
+        group.0 += 1;
+        group.2 = group.2.max(density);
     }
     let mut cohorts = Vec::new();
     for (stages, stage, density) in groups.into_values() {
-        let (Step::Train(spec), Some(model)) = (&stage.step, models.of(&stage.model)) else {
+        let Some(model) = models.of(&stage.model) else {
             continue;
         };
-        let demand = Demand::of(spec, density);
+        let demand = demand(stage, None, density);
         let most = limits.replicas_of(model, &demand)?;
         cohorts.push(CohortPlan {
             stage,

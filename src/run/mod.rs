@@ -5,6 +5,7 @@ mod checkpoint;
 mod cohort;
 mod collapse;
 mod compute;
+mod demand;
 mod error;
 mod finish;
 mod interrupt;

@@ -23,8 +23,9 @@ pub struct Demand {
     pub density: f64,
     /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
     pub keeps_weights: bool,
-    /// Whether masks change meanwhile, see [`MaskSchedule`](crate::prune::MaskSchedule).
-    pub changes_masks: bool,
+    /// Buffers of a float per parameter beside those of every training, by name, as many as there are at once: scores, sums over
+    /// batches.
+    pub beside: &'static [&'static str],
 }
 
 impl Demand {
@@ -35,7 +36,12 @@ impl Demand {
             micro_batch: spec.micro_batch(),
             density,
             keeps_weights: spec.stopping.decides(),
-            changes_masks: spec.masks.is_some(),
+            // Where masks change meanwhile.
+            beside: if spec.masks.is_some() {
+                &["scores"]
+            } else {
+                &[]
+            },
         }
     }
 
@@ -55,7 +61,7 @@ impl Demand {
             micro_batch: batch,
             density: 1.0,
             keeps_weights: false,
-            changes_masks: false,
+            beside: &[],
         }
     }
 }
@@ -136,9 +142,8 @@ impl Memory {
         if demand.keeps_weights {
             buffers.push(("kept parameters".to_owned(), floats));
         }
-        if demand.changes_masks {
-            buffers.push(("scores".to_owned(), floats));
-        }
+        let beside = demand.beside.iter();
+        buffers.extend(beside.map(|&name| (name.to_owned(), floats)));
         buffers.extend(planned_lists(model, demand.density));
         Self {
             buffers,
