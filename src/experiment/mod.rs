@@ -25,6 +25,7 @@ mod read_dataset;
 mod read_layer;
 mod read_mask_schedule;
 mod read_model;
+mod read_normalise;
 mod read_optimizer;
 mod read_schedule;
 mod read_step;
@@ -36,6 +37,7 @@ mod set;
 mod set_path;
 mod suggest;
 mod sweep;
+mod train_settings;
 mod types;
 mod write;
 

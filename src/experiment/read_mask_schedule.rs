@@ -4,8 +4,7 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_step::{Surroundings, read_prune};
-use super::read_train::length;
-use super::scalars::{BELOW_ONE, POSITIVE, choice, number};
+use super::scalars::{BELOW_ONE, POSITIVE, choice, length, number};
 use crate::prune::{
     Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneSpec, Rewire, Scope,
 };

@@ -4,8 +4,7 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_optimizer::open;
-use super::read_train::length;
-use super::scalars::{POSITIVE, UNIT, number};
+use super::scalars::{POSITIVE, UNIT, length, number, wrong_type};
 use crate::train::{Decay, Length, Schedule};
 
 /// Each kind with the keys beside `kind`.
@@ -66,12 +65,7 @@ fn floor(fields: &Fields<'_>, problems: &mut Problems) -> Option<f64> {
 /// A list of lengths, all in epochs or all in steps, ascending.
 fn milestones(node: &Node, problems: &mut Problems) -> Option<Vec<Length>> {
     let Value::Array(items) = &node.value else {
-        return super::scalars::wrong_type(
-            node,
-            "at",
-            "a list such as [\"80ep\", \"120ep\"]",
-            problems,
-        );
+        return wrong_type(node, "at", "a list such as [\"80ep\", \"120ep\"]", problems);
     };
     let read: Vec<Option<Length>> = items
         .iter()

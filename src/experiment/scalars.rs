@@ -3,6 +3,7 @@
 use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
 use super::suggest;
+use crate::train::Length;
 
 /// A range of real numbers, and how a message says it.
 pub(super) struct Interval {
@@ -168,4 +169,32 @@ pub(super) fn wrong_type<T>(
         help,
     });
     None
+}
+
+/// `"14ep"` or `"5000st"`.
+pub(super) fn length(node: &Node, key: &str, problems: &mut Problems) -> Option<Length> {
+    let expected = "a length such as \"14ep\" (epochs) or \"5000st\" (steps)";
+    if !matches!(node.value, Value::String(_)) {
+        return wrong_type(node, key, expected, problems);
+    }
+    let text = string(node, key, problems)?;
+    let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let unit = &text[digits.len()..];
+    let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let count = digits.parse::<u32>().ok().filter(|count| *count > 0);
+    match (unit, count) {
+        ("ep", Some(count)) => Some(Length::Epochs(count)),
+        ("st", Some(count)) => Some(Length::Steps(count)),
+        ("ep" | "st", None) if whole => {
+            let help = format!("`{key}` must be from 1 to {} {unit}", u32::MAX);
+            problems.at(node, format!("`{key}` is {text:?}: out of range"), help);
+            None
+        }
+        _ => {
+            let help = "a whole number, then `ep` for epochs or `st` for optimizer steps";
+            let message = format!("`{key}` must be {expected}, not {text:?}");
+            problems.at(node, message, help);
+            None
+        }
+    }
 }
