@@ -3,7 +3,7 @@
 use super::reduce::{record_bias, record_partial_sum};
 use super::sparse::record_kept_partial_sum;
 use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
-use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, Start, WeightGrid};
+use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -120,30 +120,9 @@ impl Operator for Conv2d {
 
     fn parameters(&self, input: Shape) -> Vec<Parameter> {
         let area = self.kernel * self.kernel;
-        let (fan_in, fan_out) = (input.channels * area, self.channels * area);
-        let weight = Parameter {
-            role: "weight",
-            shape: vec![self.channels, input.channels, self.kernel, self.kernel],
-            prunable: true,
-            learned: true,
-            start: Start::Drawn,
-            fan_in,
-            fan_out,
-        };
-        let bias = Parameter {
-            role: "bias",
-            shape: vec![self.channels],
-            prunable: false,
-            learned: true,
-            start: Start::Drawn,
-            fan_in,
-            fan_out,
-        };
-        if self.bias {
-            vec![weight, bias]
-        } else {
-            vec![weight]
-        }
+        let shape = vec![self.channels, input.channels, self.kernel, self.kernel];
+        let fans = (input.channels * area, self.channels * area);
+        Parameter::weight_and_bias(shape, fans, self.bias)
     }
 
     fn multiply_adds(&self, input: Shape) -> u64 {

@@ -2,7 +2,7 @@
 
 use super::reduce::record_bias;
 use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
-use super::{Mode, NO_BIAS, Operator, Parameter, Site, Start, Variant, WeightGrid};
+use super::{Mode, NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Shape;
 use bytemuck::{Pod, Zeroable};
@@ -85,30 +85,8 @@ impl Operator for Linear {
     }
 
     fn parameters(&self, input: Shape) -> Vec<Parameter> {
-        let (fan_in, fan_out) = (input.features(), self.features);
-        let weight = Parameter {
-            role: "weight",
-            shape: vec![fan_out, fan_in],
-            prunable: true,
-            learned: true,
-            start: Start::Drawn,
-            fan_in,
-            fan_out,
-        };
-        let bias = Parameter {
-            role: "bias",
-            shape: vec![fan_out],
-            prunable: false,
-            learned: true,
-            start: Start::Drawn,
-            fan_in,
-            fan_out,
-        };
-        if self.bias {
-            vec![weight, bias]
-        } else {
-            vec![weight]
-        }
+        let fans = (input.features(), self.features);
+        Parameter::weight_and_bias(vec![fans.1, fans.0], fans, self.bias)
     }
 
     fn multiply_adds(&self, input: Shape) -> u64 {

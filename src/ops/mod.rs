@@ -56,6 +56,29 @@ pub struct Parameter {
     pub fan_out: usize,
 }
 
+impl Parameter {
+    /// The weight of a layer that mixes its inputs, of this shape, and its bias if it has one.
+    fn weight_and_bias(
+        shape: Vec<usize>,
+        (fan_in, fan_out): (usize, usize),
+        bias: bool,
+    ) -> Vec<Self> {
+        let outputs = shape[0];
+        let drawn = |role, shape| Self {
+            role,
+            shape,
+            prunable: role == "weight",
+            learned: true,
+            start: Start::Drawn,
+            fan_in,
+            fan_out,
+        };
+        let mut tensors = vec![drawn("weight", shape)];
+        tensors.extend(bias.then(|| drawn("bias", vec![outputs])));
+        tensors
+    }
+}
+
 /// What fresh parameters are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
