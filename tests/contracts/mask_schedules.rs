@@ -1,62 +1,29 @@
 //! Masks that change while a training runs: exact counts, zeros, the same bits in any company and from any checkpoint.
 
-mod common;
-
-use common::{dataset, gpu};
-use secateur::data::Dataset;
+use super::setup::{SIDE, World, flat_model, kept, linear, model, trainer, usual};
+use crate::common::{dataset, gpu};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::model::{Layer, Model, Shape};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{
     self, Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneError, PruneSpec,
     Rewire, Scope, kept_per_tensor,
 };
 use secateur::train::{
-    Checkpoint, Key, Length, Optimizer, Progress, Replicas, ResidentDataset, Snapshot, TrainError,
-    TrainSpec, Trained, Trainer, Watch, scales,
+    Checkpoint, Key, Length, Optimizer, Progress, Replicas, Snapshot, TrainError, TrainSpec,
+    Trained, Trainer, Watch,
 };
 use std::sync::Arc;
 
-const SIDE: usize = 10;
 /// 130 samples by 22.
 const STEPS_PER_EPOCH: u32 = 6;
 
-struct World {
-    data: Dataset,
-    resident: ResidentDataset,
-}
-
-impl World {
-    fn new(gpu: &Gpu) -> Self {
-        let data = dataset(150, 40, SIDE);
-        let resident = ResidentDataset::upload(gpu, &data).unwrap();
-        Self { data, resident }
-    }
-}
-
-fn model(layers: Vec<Layer>) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap())
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
-/// 1700 and 170 weights.
-fn flat_model() -> Arc<Model> {
-    model(vec![Layer::Flatten, linear(17), Layer::Relu, linear(10)])
+fn world(gpu: &Gpu) -> World {
+    World::new(gpu, dataset(150, 40, SIDE))
 }
 
 /// Running statistics, dropout, and a convolution.
-fn conv_model() -> Arc<Model> {
+fn normalised_model() -> Arc<Model> {
     let conv = Layer::Conv2d {
         channels: 9,
         kernel: 3,
@@ -74,9 +41,9 @@ fn conv_model() -> Arc<Model> {
         Layer::Relu,
         Layer::Flatten,
         dropout,
-        linear(10),
+        linear(10, true),
     ];
-    model(layers)
+    model(layers, Shape::new(1, SIDE, SIDE), 10)
 }
 
 fn adam(lr: f64) -> Optimizer {
@@ -158,12 +125,12 @@ fn run(
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();
     let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
-    let scales = scales(&specs[0].normalise, &world.data);
     let execution = Execution {
         sparse,
-        ..Execution::for_adapter(gpu.adapter())
+        ..usual(gpu)
     };
-    let mut trainer = Trainer::new(gpu, &replicas, &world.resident, &specs, &scales, &execution)?;
+    let (resident, scales) = (&world.resident, world.scales());
+    let mut trainer = Trainer::new(gpu, &replicas, resident, &specs, &scales, &execution)?;
     let trained = trainer.train(from, watch)?;
     Ok(replicas
         .download(gpu)
@@ -173,21 +140,21 @@ fn run(
         .collect())
 }
 
-fn train(gpu: &Gpu, world: &World, model: &Arc<Model>, member: &Member) -> Snapshot {
+/// One replica alone, sparse where that is faster, to its end.
+fn alone(
+    gpu: &Gpu,
+    world: &World,
+    model: &Arc<Model>,
+    member: &Member,
+) -> Result<(Snapshot, Trained), TrainError> {
     let one = std::slice::from_ref(member);
-    let ran = run(
-        gpu,
-        world,
-        model,
-        one,
-        SparseRule::Auto,
-        (None, &mut |_: Progress| true),
-    );
-    ran.unwrap().remove(0).0
+    let watch: &mut dyn Watch = &mut |_: Progress| true;
+    let ran = run(gpu, world, model, one, SparseRule::Auto, (None, watch));
+    ran.map(|mut ran| ran.remove(0))
 }
 
-fn kept(mask: &[u32], index: usize) -> bool {
-    mask[index / 32] >> (index % 32) & 1 == 1
+fn train(gpu: &Gpu, world: &World, model: &Arc<Model>, member: &Member) -> Snapshot {
+    alone(gpu, world, model, member).unwrap().0
 }
 
 fn same(got: &Snapshot, want: &Snapshot) -> bool {
@@ -204,7 +171,7 @@ fn range(model: &Model, t: usize) -> std::ops::Range<usize> {
 #[test]
 fn gradual_pruning_keeps_exact_counts_after_every_step() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
+    let world = world(gpu);
     let model = flat_model();
     let schedule = gradual(Scope::Layer);
     let whole = training(adam(0.01), 20, MaskSchedule::Gradual(schedule.clone()));
@@ -237,7 +204,7 @@ fn gradual_pruning_keeps_exact_counts_after_every_step() {
 #[test]
 fn gradual_pruning_starts_from_the_mask_that_is_there() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
+    let world = world(gpu);
     let model = flat_model();
     let start = fresh(gpu, &model, 1, 0.3);
     let spec = training(adam(0.01), 20, MaskSchedule::Gradual(gradual(Scope::Layer)));
@@ -254,18 +221,8 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
     };
     assert_eq!(counts, [170, 17]);
     let spec = training(adam(0.01), 20, MaskSchedule::Gradual(gradual(Scope::Layer)));
-    let cohort = [(1, start.clone(), spec)];
-    let watch: &mut dyn Watch = &mut |_: Progress| true;
-    let ran = run(
-        gpu,
-        &world,
-        &model,
-        &cohort,
-        SparseRule::Auto,
-        (None, watch),
-    )
-    .unwrap();
-    let curve: Vec<f64> = ran[0].1.points.iter().map(|p| p.density).collect();
+    let (_, trained) = alone(gpu, &world, &model, &(1, start.clone(), spec)).unwrap();
+    let curve: Vec<f64> = trained.points.iter().map(|p| p.density).collect();
     // After 6, 12, 18 and 20 steps: the mask of the beginning, those of steps 11 and 16, and the last again.
     let moments = [0.3, 0.1 + 0.7 * (5.0f64 / 13.0).powi(3), 0.1, 0.1];
     for (got, want) in curve.iter().zip(moments) {
@@ -277,8 +234,8 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
 #[test]
 fn company_and_sparse_execution_change_no_bit_of_masks_that_change() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
-    for (model, name) in [(flat_model(), "flat"), (conv_model(), "conv")] {
+    let world = world(gpu);
+    for (model, name) in [(flat_model(), "flat"), (normalised_model(), "conv")] {
         for (schedule, masks) in schedules() {
             let cohort: Vec<Member> = (0..3)
                 .map(|r| {
@@ -328,8 +285,8 @@ impl Watch for Collector {
 #[test]
 fn a_training_goes_on_from_any_checkpoint_of_a_schedule() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
-    let model = conv_model();
+    let world = world(gpu);
+    let model = normalised_model();
     for (schedule, masks) in schedules() {
         let spec = training(adam(0.01), 5 * STEPS_PER_EPOCH, masks);
         let cohort = [(7, fresh(gpu, &model, 7, 0.4), spec)];
@@ -361,7 +318,7 @@ fn a_training_goes_on_from_any_checkpoint_of_a_schedule() {
 #[test]
 fn growth_follows_the_gradient_of_the_coming_batch() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
+    let world = world(gpu);
     let model = flat_model();
     let start = fresh(gpu, &model, 3, 0.3);
     let masks = MaskSchedule::Rewire(rewire(Grow::Gradient, 5));
@@ -380,11 +337,8 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     };
     let replicas = Replicas::new(gpu, model.clone(), &[key(3)]).unwrap();
     replicas.upload(gpu, &[&start]).unwrap();
-    let scales = scales(&still.normalise, &world.data);
     let specs = [&still];
-    let execution = Execution::for_adapter(gpu.adapter());
-    let resident = &world.resident;
-    let trainer = Trainer::new(gpu, &replicas, resident, &specs, &scales, &execution).unwrap();
+    let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     trainer.rewind().unwrap();
     let program = trainer.training_program().unwrap();
     gpu.run_repeated(&program, 5, &mut |_| true).unwrap();
@@ -426,7 +380,7 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
 #[test]
 fn what_grows_begins_at_zero_with_a_state_of_zero() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
+    let world = world(gpu);
     let model = flat_model();
     let start = fresh(gpu, &model, 5, 0.9);
     for grow in [Grow::Random, Grow::Gradient] {
@@ -485,22 +439,12 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
 #[test]
 fn a_schedule_that_cannot_be_kept_is_refused() {
     let Some(gpu) = gpu() else { return };
-    let world = World::new(gpu);
+    let world = world(gpu);
     let model = flat_model();
     let start = fresh(gpu, &model, 1, 1.0);
     let masks = MaskSchedule::Gradual(gradual(Scope::Layer));
     let ends = |spec: TrainSpec, start: &Snapshot| {
-        let member = [(1, start.clone(), spec)];
-        let watch: &mut dyn Watch = &mut |_: Progress| true;
-        run(
-            gpu,
-            &world,
-            &model,
-            &member,
-            SparseRule::Auto,
-            (None, watch),
-        )
-        .err()
+        alone(gpu, &world, &model, &(1, start.clone(), spec)).err()
     };
     let short = ends(training(adam(0.01), 10, masks.clone()), &start);
     assert!(
