@@ -3,7 +3,10 @@
 use super::checkpoint::Saver;
 use super::cohort;
 use super::demand::demand;
-use super::steps::{self, Context, Outcome};
+use super::place::{Context, Outcome};
+use super::score::score;
+use super::steps::execute;
+use super::training::profile;
 use super::{RunError, RunOptions, Session};
 use crate::bench::breakdown_text;
 use crate::data::Dataset;
@@ -136,7 +139,7 @@ impl Session<'_> {
         }
         let mut saver = Saver::new(&self.folder, self.options, &stages);
         let saving = (from, &mut saver);
-        let mut outcomes = steps::execute(
+        let mut outcomes = execute(
             &context,
             &model,
             &stages,
@@ -148,7 +151,7 @@ impl Session<'_> {
         let seconds = begun.elapsed().as_secs_f64();
         self.meter.finish_stage(samples);
         if self.profile && matches!(stages[0].step, Step::Train(_)) {
-            let breakdown = steps::profile(&context, &model, &stages, &outcomes, &what)?;
+            let breakdown = profile(&context, &model, &stages, &outcomes, &what)?;
             self.meter
                 .note(&format!("{what}: {}", breakdown_text(&breakdown)));
             self.profile = false;
@@ -249,7 +252,7 @@ impl Session<'_> {
                 .map(|(_, outcome)| outcome)
                 .collect();
             let specs: Vec<&TrainSpec> = specs.iter().collect();
-            steps::score(&context, model, &chosen, &specs, &mut ended, what)?;
+            score(&context, model, &chosen, &specs, &mut ended, what)?;
             if self.options.measure_speed {
                 let ended: Vec<_> = ended.iter().map(|o| o.snapshot.clone()).collect();
                 self.measure_speed(&context, model, &chosen, &specs, &ended, what)?;

@@ -1,8 +1,8 @@
 //! Saves finished stages, and writes the rows, tables and plots of the runs they end.
 
 use super::measures::{Measures, measure, word};
+use super::place::{Outcome, tensor_infos};
 use super::rows::{curve_rows, round_rows, run_row};
-use super::steps::{Outcome, tensor_infos};
 use super::{Finished, Record, RunError, Session, arm_infos};
 use crate::experiment::{Run, Step};
 use crate::model::Model;

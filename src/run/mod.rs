@@ -13,12 +13,15 @@ mod measures;
 mod memory;
 mod networks;
 mod overlap;
+mod place;
 mod progress;
 mod record;
 mod resume;
 mod rows;
+mod score;
 mod speed;
 mod steps;
+mod training;
 mod verify;
 
 pub use cohort::{DEFAULT_MEMORY, Limits};

@@ -4,7 +4,7 @@
 //! seed: it is known once the stage is computed, or read from a saved stage, which says what it holds.
 
 use super::cohort::{key, key_with};
-use super::steps::Outcome;
+use super::place::Outcome;
 use super::{Record, RunError, Session};
 use crate::experiment::Stage;
 use crate::model::{Model, ModelSpec};

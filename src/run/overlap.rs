@@ -1,6 +1,6 @@
 //! How alike the masks of an experiment's runs are.
 
-use super::steps::tensor_infos;
+use super::place::tensor_infos;
 use super::{RunError, Session};
 use crate::experiment::Run;
 use crate::model::Model;

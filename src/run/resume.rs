@@ -1,8 +1,8 @@
 //! Goes on from what an earlier call left in the run folder.
 
 use super::finish::records_of;
+use super::place::{Outcome, tensor_infos};
 use super::rows::{curve_rows, last_pass};
-use super::steps::{Outcome, tensor_infos};
 use super::{RunError, Session};
 use crate::experiment::Step;
 use crate::train::Snapshot;

@@ -1,8 +1,8 @@
 //! From finished stages to the rows of results.csv, curves.csv and rounds.csv.
 
 use super::measures::{LayerMeasures, Measures, measure};
+use super::place::tensor_infos;
 use super::record::{CurvePoint, Record};
-use super::steps::tensor_infos;
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;

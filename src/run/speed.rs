@@ -1,6 +1,6 @@
 //! `--measure-speed`: what the masks of finished runs save on this adapter.
 
-use super::steps::{Context, place, trainer_of};
+use super::place::{Context, place, trainer_of};
 use super::{RunError, Session};
 use crate::bench::speed;
 use crate::experiment::Stage;

@@ -1,0 +1,117 @@
+//! Cohorts on the GPU: what their steps need to know, and what comes of them.
+
+use super::error::RunError;
+use super::networks::Network;
+use super::record::Record;
+use crate::data::Dataset;
+use crate::experiment::{Stage, Step};
+use crate::gpu::Gpu;
+use crate::model::Model;
+use crate::ops::Execution;
+use crate::store::TensorInfo;
+use crate::train::{
+    Key, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer, scales,
+};
+use std::sync::Arc;
+
+/// What a step needs to know of the world.
+pub struct Context<'a> {
+    /// The device.
+    pub gpu: &'a Gpu,
+    /// What variants of kernels are chosen from.
+    pub execution: Execution,
+    /// Train what runs sparse again without, and compare.
+    pub verify_sparse: bool,
+    /// The dataset that the cohort trains or is tested on, in both places.
+    pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
+}
+
+/// A stage's outcome.
+pub struct Outcome {
+    /// Weights and mask.
+    pub snapshot: Arc<Snapshot>,
+    /// Curves, scores and violations.
+    pub record: Record,
+    /// The network that they are of, where this stage made it another.
+    pub network: Option<Network>,
+}
+
+/// The store's view of a model's tensors.
+pub fn tensor_infos(model: &Model) -> Vec<TensorInfo> {
+    model
+        .tensors
+        .iter()
+        .map(|t| TensorInfo {
+            name: t.name.clone(),
+            shape: t.shape.clone(),
+            offset: t.offset,
+            prunable: t.prunable,
+        })
+        .collect()
+}
+
+fn key_of(stage: &Stage) -> Key {
+    Key {
+        seed: stage.seed,
+        fresh: stage.fresh_ordinal,
+        train: stage.train_ordinal,
+        select: stage.step_ordinal,
+    }
+}
+
+/// Brings a cohort onto the GPU: each stage from its parent's snapshot, or freshly initialised where it has none.
+pub(super) fn place(
+    gpu: &Gpu,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    parents: &[Option<Arc<Snapshot>>],
+) -> Result<Replicas, RunError> {
+    let keys: Vec<Key> = stages.iter().map(|s| key_of(s)).collect();
+    let replicas = Replicas::new(gpu, model.clone(), &keys)?;
+    if parents.iter().any(Option::is_none) {
+        replicas.initialise(gpu)?;
+    }
+    for (slot, parent) in parents.iter().enumerate() {
+        if let Some(snapshot) = parent {
+            replicas.upload_one(gpu, slot, snapshot)?;
+        }
+    }
+    Ok(replicas)
+}
+
+/// A trainer of replicas on the cohort's dataset.
+pub(super) fn trainer_of<'t>(
+    context: &Context<'t>,
+    replicas: &'t Replicas,
+    specs: &'t [&'t TrainSpec],
+    what: &str,
+) -> Result<Trainer<'t>, RunError> {
+    let (data, resident) = context.data.ok_or_else(|| {
+        RunError::Experiment(vec![format!("{what}: no dataset was loaded for it")])
+    })?;
+    let scales = scales(&specs[0].normalise, data);
+    let (gpu, execution) = (context.gpu, &context.execution);
+    Trainer::new(gpu, replicas, resident, specs, &scales, execution)
+        .map_err(|source| failed(what, source))
+}
+
+pub(super) fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
+    let specs = stages.iter().filter_map(|s| match &s.step {
+        Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
+        _ => None,
+    });
+    specs.collect()
+}
+
+/// What ended a training, with its name.
+pub(super) fn failed(what: &str, source: TrainError) -> RunError {
+    match source {
+        TrainError::Interrupted => RunError::Interrupted {
+            folder: String::new(),
+        },
+        source => RunError::Train {
+            what: what.to_owned(),
+            source,
+        },
+    }
+}

@@ -1,0 +1,45 @@
+//! What finished runs are worth on data that trained none of them.
+
+use super::error::RunError;
+use super::place::{Context, Outcome, failed, place, trainer_of};
+use crate::experiment::Stage;
+use crate::model::Model;
+use crate::train::{Part, TrainError, TrainSpec};
+use std::sync::Arc;
+
+/// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
+///
+/// # Errors
+/// The device failed.
+pub fn score(
+    context: &Context<'_>,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    specs: &[&TrainSpec],
+    outcomes: &mut [&mut Outcome],
+    what: &str,
+) -> Result<(), RunError> {
+    let failed = |source| failed(what, source);
+    let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
+    let replicas = place(context.gpu, model, stages, &snapshots)?;
+    let trainer = trainer_of(context, &replicas, specs, what)?;
+    let validation = if specs[0].validation > 0 {
+        Some(trainer.evaluate(Part::Validation).map_err(failed)?)
+    } else {
+        None
+    };
+    let test = trainer.evaluate(Part::Test).map_err(failed)?;
+    let violations = trainer.audit_now().map_err(failed)?;
+    if let Some(replica) = violations.iter().position(|&v| v > 0) {
+        return Err(failed(TrainError::Violation {
+            count: violations[replica],
+            replica,
+            step: trainer.steps(),
+        }));
+    }
+    for (i, outcome) in outcomes.iter_mut().enumerate() {
+        outcome.record.validation = validation.as_ref().map(|v| v[i].into());
+        outcome.record.test = Some(test[i].into());
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! Steps that run a training or its forward passes.
+
+use super::checkpoint::{Saver, Watcher};
+use super::error::RunError;
+use super::interrupt;
+use super::place::{Context, Outcome, failed, place, specs_of, trainer_of};
+use super::progress::Meter;
+use super::record::{CurvePoint, Record};
+use crate::bench::{Breakdown, breakdown};
+use crate::experiment::{Stage, Step};
+use crate::model::Model;
+use crate::ops::{Execution, SparseRule};
+use crate::train::{Checkpoint, Replicas, Snapshot, TrainSpec};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a profile repeats each kernel.
+const PROFILE_WINDOW: Duration = Duration::from_millis(100);
+
+pub(super) fn train(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    (from, mut saver): (Option<Checkpoint>, Option<&mut Saver<'_>>),
+    meter: &mut Meter,
+    what: &str,
+) -> Result<Vec<Record>, RunError> {
+    let specs = specs_of(stages);
+    let mut trainer = trainer_of(context, replicas, &specs, what)?;
+    let sparse = trainer.sparse_layers();
+    if !sparse.is_empty() {
+        meter.note(&format!("  sparse: {sparse}"));
+    }
+    let mut watcher = Watcher {
+        saver: saver.as_deref_mut(),
+        observe: &mut |p| {
+            meter.within(p.steps * p.samples_per_step);
+            !interrupt::asked()
+        },
+    };
+    let trained = trainer.train(from, &mut watcher);
+    if let Some(error) = saver.and_then(|saver| saver.error.take()) {
+        return Err(error);
+    }
+    let trained = trained.map_err(|source| failed(what, source))?;
+    Ok(trained
+        .iter()
+        .map(|trained| Record {
+            curve: trained.points.iter().map(CurvePoint::from).collect(),
+            kept_epoch: trained.kept_epoch,
+            violations: trained.points.iter().map(|p| u64::from(p.violations)).sum(),
+            ..Record::default()
+        })
+        .collect())
+}
+
+/// Averages running statistics anew.
+pub(super) fn recalibrate(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    what: &str,
+) -> Result<(), RunError> {
+    let specs = specs_of(stages);
+    let trainer = trainer_of(context, replicas, &specs, what)?;
+    let ran = trainer.recalibrate(&mut |_| !interrupt::asked());
+    ran.map_err(|source| failed(what, source))
+}
+
+/// Gives every replica the weights that it had early in its first training, by training that far again; its mask stays.
+pub(super) fn rewind(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<(), RunError> {
+    let gpu = context.gpu;
+    let then: Vec<Stage> = stages
+        .iter()
+        .filter_map(|stage| {
+            let (spec, ordinal) = stage.rewound.clone()?;
+            Some(Stage {
+                step: Step::Train(spec),
+                train_ordinal: ordinal,
+                ..(*stage).clone()
+            })
+        })
+        .collect();
+    let then: Vec<&Stage> = then.iter().collect();
+    let early = place(gpu, &replicas.model, &then, &vec![None; then.len()])?;
+    train(context, &early, &then, (None, None), meter, what)?;
+    gpu.copy(&early.params, &replicas.params, 0, early.params.bytes())?;
+    Ok(replicas.apply_masks(gpu)?)
+}
+
+/// Trains the cohort again, dense, and compares every weight.
+pub(super) fn verify_sparse(
+    context: &Context<'_>,
+    replicas: &Replicas,
+    stages: &[&Stage],
+    parents: &[Option<Arc<Snapshot>>],
+    meter: &mut Meter,
+    what: &str,
+) -> Result<(), RunError> {
+    let sparse = replicas.download(context.gpu)?;
+    let again = place(context.gpu, &replicas.model, stages, parents)?;
+    let dense = Context {
+        execution: Execution {
+            sparse: SparseRule::Never,
+            ..context.execution
+        },
+        ..*context
+    };
+    train(&dense, &again, stages, (None, None), meter, what)?;
+    for (slot, (sparse, dense)) in sparse.iter().zip(again.download(context.gpu)?).enumerate() {
+        let pairs = sparse.weights.iter().zip(&dense.weights);
+        // The sign of a zero does not matter.
+        let differs = |(a, b): (&f32, &f32)| a.to_bits() != b.to_bits() && (*a != 0.0 || *b != 0.0);
+        if let Some(index) = pairs.clone().position(differs) {
+            return Err(RunError::SparseDiffers {
+                what: what.to_owned(),
+                seed: stages[slot].seed,
+                index,
+                sparse: sparse.weights[index],
+                dense: dense.weights[index],
+            });
+        }
+    }
+    meter.note(&format!(
+        "{what}: sparse and dense execution gave the same bits"
+    ));
+    Ok(())
+}
+
+/// Times the kernels of a finished training, on replicas of its own.
+///
+/// # Errors
+/// The device failed.
+pub fn profile(
+    context: &Context<'_>,
+    model: &Arc<Model>,
+    stages: &[&Stage],
+    outcomes: &[Outcome],
+    what: &str,
+) -> Result<Breakdown, RunError> {
+    let gpu = context.gpu;
+    let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
+    let replicas = place(gpu, model, stages, &snapshots)?;
+    // Of a batch in micro-batches, one of them: the kernels of all are the same.
+    let alone = |spec: &&TrainSpec| TrainSpec {
+        batch: spec.micro_batch(),
+        micro_batch: None,
+        ..(*spec).clone()
+    };
+    let specs: Vec<TrainSpec> = specs_of(stages).iter().map(alone).collect();
+    let specs: Vec<&TrainSpec> = specs.iter().collect();
+    let trainer = trainer_of(context, &replicas, &specs, what)?;
+    let batch = specs[0].batch;
+    Ok(breakdown(
+        gpu,
+        &trainer,
+        &replicas,
+        batch,
+        None,
+        PROFILE_WINDOW,
+    )?)
+}
