@@ -1,7 +1,7 @@
 //! The tables of measures: `rounds.csv`, `overlap.csv` and `speed.csv`. Nothing reads them back.
 
+use super::csv_table::{axis_column, cells, names, number, write};
 use super::rows::{OverlapRow, RoundRow, SpeedRow};
-use super::rows_csv::{axis_column, cells, names, number, write};
 
 const ROUND_COLUMNS: [&str; 16] = [
     "arm",

@@ -4,6 +4,7 @@
 //! safetensors files that PyTorch users can open.
 
 mod atomic;
+mod csv_table;
 mod data_record;
 mod digest;
 mod error;
