@@ -218,6 +218,75 @@ fn a_default_that_sweeps_counts_only_where_it_is_not_overridden() {
     assert_eq!(point[1], ("sparsity".to_string(), "0.90".to_string()));
 }
 
+/// Points of the sweep at which the first arm runs.
+fn points(text: &str) -> usize {
+    good(text).arms[0].variants.len()
+}
+
+fn with_sweep(text: &str, axes: &str) -> String {
+    text.replace("[[arm]]", &format!("[sweep]\n{axes}\n[[arm]]"))
+}
+
+#[test]
+fn a_default_that_sweeps_counts_for_every_step_that_takes_it() {
+    let layers = r#"{ conv2d = 4, kernel = 3 }, "batch_norm", { linear = 10 }"#;
+    let steps = "{ train = { batch = 32 } }, { recalibrate = { batches = 10 } }";
+    let recalibrated = with_layers(layers)
+        .replace("batch = 64", "batch = \"$batch\"")
+        .replace("{ train = {} }", steps);
+    assert_eq!(points(&with_sweep(&recalibrated, "batch = [64, 128]")), 2);
+
+    let rates = |steps: &str, axes: &str| {
+        let text = with_steps(steps).replace("\"adadelta\"", "\"sgd\", lr = \"$lr\"");
+        points(&with_sweep(&text, &format!("lr = [0.1, 0.2]\n{axes}")))
+    };
+    let round = "[{ train = {} }, { prune = { remaining = 0.5 } }]";
+    let body = format!("{{ rounds = 2, steps = {round} }}");
+    let steps = "{ iterate = { rounds = 2, steps = \"$inner\" } }";
+    assert_eq!(rates(steps, &format!("inner = [{round}]")), 2);
+    assert_eq!(
+        rates("{ iterate = \"$loop\" }", &format!("loop = [{body}]")),
+        2
+    );
+    let whole = format!("loop = [{{ iterate = {body} }}]");
+    assert_eq!(rates("\"$loop\"", &whole), 2);
+    assert_eq!(rates("{ train = \"$how\" }", "how = [{ batch = 8 }]"), 2);
+    // Rounds from the sweep count beside what they take.
+    let rounds = format!("{{ iterate = {{ rounds = \"$n\", steps = {round} }} }}");
+    assert_eq!(rates(&rounds, "n = [1, 2, 3]"), 6);
+}
+
+#[test]
+fn scores_take_only_what_they_need_of_train() {
+    let snip = |keys: &str, prune: &str, train: &str| {
+        let steps =
+            format!("{{ prune = {{ sparsity = 0.5, {prune} }} }}, {{ train = {{ {train} }} }}");
+        with_steps(&steps).replace("batch = 64", keys)
+    };
+    let micro = "batch = 256\nmicro_batch = 64";
+    good(&snip(micro, "criterion = \"snip\", batch = 32", ""));
+    let best = "batch = 64\nkeep = \"best\"";
+    good(&snip(best, "criterion = \"snip\", validation = 0", ""));
+    let movement = "criterion = \"movement\", batches = 2, validation = 0, batch = 32";
+    good(&snip(&format!("{micro}\nkeep = \"best\""), movement, ""));
+    let refused = errors(&snip("", "criterion = \"snip\"", "batch = 64"));
+    says(
+        &only(refused),
+        &["[train] needs `batch`", "a prune step does not"],
+    );
+
+    // Nor does an axis count that scores do not depend on; for movement, which trains, it does.
+    let own = "optimizer = { kind = \"adam\" }";
+    let rates = |prune: &str| {
+        let text =
+            snip("batch = 64", prune, own) + "[[arm]]\nname = \"b\"\nsteps = [{ train = {} }]\n";
+        let text = text.replace("\"adadelta\"", "\"sgd\", lr = \"$lr\"");
+        points(&text.replacen("[[arm]]", "[sweep]\nlr = [0.1, 0.2]\n[[arm]]", 1))
+    };
+    assert_eq!(rates("criterion = \"snip\""), 1);
+    assert_eq!(rates("criterion = \"movement\", batches = 2"), 2);
+}
+
 #[test]
 fn whole_tables_and_layers_can_be_swept() {
     let text = with_layers(r#"{ linear = "$width" }, "relu", { linear = 10 }"#)
@@ -765,6 +834,56 @@ fn controls_that_change_nothing_are_refused() {
     ));
 }
 
+/// An arm `a` of these steps, and a control of it, `b`.
+fn with_control(steps: &str, mask: &str) -> String {
+    let control = format!("[[arm]]\nname = \"b\"\ncontrol = {{ of = \"a\", mask = \"{mask}\" }}\n");
+    with_steps(steps) + &control
+}
+
+#[test]
+fn new_weights_need_a_mask_to_train_under() {
+    let prune = "{ prune = { sparsity = 0.5 } }";
+    for steps in [
+        format!("{{ train = {{}} }}, {prune}"),
+        format!("{{ train = {{}} }}, {{ train = {{}} }}, {prune}"),
+        "{ train = { prune = { sparsity = 0.5 } } }".to_string(),
+        format!("{prune}, {{ mask = \"release\" }}, {{ train = {{}} }}"),
+    ] {
+        let mistake = only(errors(&with_control(&steps, "fresh")));
+        says(
+            &mistake,
+            &[
+                "no mask when its last training begins",
+                "arm[1].control.mask",
+            ],
+        );
+    }
+    let compacted = "{ train = {} }, { prune = { structure = \"units\", sparsity = 0.5 } }, \
+                     { restart = \"init\" }, { compact = {} }, { train = {} }";
+    good(&with_control(compacted, "fresh"));
+}
+
+#[test]
+fn a_rewiring_makes_a_mask_for_what_trains_after_it() {
+    let rewiring = "{ prune = { criterion = \"random\", sparsity = 0.9 } }, \
+                    { train = { rewire = { grow = \"gradient\" } } }";
+    let again = format!("{rewiring}, {{ restart = \"fresh\" }}, {{ train = {{}} }}");
+    let place = |steps: &str, mask: &str| {
+        let steps = good(&with_control(steps, mask)).arms[1].variants[0]
+            .steps
+            .clone();
+        steps.iter().position(|step| matches!(step, Step::Mask(_)))
+    };
+    assert_eq!(place(&again, "shuffle"), Some(2));
+    assert_eq!(place(&again, "random-erk"), Some(2));
+    // Nothing is trained under what the last training leaves.
+    assert_eq!(place(rewiring, "shuffle"), Some(1));
+    for steps in [rewiring, &again] {
+        let mistake = only(errors(&with_control(steps, "invert")));
+        says(&mistake, &["training that rewires", "arm[1].control.mask"]);
+    }
+}
+
 #[test]
 fn a_misspelt_step_is_told_of_every_step_there_is() {
     let mistake = only(errors(&with_steps(
@@ -934,6 +1053,61 @@ fn types_say_what_was_found() {
 }
 
 #[test]
+fn a_table_without_keys_is_shown_empty() {
+    let compact = |value: &str| {
+        let steps =
+            format!("{{ prune = {{ keep = 9 }} }}, {{ compact = {value} }}, {{ train = {{}} }}");
+        only(errors(&with_steps(&steps)))
+    };
+    says(
+        &compact("true"),
+        &["must be a table", "write an empty table: {}"],
+    );
+    says(
+        &compact("{ keep = 3 }"),
+        &["unknown key `keep`", "takes no keys"],
+    );
+}
+
+#[test]
+fn keys_that_decide_nothing_are_refused() {
+    let idle = "`best_by` decides nothing";
+    let own = |keys: &str| {
+        GOOD.replace(
+            "steps = [{ train = {} }]",
+            &format!("steps = [{{ train = {{ {keys} }} }}]"),
+        )
+    };
+    let step = only(errors(&own("best_by = \"accuracy\"")));
+    says(
+        &step,
+        &[idle, "keep = \"best\"", "arm[2].steps[0].train.best_by"],
+    );
+    good(&own("best_by = \"accuracy\", keep = \"best\""));
+    good(&own("best_by = \"accuracy\", patience = 3"));
+    let swept = own("best_by = \"accuracy\", keep = \"$keep\"");
+    good(&swept.replace("[sweep]", "[sweep]\nkeep = [\"last\", \"best\"]"));
+    // In [train] it may be meant for some of the steps.
+    let of_train = |text: &str| text.replace("batch = 64", "batch = 64\nbest_by = \"accuracy\"");
+    says(&only(errors(&of_train(GOOD))), &[idle, "train.best_by"]);
+    good(&of_train(&own("keep = \"best\"")));
+
+    let prune = |keys: &str| {
+        with_steps(&format!(
+            "{{ prune = {{ keep = 9, {keys} }} }}, {{ train = {{}} }}"
+        ))
+    };
+    let elsewhere = prune("layers = [\"fc1\"], keep_dense = [\"fc2\"]");
+    says(
+        &only(errors(&elsewhere)),
+        &["`keep_dense` names \"fc2\"", "prune.keep_dense"],
+    );
+    good(&prune(
+        "layers = [\"fc1\", \"fc2\"], keep_dense = [\"fc2\"]",
+    ));
+}
+
+#[test]
 fn ranges_are_checked() {
     says(&mistake("seeds = 2", "seeds = 0"), &["from 1 to"]);
     says(
@@ -986,6 +1160,37 @@ fn ranges_are_checked() {
         ),
         &["2 means and 1 stds"],
     );
+}
+
+#[test]
+fn numbers_that_32_bits_do_not_hold_are_refused() {
+    let optimizer = "{ kind = \"adadelta\" }";
+    for (bad, becomes) in [
+        (
+            "kind = \"sgd\", lr = 1e-60",
+            "`lr` is 1e-60, which becomes 0",
+        ),
+        ("kind = \"sgd\", lr = 1e60", "becomes inf"),
+        ("kind = \"adam\", lr = 1e60", "becomes inf"),
+        ("kind = \"adam\", eps = 1e-50", "becomes 0"),
+        ("kind = \"adam\", beta2 = 0.9999999999", "becomes 1"),
+        ("kind = \"sgd\", lr = 1, weight_decay = 1e-50", "becomes 0"),
+    ] {
+        let mistake = mistake(optimizer, &format!("{{ {bad} }}"));
+        says(&mistake, &[becomes, "32-bit", "train.optimizer."]);
+    }
+    for key in [
+        "clip_norm = 1e-46",
+        "group_lasso = 1e-46",
+        "clip_norm = 1e39",
+    ] {
+        says(
+            &mistake("batch = 64", &format!("batch = 64\n{key}")),
+            &["32-bit", "1e-38"],
+        );
+    }
+    let zeros = "{ kind = \"sgd\", lr = 1e-30, momentum = 0, weight_decay = 0 }";
+    good(&GOOD.replace(optimizer, zeros));
 }
 
 #[test]
@@ -1150,8 +1355,76 @@ fn senseless_arms_are_refused_with_a_reason() {
 fn iterative_pruning_makes_sense() {
     good(&with_steps(
         "{ train = {} }, { prune = { sparsity = 0.5 } }, { restart = \"init\" }, { train = {} }, \
-         { prune = { density = 0.5 } }, { train = {} }, { prune = { sparsity = 0.9 } }",
+         { prune = { density = 0.4 } }, { train = {} }, { prune = { sparsity = 0.9 } }",
     ));
+}
+
+#[test]
+fn amounts_are_compared_where_they_count_the_same_weights() {
+    let steps = |amounts: &[&str]| {
+        let prune = |amount: &&str| format!("{{ prune = {{ {amount} }} }}, {{ train = {{}} }}");
+        with_steps(&amounts.iter().map(prune).collect::<Vec<_>>().join(", "))
+    };
+    let more = "more weights than are left";
+    let (fc1, fc2) = ("layers = [\"fc1\"]", "layers = [\"fc2\"]");
+    let nine = format!("sparsity = 0.9, {fc1}");
+    let eight = format!("sparsity = 0.8, {fc1}");
+    let other = format!("sparsity = 0.95, {fc2}");
+    says(&only(errors(&steps(&[&nine, &other, &eight]))), &[more]);
+    good(&steps(&[&eight, &other, &nine]));
+    // Layers that are left alone are not made up for by the others.
+    for scope in ["layer", "neuron"] {
+        let alone = format!("sparsity = 0.9, scope = \"{scope}\", keep_dense = [\"fc1\"]");
+        good(&steps(&[&alone, "sparsity = 0.8"]));
+    }
+    let made_up = "sparsity = 0.9, keep_dense = [\"fc3\"]";
+    says(&only(errors(&steps(&[made_up, "sparsity = 0.8"]))), &[more]);
+}
+
+#[test]
+fn pruning_to_what_is_left_is_refused() {
+    let rounds = |steps: &str| {
+        let iterate = format!("{{ iterate = {{ rounds = 5, steps = [{steps}] }} }}");
+        with_steps(&format!("{iterate}, {{ train = {{}} }}"))
+    };
+    let refused = |steps: &str| {
+        let mistake = only(errors(&rounds(steps)));
+        says(
+            &mistake,
+            &["removes nothing", "density of 0.8", "remaining = 0.8"],
+        );
+    };
+    let prune = "{ prune = { sparsity = 0.2 } }";
+    refused(&format!("{{ train = {{}} }}, {prune}"));
+    refused(&format!(
+        "{prune}, {{ train = {{}} }}, {{ mask = \"shuffle\" }}"
+    ));
+    good(&rounds("{ train = {} }, { prune = { remaining = 0.8 } }"));
+    let released = format!("{{ train = {{}} }}, {prune}, {{ mask = \"release\" }}");
+    good(&rounds(&released));
+    let alone = "sparsity = 0.2, scope = \"layer\", keep_dense = [\"fc3\"]";
+    refused(&format!("{{ train = {{}} }}, {{ prune = {{ {alone} }} }}"));
+    let other = "{ prune = { criterion = \"random\", scope = \"uniform\", density = 0.8 } }";
+    let twice = with_steps(&format!("{other}, {{ train = {{}} }}, {prune}"));
+    says(&only(errors(&twice)), &["removes nothing"]);
+}
+
+#[test]
+fn going_back_needs_a_training_from_whole_weights() {
+    let back = "{ train = {} }, { prune = { keep = 9 } }, { restart = { rewind = \"1ep\" } }, { train = {} }";
+    let prune = "{ prune = { criterion = \"random\", sparsity = 0.5 } }";
+    let steps = with_steps(&format!("{prune}, {{ mask = \"release\" }}, {back}"));
+    says(
+        &only(errors(&steps)),
+        &["a prune step had set to 0", "train before pruning"],
+    );
+    let fresh = "{ train = {} }, { mask = \"release\" }, { restart = \"fresh\" }";
+    good(&with_steps(&format!("{prune}, {fresh}, {back}")));
+    // New weights under a mask are whole only in name.
+    let masked = "{ train = {} }, { restart = \"fresh\" }, { mask = \"release\" }";
+    let steps = with_steps(&format!("{prune}, {masked}, {back}"));
+    says(&only(errors(&steps)), &["a prune step had set to 0"]);
+    good(&with_steps(back));
 }
 
 #[test]
@@ -1212,6 +1485,22 @@ fn overrides_use_the_paths_of_errors() {
     let again = good(&experiment.text);
     assert_eq!(again.digest(), experiment.digest());
     assert_eq!(again.arms, experiment.arms);
+}
+
+#[test]
+fn labels_of_the_sweep_follow_overrides() {
+    let text = with_steps("{ train = {} }").replace("{ kind = \"adadelta\" }", "\"$how\"");
+    let axis = "how = [{ kind = \"sgd\", lr = 0.1 }, { kind = 'sgd', lr = 0.20 }]";
+    let experiment = with(&with_sweep(&text, axis), &["sweep.how[0].lr=0.5"]);
+    let experiment = experiment.unwrap_or_else(|errors| panic!("{errors}"));
+    let labels = [
+        "{ kind = \"sgd\", lr = 0.5 }",
+        "{ kind = 'sgd', lr = 0.20 }",
+    ];
+    assert_eq!(experiment.axes[0].values, labels);
+    for (variant, label) in experiment.arms[0].variants.iter().zip(labels) {
+        assert_eq!(variant.point, [("how".to_string(), label.to_string())]);
+    }
 }
 
 #[test]

@@ -5,12 +5,13 @@ use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
 use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
+use super::sense::masked;
 use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
 /// What a control changes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Control {
-    /// Another mask, right after the last step that makes one.
+    /// Another mask, right after the last step that makes one, a training that rewires among them.
     Mask(MaskStep),
     /// The last prune step keeps the lowest scores.
     Invert,
@@ -86,10 +87,6 @@ pub(super) fn put_control(
     problems: &mut Problems,
 ) -> Option<()> {
     let control = choice(mask, "mask", &CONTROLS, problems)?;
-    let makes = |step: &Step| {
-        let other = matches!(step, Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)));
-        other || step.prunes().is_some()
-    };
     let Some(last) = steps.iter().rposition(makes) else {
         no_mask(of, problems);
         return None;
@@ -97,12 +94,21 @@ pub(super) fn put_control(
     match control {
         Control::Dense => {}
         Control::Mask(change) => {
+            // The mask of a rewiring counts where something is trained under it.
+            let last_train = steps.iter().rposition(trains)?;
+            let rewired = steps[..last_train].iter().rposition(rewires);
+            let last = rewired.map_or(last, |rewired| rewired.max(last));
             let shuffles = |step: &&Step| match step {
                 Step::Mask(mask) => CONTROLS.iter().any(|c| c.1 == Control::Mask(mask.clone())),
                 _ => false,
             };
             let following = steps[last + 1..].iter().take_while(shuffles).count();
             steps.insert(last + 1 + following, Step::Mask(change));
+        }
+        Control::Invert if steps[last..].iter().any(rewires) => {
+            let help = "a rewiring has no scores to invert; \"shuffle\" changes any mask";
+            problems.at(mask, "the mask is of a training that rewires", help);
+            return None;
         }
         Control::Invert => match pruned_by(&mut steps[last]) {
             Some(spec) if !spec.invert => spec.invert = true,
@@ -136,8 +142,13 @@ pub(super) fn put_control(
             }
         },
         Control::Fresh => {
-            let train = |step: &Step| matches!(step, Step::Train(_));
-            let last = steps.iter().rposition(train)?;
+            let last = steps.iter().rposition(trains)?;
+            if !masked(&steps[..last]) {
+                let help = "\"fresh\" is new weights under the same mask: it needs an arm whose last training is under a mask made before";
+                let message = "the arm has no mask when its last training begins";
+                problems.at(mask, message, help);
+                return None;
+            }
             let between = |step: &&Step| matches!(step, Step::Restart(_) | Step::Mask(_));
             let first = last - steps[..last].iter().rev().take_while(between).count();
             if steps[first..last].contains(&Step::Restart(Restart::Fresh)) {
@@ -157,6 +168,24 @@ pub(super) fn put_control(
         }
     }
     Some(())
+}
+
+fn trains(step: &Step) -> bool {
+    matches!(step, Step::Train(_))
+}
+
+/// Whether it makes a mask anew, not out of the one that is there.
+fn makes(step: &Step) -> bool {
+    let other = matches!(step, Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)));
+    other || step.prunes().is_some()
+}
+
+/// Whether it is a training that exchanges weights.
+fn rewires(step: &Step) -> bool {
+    let Step::Train(spec) = step else {
+        return false;
+    };
+    matches!(spec.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
 }
 
 /// [`Step::prunes`], to be changed.

@@ -1,6 +1,7 @@
 //! The whole file: TOML text to a checked experiment.
 
 use super::arms;
+use super::best_by;
 use super::errors::{ExperimentErrors, Source};
 use super::expand::{Shared, expand};
 use super::fields::Fields;
@@ -178,6 +179,7 @@ fn read_root(
     if let Some(used) = used.filter(|_| !arm_nodes.is_empty()) {
         check_used(&sweep, &used, problems);
     }
+    best_by::check_default(train, &arms, problems);
     let seeds = seeds?;
     let variants: usize = arms.iter().map(|arm| arm.variants.len()).sum();
     if variants.saturating_mul(seeds.len()) > MOST_RUNS {
@@ -209,11 +211,12 @@ fn read_root(
     })
 }
 
-/// A value of the sweep as people wrote it; strings without their quotes.
+/// A value of the sweep as people wrote it, but for what `--set` changed in it; strings without their quotes.
 pub(super) fn written(node: &Node, sources: &[Source]) -> String {
     let place = &node.place;
     let text = sources
         .get(place.source)
+        .filter(|_| !node.overridden)
         .and_then(|source| source.text.get(place.start..place.end));
     match (node.text(), text) {
         (Some(text), _) => text.to_string(),

@@ -1,14 +1,15 @@
 //! Arms at every point of the sweep: values put in, steps read, controls applied.
 
 use super::arms::{Body, RawArm};
-use super::control::{is_dense, put_control, unmasked, without_masks};
+use super::control::{is_dense, put_control, without_masks};
+use super::depends::Depends;
 use super::errors::Source;
 use super::files::MaskFiles;
-use super::iterate::{flattened, rounds, unrolled};
+use super::iterate::unrolled;
 use super::node::Node;
 use super::problem::Problems;
 use super::read_model::read_model;
-use super::read_step::{Surroundings, may_read_data, read_step};
+use super::read_step::{Surroundings, read_step};
 use super::sweep::{Point, Sweep};
 use super::{Arm, Step, Variant, sense, suggest};
 use std::collections::BTreeSet;
@@ -59,10 +60,14 @@ pub(super) fn expand(
             continue;
         }
         let points = shared.sweep.points(&axes);
-        let variants = points
-            .iter()
-            .filter_map(|point| chain.variant(point, shared, problems))
-            .collect();
+        let mut variants = Vec::new();
+        for point in &points {
+            let variant = chain.variant(point, shared, problems);
+            if variant.is_none() && problems.is_empty() {
+                unread(raw[index].node, problems);
+            }
+            variants.extend(variant);
+        }
         arms.push(Arm {
             name: raw[index].name.unwrap_or_default().to_string(),
             control_of: raw[index].control_of(),
@@ -70,6 +75,12 @@ pub(super) fn expand(
         });
     }
     (arms, used)
+}
+
+/// Reports an arm of which a point was lost without a mistake: no run may be missing in silence.
+fn unread(arm: &Node, problems: &mut Problems) {
+    let help = "this is a defect of secateur, not of the file: please report it. Writing the values of the sweep into the arm's steps goes around it";
+    problems.at(arm, "a point of the sweep of this arm cannot be read", help);
 }
 
 /// Follows a control to the arm that has steps. `None` after a mistake.
@@ -115,29 +126,20 @@ fn find_arm(raw: &[RawArm<'_>], of: &Node, problems: &mut Problems) -> Option<us
 impl Chain<'_> {
     /// The axes that the result depends on.
     fn axes(&self, shared: &Shared<'_>) -> BTreeSet<usize> {
-        let mut axes = BTreeSet::new();
-        if let Some(model) = shared.model {
-            shared.sweep.used_by(model, &mut axes);
+        let mut depends = Depends {
+            sweep: shared.sweep,
+            train: shared.train,
+            dense: self.controls.iter().any(|(_, mask)| is_dense(mask)),
+            axes: BTreeSet::new(),
+        };
+        let masks = self.controls.iter().map(|(_, mask)| *mask);
+        for value in shared.model.into_iter().chain(masks) {
+            depends.add_value(value);
         }
-        let dense = self.controls.iter().any(|(_, mask)| is_dense(mask));
-        for step in flattened(self.steps) {
-            let step = if dense {
-                unmasked(step)
-            } else {
-                Some(step.clone())
-            };
-            if let Some(step) = step {
-                shared.sweep.used_by(&step, &mut axes);
-                defaults_used(&step, shared, &mut axes);
-            }
+        for step in self.steps {
+            depends.add_step(step);
         }
-        for rounds in rounds(self.steps) {
-            shared.sweep.used_by(rounds, &mut axes);
-        }
-        for (_, mask) in &self.controls {
-            shared.sweep.used_by(mask, &mut axes);
-        }
-        axes
+        depends.axes
     }
 
     fn variant(
@@ -171,11 +173,16 @@ impl Chain<'_> {
             .map(|node| read_step(node, &around, problems))
             .collect();
         let mut steps = read.into_iter().collect::<Option<Vec<Step>>>()?;
-        if controls.len() == self.controls.len() {
-            sense::check_arm(self.arm, &nodes, &steps, problems);
-        }
+        // What is left of an arm where nothing is pruned may restart without need, as the arm did.
+        let as_written = controls.len() == self.controls.len();
+        let sound = as_written && sense::check_arm(self.arm, &nodes, &steps, problems);
         for (of, mask) in controls {
-            put_control(of, &put(mask), &mut steps, problems)?;
+            let mask = put(mask);
+            put_control(of, &mask, &mut steps, problems)?;
+            // An arm that makes no sense itself is reported once.
+            if sound {
+                sense::check_control(&mask, &steps, problems);
+            }
         }
         let model = model?;
         let point = point
@@ -191,32 +198,5 @@ impl Chain<'_> {
             model,
             steps,
         })
-    }
-}
-
-/// The axes in those defaults of `[train]` that a step does not override.
-fn defaults_used(step: &Node, shared: &Shared<'_>, axes: &mut BTreeSet<usize>) {
-    // A step, or its settings, may stand in the sweep: then whatever any of the values leaves to the defaults.
-    let meanings = |node: &Node| -> Vec<Node> {
-        match node.reference().and_then(|name| shared.sweep.find(name)) {
-            Some(axis) => shared.sweep.axes[axis].values.to_vec(),
-            None => vec![node.clone()],
-        }
-    };
-    let steps = meanings(step);
-    let under = |key: &str| {
-        let settings = steps.iter().filter_map(|step| step.get(key));
-        settings.flat_map(&meanings).collect::<Vec<Node>>()
-    };
-    let mut settings = under("train");
-    let measured = |prune: &Node| prune.get("criterion").is_some_and(may_read_data);
-    settings.extend(under("prune").into_iter().filter(measured));
-    for settings in settings {
-        let defaults = shared.train.map_or(&[][..], Node::entries);
-        for entry in defaults {
-            if settings.get(&entry.key).is_none() {
-                shared.sweep.used_by(&entry.node, axes);
-            }
-        }
     }
 }

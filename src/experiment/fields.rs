@@ -23,7 +23,10 @@ impl<'n> Fields<'n> {
             Value::Unknown => return None,
             _ => {
                 let found = node.describe();
-                let help = format!("a table takes {}", suggest::list(keys));
+                let help = match keys {
+                    [] => "write an empty table: {}".to_string(),
+                    _ => format!("a table takes {}", suggest::list(keys)),
+                };
                 problems.at(node, format!("{what} must be a table, not {found}"), help);
                 return None;
             }
@@ -35,7 +38,10 @@ impl<'n> Fields<'n> {
                     place: entry.key_place.clone(),
                     path: entry.node.path.clone(),
                     used_at: None,
-                    help: Some(suggest::help(&entry.key, keys)),
+                    help: Some(match keys {
+                        [] => "it takes no keys: write {}".to_string(),
+                        _ => suggest::help(&entry.key, keys),
+                    }),
                 });
             }
         }

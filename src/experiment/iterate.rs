@@ -26,31 +26,6 @@ pub(super) fn unrolled(steps: &[Node], problems: &mut Problems) -> Option<Vec<No
     Some(all)
 }
 
-/// Every step as written, those within an `iterate` once.
-pub(super) fn flattened(steps: &[Node]) -> Vec<&Node> {
-    let mut all = Vec::new();
-    for step in steps {
-        let inner = step.get("iterate").and_then(|body| body.get("steps"));
-        match inner.map(|node| &node.value) {
-            Some(Value::Array(steps)) => all.extend(flattened(steps)),
-            _ => all.push(step),
-        }
-    }
-    all
-}
-
-/// What every `iterate` says of its rounds.
-pub(super) fn rounds(steps: &[Node]) -> Vec<&Node> {
-    let mut all = Vec::new();
-    for body in steps.iter().filter_map(|step| step.get("iterate")) {
-        all.extend(body.get("rounds"));
-        if let Some(Value::Array(steps)) = body.get("steps").map(|node| &node.value) {
-            all.extend(rounds(steps));
-        }
-    }
-    all
-}
-
 fn read<'n>(step: &'n Node, body: &'n Node, problems: &mut Problems) -> Option<(u64, &'n [Node])> {
     Fields::open(step, "this step", &["iterate"], problems)?;
     if let [_, second, ..] = step.entries() {

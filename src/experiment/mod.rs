@@ -7,7 +7,9 @@
 //! table (`read_*`), once for every point of the sweep (`sweep`, `expand`).
 
 mod arms;
+mod best_by;
 mod control;
+mod depends;
 mod digest;
 mod document;
 mod errors;
@@ -16,6 +18,7 @@ mod fields;
 mod files;
 mod header;
 mod iterate;
+mod kept;
 mod node;
 mod plan;
 mod problem;

@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub path: String,
     /// For a value that came from the sweep: the path of the `"$axis"` it stands for.
     pub used_at: Option<String>,
+    /// Whether an override changed something below: the text at its place no longer says what it is.
+    pub overridden: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +62,7 @@ impl Node {
             place,
             path: String::new(),
             used_at: None,
+            overridden: false,
         }
     }
 

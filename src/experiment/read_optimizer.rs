@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, number};
+use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, number32};
 use super::suggest;
 use crate::train::{DecayOn, Optimizer};
 
@@ -59,7 +59,7 @@ const OPTIMIZERS: [(&str, &[&str]); 4] = [
 pub(super) fn read_optimizer(node: &Node, problems: &mut Problems) -> Option<Optimizer> {
     let (kind, fields) = open(node, "optimizer", &OPTIMIZERS, problems)?;
     let mut real = |key: &str, interval: &Interval, default: f64| match fields.get(key) {
-        Some(node) => number(node, key, interval, problems),
+        Some(node) => number32(node, key, interval, problems),
         None => Some(default),
     };
     let penalty = if kind == "adamw" { 0.01 } else { 0.0 };
@@ -125,7 +125,7 @@ fn sgd(
     // No default: plain SGD has no learning rate that suits most models.
     let lr = fields
         .need("lr", "lr = 0.1", problems)
-        .and_then(|lr| number(lr, "lr", &POSITIVE, problems));
+        .and_then(|lr| number32(lr, "lr", &POSITIVE, problems));
     let nesterov = match fields.get("nesterov") {
         Some(node) => boolean(node, "nesterov", problems),
         None => Some(false),

@@ -8,12 +8,12 @@ use super::problem::Problems;
 use super::read_amount::{AMOUNTS, read_amount};
 use super::read_mask_schedule::read_mask_schedule;
 use super::read_model::prunable;
-use super::read_train::{SCORING, read_recalibrate, read_scoring, read_train};
+use super::read_train::{MOVEMENT, SCORING, read_recalibrate, read_scoring, read_train};
 use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
 use super::scalars::{boolean, choice, integer32, length, wrong_type};
 use super::suggest;
 use crate::model::{Layer, ModelSpec};
-use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope, UnitCriterion};
+use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 use crate::train::TrainSpec;
 
 /// `iterate` is written out before steps are read; it is here for those who misspell it.
@@ -191,7 +191,12 @@ pub(super) fn read_prune(
         None => Some(false),
     };
     let asked = asked?;
-    let (mut scope, mut layers) = (scope?, layers?);
+    let (mut scope, mut layers, keep_dense) = (scope?, layers?, keep_dense?);
+    if let Some(layers) = &layers
+        && !all_listed(&fields, layers, &keep_dense, problems)
+    {
+        return None;
+    }
     if asked.amount == Amount::PerLayer {
         let named = |name: &&str| asked.densities.contains_key(*name);
         let all = around.model.map(prunable).unwrap_or_default();
@@ -204,7 +209,7 @@ pub(super) fn read_prune(
         amount: asked.amount,
         layers,
         densities: asked.densities,
-        keep_dense: keep_dense?,
+        keep_dense,
         iterations: iterations?,
         invert: invert?,
         data: data?,
@@ -226,6 +231,25 @@ pub(super) fn read_in_scope(
         None => Some(Vec::new()),
     };
     (layers, keep_dense)
+}
+
+/// Whether `layers` lists all of `keep_dense`; a mistake where it does not. Not asked of units, where a layer stands for those
+/// tied to it.
+fn all_listed(
+    fields: &Fields<'_>,
+    layers: &[String],
+    keep_dense: &[String],
+    problems: &mut Problems,
+) -> bool {
+    let outside = keep_dense.iter().find(|name| !layers.contains(name));
+    let (Some(name), Some(node)) = (outside, fields.get("keep_dense")) else {
+        return true;
+    };
+    let message = format!("`keep_dense` names {name:?}, which `layers` does not");
+    let help =
+        "a layer that is not listed keeps all its weights anyway: remove it here, or list it there";
+    problems.at(node, message, help);
+    false
 }
 
 /// What scores are measured on by a criterion that reads data or not, and trains or not; `Some(None)` for one that reads no data,
@@ -265,15 +289,18 @@ pub(super) fn read_data(
     read_scoring(&table, around.defaults, names, problems).map(|spec| Some(Box::new(spec)))
 }
 
-/// Whether a `criterion` may be one that is measured on batches: it is, or the sweep says.
-pub(super) fn may_read_data(node: &Node) -> bool {
-    let reads = |(word, criterion): &(&str, Criterion)| {
-        node.text() == Some(*word) && criterion.reads_data()
-    };
-    let of_units = |(word, criterion): &(&str, UnitCriterion)| {
-        node.text() == Some(*word) && criterion.reads_data()
-    };
-    node.reference().is_some() || CRITERIA.iter().any(reads) || UNIT_CRITERIA.iter().any(of_units)
+/// The keys of `[train]` that a prune step by this criterion takes.
+pub(super) fn scoring_keys(criterion: &Node) -> &'static [&'static str] {
+    let named = |word: &str| criterion.text() == Some(word);
+    let weights = CRITERIA.iter().find(|(word, _)| named(word));
+    let units = UNIT_CRITERIA.iter().find(|(word, _)| named(word));
+    let reads = weights.is_some_and(|(_, criterion)| criterion.reads_data())
+        || units.is_some_and(|(_, criterion)| criterion.reads_data());
+    match weights {
+        Some((_, Criterion::Movement)) => &MOVEMENT,
+        _ if reads => &SCORING,
+        _ => &[],
+    }
 }
 
 fn read_layers(

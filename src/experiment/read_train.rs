@@ -1,5 +1,6 @@
 //! `train` steps over the defaults of `[train]`, and the other steps that run batches.
 
+use super::best_by;
 use super::fields::Fields;
 use super::node::Node;
 use super::problem::Problems;
@@ -14,6 +15,8 @@ pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Pr
     if Fields::open(node, "[train]", &KEYS, problems).is_some() {
         Settings {
             step: node,
+            what: "[train] table",
+            keys: &KEYS,
             defaults: None,
             datasets,
             model: None,
@@ -34,12 +37,16 @@ pub(super) fn read_train(
     Fields::open(step, "this train step", &keys, problems)?;
     let settings = Settings {
         step,
+        what: "train step",
+        keys: &KEYS,
         defaults,
         datasets,
         model,
     };
     let complete = settings.check_complete(&NEEDED, problems);
     let read = settings.read(problems);
+    let stopping = read.stopping?;
+    let complete = best_by::check_step(step, defaults, &stopping, problems) && complete;
     Some(TrainSpec {
         dataset: read.dataset?,
         batch: read.batch?,
@@ -53,7 +60,7 @@ pub(super) fn read_train(
         freeze: read.freeze?,
         schedule: read.schedule?,
         label_smoothing: read.label_smoothing?,
-        stopping: read.stopping?,
+        stopping,
         clip_norm: read.clip_norm?,
         group_lasso: read.group_lasso?,
         validation: read.validation?,
@@ -66,14 +73,15 @@ pub(super) fn read_train(
     .filter(|_| complete)
 }
 
-/// Keys of a `recalibrate` step, which takes `dataset` and so on from `[train]` too.
-const RECALIBRATE: [&str; 6] = [
-    "batches",
+/// What a `recalibrate` step takes from `[train]`; all but the last two may be keys of its own.
+pub(super) const RECALIBRATE: [&str; 7] = [
     "dataset",
     "batch",
     "validation",
     "samples",
     "normalise",
+    "balanced",
+    "augment",
 ];
 
 /// Reads one `recalibrate` step: a training of so many batches, of which only the forward passes are run.
@@ -83,9 +91,12 @@ pub(super) fn read_recalibrate(
     datasets: &[String],
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
-    let fields = Fields::open(step, "this recalibrate step", &RECALIBRATE, problems)?;
+    let own = [&["batches"], &RECALIBRATE[..5]].concat();
+    let fields = Fields::open(step, "this recalibrate step", &own, problems)?;
     let settings = Settings {
         step,
+        what: "recalibrate step",
+        keys: &RECALIBRATE,
         defaults,
         datasets,
         model: None,
@@ -114,6 +125,23 @@ pub(super) const SCORING: [&str; 7] = [
     "normalise",
 ];
 
+/// What a `prune` step that trains takes from `[train]`: also how weights are updated.
+pub(super) const MOVEMENT: [&str; 13] = [
+    "dataset",
+    "batch",
+    "validation",
+    "samples",
+    "balanced",
+    "normalise",
+    "optimizer",
+    "freeze",
+    "schedule",
+    "label_smoothing",
+    "clip_norm",
+    "group_lasso",
+    "augment",
+];
+
 /// Reads what a `prune` step measures its scores on, from a table of none but these keys: a training of `batches` steps. With
 /// `trained`, one of this model that makes updates, and takes the rest from `[train]`; else one without augmentation.
 pub(super) fn read_scoring(
@@ -124,6 +152,12 @@ pub(super) fn read_scoring(
 ) -> Option<TrainSpec> {
     let settings = Settings {
         step,
+        what: "prune step",
+        keys: if trained.is_some() {
+            &MOVEMENT
+        } else {
+            &SCORING
+        },
         defaults,
         datasets,
         model: trained,

@@ -61,6 +61,26 @@ pub(super) fn number(
     Some(number + 0.0)
 }
 
+/// A real number that the device computes with: one that is not 0 must not become 0 or infinite in 32 bits, nor leave the
+/// interval.
+pub(super) fn number32(
+    node: &Node,
+    key: &str,
+    interval: &Interval,
+    problems: &mut Problems,
+) -> Option<f64> {
+    let number = number(node, key, interval, problems)?;
+    let narrow = f64::from(number as f32);
+    if (narrow == 0.0) == (number == 0.0) && (interval.holds)(narrow) {
+        return Some(number);
+    }
+    let message = format!("`{key}` is {number:e}, which becomes {narrow} as a 32-bit number");
+    let help =
+        "the GPU computes with about 7 digits, from 1e-38 to 3e38: write a number within these";
+    problems.at(node, message, help);
+    None
+}
+
 /// A whole number in `least..=most`.
 pub(super) fn integer(
     node: &Node,

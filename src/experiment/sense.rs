@@ -1,24 +1,64 @@
 //! Arms that are well written and mean nothing.
 
 use super::Step;
+use super::kept::{Asks, Kept};
 use super::node::Node;
 use super::problem::Problems;
-use crate::prune::{Amount, MaskSchedule, MaskStep, PruneSpec, Restart};
+use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart};
 
-/// Reports steps that cannot do what they say, in the order they run.
-pub(super) fn check_arm(arm: &Node, nodes: &[Node], steps: &[Step], problems: &mut Problems) {
-    let trains = |step: &Step| matches!(step, Step::Train(_));
-    let Some(last_train) = steps.iter().rposition(trains) else {
+/// Reports steps that cannot do what they say, in the order they run; whether there are none.
+pub(super) fn check_arm(
+    arm: &Node,
+    nodes: &[Node],
+    steps: &[Step],
+    problems: &mut Problems,
+) -> bool {
+    if !steps.iter().any(trains) {
         let help = "add { train = {} }: without it there is nothing to measure";
         problems.at(arm, "this arm never trains", help);
-        return;
-    };
-    let mut state = State::default();
-    for (index, (node, step)) in nodes.iter().zip(steps).enumerate() {
-        if let Err((message, help)) = state.take(step, index > last_train) {
+        return false;
+    }
+    let mut good = true;
+    for (node, verdict) in nodes.iter().zip(verdicts(steps)) {
+        if let Err((message, help)) = verdict {
             problems.at(node, message, help);
+            good = false;
         }
     }
+    good
+}
+
+/// Reports what a control, whose word is `mask`, makes senseless of the steps of an arm that has trainings.
+pub(super) fn check_control(mask: &Node, steps: &[Step], problems: &mut Problems) {
+    for (index, verdict) in verdicts(steps).enumerate() {
+        if let Err((message, help)) = verdict {
+            let step = index + 1;
+            let message = format!("after this control, step {step} makes no sense: {message}");
+            problems.at(mask, message, help);
+        }
+    }
+}
+
+/// Whether a mask is in force after these steps.
+pub(super) fn masked(steps: &[Step]) -> bool {
+    let mut state = State::default();
+    for step in steps {
+        // What makes no sense is reported by the check of the whole arm.
+        let _ = state.take(step, false);
+    }
+    state.masked
+}
+
+fn trains(step: &Step) -> bool {
+    matches!(step, Step::Train(_))
+}
+
+/// What there is to say against each step.
+fn verdicts(steps: &[Step]) -> impl Iterator<Item = Verdict> {
+    let last_train = steps.iter().rposition(trains);
+    let mut state = State::default();
+    let steps = steps.iter().enumerate();
+    steps.map(move |(index, step)| state.take(step, Some(index) > last_train))
 }
 
 #[derive(Default)]
@@ -27,14 +67,26 @@ struct State {
     masked: bool,
     /// Whether weights have changed since they were drawn.
     trained: bool,
-    /// Whether the first training since the weights were fresh was under a mask; `None` before it.
-    origin_masked: Option<bool>,
+    /// Whether a mask has set weights to 0 since they were drawn.
+    zeroed: bool,
+    /// How the first training since the weights were fresh began; `None` before it.
+    origin: Option<Origin>,
     /// A restart that nothing has used yet.
     restarted: bool,
     /// Whether the network is smaller than when its weights were drawn.
     shrunk: bool,
-    /// Layers and density of the last prune whose count is still in force.
-    kept: Option<(Option<Vec<String>>, f64)>,
+    /// What prunes whose counts are still in force have left.
+    kept: Kept,
+}
+
+/// What a training began with.
+enum Origin {
+    /// The weights as they were drawn.
+    Whole,
+    /// Some of them 0, but free.
+    Zeroed,
+    /// A mask.
+    Masked,
 }
 
 type Verdict = Result<(), (&'static str, String)>;
@@ -46,7 +98,11 @@ impl State {
                 let masked = self.masked;
                 self.trained = true;
                 self.restarted = false;
-                self.origin_masked.get_or_insert(masked);
+                self.origin.get_or_insert(match (masked, self.zeroed) {
+                    (true, _) => Origin::Masked,
+                    (false, true) => Origin::Zeroed,
+                    (false, false) => Origin::Whole,
+                });
                 match spec.masks.as_deref() {
                     Some(MaskSchedule::Gradual(gradual)) => self.prune(&gradual.prune),
                     Some(MaskSchedule::Rewire(_)) if !masked => Err((
@@ -57,14 +113,16 @@ impl State {
                     _ => Ok(()),
                 }
             }
-            Step::Recalibrate(_) => Ok(()),
+            Step::Recalibrate(_) => {
+                self.restarted = false;
+                Ok(())
+            }
             Step::Compact => self.compact(),
             Step::Prune(spec) => self.prune(spec),
             // Shares of units say nothing about shares of weights.
             Step::PruneUnits(_) => {
-                self.masked = true;
-                self.restarted = false;
-                self.kept = None;
+                self.mask_on();
+                self.kept.forget();
                 Ok(())
             }
             Step::Restart(restart) => self.restart(*restart, after_training),
@@ -72,31 +130,26 @@ impl State {
         }
     }
 
-    fn prune(&mut self, spec: &PruneSpec) -> Verdict {
+    /// Weights are set to 0 and held there.
+    fn mask_on(&mut self) {
         self.masked = true;
+        self.zeroed = true;
         self.restarted = false;
-        let density = match spec.amount {
-            Amount::Sparsity(sparsity) => 1.0 - sparsity,
-            Amount::Density(density) => density,
-            Amount::Remaining(share) => match &mut self.kept {
-                Some((layers, kept)) if *layers == spec.layers => {
-                    *kept *= share;
-                    return Ok(());
-                }
-                _ => share,
-            },
-            // At most what was there stays; how much is not known yet.
-            Amount::Sap(_) | Amount::NOfM { .. } => return Ok(()),
-            // A count is comparable once shapes are known.
-            Amount::Keep(_) | Amount::PerLayer => {
-                self.kept = None;
-                return Ok(());
-            }
-        };
-        let before = self.kept.replace((spec.layers.clone(), density));
-        match before {
-            // Rounding of 1 - sparsity is no difference.
-            Some((layers, kept)) if layers == spec.layers && density > kept + 1e-12 => Err((
+    }
+
+    fn prune(&mut self, spec: &PruneSpec) -> Verdict {
+        self.mask_on();
+        match self.kept.prune(spec) {
+            Asks::Fewer => Ok(()),
+            Asks::Same(kept) => Err((
+                "this prune step removes nothing: as many weights are left as it asks for",
+                format!(
+                    "an earlier step left a density of {kept:.6}, and amounts count all prunable \
+                     weights, not those still alive: prune further each time, or say how much of \
+                     what is left stays, for example {{ prune = {{ remaining = 0.8 }} }}"
+                ),
+            )),
+            Asks::More(kept) => Err((
                 "this prune step asks for more weights than are left",
                 format!(
                     "an earlier step left a density of {kept:.6}, and pruned weights do not return; \
@@ -104,7 +157,6 @@ impl State {
                      time, or put {{ mask = \"release\" }} before"
                 ),
             )),
-            _ => Ok(()),
         }
     }
 
@@ -116,8 +168,9 @@ impl State {
             ));
         }
         self.shrunk = true;
+        self.restarted = false;
         // Shares count the weights that the network has then.
-        self.kept = None;
+        self.kept.forget();
         Ok(())
     }
 
@@ -148,9 +201,10 @@ impl State {
                 "restart first and compact then, or use restart = \"fresh\", which draws for the smaller network".into(),
             ));
         }
-        match (restart, self.origin_masked) {
+        match (restart, &self.origin) {
             (Restart::Fresh, _) => {
-                self.origin_masked = None;
+                self.origin = None;
+                self.zeroed = self.masked;
                 self.shrunk = false;
             }
             (Restart::Rewind(_), None) => {
@@ -159,10 +213,17 @@ impl State {
                     "use restart = \"init\", or train before".into(),
                 ));
             }
-            (Restart::Rewind(_), Some(true)) => {
+            (Restart::Rewind(_), Some(Origin::Masked)) => {
                 return Err((
                     "the training to rewind to was under a mask",
                     "it is done again up to that point, and the mask of then is gone: train before pruning"
+                        .into(),
+                ));
+            }
+            (Restart::Rewind(_), Some(Origin::Zeroed)) => {
+                return Err((
+                    "the training to rewind to began with weights that a prune step had set to 0",
+                    "it is done again from the weights as they were drawn, so others would come out: train before pruning, or restart with \"fresh\" once the mask is released"
                         .into(),
                 ));
             }
@@ -191,11 +252,12 @@ impl State {
         match mask {
             MaskStep::Release => {
                 self.masked = false;
-                self.kept = None;
+                self.kept.forget();
             }
             MaskStep::Load(_) => {
                 self.masked = true;
-                self.kept = None;
+                self.zeroed = true;
+                self.kept.forget();
             }
             // The count stays.
             MaskStep::Transfer

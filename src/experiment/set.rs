@@ -29,6 +29,7 @@ pub(super) fn apply(root: &mut Node, argument: &str, source: usize) -> Result<()
     let mut walked = String::new();
     for segment in way {
         at = enter(at, segment, &walked, &spot)?;
+        at.overridden = true;
         walked = segment.append_to(&walked);
     }
     put(at, last, value, &walked, &spot)

@@ -95,6 +95,7 @@ impl<'n> Sweep<'n> {
             place: node.place.clone(),
             path: node.path.clone(),
             used_at: node.used_at.clone(),
+            overridden: node.overridden,
         };
         copy.value = match &node.value {
             Value::Array(items) => Value::Array(

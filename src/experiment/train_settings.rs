@@ -9,7 +9,8 @@ use super::read_normalise::read_normalise;
 use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
 use super::scalars::{
-    BELOW_ONE, NOT_NEGATIVE, POSITIVE, boolean, choice, integer32, length, number, wrong_type,
+    BELOW_ONE, NOT_NEGATIVE, POSITIVE, boolean, choice, integer32, length, number, number32,
+    wrong_type,
 };
 use super::suggest;
 use crate::model::ModelSpec;
@@ -57,6 +58,10 @@ pub(super) const NEEDED: [(&str, &str); 4] = [
 pub(super) struct Settings<'n> {
     /// The step.
     pub step: &'n Node,
+    /// What messages call it, e.g. "train step".
+    pub what: &'static str,
+    /// The keys that it takes; others in `[train]` do not concern it.
+    pub keys: &'static [&'static str],
     /// `[train]`.
     pub defaults: Option<&'n Node>,
     /// Names of datasets.
@@ -104,6 +109,9 @@ impl Read {
 
 impl<'n> Settings<'n> {
     fn get(&self, key: &str) -> Option<&'n Node> {
+        if !self.keys.contains(&key) {
+            return None;
+        }
         let default = || self.defaults?.get(key);
         self.step.get(key).or_else(default)
     }
@@ -116,19 +124,20 @@ impl<'n> Settings<'n> {
                 continue;
             }
             complete = false;
-            // One mistake, however many steps lack the key.
+            let what = self.what;
             let problem = match self.defaults {
+                // One mistake, however many steps lack the key: the first is named as an example.
                 Some(defaults) => missing(
                     defaults,
                     key,
-                    format!("[train] needs `{key}`: a train step does not give its own"),
-                    format!("for example: {example}"),
+                    format!("[train] needs `{key}`: not every step gives its own"),
+                    format!("a {what} does not; for example: {example}"),
                 ),
                 None => missing(
                     self.step,
                     key,
-                    format!("this train step needs `{key}`, and there is no [train] table"),
-                    format!("for example: {example}; in [train] it serves all train steps"),
+                    format!("this {what} needs `{key}`, and there is no [train] table"),
+                    format!("for example: {example}; in [train] it serves all steps"),
                 ),
             };
             problems.add(problem);
@@ -196,7 +205,7 @@ impl<'n> Settings<'n> {
         }
     }
 
-    /// Reads every key. A value that is absent and needed was reported by [`Settings::check_complete`].
+    /// Reads every key that the step takes. A value that is absent and needed was reported by [`Settings::check_complete`].
     pub(super) fn read(&self, problems: &mut Problems) -> Read {
         let given = |key| self.get(key);
         let batch = given("batch").and_then(|node| integer32(node, "batch", 1, problems));
@@ -226,10 +235,10 @@ impl<'n> Settings<'n> {
             }),
             stopping: self.stopping(problems),
             clip_norm: self.unless("clip_norm", "none", problems, |node, problems| {
-                number(node, "clip_norm", &POSITIVE, problems)
+                number32(node, "clip_norm", &POSITIVE, problems)
             }),
             group_lasso: self.unless("group_lasso", "none", problems, |node, problems| {
-                number(node, "group_lasso", &NOT_NEGATIVE, problems)
+                number32(node, "group_lasso", &NOT_NEGATIVE, problems)
             }),
             validation: self.or("validation", VALIDATION, problems, |node, problems| {
                 integer32(node, "validation", 0, problems)

@@ -1,0 +1,90 @@
+//! What earlier prune steps of an arm left of the weights, as far as its file says.
+
+use crate::prune::{Amount, PruneSpec, Scope};
+
+/// At most which share is left of some sets of weights.
+#[derive(Default)]
+pub(super) struct Kept {
+    shares: Vec<(Counted, f64)>,
+}
+
+/// The weights that an amount counts.
+#[derive(PartialEq)]
+struct Counted {
+    layers: Option<Vec<String>>,
+    /// Those of the layers that are left alone, and not made up for by the others.
+    alone: Vec<String>,
+}
+
+/// What a prune step asks for.
+pub(super) enum Asks {
+    /// Fewer weights than are left, or a number that is not known yet.
+    Fewer,
+    /// This share, which is left.
+    Same(f64),
+    /// More than this share, which is left.
+    More(f64),
+}
+
+/// Rounding of 1 - sparsity is no difference.
+const ROUNDING: f64 = 1e-12;
+
+impl Kept {
+    /// Compares what a step asks for with what is left of the same weights, and takes note of it.
+    pub fn prune(&mut self, spec: &PruneSpec) -> Asks {
+        let counted = Counted::by(spec);
+        let left = self.left(&counted);
+        let asked = match spec.amount {
+            Amount::Sparsity(sparsity) => 1.0 - sparsity,
+            Amount::Density(density) => density,
+            Amount::Remaining(share) => {
+                self.note(counted, left.unwrap_or(1.0) * share);
+                return Asks::Fewer;
+            }
+            // At most what was there stays; how much is not known yet.
+            Amount::Sap(_) | Amount::NOfM { .. } => return Asks::Fewer,
+            // A count is comparable once shapes are known.
+            Amount::Keep(_) | Amount::PerLayer => {
+                self.forget();
+                return Asks::Fewer;
+            }
+        };
+        match left {
+            Some(left) if asked > left + ROUNDING => Asks::More(left),
+            Some(left) if asked > left - ROUNDING => Asks::Same(left),
+            _ => {
+                self.note(counted, asked);
+                Asks::Fewer
+            }
+        }
+    }
+
+    /// From here on nothing is comparable with what was left before.
+    pub fn forget(&mut self) {
+        self.shares.clear();
+    }
+
+    fn left(&self, counted: &Counted) -> Option<f64> {
+        let known = self.shares.iter().find(|(other, _)| other == counted);
+        known.map(|(_, share)| *share)
+    }
+
+    fn note(&mut self, counted: Counted, share: f64) {
+        self.shares.retain(|(other, _)| *other != counted);
+        self.shares.push((counted, share));
+    }
+}
+
+impl Counted {
+    fn by(spec: &PruneSpec) -> Counted {
+        let alone = match spec.scope {
+            Scope::Layer | Scope::Neuron => spec.keep_dense.clone(),
+            // What `keep_dense` keeps there, the other layers lose.
+            Scope::Global | Scope::Uniform | Scope::Er | Scope::Erk => Vec::new(),
+        };
+        Counted {
+            layers: spec.layers.clone(),
+            alone,
+        }
+    }
+}
