@@ -36,6 +36,8 @@ fn unit_shrink(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     if i >= u.count { return; }
     let at = group.z * u.param_stride + u.offset + i;
     var w = params[at];
+    // A weight that is 0 stays so where the norm of its unit is NaN, too: no mask is broken by a training that diverges.
+    if w == 0.0 { return; }
     if u.row != 0xffffffffu { w = w * factor(group.z, u.row + i / u.row_len); }
     if u.column != 0xffffffffu { w = w * factor(group.z, u.column + (i % u.width) / u.column_len); }
     params[at] = w;

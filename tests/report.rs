@@ -291,6 +291,28 @@ fn accuracy_plots_are_whole_repeatable_and_one_per_other_axis() {
     );
 }
 
+/// One plot where the axis is the densities that came of it, though all were asked for the same or none was.
+#[test]
+fn an_axis_that_sets_densities_is_the_x_axis_whatever_was_asked() {
+    let swept = |asked: Option<f64>, densities: [f64; 2]| {
+        let mut rows = rows(2);
+        rows.retain(|row| row.arm != "shuffled");
+        for row in rows.iter_mut().filter(|row| row.asked_density.is_some()) {
+            let more = row.point == [pair("sparsity", "0.5")];
+            row.asked_density = asked;
+            row.density = densities[usize::from(more)];
+        }
+        let plots = accuracy_plots("t", &rows, &arms()).unwrap();
+        plots.into_iter().map(|p| p.name).collect::<Vec<_>>()
+    };
+    let apart = ["accuracy-sparsity=0.5", "accuracy-sparsity=0.9"];
+    for asked in [None, Some(0.25)] {
+        assert_eq!(swept(asked, [0.1, 0.5]), ["accuracy"], "{asked:?}");
+        // Weights that decide the density differ a little whatever the axis.
+        assert_eq!(swept(asked, [0.1, 0.102]), apart, "{asked:?}");
+    }
+}
+
 #[test]
 fn plots_stand_unusual_results() {
     let dense: Vec<RunRow> = rows(2)
@@ -368,4 +390,43 @@ fn curves_show_validation_accuracy_or_else_training_loss() {
         row.train_loss = f64::NAN;
     }
     assert_eq!(curve_plots("t", &diverged, &arms(), &dense).unwrap(), []);
+}
+
+/// Two arms with an axis each: every plot has a value of both, and no mean is over several points of an arm.
+#[test]
+fn curves_of_arms_with_axes_of_their_own_are_not_averaged_over_points() {
+    let mut rows = curves(false);
+    rows.retain(|row| row.arm != "shuffled" || row.seed < 2);
+    for row in rows.iter_mut().filter(|row| row.arm == "shuffled") {
+        row.point = vec![pair("lambda", 0.001)];
+    }
+    let sparser: Vec<CurveRow> = rows
+        .iter()
+        .filter(|row| row.arm == "mask from MNIST")
+        .map(|row| CurveRow {
+            point: vec![pair("sparsity", 0.99)],
+            ..row.clone()
+        })
+        .collect();
+    rows.extend(sparser);
+    let plots = curve_plots("t", &rows, &arms(), &["dense".to_owned()]).unwrap();
+    let names: Vec<&str> = plots.iter().map(|plot| plot.name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "curves-sparsity=0.9-lambda=0.001",
+            "curves-sparsity=0.99-lambda=0.001"
+        ]
+    );
+    for plot in &plots {
+        assert!(plot.svg.contains("over 2 to 3 seeds"), "{}", plot.svg);
+        for arm in arms() {
+            assert!(
+                plot.svg.contains(&arm.name),
+                "{} in {}",
+                arm.name,
+                plot.name
+            );
+        }
+    }
 }

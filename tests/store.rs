@@ -2,8 +2,8 @@
 
 use secateur::store::{
     CurveRow, MaskError, MaskOrigin, RunFolder, RunKey, RunRow, StageState, StoreError, TensorInfo,
-    TimeRow, curves_csv, load_mask, mask_digest, parse_curves, parse_results, results_csv,
-    run_names, save_mask, slug, weights_digest, write_atomic, write_once,
+    TimeRow, curves_csv, load_known_mask, load_mask, mask_digest, parse_curves, parse_results,
+    results_csv, run_names, save_mask, sha256_hex, slug, weights_digest, write_atomic, write_once,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -570,6 +570,25 @@ fn masks_survive_a_round_trip() {
             .save_run_mask("b", &tensors(), &other[..1], &origin())
             .is_err()
     );
+}
+
+#[test]
+fn a_mask_that_changed_since_it_was_looked_at_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mask.safetensors");
+    save_mask(&path, &tensors(), &state().mask, &origin()).unwrap();
+    let known = sha256_hex(&fs::read(&path).unwrap());
+    let mask = load_known_mask(&path, &known, &tensors()).unwrap();
+    assert_eq!(mask, state().mask);
+    fs::remove_file(&path).unwrap();
+    save_mask(&path, &tensors(), &[u32::MAX; 2], &origin()).unwrap();
+    load_mask(&path, &tensors()).unwrap();
+    let error = load_known_mask(&path, &known, &tensors()).unwrap_err();
+    assert!(matches!(error, MaskError::Changed { .. }), "{error}");
+    let text = error.to_string();
+    for word in ["mask.safetensors", known.as_str(), "--out"] {
+        assert!(text.contains(word), "{text}");
+    }
 }
 
 /// A mask as another program would write it.

@@ -3,9 +3,10 @@
 use super::asked::asked_density;
 use super::counts::{self, Group};
 use super::criterion::Scorer;
+use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
-use super::steps::{keep_largest, kept_per_tensor};
+use super::steps::{alive_in, keep_largest, kept_per_tensor};
 use super::{Amount, Criterion, PruneError, PruneSpec};
 use crate::train::{TrainError, TrainSpec, Trainer};
 use std::ops::Range;
@@ -33,9 +34,17 @@ impl<'s> MaskChanges<'s> {
             return Ok(None);
         };
         let moments = schedule.moments(spec.length, samples, spec.batch);
+        let moments = moments.map_err(TrainError::MaskSchedule)?;
+        // The last change is the one that comes to what is asked for.
+        if let Some(last) = moments.at.last().filter(|&&last| last < stretch.start) {
+            return Err(TrainError::MaskSchedule(format!(
+                "the training is entered at step {}, after the last change of its masks at step {last}",
+                stretch.start
+            )));
+        }
         Ok(Some(Self {
             schedule,
-            moments: moments.map_err(TrainError::MaskSchedule)?,
+            moments,
             stretch,
         }))
     }
@@ -72,10 +81,12 @@ impl<'s> MaskChanges<'s> {
         step: u64,
     ) -> Result<(), PruneError> {
         let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
-        let last = asked_density(&gradual.prune, &replicas.model, Some(1.0)).unwrap_or(1.0);
+        let model = &replicas.model;
+        let at_the_end = step >= self.moments.span.1;
+        let last = asked_density(&gradual.prune, model, Some(1.0)).unwrap_or(1.0);
         let sparsity = gradual.sparsity(&self.moments, 1.0 - last, step);
         let now = PruneSpec {
-            amount: if step >= self.moments.span.1 {
+            amount: if at_the_end {
                 gradual.prune.amount
             } else {
                 Amount::Sparsity(sparsity)
@@ -84,19 +95,28 @@ impl<'s> MaskChanges<'s> {
         };
         let mut groups = Vec::new();
         for mask in replicas.read_masks(gpu)? {
-            let alive = kept_per_tensor(&replicas.model, &mask);
-            let mut own = counts::groups_of(&replicas.model, &now, &alive)?;
-            for group in &mut own {
+            let mut own = counts::groups_of(model, &now, &kept_per_tensor(model, &mask))?;
+            if at_the_end {
+                alive_in(model, &own, &mask)?;
+            } else {
                 // A mask that was there before may keep less than the schedule yet asks for.
-                let here = group.tensors.iter().map(|&t| alive[t]).sum();
-                group.keep = group.keep.min(here);
+                counts::no_more_than_alive(&mut own, &kept_per_tensor(model, &mask));
             }
             groups.push(own);
         }
-        let scorer = Scorer {
-            invert: gradual.prune.invert,
-            ..Scorer::of_weights(gpu, replicas, gradual.prune.criterion)
-        };
+        let mut scorer = Scorer::of_weights(gpu, replicas, gradual.prune.criterion);
+        if gradual.prune.invert {
+            // As many in each layer as the criterion itself would keep.
+            let before = replicas.download(gpu)?;
+            keep_largest(&scorer, &groups, &mut |_| true)?;
+            let masks = replicas.read_masks(gpu)?;
+            let found = groups.iter().zip(&masks);
+            groups = found
+                .map(|(groups, mask)| layer_by_layer(model, groups, mask))
+                .collect();
+            replicas.upload(gpu, &before.iter().collect::<Vec<_>>())?;
+            scorer.invert = true;
+        }
         keep_largest(&scorer, &groups, &mut |_| true)?;
         trainer.clear_pruned_moments()?;
         Ok(trainer.clear_pruned_gradients()?)
@@ -115,10 +135,14 @@ impl<'s> MaskChanges<'s> {
                 };
                 masked.iter().map(group).collect()
             };
-            // In a dense layer nothing can grow but what went.
-            let replaced = |t: usize| match alive[t] < replicas.model.tensors[t].count as u64 {
-                true => rewire.replaced(&self.moments, alive[t], step),
-                false => 0,
+            let replaced = |t: usize| {
+                let tensor = &replicas.model.tensors[t];
+                // In a dense layer nothing can grow but what went; in a frozen one nothing that grows would learn.
+                let stands = alive[t] == tensor.count as u64 || trainer.is_frozen(&tensor.layer);
+                if stands {
+                    return 0;
+                }
+                rewire.replaced(&self.moments, alive[t], step)
             };
             stay.push(groups(&|t| alive[t] - replaced(t)));
             after.push(groups(&|t| alive[t]));

@@ -40,6 +40,9 @@ pub enum CountError {
         /// Asked for.
         keep: u64,
     },
+    /// Every layer in scope stays dense.
+    #[error("keep_dense names every layer in scope, so nothing is pruned; leave one out")]
+    AllDense,
     /// Layers that stay dense are more than what is to stay.
     #[error(
         "keep_dense names layers with {dense} weights, but only {keep} are to stay; ask for more, or keep fewer layers dense"
@@ -130,6 +133,9 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
     };
     let (whole, tensors): (Vec<usize>, Vec<usize>) =
         scope.into_iter().partition(|t| dense.contains(t));
+    if tensors.is_empty() && !whole.is_empty() {
+        return Err(CountError::AllDense);
+    }
     let count =
         |tensors: &[usize]| -> u64 { tensors.iter().map(|&t| model.tensors[t].count as u64).sum() };
     let living = |tensors: &[usize]| -> u64 { tensors.iter().map(|&t| alive[t]).sum() };
@@ -155,7 +161,11 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
         .collect();
     let shares = |kernels| -> Result<Vec<u64>, CountError> {
         let list: Vec<&Tensor> = tensors.iter().map(|&t| &model.tensors[t]).collect();
-        Ok(er_shares(&list, left()?.min(sizes.iter().sum()), kernels))
+        let (keep, available) = (left()?, sizes.iter().sum());
+        if keep > available {
+            return Err(CountError::TooMany { keep, available });
+        }
+        Ok(er_shares(&list, keep, kernels))
     };
     let keeps = match spec.scope {
         Scope::Global => {
@@ -182,6 +192,14 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
             keep,
         })
         .collect())
+}
+
+/// Lowers what groups keep to what is there.
+pub(super) fn no_more_than_alive(groups: &mut [Group], alive: &[u64]) {
+    for group in groups {
+        let here = group.tensors.iter().map(|&t| alive[t]).sum();
+        group.keep = group.keep.min(here);
+    }
 }
 
 /// Shares `keep` among layers in proportion to their sizes so that the sum is exact: largest remainder first, ties to the

@@ -25,7 +25,7 @@ mod unit_scores;
 mod unit_spec;
 mod unit_steps;
 
-pub use asked::asked_density;
+pub use asked::{Asked, asked_density};
 pub use changes::MaskChanges;
 pub use compact::{Compacted, compact};
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};

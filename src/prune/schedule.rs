@@ -115,6 +115,11 @@ impl MaskSchedule {
                     ));
                 }
                 let at = every(interval..=until.saturating_sub(1), interval);
+                if at.is_empty() {
+                    return Err(format!(
+                        "rewiring every {interval} steps until step {until} never happens in a training of {all} steps; give a smaller `every`"
+                    ));
+                }
                 Ok(Moments {
                     at,
                     span: (0, until),

@@ -43,7 +43,7 @@ pub enum PruneError {
     },
     /// Fewer weights exist than are to stay.
     #[error(
-        "asked to keep {keep} weights of {layers}, but the mask leaves only {alive}. Amounts are fractions of all weights, not of those still there."
+        "asked to keep {keep} weights of {layers}, but the mask leaves only {alive}. Pruned weights do not return, and all amounts but `remaining` count all weights, not those still there."
     )]
     TooFewLeft {
         /// Asked for.
@@ -246,7 +246,11 @@ pub(super) fn scoring_trainer<'a>(
 }
 
 /// How many weights of each group exist; an error where fewer do than are to stay.
-fn alive_in(model: &Model, groups: &[Group], mask: &[u32]) -> Result<Vec<u64>, PruneError> {
+pub(super) fn alive_in(
+    model: &Model,
+    groups: &[Group],
+    mask: &[u32],
+) -> Result<Vec<u64>, PruneError> {
     let alive = kept_per_tensor(model, mask);
     let of_group = |group: &Group| {
         let here: u64 = group.tensors.iter().map(|&t| alive[t]).sum();

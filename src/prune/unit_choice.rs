@@ -21,7 +21,9 @@ pub enum UnitError {
         available: String,
     },
     /// No layer is left to prune.
-    #[error("no layer has units that can be removed: the last layer's outputs are the classes")]
+    #[error(
+        "no layer in scope has units that can be removed: the last layer's outputs are the classes, and keep_dense keeps what it names"
+    )]
     NothingInScope,
     /// A criterion that needs what the group lacks.
     #[error(

@@ -16,8 +16,9 @@ impl UnitCriterion {
     pub fn buffers(self) -> &'static [&'static str] {
         match self {
             Self::Taylor => SUMS_OVER_BATCHES,
+            Self::MeanActivation => &["weights put aside"],
             Self::L1 | Self::L2 | Self::GeometricMedian | Self::BatchNormScale => &[],
-            Self::MeanActivation | Self::Random => &[],
+            Self::Random => &[],
         }
     }
 }

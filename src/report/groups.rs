@@ -95,3 +95,30 @@ pub(super) fn names<'a>(lists: impl Iterator<Item = &'a [(String, String)]>) -> 
     }
     names
 }
+
+/// Every combination of the values that these axes take, in order of first appearance; one empty combination of no axes.
+pub(super) fn combinations(
+    axes: &[&str],
+    points: &[&[(String, String)]],
+) -> Vec<Vec<(String, String)>> {
+    let mut combinations: Vec<Vec<(String, String)>> = vec![Vec::new()];
+    for axis in axes {
+        let mut values: Vec<&str> = Vec::new();
+        for value in points.iter().filter_map(|point| value_of(point, axis)) {
+            if !values.contains(&value) {
+                values.push(value);
+            }
+        }
+        combinations = combinations
+            .into_iter()
+            .flat_map(|combination| {
+                values.iter().map(move |value| {
+                    let mut combination = combination.clone();
+                    combination.push(((*axis).to_owned(), (*value).to_owned()));
+                    combination
+                })
+            })
+            .collect();
+    }
+    combinations
+}

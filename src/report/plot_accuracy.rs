@@ -1,6 +1,6 @@
 //! Test accuracy against density.
 
-use super::groups::{ArmInfo, Group, compatible, group_runs, names};
+use super::groups::{ArmInfo, Group, combinations, compatible, group_runs, names};
 use super::plots::{
     CUT, Figure, Frame, Key, LEFT, Look, Plot, PlotError, RIGHT, WIDTH, draw_marker, looks,
     seeds_in_words, value_range,
@@ -10,6 +10,8 @@ use crate::store::{RunRow, slug};
 /// Pixels between arms at the same density, so that they do not hide each other; all of them together stay within `SPREAD`.
 const SHIFT: f64 = 11.0;
 const SPREAD: f64 = 72.0;
+/// A density below this share of another is clearly another one.
+const CLEARLY_LESS: f64 = 0.95;
 
 /// Test accuracy against density, one plot per combination of the sweep axes that do not set the density.
 ///
@@ -236,37 +238,12 @@ fn facets(groups: &[Group<'_>]) -> Vec<Vec<(String, String)>> {
         .into_iter()
         .filter(|axis| !sets_density(axis, groups))
         .collect();
-    let mut facets: Vec<Vec<(String, String)>> = vec![Vec::new()];
-    for axis in axes {
-        let mut values: Vec<&str> = Vec::new();
-        for value in groups.iter().filter_map(|group| group.axis(axis)) {
-            if !values.contains(&value) {
-                values.push(value);
-            }
-        }
-        facets = facets
-            .into_iter()
-            .flat_map(|facet| {
-                values.iter().map(move |value| {
-                    let mut facet = facet.clone();
-                    facet.push((axis.to_owned(), (*value).to_owned()));
-                    facet
-                })
-            })
-            .collect();
-    }
-    facets
+    let points: Vec<&[(String, String)]> = groups.iter().map(|group| group.point).collect();
+    combinations(&axes, &points)
 }
 
 /// Whether two groups that differ in this axis alone have different densities.
 fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
-    let asked = |group: &Group<'_>| {
-        group
-            .rows
-            .first()
-            .and_then(|row| row.asked_density)
-            .unwrap_or_else(|| density(group))
-    };
     let others = |group: &Group<'_>| -> Vec<(String, String)> {
         let mut point = group.point.to_vec();
         point.retain(|(name, _)| name != axis);
@@ -277,9 +254,22 @@ fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
             one.arm == two.arm
                 && one.axis(axis) != two.axis(axis)
                 && others(one) == others(two)
-                && asked(one) != asked(two)
+                && densities_differ(one, two)
         })
     })
+}
+
+/// Whether other densities were asked for, or came of it: a threshold and a penalty ask for none, and units of a layer are not
+/// its share of all weights. What came of it must be apart for all to see, as weights that decide it differ a little anyway.
+fn densities_differ(one: &Group<'_>, two: &Group<'_>) -> bool {
+    let asked = |group: &Group<'_>| group.rows.first().and_then(|row| row.asked_density);
+    if let (Some(one), Some(two)) = (asked(one), asked(two))
+        && one != two
+    {
+        return true;
+    }
+    let (one, two) = (density(one), density(two));
+    one.min(two) < CLEARLY_LESS * one.max(two)
 }
 
 /// Mean achieved density of a group.

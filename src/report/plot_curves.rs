@@ -1,6 +1,6 @@
 //! Learning curves.
 
-use super::groups::{ArmInfo, compatible};
+use super::groups::{ArmInfo, combinations, compatible, names};
 use super::plots::{
     CUT, Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, seeds_in_words, value_range,
 };
@@ -10,10 +10,11 @@ use crate::store::{CurveRow, slug};
 /// Up to this many epochs each one is marked.
 const MARKED_EPOCHS: usize = 25;
 
-/// Learning curves of each arm's last train step, one plot per sweep point: validation accuracy against epochs, or training loss where
-/// an arm has no validation split.
+/// Learning curves of each arm's last train step, one plot per combination of the sweep axes: validation accuracy against epochs, or
+/// training loss where an arm has no validation split.
 ///
-/// Per arm: the mean over seeds as a line with its 95 % interval as a band. Arms that do not depend on an axis appear in all its plots.
+/// Per arm: the mean over seeds as a line with its 95 % interval as a band. Arms that do not depend on an axis appear in all its plots;
+/// as each plot has a value of every axis, no line is over more than one point of its arm.
 /// An arm named in `dense` (see [`dense_arms`](super::dense_arms)) is drawn in black. One epoch is no curve: there is no plot then.
 ///
 /// # Errors
@@ -35,7 +36,7 @@ pub fn curve_plots(
     }
     let looks = looks(&arms, |name| dense.iter().any(|other| other == name));
     let mut plots = Vec::new();
-    for point in largest_points(rows) {
+    for point in &facets(rows) {
         let mut selected = Vec::new();
         for (arm, look) in arms.iter().zip(&looks) {
             let mut own: Vec<&CurveRow> = rows
@@ -201,18 +202,13 @@ fn draw(
     frame.scene.render(name)
 }
 
-/// Sweep points that no other point refines, in order of first appearance: arms that depend on fewer axes join them.
-fn largest_points(rows: &[CurveRow]) -> Vec<&[(String, String)]> {
+/// Combinations of all axes that the rows depend on.
+fn facets(rows: &[CurveRow]) -> Vec<Vec<(String, String)>> {
     let mut points: Vec<&[(String, String)]> = Vec::new();
     for row in rows {
         if !points.contains(&row.point.as_slice()) {
             points.push(&row.point);
         }
     }
-    let all = points.clone();
-    points.retain(|point| {
-        !all.iter()
-            .any(|other| other.len() > point.len() && point.iter().all(|pair| other.contains(pair)))
-    });
-    points
+    combinations(&names(points.iter().copied()), &points)
 }

@@ -5,7 +5,7 @@ use super::cohort;
 use super::demand::demand;
 use super::place::{Context, Outcome};
 use super::score::score;
-use super::steps::execute;
+use super::steps::{Start, execute};
 use super::training::profile;
 use super::{RunError, RunOptions, Session};
 use crate::bench::breakdown_text;
@@ -132,23 +132,29 @@ impl Session<'_> {
             &self.resident,
             dataset,
         );
-        let from = self.checkpoint(&stages);
-        if let Some(from) = &from {
-            let note = format!("  going on after step {}", from.steps);
-            self.meter.note(&note);
+        let checkpoint = self.checkpoint(&stages);
+        let from = checkpoint.as_ref().map_or(0, |from| from.steps);
+        if from > 0 {
+            self.meter.note(&format!("  going on after step {from}"));
         }
         let mut saver = Saver::new(&self.folder, self.options, &stages);
-        let saving = (from, &mut saver);
+        let start = Start {
+            parents: &parents,
+            checkpoint,
+            mask_files: &self.experiment.mask_files,
+        };
         let mut outcomes = execute(
             &context,
             &model,
             &stages,
-            &parents,
-            saving,
+            start,
+            &mut saver,
             &mut self.meter,
             &what,
         )?;
         let seconds = begun.elapsed().as_secs_f64();
+        let replicas = cohort.len() as u64;
+        let steps = steps_taken(&outcomes, from).unwrap_or(samples / replicas / batch);
         self.meter.finish_stage(samples);
         if self.profile && matches!(stages[0].step, Step::Train(_)) {
             let breakdown = profile(&context, &model, &stages, &outcomes, &what)?;
@@ -162,12 +168,13 @@ impl Session<'_> {
         }
         self.write_tables()?;
         if samples > 0 {
+            let samples = steps * batch * replicas;
             self.folder.append_times(&[TimeRow {
                 stage: stages[0].digest.clone(),
                 what,
                 adapter: self.facts.adapter.clone(),
                 replicas: cohort.len() as u32,
-                steps: samples / cohort.len() as u64 / batch,
+                steps,
                 samples,
                 seconds,
                 samples_per_second: samples as f64 / seconds.max(1e-9),
@@ -260,6 +267,14 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
+
+/// Steps that a cohort's training took since its checkpoint, which was saved after `from` of them. It goes on until its last replica
+/// has stopped. `None` where nothing says how far it went.
+fn steps_taken(outcomes: &[Outcome], from: u64) -> Option<u64> {
+    let last = |outcome: &Outcome| outcome.record.curve.last().map(|point| point.step);
+    let last = outcomes.iter().filter_map(last).max()?;
+    Some(u64::from(last).saturating_sub(from))
 }
 
 /// The world of one step: `dataset` on both sides, if the step needs one.

@@ -2,6 +2,7 @@
 
 use crate::bench::BenchError;
 use crate::data::DataError;
+use crate::experiment::Stage;
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
 use crate::report::PlotError;
@@ -65,6 +66,30 @@ pub enum RunError {
         /// The adapter now.
         ours: String,
     },
+    /// The folder holds results of another version of the program.
+    #[error(
+        "{folder} holds results of Secateur {theirs}, and this is {ours}. Bits may differ between versions, so they are not mixed: choose another folder with --out, or remove that one. Nothing was changed."
+    )]
+    OtherVersion {
+        /// The run folder.
+        folder: String,
+        /// The version that its results name.
+        theirs: String,
+        /// This one.
+        ours: &'static str,
+    },
+    /// The folder holds results on other data.
+    #[error(
+        "{folder} holds results on the data {theirs}, and the data is {ours} now. Results on different data are not mixed: choose another folder with --out, remove that one, or put the data back as it was. Nothing was changed."
+    )]
+    OtherData {
+        /// The run folder.
+        folder: String,
+        /// Datasets in its results, each with the start of its digest.
+        theirs: String,
+        /// The same now.
+        ours: String,
+    },
     /// Ctrl-C.
     #[error(
         "interrupted. Finished stages are in {folder}; the same command goes on from there and ends with the same results."
@@ -112,6 +137,32 @@ impl From<BenchError> for RunError {
     }
 }
 
+/// The replica of a cohort that an error is of, where it is one's.
+pub(super) fn replica_of(error: &PruneError) -> Option<usize> {
+    match error {
+        PruneError::NotANumber { replica, .. } => Some(*replica),
+        PruneError::Train(error) => replica_of_training(error),
+        _ => None,
+    }
+}
+
+/// [`replica_of`] of what ends a training.
+pub(super) fn replica_of_training(error: &TrainError) -> Option<usize> {
+    match error {
+        TrainError::Violation { replica, .. } => Some(*replica),
+        TrainError::Masks(error) => replica_of(error),
+        _ => None,
+    }
+}
+
+/// `what` a cohort does, and with which seed the given one of its replicas: people know seeds and not replicas.
+pub(super) fn with_seed(what: &str, stages: &[&Stage], replica: Option<usize>) -> String {
+    match replica.and_then(|replica| stages.get(replica)) {
+        Some(stage) => format!("{what}, seed {}", stage.seed),
+        None => what.to_owned(),
+    }
+}
+
 impl RunError {
     /// The exit code of design section 8: 2 experiment, 3 adapter, 4 data, 5 storage, 130 interrupted, 1 anything else.
     pub fn exit_code(&self) -> u8 {
@@ -130,7 +181,9 @@ impl RunError {
             Self::Experiment(_)
             | Self::Collapse { .. }
             | Self::Mask(_)
-            | Self::OtherAdapter { .. } => 2,
+            | Self::OtherAdapter { .. }
+            | Self::OtherVersion { .. }
+            | Self::OtherData { .. } => 2,
             Self::Prune { .. }
             | Self::Train { .. }
             | Self::SparseDiffers { .. }

@@ -6,9 +6,11 @@ use super::rows::{curve_rows, round_rows, run_row};
 use super::{Finished, Record, RunError, Session, arm_infos};
 use crate::experiment::{Run, Step};
 use crate::model::Model;
+use crate::prune::MaskStep;
 use crate::report;
 use crate::store::{CurveRow, MaskOrigin, RoundRow, RunRow, StageState};
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 impl Session<'_> {
     /// Saves a finished stage and lets go of what nobody needs any more.
@@ -96,7 +98,7 @@ impl Session<'_> {
             let name = &self.names[number];
             self.folder.link_weights(name, &stage.digest)?;
             let origin = MaskOrigin {
-                experiment: self.experiment.name.clone(),
+                experiment: self.experiment.title.clone(),
                 experiment_digest: self.facts.experiment_digest.clone(),
                 arm: row.arm.clone(),
                 point: row.point.clone(),
@@ -151,13 +153,14 @@ impl Session<'_> {
         origin
     }
 
+    /// What made a run's mask, in the words of the experiment's digest, so that the file's bytes depend on nothing that it leaves out.
     pub(super) fn mask_criterion(&self, run: &Run) -> String {
         let steps: Vec<String> = run
             .stages
             .iter()
             .filter_map(|&id| match &self.plan.stages[id].step {
                 step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
-                    serde_json::to_string(step).ok()
+                    step_text(step, &self.experiment.mask_files)
                 }
                 Step::Train(spec) => serde_json::to_string(spec.masks.as_ref()?).ok(),
                 _ => None,
@@ -189,6 +192,17 @@ impl Session<'_> {
             peak_bytes: self.gpu.peak(),
             data: self.data,
         })
+    }
+}
+
+/// A step as JSON, in which a mask file is named by its content and not by where it lies.
+fn step_text(step: &Step, files: &BTreeMap<PathBuf, String>) -> Option<String> {
+    match step {
+        Step::Mask(MaskStep::Load(path)) => {
+            let sha256 = files.get(path)?;
+            Some(serde_json::json!({ "mask": { "load": { "sha256": sha256 } } }).to_string())
+        }
+        step => serde_json::to_string(step).ok(),
     }
 }
 

@@ -1,12 +1,13 @@
 //! How much GPU memory an experiment will take at its peak.
 
+use super::asked::follow;
 use super::cohort::{self, Limits, key};
 use super::demand::demand;
 use super::verify::Models;
 use crate::data::Dataset;
 use crate::experiment::{Plan, Stage, Step};
 use crate::model::Model;
-use crate::prune::{MaskStep, asked_density, tensors_in_scope};
+use crate::prune::Asked;
 use crate::train::{Memory, ResidentDataset};
 use std::collections::BTreeMap;
 
@@ -65,25 +66,16 @@ pub fn cohorts<'p>(
     Ok(cohorts)
 }
 
-/// The density that a history of steps asks for; 1 where nothing was pruned. `last` is its last stage.
+/// The largest density that a history of steps may leave. `last` is its last stage.
 fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
-    let Some(id) = last else { return 1.0 };
-    let before = || density_after(plan, plan.stages[id].parent, model);
-    let step = &plan.stages[id].step;
-    let Some(spec) = step.prunes() else {
-        return match step {
-            Step::Mask(MaskStep::Release) => 1.0,
-            _ => before(),
-        };
-    };
-    let tensors = tensors_in_scope(model, spec.layers.as_deref()).unwrap_or_default();
-    let count = |t: usize| model.tensors[t].count as u64;
-    let total: u64 = tensors.into_iter().map(count).sum();
-    // Where the weights decide, as many as before may stay.
-    let asked = asked_density(spec, model, Some(before())).unwrap_or_else(before);
-    let kept = asked * total as f64;
-    let all = model.prunable() as f64;
-    (kept + (all - total as f64)) / all
+    let parent = |id: &usize| plan.stages[*id].parent;
+    let mut history: Vec<usize> = std::iter::successors(last, parent).collect();
+    history.reverse();
+    let mut asked = Asked::new(model);
+    for id in history {
+        follow(&mut asked, &plan.stages[id].step);
+    }
+    asked.at_most()
 }
 
 /// Bytes of all buffers at the peak: every dataset, and the largest cohort. Staging of uploads and read-backs comes on top for

@@ -1,5 +1,6 @@
 //! Carries a plan out: cohorts of ready stages, checkpoints, and rows as runs finish.
 
+mod asked;
 mod budget;
 mod checkpoint;
 mod cohort;
@@ -23,6 +24,7 @@ mod speed;
 mod steps;
 mod training;
 mod verify;
+mod verify_steps;
 
 pub use cohort::{DEFAULT_MEMORY, Limits};
 pub use error::RunError;
@@ -250,14 +252,8 @@ impl<'a> Session<'a> {
             &experiment.resolved_json(),
         )?;
         let axes: Vec<String> = experiment.axes.iter().map(|a| a.name.clone()).collect();
-        if let Some(row) = folder.read_results(&axes)?.first()
-            && (row.adapter != facts.adapter || row.driver != facts.driver)
-        {
-            return Err(RunError::OtherAdapter {
-                folder: options.out.display().to_string(),
-                theirs: format!("{}, driver {}", row.adapter, row.driver),
-                ours: format!("{}, driver {}", facts.adapter, facts.driver),
-            });
+        if let Some(row) = folder.read_results(&axes)?.first() {
+            resume::check_origin(row, &facts, &options.out)?;
         }
         let keys: Vec<RunKey<'_>> = plan
             .runs

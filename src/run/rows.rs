@@ -1,12 +1,13 @@
 //! From finished stages to the rows of results.csv, curves.csv and rounds.csv.
 
+use super::asked::asked_density;
 use super::measures::{LayerMeasures, Measures, measure};
 use super::place::tensor_infos;
 use super::record::{CurvePoint, Record};
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
-use crate::prune::{MaskStep, asked_density, kept_per_tensor};
+use crate::prune::kept_per_tensor;
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::{Snapshot, TrainSpec};
 
@@ -96,29 +97,6 @@ pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
         .collect()
 }
 
-/// The density that a variant's prune steps ask for: that of the last, or where it says a share of what remains, its share of
-/// what the ones before it asked for of the same layers. `None` without any, and where the weights decide.
-fn asked(variant: &Variant, model: &Model) -> Option<f64> {
-    let mut asked = None;
-    // What is left of which layers.
-    let mut left: Option<(Option<&[String]>, Option<f64>)> = None;
-    for step in &variant.steps {
-        if let Some(spec) = step.prunes() {
-            let layers = spec.layers.as_deref();
-            let before = left.filter(|(of, _)| *of == layers);
-            asked = asked_density(spec, model, before.map_or(Some(1.0), |l| l.1));
-            left = Some((layers, asked));
-        }
-        match step {
-            // It asks for units, and what that makes of weights depends on which layers they are of.
-            Step::PruneUnits(_) => (asked, left) = (None, None),
-            Step::Mask(MaskStep::Release | MaskStep::Load(_)) => left = None,
-            _ => {}
-        }
-    }
-    asked
-}
-
 /// Of the last training: the pass whose weights were kept, where one was chosen, and the training loss of the pass that the
 /// weights are of.
 pub fn last_pass(records: &[&Record]) -> (Option<u32>, Option<f64>) {
@@ -160,7 +138,7 @@ pub fn run_row(
         seed: run.seed,
         point: variant.point.clone(),
         settings: settings.to_vec(),
-        asked_density: asked(variant, whole),
+        asked_density: asked_density(&variant.steps, whole),
         density: alive as f64 / whole.prunable() as f64,
         layer_density: prunable()
             .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))

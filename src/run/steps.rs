@@ -1,7 +1,7 @@
 //! One cohort through one step.
 
 use super::checkpoint::Saver;
-use super::error::RunError;
+use super::error::{RunError, replica_of, with_seed};
 use super::interrupt;
 use super::place::{Context, Outcome, place, tensor_infos};
 use super::progress::Meter;
@@ -11,12 +11,23 @@ use crate::experiment::{Stage, Step};
 use crate::model::Model;
 use crate::ops::SparseRule;
 use crate::prune::{self, MaskStep, PruneError, PruneSpec, Restart, Scope, UnitPrune};
-use crate::store::load_mask;
+use crate::store::load_known_mask;
 use crate::train::{Checkpoint, Snapshot, TrainError, TrainSpec, scales};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Runs one step for stages that share a cohort key; a training from the checkpoint that was saved of it, if any. `what` names
-/// them in errors.
+/// What a step starts from.
+pub struct Start<'a> {
+    /// What the stages before left, one per replica; `None` is fresh weights.
+    pub parents: &'a [Option<Arc<Snapshot>>],
+    /// How far a training had come.
+    pub checkpoint: Option<Checkpoint>,
+    /// SHA-256 of every mask file, as it was when the experiment was read: stages are named by it.
+    pub mask_files: &'a BTreeMap<PathBuf, String>,
+}
+
+/// Runs one step for stages that share a cohort key. `what` names them in errors.
 ///
 /// # Errors
 /// Whatever ends a run; see [`RunError`].
@@ -24,8 +35,8 @@ pub fn execute(
     context: &Context<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
-    parents: &[Option<Arc<Snapshot>>],
-    saving: (Option<Checkpoint>, &mut Saver<'_>),
+    start: Start<'_>,
+    saver: &mut Saver<'_>,
     meter: &mut Meter,
     what: &str,
 ) -> Result<Vec<Outcome>, RunError> {
@@ -35,18 +46,18 @@ pub fn execute(
             folder: String::new(),
         },
         source => RunError::Prune {
-            what: what.to_owned(),
+            what: with_seed(what, stages, replica_of(&source)),
             source,
         },
     };
-    let replicas = place(gpu, model, stages, parents)?;
+    let replicas = place(gpu, model, stages, start.parents)?;
     let mut records = vec![Record::default(); stages.len()];
     match &stages[0].step {
         Step::Train(_) => {
-            let (from, saver) = saving;
-            records = train(context, &replicas, stages, (from, Some(saver)), meter, what)?;
+            let saving = (start.checkpoint, Some(saver));
+            records = train(context, &replicas, stages, saving, meter, what)?;
             if context.verify_sparse && context.execution.sparse != SparseRule::Never {
-                verify_sparse(context, &replicas, stages, parents, meter, what)?;
+                verify_sparse(context, &replicas, stages, start.parents, meter, what)?;
             }
         }
         // Its replicas may come to differ in shape, so it is no cohort's work: see `networks`.
@@ -101,7 +112,8 @@ pub fn execute(
             gpu.write(&replicas.masks, 0, &vec![u32::MAX; words])?;
         }
         Step::Mask(MaskStep::Load(path)) => {
-            let mut mask = load_mask(path, &tensor_infos(model))?;
+            let sha256 = start.mask_files.get(path).map_or("", String::as_str);
+            let mut mask = load_known_mask(path, sha256, &tensor_infos(model))?;
             mask.resize(model.mask_words(), u32::MAX);
             gpu.write(&replicas.masks, 0, &mask.repeat(stages.len()))?;
             replicas.apply_masks(gpu)?;

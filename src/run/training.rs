@@ -1,7 +1,7 @@
 //! Steps that run a training or its forward passes.
 
 use super::checkpoint::{Saver, Watcher};
-use super::error::RunError;
+use super::error::{RunError, replica_of_training, with_seed};
 use super::interrupt;
 use super::place::{Context, Outcome, failed, place, specs_of, trainer_of};
 use super::progress::Meter;
@@ -42,7 +42,10 @@ pub(super) fn train(
     if let Some(error) = saver.and_then(|saver| saver.error.take()) {
         return Err(error);
     }
-    let trained = trained.map_err(|source| failed(what, source))?;
+    let trained = trained.map_err(|source| {
+        let what = with_seed(what, stages, replica_of_training(&source));
+        failed(&what, source)
+    })?;
     Ok(trained
         .iter()
         .map(|trained| Record {

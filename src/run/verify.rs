@@ -1,10 +1,10 @@
 //! Checks that need the data's shapes and the model's: everything that can be known wrong before anything runs.
 
+use super::verify_steps::check_steps;
 use crate::data;
 use crate::experiment::{Experiment, Step};
 use crate::model::{Model, ModelSpec, Shape, Structure};
-use crate::prune;
-use crate::train::{TrainSpec, stretch_of, training_samples};
+use crate::train::{Normalise, TrainSpec, stretch_of, training_samples};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl Models {
     }
 }
 
-/// Builds every model on every dataset it trains on, and counts every prune step.
+/// Builds every model on every dataset it trains on, and walks through the steps of every variant.
 ///
 /// # Errors
 /// All mistakes, each naming its arm.
@@ -104,18 +104,8 @@ pub fn verify(
             let Some(model) = models.of(&variant.model) else {
                 continue;
             };
-            for step in &variant.steps {
-                let mistake = match step {
-                    Step::Prune(spec) => prune::groups(model, spec).err().map(|e| e.to_string()),
-                    Step::PruneUnits(spec) => {
-                        prune::unit_groups(model, &Structure::of(model), spec)
-                            .err()
-                            .map(|e| e.to_string())
-                    }
-                    _ => None,
-                };
-                mistakes.extend(mistake.map(|mistake| format!("{place}: {mistake}")));
-            }
+            let wrong = check_steps(variant, model, facts);
+            mistakes.extend(wrong.iter().map(|mistake| format!("{place}: {mistake}")));
         }
     }
     mistakes.dedup();
@@ -161,6 +151,16 @@ fn check_train(
         return Err(format!(
             "group_lasso has nothing to work on: model {} has no units but its inputs and outputs",
             model.name
+        ));
+    }
+    if let Normalise::Fixed { mean, .. } = &spec.normalise
+        && ![1, found.shape.channels].contains(&mean.len())
+    {
+        return Err(format!(
+            "normalise has {} means and stds, images of {} have {} channels; give one, or one for each channel",
+            mean.len(),
+            spec.dataset,
+            found.shape.channels
         ));
     }
     if let Some(train) = found.train {

@@ -207,6 +207,16 @@ pub enum MaskError {
         /// The element.
         value: String,
     },
+    /// Another file lies there than when the experiment was read.
+    #[error("{} has changed since the experiment was read: its SHA-256 was {known} and is {found}\n  put the old file back and run the same command again, or begin anew with this one in another folder (`--out DIR`)", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// Its SHA-256 now.
+        found: String,
+        /// Its SHA-256 then.
+        known: String,
+    },
     /// The bits do not match the digest written beside them.
     #[error("{} is damaged: its mask has digest {found}, its header says {recorded}\n  restore it from a copy, or make the mask again", path.display())]
     Digest {

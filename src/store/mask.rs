@@ -1,7 +1,7 @@
 //! Masks as files: the artifact that experiments pass around.
 
 use super::atomic::write_once;
-use super::digest::mask_digest;
+use super::digest::{mask_digest, sha256_hex};
 use super::error::{MaskError, StoreError};
 use super::payload::{self, Entry};
 use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
@@ -117,9 +117,38 @@ pub fn save_mask(
 /// # Errors
 /// A [`MaskError`] that says what does not fit: the file, a tensor's name, shape, type or value, or the digest.
 pub fn load_mask(path: &Path, tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
-    let bytes = std::fs::read(path).map_err(|error| StoreError::io("read", path, error))?;
+    parse_mask(path, &read(path)?, tensors)
+}
+
+/// [`load_mask`] of a file that was looked at before, when the SHA-256 of its bytes was `sha256`.
+///
+/// # Errors
+/// [`MaskError::Changed`] if they are others now; else as [`load_mask`].
+pub fn load_known_mask(
+    path: &Path,
+    sha256: &str,
+    tensors: &[TensorInfo],
+) -> Result<Vec<u32>, MaskError> {
+    let bytes = read(path)?;
+    let found = sha256_hex(&bytes);
+    if found != sha256 {
+        return Err(MaskError::Changed {
+            path: path.to_path_buf(),
+            found,
+            known: sha256.to_owned(),
+        });
+    }
+    parse_mask(path, &bytes, tensors)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    std::fs::read(path).map_err(|error| StoreError::io("read", path, error))
+}
+
+/// The mask that the bytes of a file hold.
+fn parse_mask(path: &Path, bytes: &[u8], tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
     let path_buf = || path.to_path_buf();
-    let (file, header) = payload::decode(&bytes).map_err(|reason| MaskError::NotSafetensors {
+    let (file, header) = payload::decode(bytes).map_err(|reason| MaskError::NotSafetensors {
         path: path_buf(),
         reason,
     })?;

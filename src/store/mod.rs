@@ -24,7 +24,7 @@ pub use data_record::DataRecord;
 pub use digest::{mask_digest, sha256_hex, weights_digest};
 pub use error::{MaskError, StoreError};
 pub use folder::RunFolder;
-pub use mask::{MaskOrigin, load_mask, save_mask};
+pub use mask::{MaskOrigin, load_known_mask, load_mask, save_mask};
 pub use measures_csv::{append_speed_csv, overlap_csv, rounds_csv};
 pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;

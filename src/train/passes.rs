@@ -100,6 +100,10 @@ impl Trainer<'_> {
                 .into_iter()
                 .map(|replica| (replica.state, replica.points))
                 .unzip();
+            // The masks are the checkpoint's now; where they have shrunk, what follows lists them.
+            if let Some(sparsity) = &self.sparsity {
+                sparsity.refill(self.gpu)?;
+            }
         }
         self.choose_if_settled(changes.as_ref(), done)?;
         let mut program = self.training_program()?;

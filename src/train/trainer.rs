@@ -184,6 +184,11 @@ impl<'a> Trainer<'a> {
         self.gpu
     }
 
+    /// Whether this layer keeps its weights and biases.
+    pub fn is_frozen(&self, layer: &str) -> bool {
+        self.spec().freeze.iter().any(|name| name == layer)
+    }
+
     /// What is trained.
     pub fn replicas(&self) -> &'a Replicas {
         self.replicas

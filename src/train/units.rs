@@ -1,5 +1,6 @@
 //! Sums over the weights of units, and over what units do on batches.
 
+use super::scoring::copy_of;
 use super::trainer::Trainer;
 use super::{Replicas, TrainError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
@@ -172,8 +173,8 @@ impl UnitTable {
 
 impl Trainer<'_> {
     /// Adds to `sums` (`[replica][stride]`, group g's units from `bases[g]` on) the mean of |x| over samples and pixels, once for each
-    /// batch of this training and each layer that reads units of the group: x is what it reads. Forward passes as for an
-    /// evaluation, on the samples that [`Trainer::train`] would draw; nothing else changes. `observe` is as in
+    /// batch of this training and each layer that reads units of the group: x is what it reads. The passes are as in
+    /// [`Trainer::gather`], on the samples that [`Trainer::train`] would draw; nothing else changes. `observe` is as in
     /// [`Trainer::recalibrate`].
     ///
     /// # Errors
@@ -187,6 +188,7 @@ impl Trainer<'_> {
     ) -> Result<(), TrainError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         self.rewind()?;
+        let before = copy_of(gpu, &r.params)?;
         let mut program = Program::new("activity");
         self.record_draw(&mut program, &self.training_draw(), false)?;
         for &window in &w.windows {
@@ -211,11 +213,13 @@ impl Trainer<'_> {
                 w.record_input(gpu, &mut program, r, window, i)?;
                 layer
                     .operator
-                    .forward(gpu, &mut program, &site, Mode::Evaluation)?;
+                    .forward(gpu, &mut program, &site, Mode::Scoring)?;
             }
         }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
         let ran = gpu.run_repeated(&program, self.steps, observe)?;
+        // Running statistics moved.
+        gpu.copy(&before, &r.params, 0, before.bytes())?;
         if ran < self.steps {
             return Err(TrainError::Interrupted);
         }

@@ -188,6 +188,43 @@ fn shrinking_units_to_zero() {
     }
 }
 
+/// Where training diverges the norm of a unit is NaN, and its pruned weights are 0 all the same.
+#[test]
+fn shrinking_by_a_norm_that_is_nan_leaves_zeros() {
+    let Some(gpu) = gpu() else { return };
+    let u = ShrinkShape {
+        offset: 0,
+        count: 64,
+        param_stride: 64,
+        units: 1,
+        row: 0,
+        row_len: 64,
+        column: u32::MAX,
+        column_len: 1,
+        width: 64,
+    };
+    let case = Case::new(gpu, "unit_shrink", &u);
+    let state = [State {
+        lr: 0.1,
+        ..State::default()
+    }];
+    let weights: Vec<f32> = (0..64)
+        .map(|i| if i % 2 == 0 { 0.0 } else { 1.0 })
+        .collect();
+    let params = case.with(&weights);
+    let buffers = [
+        &case.with(&state),
+        &case.with(&[0.5f32]),
+        &case.with(&[8.0f32]),
+        &case.with(&[f32::NAN]),
+        &params,
+    ];
+    case.run(&u, &buffers, 64, 1);
+    let got = case.floats(&params, 64);
+    assert!(got.iter().step_by(2).all(|w| w.to_bits() == 0), "{got:?}");
+    assert!(got.iter().skip(1).step_by(2).all(|w| w.is_nan()), "{got:?}");
+}
+
 fn differing(a: &[f32], b: &[f32]) -> usize {
     a.iter().zip(b).filter(|(a, b)| a != b).count()
 }

@@ -111,6 +111,9 @@ pub fn unit_shrink<T: Real>(
         };
         for i in 0..u.count {
             let w = &mut params[(r as u32 * u.param_stride + u.offset + i) as usize];
+            if *w == T::ZERO {
+                continue;
+            }
             if u.row != u32::MAX {
                 *w = *w * factor(u.row + i / u.row_len);
             }

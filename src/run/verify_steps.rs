@@ -1,0 +1,133 @@
+//! The steps of a run one after another, before anything runs: counts that cannot be, schedules that do not fit, rewinding past the
+//! end, mask files of another network.
+
+use super::asked::follow;
+use super::place::tensor_infos;
+use super::verify::DataFacts;
+use crate::experiment::{Step, Variant};
+use crate::model::{Model, Structure};
+use crate::prune::{
+    Asked, CountError, MaskChanges, MaskSchedule, MaskStep, PruneSpec, Restart, asked_density,
+    groups, unit_groups,
+};
+use crate::store::load_mask;
+use crate::train::{Length, TrainSpec, stretch_of, training_samples};
+use std::collections::BTreeMap;
+
+/// What is wrong with the steps of a variant, each mistake in words.
+pub(super) fn check_steps(
+    variant: &Variant,
+    model: &Model,
+    facts: &BTreeMap<String, DataFacts>,
+) -> Vec<String> {
+    let mut walk = Walk {
+        model,
+        facts,
+        asked: Asked::new(model),
+        whole: true,
+        origin: None,
+    };
+    let steps = variant.steps.iter();
+    steps.filter_map(|step| walk.take(step).err()).collect()
+}
+
+struct Walk<'a> {
+    model: &'a Model,
+    facts: &'a BTreeMap<String, DataFacts>,
+    /// What the masks keep at the most.
+    asked: Asked<'a>,
+    /// Whether the network is still that of the experiment.
+    whole: bool,
+    /// The first training since the weights were fresh.
+    origin: Option<&'a TrainSpec>,
+}
+
+impl<'a> Walk<'a> {
+    fn take(&mut self, step: &'a Step) -> Result<(), String> {
+        let verdict = self.check(step);
+        follow(&mut self.asked, step);
+        match step {
+            Step::Train(spec) => {
+                self.origin.get_or_insert(spec);
+            }
+            Step::Restart(Restart::Fresh) => self.origin = None,
+            Step::Compact => self.whole = false,
+            _ => {}
+        }
+        verdict
+    }
+
+    fn check(&self, step: &Step) -> Result<(), String> {
+        if let Some(spec) = step.prunes() {
+            self.counts(spec)?;
+        }
+        match step {
+            Step::Train(spec) => self.schedule(spec),
+            Step::PruneUnits(spec) => unit_groups(self.model, &Structure::of(self.model), spec)
+                .map(|_| ())
+                .map_err(|e| e.to_string()),
+            Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
+            Step::Mask(MaskStep::Load(path)) if self.whole => {
+                let mask = load_mask(path, &tensor_infos(self.model));
+                mask.map(|_| ()).map_err(|e| e.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn counts(&self, spec: &PruneSpec) -> Result<(), String> {
+        match groups(self.model, spec) {
+            // Dense layers may have lost weights before.
+            Err(CountError::DenseTooLarge { .. }) if self.asked.at_most() < 1.0 => Ok(()),
+            Err(error) => Err(error.to_string()),
+            Ok(groups) if self.whole => self
+                .asked
+                .leaves_enough(spec, &groups)
+                .map_err(|e| e.to_string()),
+            Ok(_) => Ok(()),
+        }
+    }
+
+    fn schedule(&self, spec: &TrainSpec) -> Result<(), String> {
+        if let Some(MaskSchedule::Gradual(gradual)) = spec.masks.as_deref()
+            && let Some(last) = asked_density(&gradual.prune, self.model, Some(1.0))
+            && gradual.initial_sparsity > 1.0 - last + 1e-9
+        {
+            return Err(format!(
+                "`initial_sparsity` is {}, more than the {:.4} at the end: pruned weights do not return",
+                gradual.initial_sparsity,
+                1.0 - last
+            ));
+        }
+        let Some(samples) = self.samples(spec) else {
+            return Ok(());
+        };
+        let stretch = stretch_of(spec, samples).map_err(|e| e.to_string())?;
+        let changes = MaskChanges::new(spec, samples, stretch);
+        changes.map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    fn rewind(&self, to: Length) -> Result<(), String> {
+        let Some(origin) = self.origin else {
+            return Ok(());
+        };
+        let beginning = TrainSpec {
+            leave: Some(to),
+            ..origin.clone()
+        };
+        let stretch = self.samples(origin).map(|n| stretch_of(&beginning, n));
+        match stretch {
+            Some(Err(_)) => Err(format!(
+                "rewinding to {to} goes past the training to rewind to, which takes {}",
+                origin.length
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Samples of a training, once its dataset is loaded; mistakes about them are `verify`'s.
+    fn samples(&self, spec: &TrainSpec) -> Option<u32> {
+        let available = self.facts.get(&spec.dataset)?.train?;
+        training_samples(spec, available).ok()
+    }
+}
