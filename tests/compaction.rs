@@ -143,7 +143,7 @@ impl<'a> Bench<'a> {
     /// Of the 16 test samples, `[class][sample]`.
     fn logits(&self, model: &Arc<Model>, snapshot: &Snapshot) -> Vec<f32> {
         self.with(model, Some(snapshot), |_, trainer| {
-            trainer.evaluate(Part::Test).unwrap();
+            trainer.evaluate(Part::Test, &mut |_| true).unwrap();
             trainer.logits().unwrap()
         })
     }

@@ -227,6 +227,55 @@ fn what_is_wrong_with_a_folder_is_said() {
     assert!(error.to_string().contains("test/bee holds no"), "{error}");
 }
 
+/// A file whose link leads nowhere was once an image: it is a bad one, not one that never was.
+#[cfg(unix)]
+#[test]
+fn a_dangling_link_counts_as_a_bad_image_until_it_is_mended() {
+    let (root, cache) = (folder(), tempfile::tempdir().unwrap());
+    let link = root.path().join("train/bee/4.png");
+    let target = root.path().join("elsewhere.png");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let get = |rule| load_folder("insects", &spec(&root, RULE, rule), Some(cache.path()));
+
+    let error = get(OnBadImage::Error).map(drop).unwrap_err();
+    assert!(matches!(error, DataError::BadImage { .. }), "{error}");
+    let message = error.to_string();
+    assert!(message.contains(&link.display().to_string()), "{message}");
+    assert!(message.contains("on_bad_image = \"skip\""), "{message}");
+
+    // Twice: decoded, and from the cache.
+    for _ in 0..2 {
+        let data = get(OnBadImage::Skip).unwrap();
+        assert_eq!(data.skipped, ["train/bee/4.png"]);
+        assert!(data.warnings[0].contains("1 of 13"), "{:?}", data.warnings);
+        assert_eq!(data.digest, load(&folder(), RULE).digest);
+    }
+    save(&target, &picture(8, 8, 1, 4), ImageFormat::Png);
+    for rule in [OnBadImage::Error, OnBadImage::Skip] {
+        let data = get(rule).unwrap();
+        assert_eq!((data.train.len(), data.skipped.len()), (9, 0));
+    }
+}
+
+/// In both splits, so that no difference between them gives it away.
+#[cfg(unix)]
+#[test]
+fn a_class_whose_link_leads_nowhere_is_an_error() {
+    let root = folder();
+    let classes = || classes_of(root.path());
+    for split in ["train", "test"] {
+        let link = root.path().join(split).join("cat");
+        std::os::unix::fs::symlink(root.path().join("elsewhere"), link).unwrap();
+    }
+    let problem = classes().unwrap_err();
+    let link = root.path().join("train/cat").display().to_string();
+    assert!(problem.contains(&link), "{problem}");
+    assert!(problem.contains("mend it, or remove it"), "{problem}");
+
+    fs::create_dir(root.path().join("elsewhere")).unwrap();
+    assert_eq!(classes().unwrap(), ["ant", "bee", "cat"]);
+}
+
 #[test]
 fn the_cache_is_used_while_it_is_sound_and_fresh() {
     let (root, cache) = (folder(), tempfile::tempdir().unwrap());

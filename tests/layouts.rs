@@ -752,7 +752,7 @@ fn the_no_op_device_accepts_every_presets_programs() {
                 .unwrap();
                 let points = trainer.train(None, &mut |_| true).unwrap();
                 assert_eq!(points.len(), keys.len());
-                trainer.evaluate(train::Part::Test).unwrap();
+                trainer.evaluate(train::Part::Test, &mut |_| true).unwrap();
                 trainer.audit_now().unwrap();
             }
             record_selection(&gpu, &on_gpu);

@@ -6,22 +6,30 @@ use secateur::run::{DataFacts, verify};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The mistakes of an arm of lenet-300-100 on MNIST with these steps.
-fn mistakes(train: &str, steps: &str) -> Vec<String> {
+/// The mistakes of an arm of lenet-300-100 on MNIST with these steps, before the dataset is loaded or after.
+fn mistakes_of(train: &str, steps: &str, samples: Option<u32>) -> Vec<String> {
     let text = format!(
         "secateur = 1\nseeds = 1\n[model]\npreset = \"lenet-300-100\"\n[train]\ndataset = \"mnist\"\nbatch = 100\n\
          length = \"2ep\"\noptimizer = {{ kind = \"sgd\", lr = 0.1 }}\nvalidation = 10000\n{train}\n\
          [[arm]]\nname = \"a\"\nsteps = [{steps}]\n"
     );
-    let experiment = Experiment::parse("e.toml", &text, Path::new("."), &[])
+    mistakes_in(&text, samples)
+}
+
+fn mistakes_in(text: &str, samples: Option<u32>) -> Vec<String> {
+    let experiment = Experiment::parse("e.toml", text, Path::new("."), &[])
         .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
     let mnist = DataFacts {
         shape: Shape::new(1, 28, 28),
         classes: 10,
-        train: Some(60_000),
+        train: samples,
     };
     let facts = BTreeMap::from([("mnist".to_owned(), mnist)]);
     verify(&experiment, &facts).err().unwrap_or_default()
+}
+
+fn mistakes(train: &str, steps: &str) -> Vec<String> {
+    mistakes_of(train, steps, Some(60_000))
 }
 
 fn refused(steps: &str, words: &[&str]) {
@@ -110,6 +118,19 @@ fn schedules_that_do_not_fit() {
     );
 }
 
+/// Lengths of one kind are compared without the dataset; with epochs and steps mixed that has to wait.
+#[test]
+fn schedules_that_do_not_fit_without_data() {
+    let unknown = |train: &str, steps: &str| mistakes_of(train, steps, None);
+    let rewire = "{ prune = { criterion = \"random\", sparsity = 0.9 } }, { train = { length = \"100st\", rewire = { grow = \"random\" } } }";
+    assert!(unknown("", rewire)[0].contains("never happens"));
+    assert!(unknown("enter = \"5ep\"", "{ train = {} }")[0].contains("5ep"));
+    let rewind = "{ train = {} }, { prune = { sparsity = 0.9 } }, { restart = { rewind = \"20ep\" } }, { train = {} }";
+    assert!(unknown("", rewind)[0].contains("rewinding to 20ep"));
+    let mixed = "{ train = { prune = { sparsity = 0.9, begin = \"100st\", end = \"1ep\" } } }";
+    assert!(unknown("", mixed).is_empty());
+}
+
 #[test]
 fn as_many_means_as_channels() {
     let normalise = |list: &str| mistakes(&format!("normalise = {list}"), "{ train = {} }");
@@ -119,4 +140,36 @@ fn as_many_means_as_channels() {
         three[0].contains("3 means") && three[0].contains("1 channel"),
         "{three:?}"
     );
+}
+
+#[test]
+fn trainings_without_end_are_refused() {
+    let steps = "{ train = { length = \"1000000ep\" } }";
+    assert!(mistakes("", steps)[0].contains("500000000 steps"));
+    let unknown = mistakes_of("", "{ train = { length = \"4000000000ep\" } }", None);
+    assert!(unknown[0].contains("at most 33554432"), "{unknown:?}");
+}
+
+/// One value per channel is its own mean.
+#[test]
+fn batch_normalisation_needs_more_than_one_value() {
+    let text = |batch: u32, layers: &str| {
+        format!(
+            "secateur = 1\nseeds = 1\n[model]\nlayers = [{layers}]\n[train]\ndataset = \"mnist\"\nbatch = {batch}\n\
+             length = \"1ep\"\noptimizer = {{ kind = \"sgd\", lr = 0.1 }}\nvalidation = 10000\n\
+             [[arm]]\nname = \"a\"\nsteps = [{{ train = {{}} }}]\n"
+        )
+    };
+    let flat = "\"flatten\", { linear = 8 }, \"batch_norm\", { linear = 10 }";
+    let refusal = mistakes_in(&text(1, flat), None);
+    assert!(refusal[0].contains("a batch has one sample"), "{refusal:?}");
+    // 50,000 samples: 5,555 batches of 9 and one of 5; one of 49,999 and one of 1.
+    assert!(mistakes_in(&text(9, flat), Some(60_000)).is_empty());
+    let last = mistakes_in(&text(49_999, flat), Some(60_000));
+    assert!(
+        last[0].contains("the last batch") && last[0].contains("\"bn1\""),
+        "{last:?}"
+    );
+    let image = "{ conv2d = 4, kernel = 3 }, \"batch_norm\", \"flatten\", { linear = 10 }";
+    assert!(mistakes_in(&text(1, image), None).is_empty());
 }

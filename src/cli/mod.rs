@@ -13,7 +13,7 @@ mod run;
 use clap::{Args, Parser, Subcommand};
 use failure::Failure;
 use secateur::experiment::Experiment;
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -97,12 +97,26 @@ struct DataArgs {
     data: Option<PathBuf>,
 }
 
-/// Prints a line of results. A reader that closes the pipe (`| head`) ends the program quietly, as it does for other tools.
+/// Prints a line of results. A reader that closes the pipe (`| head`) ends the program quietly, as it does for other tools;
+/// on any other fault results would be lost, which must not look like success.
 fn say(line: impl std::fmt::Display) {
-    use std::io::Write;
-    if writeln!(std::io::stdout(), "{line}").is_err() {
+    let Err(error) = writeln!(std::io::stdout(), "{line}") else {
+        return;
+    };
+    if error.kind() == ErrorKind::BrokenPipe {
         std::process::exit(0);
     }
+    let failure = Failure::storage(format!(
+        "cannot write to standard output: {error}\nfree some space where it goes, or send it somewhere else"
+    ));
+    complain(&failure);
+    std::process::exit(i32::from(failure.code()));
+}
+
+/// Says on stderr what failed. Where even that cannot be written, the exit code is all there is: `eprintln!` would panic and
+/// give another.
+fn complain(failure: &Failure) {
+    let _ = writeln!(std::io::stderr(), "{failure}");
 }
 
 /// Runs the command and turns its failure into a message and an exit code.
@@ -119,7 +133,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("{failure}");
+            complain(&failure);
             ExitCode::from(failure.code())
         }
     }

@@ -77,10 +77,17 @@ pub fn classes_of(folder: &Path) -> Result<Vec<String>, String> {
     Ok(train)
 }
 
+/// The folders in a folder, in order. What cannot be looked at may be a class, so it is an error and not left out.
 fn folder_names(folder: &Path) -> Result<Vec<String>, String> {
     let mut names = Vec::new();
     for (name, path) in entries(folder)? {
-        if path.is_dir() {
+        let failed = |error: std::io::Error| {
+            format!(
+                "cannot tell whether {} is a class: {error}; mend it, or remove it if it is none",
+                path.display()
+            )
+        };
+        if std::fs::metadata(&path).map_err(failed)?.is_dir() {
             names.push(name);
         }
     }
@@ -125,7 +132,7 @@ impl FolderSpec {
             let mut names: Vec<String> = entries(&folder)
                 .map_err(|problem| self.wrong(problem))?
                 .into_iter()
-                .filter(|(_, path)| is_image(path) && path.is_file())
+                .filter(|(_, path)| is_image(path) && may_be_file(path))
                 .map(|(name, _)| name)
                 .collect();
             if names.is_empty() {
@@ -141,7 +148,8 @@ impl FolderSpec {
         Ok(files)
     }
 
-    /// What decoding depends on: the version, the rule, and every file's path, size and time of change.
+    /// What decoding depends on: the version, the rule, and every file's path, size and time of change, or why these cannot
+    /// be had: a link that is mended is then decoded anew.
     fn key(&self, splits: &[Vec<File>]) -> Result<String, DataError> {
         let mut text = format!(
             "{} {:?} {:?}\n",
@@ -155,7 +163,13 @@ impl FolderSpec {
                 action: "look at it",
                 source,
             };
-            let meta = std::fs::metadata(self.folder.join(&file.path)).map_err(failed)?;
+            let meta = match std::fs::metadata(self.folder.join(&file.path)) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    text += &format!("{} {error}\n", file.path);
+                    continue;
+                }
+            };
             let changed = meta.modified().map_err(failed)?;
             let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
             text += &format!("{} {} {}\n", file.path, meta.len(), since.as_nanos());
@@ -238,6 +252,12 @@ fn is_image(path: &Path) -> bool {
             .iter()
             .any(|known| own.eq_ignore_ascii_case(known))
     })
+}
+
+/// Whether this is a file, or something that cannot be looked at, such as a link that leads nowhere. The latter stays in the
+/// list, so that decoding it fails and it counts as a bad image.
+fn may_be_file(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(true, |meta| meta.is_file())
 }
 
 /// Decodes a folder of images, or takes what an earlier call left in `cache`.

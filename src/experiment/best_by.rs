@@ -31,9 +31,13 @@ pub(super) fn check_step(
 
 /// Reports the `best_by` of `[train]` if it decides nothing in any training of the experiment.
 pub(super) fn check_default(train: Option<&Node>, arms: &[Arm], problems: &mut Problems) {
-    let Some(node) = train.and_then(|train| train.get("best_by")) else {
+    let Some((train, node)) = train.and_then(|train| Some((train, train.get("best_by")?))) else {
         return;
     };
+    // `keep = "last"` beside it switches it off for a while.
+    if train.get("keep").is_some() || train.get("patience").is_some() {
+        return;
+    }
     let mut steps = arms
         .iter()
         .flat_map(|arm| &arm.variants)

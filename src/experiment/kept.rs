@@ -64,6 +64,12 @@ impl Kept {
         self.shares.clear();
     }
 
+    /// From here on only the whole is comparable.
+    pub fn spread(&mut self) {
+        let whole = |counted: &Counted| counted.layers.is_none() && counted.alone.is_empty();
+        self.shares.retain(|(counted, _)| whole(counted));
+    }
+
     fn left(&self, counted: &Counted) -> Option<f64> {
         let known = self.shares.iter().find(|(other, _)| other == counted);
         known.map(|(_, share)| *share)

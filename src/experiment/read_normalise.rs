@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::scalars::{FINITE, Interval, POSITIVE, choice, number, wrong_type};
+use super::scalars::{FINITE, Interval, POSITIVE, choice, number32, wrong_type};
 use crate::train::Normalise;
 
 /// `normalise`: a word, or means and standard deviations.
@@ -40,7 +40,7 @@ fn channels(
     problems: &mut Problems,
 ) -> Option<Vec<f64>> {
     let Value::Array(items) = &node.value else {
-        return number(node, key, interval, problems).map(|number| vec![number]);
+        return number32(node, key, interval, problems).map(|number| vec![number]);
     };
     if items.is_empty() {
         problems.at(node, format!("`{key}` is empty"), "one number per channel");
@@ -48,7 +48,7 @@ fn channels(
     }
     let read: Vec<Option<f64>> = items
         .iter()
-        .map(|item| number(item, key, interval, problems))
+        .map(|item| number32(item, key, interval, problems))
         .collect();
     read.into_iter().collect()
 }

@@ -259,12 +259,10 @@ impl State {
                 self.zeroed = true;
                 self.kept.forget();
             }
-            // The count stays.
-            MaskStep::Transfer
-            | MaskStep::Shuffle
-            | MaskStep::Random
-            | MaskStep::RandomUniform
-            | MaskStep::RandomErk => {}
+            // The count of every layer stays.
+            MaskStep::Transfer | MaskStep::Shuffle | MaskStep::Random => {}
+            // The total stays, and layers share it in another way.
+            MaskStep::RandomUniform | MaskStep::RandomErk => self.kept.spread(),
         }
         Ok(())
     }

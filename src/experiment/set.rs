@@ -8,7 +8,16 @@ use toml::de::DeValue;
 
 /// Keys of which a table takes one: setting one takes the place of the others.
 const EXCLUSIVE: [&[&str]; 4] = [
-    &["sparsity", "density", "keep", "remaining"],
+    &[
+        "sparsity",
+        "density",
+        "keep",
+        "remaining",
+        "densities",
+        "n_of_m",
+        "sap",
+        "threshold",
+    ],
     &["preset", "layers"],
     &["steps", "control"],
     &["folder", "of"],

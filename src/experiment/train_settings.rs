@@ -9,8 +9,8 @@ use super::read_normalise::read_normalise;
 use super::read_optimizer::{read_decay_on, read_optimizer};
 use super::read_schedule::read_schedule;
 use super::scalars::{
-    BELOW_ONE, NOT_NEGATIVE, POSITIVE, boolean, choice, integer32, length, number, number32,
-    wrong_type,
+    BELOW_ONE, NOT_NEGATIVE, POSITIVE, boolean, choice, integer, integer32, length, number,
+    number32, wrong_type,
 };
 use super::suggest;
 use crate::model::ModelSpec;
@@ -42,6 +42,9 @@ pub(super) const KEYS: [&str; 20] = [
     "normalise",
     "augment",
 ];
+
+/// Samples in a batch: sums over it are in 32 bits.
+const MOST_IN_A_BATCH: u64 = 1 << 20;
 
 /// Images held out when the file does not say.
 const VALIDATION: u32 = 5000;
@@ -208,7 +211,9 @@ impl<'n> Settings<'n> {
     /// Reads every key that the step takes. A value that is absent and needed was reported by [`Settings::check_complete`].
     pub(super) fn read(&self, problems: &mut Problems) -> Read {
         let given = |key| self.get(key);
-        let batch = given("batch").and_then(|node| integer32(node, "batch", 1, problems));
+        let batch = given("batch")
+            .and_then(|node| integer(node, "batch", 1, MOST_IN_A_BATCH, problems))
+            .map(|batch| batch as u32);
         Read {
             dataset: given("dataset").and_then(|node| dataset(node, self.datasets, problems)),
             batch,

@@ -104,6 +104,33 @@ pub fn list_adapters() -> Vec<AdapterDescription> {
         .collect()
 }
 
+/// Where in the list the adapter named by `asked` is: a number in the list is an index, any other a number in a name
+/// (`4090`), and text is part of what describes an adapter, any case. The best one if nothing is asked for.
+fn position(asked: Option<&str>, described: &[AdapterDescription]) -> Option<usize> {
+    let Some(text) = asked.map(str::trim).filter(|a| !a.is_empty()) else {
+        return Some(0);
+    };
+    match text.parse::<usize>() {
+        Ok(index) if index < described.len() => Some(index),
+        Ok(_) => described.iter().position(|d| has_number(&d.name, text)),
+        Err(_) => {
+            let text = text.to_lowercase();
+            described.iter().position(|d| {
+                format!("{} {} {} {}", d.name, d.backend, d.kind, d.driver)
+                    .to_lowercase()
+                    .contains(&text)
+            })
+        }
+    }
+}
+
+/// Whether a name has this whole number in it. A part of one is not enough: `--adapter 2` on a machine that now has two
+/// adapters must be refused, not choose an RTX 2080.
+fn has_number(name: &str, number: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_digit())
+        .any(|digits| digits == number)
+}
+
 /// The adapter named by `asked` (an index or part of a name, any case), or the best one.
 pub(super) fn choose(asked: Option<&str>) -> Result<(wgpu::Adapter, AdapterDescription), GpuError> {
     let adapters = enumerate();
@@ -115,21 +142,7 @@ pub(super) fn choose(asked: Option<&str>) -> Result<(wgpu::Adapter, AdapterDescr
         .enumerate()
         .map(|(index, adapter)| describe(index, adapter))
         .collect();
-    let position = match asked.map(str::trim).filter(|a| !a.is_empty()) {
-        None => Some(0),
-        Some(text) => match text.parse::<usize>() {
-            Ok(index) => (index < adapters.len()).then_some(index),
-            Err(_) => {
-                let text = text.to_lowercase();
-                described.iter().position(|d| {
-                    format!("{} {} {} {}", d.name, d.backend, d.kind, d.driver)
-                        .to_lowercase()
-                        .contains(&text)
-                })
-            }
-        },
-    };
-    let Some(position) = position else {
+    let Some(position) = position(asked, &described) else {
         return Err(GpuError::NoSuchAdapter {
             asked: asked.unwrap_or_default().to_owned(),
             available: described
@@ -145,4 +158,45 @@ pub(super) fn choose(asked: Option<&str>) -> Result<(wgpu::Adapter, AdapterDescr
         .nth(position)
         .ok_or(GpuError::NoAdapter)?;
     Ok((adapter, description))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(names: &[&str]) -> Vec<AdapterDescription> {
+        let describe = |(index, name): (usize, &&str)| AdapterDescription {
+            index,
+            name: (*name).to_owned(),
+            backend: "Vulkan".to_owned(),
+            kind: "discrete",
+            driver: "NVIDIA 550.54".to_owned(),
+            max_binding: 1 << 27,
+            subgroup: None,
+        };
+        names.iter().enumerate().map(describe).collect()
+    }
+
+    #[test]
+    fn a_number_is_an_index_and_beyond_the_list_a_number_in_a_name() {
+        let list = named(&["NVIDIA GeForce RTX 2080", "NVIDIA GeForce RTX 4090"]);
+        let found = |text| position(Some(text), &list);
+        assert_eq!((found("0"), found(" 1 ")), (Some(0), Some(1)));
+        assert_eq!((found("2080"), found("4090")), (Some(0), Some(1)));
+        assert_eq!(
+            position(Some("200"), &named(&["L4", "NVIDIA H200"])),
+            Some(1)
+        );
+        // An index that is gone chooses nothing by chance, neither by a digit of a name nor by a driver's version.
+        assert_eq!((found("2"), found("40"), found("550")), (None, None, None));
+    }
+
+    #[test]
+    fn text_is_part_of_a_description_and_nothing_is_the_best() {
+        let list = named(&["NVIDIA GeForce RTX 2080", "NVIDIA GeForce RTX 4090"]);
+        let found = |text| position(Some(text), &list);
+        assert_eq!((found("rtx 40"), found("geforce")), (Some(1), Some(0)));
+        assert_eq!((found("550.54"), found("radeon")), (Some(0), None));
+        assert_eq!((position(None, &list), found(" ")), (Some(0), Some(0)));
+    }
 }

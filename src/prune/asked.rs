@@ -35,6 +35,8 @@ struct Pool {
     share: f64,
     /// Whether it is asked for.
     exact: bool,
+    /// Whether rows or runs rounded for themselves, so that more may be left than the share says.
+    finer: bool,
 }
 
 /// What is asked for in all by one prune step after another. Layers that a step ranks together make a pool; a later step on a part
@@ -52,6 +54,7 @@ impl<'m> Asked<'m> {
             tensors: vec![tensor],
             share: 1.0,
             exact: true,
+            finer: false,
         };
         let pools = model.prunable_tensors().map(pool).collect();
         Self { model, pools }
@@ -98,6 +101,7 @@ impl<'m> Asked<'m> {
             tensors: self.model.prunable_tensors().collect(),
             share: self.at_most(),
             exact: self.density().is_some(),
+            finer: self.pools.iter().any(|pool| pool.finer),
         };
         self.pools = vec![pool];
     }
@@ -115,9 +119,10 @@ impl<'m> Asked<'m> {
             return Ok(());
         }
         for group in groups {
-            let most = self.take(&group.tensors).share * self.count(&group.tensors);
+            let before = self.take(&group.tensors);
+            let most = before.share * self.count(&group.tensors);
             // Each layer rounds its count.
-            if group.keep as f64 > most + group.tensors.len() as f64 {
+            if !before.finer && group.keep as f64 > most + group.tensors.len() as f64 {
                 let names = group
                     .tensors
                     .iter()
@@ -141,8 +146,9 @@ impl<'m> Asked<'m> {
         let (dense, pruned): (Vec<usize>, Vec<usize>) = scope.iter().partition(|t| is_dense(t));
         // What counts all weights needs no past.
         let relative = matches!(spec.amount, Amount::Remaining(_));
-        let each = matches!(spec.scope, Scope::Layer | Scope::Neuron)
-            || matches!(spec.amount, Amount::PerLayer | Amount::NOfM { .. });
+        let runs = matches!(spec.amount, Amount::NOfM { .. });
+        let finer = runs || spec.scope == Scope::Neuron;
+        let each = finer || spec.scope == Scope::Layer || matches!(spec.amount, Amount::PerLayer);
         if each {
             for tensor in pruned {
                 let before = self.take(&[tensor]);
@@ -150,9 +156,11 @@ impl<'m> Asked<'m> {
                 let own = spec.densities.get(&self.model.tensors[tensor].layer);
                 let now = match spec.amount {
                     Amount::PerLayer => own.copied(),
+                    // Of runs that have lost weights before, as many as are left stay.
+                    Amount::NOfM { .. } if before.share < 1.0 => None,
                     _ => asked_density(spec, self.model, Some(before.share)),
                 };
-                self.put(before, now.filter(|_| known));
+                self.put(before, now.filter(|_| known), finer);
             }
             return;
         }
@@ -167,11 +175,11 @@ impl<'m> Asked<'m> {
         };
         let known = whole.exact && (all.exact || !relative);
         let before = self.take(&pruned);
-        self.put(before, now.filter(|_| known));
+        self.put(before, now.filter(|_| known), finer);
     }
 
     /// Makes one pool of layers of which so much is known, and that are to keep `now`, or at most what they had.
-    fn put(&mut self, before: Pool, now: Option<f64>) {
+    fn put(&mut self, before: Pool, now: Option<f64>, finer: bool) {
         let of_others = |t: &usize| !before.tensors.contains(t);
         let mut pools = Vec::new();
         for pool in &self.pools {
@@ -186,6 +194,8 @@ impl<'m> Asked<'m> {
             pools.push(Pool {
                 share: now.unwrap_or(before.share),
                 exact: now.is_some(),
+                // What was finer has at most so many for each row, whatever came after.
+                finer: finer || before.finer,
                 ..before
             });
         }
@@ -194,8 +204,7 @@ impl<'m> Asked<'m> {
 
     /// What is known of these layers together.
     fn take(&self, tensors: &[usize]) -> Pool {
-        let mut kept = 0.0;
-        let mut exact = true;
+        let (mut kept, mut exact, mut finer) = (0.0, true, false);
         for pool in &self.pools {
             let inside: Vec<usize> = pool
                 .tensors
@@ -206,11 +215,13 @@ impl<'m> Asked<'m> {
             let (all, part) = (self.count(&pool.tensors), self.count(&inside));
             kept += part.min(pool.share * all);
             exact &= inside.is_empty() || (pool.exact && inside.len() == pool.tensors.len());
+            finer |= !inside.is_empty() && pool.finer;
         }
         Pool {
             tensors: tensors.to_vec(),
             share: kept / self.count(tensors).max(1.0),
             exact,
+            finer,
         }
     }
 
@@ -270,6 +281,23 @@ mod tests {
         assert_eq!(asked.density(), Some(1000.0 / ALL));
         asked.prune(&spec(Scope::Global, Amount::Remaining(0.5), None));
         assert_eq!(asked.density(), Some(500.0 / ALL));
+    }
+
+    /// Two of four of what was pruned before: the weights tell how many are left.
+    #[test]
+    fn runs_of_pruned_weights_are_unknown() {
+        let model = lenet();
+        let runs = spec(Scope::Global, Amount::NOfM { n: 2, m: 4 }, None);
+        let mut asked = Asked::new(&model);
+        asked.prune(&runs);
+        assert_eq!(asked.density(), Some(0.5));
+        let mut asked = Asked::new(&model);
+        asked.prune(&spec(Scope::Global, Amount::Density(0.3), None));
+        asked.prune(&runs);
+        assert_eq!(asked.density(), None);
+        // Each layer may have kept all of what the three had together.
+        let most = (79_860.0 + 30_000.0 + 1000.0) / ALL;
+        assert!((asked.at_most() - most).abs() < 1e-9);
     }
 
     /// Of layers that were ranked together one alone keeps what the weights decided.

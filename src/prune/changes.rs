@@ -1,13 +1,13 @@
 //! Masks that change while a training runs, on the GPU.
 
 use super::asked::asked_density;
-use super::counts::{self, Group};
+use super::counts::{self, CountError, Group};
 use super::criterion::Scorer;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
 use super::steps::{alive_in, keep_largest, kept_per_tensor};
-use super::{Amount, Criterion, PruneError, PruneSpec};
+use super::{Amount, Criterion, PruneError, PruneSpec, Scope};
 use crate::train::{TrainError, TrainSpec, Trainer};
 use std::ops::Range;
 
@@ -95,12 +95,19 @@ impl<'s> MaskChanges<'s> {
         };
         let mut groups = Vec::new();
         for mask in replicas.read_masks(gpu)? {
-            let mut own = counts::groups_of(model, &now, &kept_per_tensor(model, &mask))?;
+            let alive = kept_per_tensor(model, &mask);
+            let mut own = match counts::groups_of(model, &now, &alive) {
+                // Layers that stay dense lost weights before, and the others need not lose any yet.
+                Err(CountError::TooMany { .. }) if !at_the_end => {
+                    counts::groups_of(model, &as_it_is(&now), &alive)
+                }
+                groups => groups,
+            }?;
             if at_the_end {
                 alive_in(model, &own, &mask)?;
             } else {
                 // A mask that was there before may keep less than the schedule yet asks for.
-                counts::no_more_than_alive(&mut own, &kept_per_tensor(model, &mask));
+                counts::no_more_than_alive(&mut own, &alive);
             }
             groups.push(own);
         }
@@ -156,5 +163,14 @@ impl<'s> MaskChanges<'s> {
         trainer.clear_pruned_moments()?;
         grow(trainer, rewire.grow, &masked, &after, step)?;
         Ok(trainer.clear_pruned_gradients()?)
+    }
+}
+
+/// A step that leaves each layer in scope as it is.
+fn as_it_is(spec: &PruneSpec) -> PruneSpec {
+    PruneSpec {
+        scope: Scope::Layer,
+        amount: Amount::Remaining(1.0),
+        ..spec.clone()
     }
 }

@@ -259,17 +259,16 @@ fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
     })
 }
 
-/// Whether other densities were asked for, or came of it: a threshold and a penalty ask for none, and units of a layer are not
-/// its share of all weights. What came of it must be apart for all to see, as weights that decide it differ a little anyway.
+/// Whether densities are apart for all to see: those that were asked for, or those that came of it, as a threshold and a penalty ask
+/// for none, and units of a layer are not its share of all weights. Weights that decide them and layers kept dense make them differ a
+/// little anyway.
 fn densities_differ(one: &Group<'_>, two: &Group<'_>) -> bool {
     let asked = |group: &Group<'_>| group.rows.first().and_then(|row| row.asked_density);
-    if let (Some(one), Some(two)) = (asked(one), asked(two))
-        && one != two
-    {
-        return true;
+    let apart = |one: f64, two: f64| one.min(two) < CLEARLY_LESS * one.max(two);
+    match (asked(one), asked(two)) {
+        (Some(one), Some(two)) if apart(one, two) => true,
+        _ => apart(density(one), density(two)),
     }
-    let (one, two) = (density(one), density(two));
-    one.min(two) < CLEARLY_LESS * one.max(two)
 }
 
 /// Mean achieved density of a group.

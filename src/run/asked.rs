@@ -23,7 +23,8 @@ pub fn follow(asked: &mut Asked<'_>, step: &Step) {
     }
 }
 
-/// The share of all weights that the prune steps among these ask for; `None` without any, and where the weights decide.
+/// The share of all weights that the prune steps among these ask for; `None` without any, and where the weights or a file decide. It
+/// stands where the mask is released later, too, beside the whole network that is achieved.
 pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
     let mut so_far = Asked::new(model);
     let (mut asked, mut whole) = (None, true);
@@ -33,7 +34,7 @@ pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
             asked = so_far.density().filter(|_| whole);
         }
         match step {
-            Step::PruneUnits(_) => asked = None,
+            Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)) => asked = None,
             Step::Compact => whole = false,
             _ => {}
         }

@@ -3,7 +3,7 @@
 use super::measures::kept_multiply_adds;
 use super::{RunError, Session};
 use crate::experiment::{Stage, Step};
-use crate::train::{Length, TrainSpec, steps_of, training_samples};
+use crate::train::{Length, MOST_STEPS, TrainSpec, steps_of, training_samples};
 
 impl Session<'_> {
     /// A stage as it runs once its parent is there: a training with `equal_flops` is longer by as much as the network that it
@@ -37,10 +37,10 @@ impl Session<'_> {
     }
 }
 
-/// `steps` of a network of `whole` multiply-adds, in steps of one of `kept`; at most what fits 32 bits. `None` where none is kept.
+/// `steps` of a network of `whole` multiply-adds, in steps of one of `kept`; at most [`MOST_STEPS`]. `None` where none is kept.
 fn longer(steps: u64, whole: u64, kept: u64) -> Option<u32> {
     let longer = (u128::from(steps) * u128::from(whole)).checked_div(u128::from(kept))?;
-    Some(u32::try_from(longer).unwrap_or(u32::MAX))
+    Some(longer.min(u128::from(MOST_STEPS)) as u32)
 }
 
 #[cfg(test)]
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(longer(1000, 266_200, 266_200), Some(1000));
         assert_eq!(longer(1000, 266_200, 13_310), Some(20_000));
         assert_eq!(longer(10, 10, 3), Some(33));
-        assert_eq!(longer(u64::from(u32::MAX), 2, 1), Some(u32::MAX));
+        assert_eq!(longer(1 << 25, 2, 1), Some(1 << 25));
         assert_eq!(longer(10, 10, 0), None);
     }
 }

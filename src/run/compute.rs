@@ -3,6 +3,7 @@
 use super::checkpoint::Saver;
 use super::cohort;
 use super::demand::demand;
+use super::memory::density_after;
 use super::place::{Context, Outcome};
 use super::score::score;
 use super::steps::{Start, execute};
@@ -69,7 +70,12 @@ impl Session<'_> {
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
             snapshot.map_or(1.0, |s| cohort::density(&s.mask))
         };
-        let demand = demand(stage, self.ends.get(&first), density(first));
+        // A training that prunes ends with lists for what it comes to.
+        let listed = match stage.step.prunes() {
+            Some(_) => density_after(&self.plan, Some(first), &model),
+            None => density(first),
+        };
+        let demand = demand(stage, self.ends.get(&first), listed);
         let most = self
             .limits
             .replicas_of(&model, &demand)

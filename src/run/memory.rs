@@ -67,7 +67,7 @@ pub fn cohorts<'p>(
 }
 
 /// The largest density that a history of steps may leave. `last` is its last stage.
-fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
+pub(super) fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> f64 {
     let parent = |id: &usize| plan.stages[*id].parent;
     let mut history: Vec<usize> = std::iter::successors(last, parent).collect();
     history.reverse();

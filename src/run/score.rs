@@ -1,6 +1,7 @@
 //! What finished runs are worth on data that trained none of them.
 
 use super::error::RunError;
+use super::interrupt;
 use super::place::{Context, Outcome, failed, place, trainer_of};
 use crate::experiment::Stage;
 use crate::model::Model;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 /// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
 ///
 /// # Errors
-/// The device failed.
+/// The device failed, or somebody stopped it.
 pub fn score(
     context: &Context<'_>,
     model: &Arc<Model>,
@@ -20,15 +21,20 @@ pub fn score(
     what: &str,
 ) -> Result<(), RunError> {
     let failed = |source| failed(what, source);
+    let goes_on = &mut |_| !interrupt::asked();
     let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
     let replicas = place(context.gpu, model, stages, &snapshots)?;
     let trainer = trainer_of(context, &replicas, specs, what)?;
     let validation = if specs[0].validation > 0 {
-        Some(trainer.evaluate(Part::Validation).map_err(failed)?)
+        Some(
+            trainer
+                .evaluate(Part::Validation, goes_on)
+                .map_err(failed)?,
+        )
     } else {
         None
     };
-    let test = trainer.evaluate(Part::Test).map_err(failed)?;
+    let test = trainer.evaluate(Part::Test, goes_on).map_err(failed)?;
     let violations = trainer.audit_now().map_err(failed)?;
     if let Some(replica) = violations.iter().position(|&v| v > 0) {
         return Err(failed(TrainError::Violation {

@@ -3,8 +3,10 @@
 use super::verify_steps::check_steps;
 use crate::data;
 use crate::experiment::{Experiment, Step};
-use crate::model::{Model, ModelSpec, Shape, Structure};
-use crate::train::{Normalise, TrainSpec, stretch_of, training_samples};
+use crate::model::{LayerAt, Model, ModelSpec, Shape, Structure};
+use crate::train::{
+    Length, MOST_STEPS, Normalise, TrainSpec, steps_of, stretch_of, training_samples,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -163,10 +165,61 @@ fn check_train(
             found.shape.channels
         ));
     }
-    if let Some(train) = found.train {
-        training_samples(spec, train)
-            .and_then(|samples| stretch_of(spec, samples))
-            .map_err(|e| e.to_string())?;
+    let samples = match found.train {
+        Some(train) => Some(training_samples(spec, train).map_err(|e| e.to_string())?),
+        None => any_samples(spec, &[]),
+    };
+    let Some(samples) = samples else {
+        return Ok(());
+    };
+    stretch_of(spec, samples).map_err(|e| e.to_string())?;
+    check_length(spec, samples)?;
+    check_normalisation(known, spec, found.train.map(|_| samples))
+}
+
+fn check_length(spec: &TrainSpec, samples: u32) -> Result<(), String> {
+    let steps = steps_of(spec.length, samples, spec.batch);
+    if steps > MOST_STEPS {
+        return Err(format!(
+            "a training of {} is {steps} steps, and at most {MOST_STEPS} are possible; make two of it, or use `patience` and a length that ends",
+            spec.length
+        ));
     }
     Ok(())
+}
+
+/// Batch normalisation needs more than one value per channel: one alone is its own mean, and nothing is left of it.
+fn check_normalisation(
+    model: &Model,
+    spec: &TrainSpec,
+    samples: Option<u32>,
+) -> Result<(), String> {
+    let flat = |layer: &&LayerAt| layer.operator.needs_whole_batch() && layer.input.plane() == 1;
+    let Some(layer) = model.layers.iter().find(flat) else {
+        return Ok(());
+    };
+    let of_one = |n: u32| {
+        let a_pass = u64::from(n.div_ceil(spec.batch));
+        n % spec.batch == 1 && steps_of(spec.length, n, spec.batch) >= a_pass
+    };
+    let which = match samples {
+        _ if spec.batch == 1 => "a batch",
+        Some(n) if of_one(n) => "the last batch of each pass",
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "{which} has one sample, so that layer {:?} sees one value per channel, whose variance is 0; choose another `batch`, or `samples` that it divides",
+        layer.name
+    ))
+}
+
+/// A number of samples that does for comparing the lengths of a training, `more` among them, while its dataset is not loaded: any,
+/// where all are of one kind.
+pub(super) fn any_samples(spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
+    let kind = |length: &Length| matches!(length, Length::Steps(_));
+    let mut lengths = [spec.enter, spec.leave]
+        .into_iter()
+        .chain(more.iter().copied());
+    let alike = lengths.all(|l| l.is_none_or(|l| kind(&l) == kind(&spec.length)));
+    alike.then_some(spec.batch)
 }

@@ -3,7 +3,7 @@
 
 use super::asked::follow;
 use super::place::tensor_infos;
-use super::verify::DataFacts;
+use super::verify::{DataFacts, any_samples};
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{
@@ -99,10 +99,17 @@ impl<'a> Walk<'a> {
                 1.0 - last
             ));
         }
-        let Some(samples) = self.samples(spec) else {
+        let lengths = match spec.masks.as_deref() {
+            Some(MaskSchedule::Gradual(gradual)) => vec![gradual.begin, gradual.end],
+            Some(MaskSchedule::Rewire(rewire)) => vec![Some(rewire.every), rewire.until],
+            None => return Ok(()),
+        };
+        let Some(samples) = self.samples(spec, &lengths) else {
             return Ok(());
         };
-        let stretch = stretch_of(spec, samples).map_err(|e| e.to_string())?;
+        let Ok(stretch) = stretch_of(spec, samples) else {
+            return Ok(());
+        };
         let changes = MaskChanges::new(spec, samples, stretch);
         changes.map(|_| ()).map_err(|e| e.to_string())
     }
@@ -115,19 +122,19 @@ impl<'a> Walk<'a> {
             leave: Some(to),
             ..origin.clone()
         };
-        let stretch = self.samples(origin).map(|n| stretch_of(&beginning, n));
-        match stretch {
-            Some(Err(_)) => Err(format!(
-                "rewinding to {to} goes past the training to rewind to, which takes {}",
-                origin.length
-            )),
+        let samples = self.samples(&beginning, &[]);
+        match samples.map(|n| stretch_of(&beginning, n)) {
+            Some(Err(error)) => Err(format!("rewinding to {to}: {error}")),
             _ => Ok(()),
         }
     }
 
-    /// Samples of a training, once its dataset is loaded; mistakes about them are `verify`'s.
-    fn samples(&self, spec: &TrainSpec) -> Option<u32> {
-        let available = self.facts.get(&spec.dataset)?.train?;
-        training_samples(spec, available).ok()
+    /// Samples of a training, or before its dataset is loaded a number that does for comparing its lengths, `more` among them.
+    /// Mistakes about them, and about the stretch of a training, are `verify`'s.
+    fn samples(&self, spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
+        match self.facts.get(&spec.dataset)?.train {
+            Some(available) => training_samples(spec, available).ok(),
+            None => any_samples(spec, more),
+        }
     }
 }

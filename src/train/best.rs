@@ -80,8 +80,10 @@ impl Best {
                 BestBy::Loss => -metrics.loss,
                 BestBy::Accuracy => metrics.accuracy,
             };
-            // The first pass is the best so far whatever its score; NaN is never better.
-            let better = standing.best.is_none_or(|(best, _)| score > best);
+            // The first pass is the best so far whatever its score; NaN is never better, and anything is better than NaN.
+            let better = standing
+                .best
+                .is_none_or(|(best, _)| score > best || (best.is_nan() && !score.is_nan()));
             if better {
                 standing.best = Some((score, epoch));
                 standing.since = 0;

@@ -36,7 +36,7 @@ pub use passes::{EpochPoint, Progress, Trained, Watch};
 pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
-pub use schedule::{factors, steps_of, steps_per_epoch, stretch_of};
+pub use schedule::{MOST_STEPS, factors, steps_of, steps_per_epoch, stretch_of};
 pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
 pub use spec::{
     BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,

@@ -118,7 +118,9 @@ impl Trainer<'_> {
                 density = self.replicas.densities(self.gpu)?;
             }
             let validation = if self.spec().validation > 0 {
-                Some(self.evaluate(Part::Validation)?)
+                // It takes none of the training's steps, and may be stopped like them.
+                let here = self.progress(done);
+                Some(self.evaluate(Part::Validation, &mut |_| watch.progress(here))?)
             } else {
                 None
             };
@@ -182,6 +184,14 @@ impl Trainer<'_> {
             .collect())
     }
 
+    fn progress(&self, steps: u64) -> Progress {
+        Progress {
+            steps,
+            of: self.steps,
+            samples_per_step: u64::from(self.spec().batch) * u64::from(self.replicas.count),
+        }
+    }
+
     /// Runs these steps, with the changes of masks that fall among them; one at their end only where the training ends there too.
     fn run(
         &mut self,
@@ -190,7 +200,6 @@ impl Trainer<'_> {
         steps: Range<u64>,
         watch: &mut dyn Watch,
     ) -> Result<(), TrainError> {
-        let samples_per_step = u64::from(self.spec().batch) * u64::from(self.replicas.count);
         let mut done = steps.start;
         while done < steps.end {
             if self.change_masks(changes, done)? {
@@ -200,11 +209,7 @@ impl Trainer<'_> {
             let chunk = change.map_or(steps.end, |at| at.min(steps.end)) - done;
             let mut going = true;
             let ran = self.gpu.run_repeated(program, chunk, &mut |count| {
-                going = watch.progress(Progress {
-                    steps: done + count,
-                    of: self.steps,
-                    samples_per_step,
-                });
+                going = watch.progress(self.progress(done + count));
                 going
             })?;
             if !going && ran < chunk {

@@ -38,6 +38,9 @@ pub fn stretch_of(spec: &TrainSpec, samples: u32) -> Result<Range<u64>, TrainErr
     Ok(enter..leave)
 }
 
+/// The longest training: its table of learning rates is one binding, of which every adapter has 128 MiB.
+pub const MOST_STEPS: u64 = 1 << 25;
+
 /// What the base learning rate is multiplied by at each step. Computed in f64 on the host and stored, so that every
 /// schedule is one table and the training program never changes.
 pub fn factors(schedule: &Schedule, steps: u64, samples: u32, batch: u32) -> Vec<f32> {

@@ -238,11 +238,15 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Loss and accuracy of every replica on `part`. Reads parameters, changes none.
+    /// Loss and accuracy of every replica on `part`. Reads parameters, changes none. `observe` is as in [`Trainer::recalibrate`].
     ///
     /// # Errors
-    /// The device failed.
-    pub fn evaluate(&self, part: Part) -> Result<Vec<Metrics>, TrainError> {
+    /// The device failed, or `observe` stopped it.
+    pub fn evaluate(
+        &self,
+        part: Part,
+        observe: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<Vec<Metrics>, TrainError> {
         let samples = match part {
             Part::Validation => self.spec().validation,
             Part::Test => self.data.test.count,
@@ -256,7 +260,9 @@ impl<'a> Trainer<'a> {
             .write(&self.workspace.state, 0, &vec![start; count])?;
         let program = self.evaluation_program(part, samples)?;
         let steps = u64::from(steps_per_epoch(samples, self.spec().batch));
-        self.gpu.run_repeated(&program, steps, &mut |_| true)?;
+        if self.gpu.run_repeated(&program, steps, observe)? < steps {
+            return Err(TrainError::Interrupted);
+        }
         let states: Vec<State> = self.gpu.read(&self.workspace.state, 0, count)?;
         Ok(states.iter().map(Metrics::of).collect())
     }

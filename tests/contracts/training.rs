@@ -260,10 +260,20 @@ fn the_test_set_leaves_no_trace_in_a_training() {
     let after: Vec<Snapshot> = want.iter().map(|w| w.0.clone()).collect();
     let replicas = on_gpu(gpu, &model, &after);
     let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
-    let first = trainer.evaluate(Samples::Test).unwrap();
-    let validation = trainer.evaluate(Samples::Validation).unwrap();
-    assert_eq!(trainer.evaluate(Samples::Test).unwrap(), first);
-    assert_eq!(trainer.evaluate(Samples::Validation).unwrap(), validation);
+    let first = trainer.evaluate(Samples::Test, &mut |_| true).unwrap();
+    let validation = trainer
+        .evaluate(Samples::Validation, &mut |_| true)
+        .unwrap();
+    assert_eq!(
+        trainer.evaluate(Samples::Test, &mut |_| true).unwrap(),
+        first
+    );
+    assert_eq!(
+        trainer
+            .evaluate(Samples::Validation, &mut |_| true)
+            .unwrap(),
+        validation
+    );
     for (snapshot, before) in replicas.download(gpu).unwrap().iter().zip(&after) {
         assert_eq!(
             difference(snapshot, before),
