@@ -157,7 +157,7 @@ impl<'m> Asked<'m> {
                 let now = match spec.amount {
                     Amount::PerLayer => own.copied(),
                     // Of runs that have lost weights before, as many as are left stay.
-                    Amount::NOfM { .. } if before.share < 1.0 => None,
+                    Amount::NOfM { .. } if !before.exact || before.share < 1.0 => None,
                     _ => asked_density(spec, self.model, Some(before.share)),
                 };
                 self.put(before, now.filter(|_| known), finer);
