@@ -10,6 +10,7 @@ use crate::model::Model;
 use crate::prune::kept_per_tensor;
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::{Snapshot, TrainSpec};
+use serde_json::Value;
 
 /// What every row repeats.
 pub struct Facts {
@@ -38,23 +39,38 @@ pub fn last_training(variant: &Variant) -> Option<&TrainSpec> {
     })
 }
 
+/// A setting of several values for people: `adam, lr 0.001, ...`, its kind first, and what is not there left out.
+fn in_words(setting: &impl serde::Serialize) -> String {
+    serde_json::to_value(setting).map_or_else(|_| String::new(), |value| words(&value))
+}
+
+fn words(value: &Value) -> String {
+    let table = match value {
+        Value::Object(table) => table,
+        Value::String(word) => return word.clone(),
+        other => return other.to_string(),
+    };
+    let kind = table.get("kind").map(words);
+    let rest = table
+        .iter()
+        .filter(|(key, value)| *key != "kind" && !value.is_null());
+    let rest = rest.map(|(key, value)| format!("{} {}", key.replace('_', " "), words(value)));
+    kind.into_iter().chain(rest).collect::<Vec<_>>().join(", ")
+}
+
 /// Settings that differ between variants and that no axis of the sweep names: (name, value) per variant of each arm.
 pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
     let all = |variant: &Variant| -> Vec<(&'static str, String)> {
-        let text = |value: serde_json::Result<String>| value.unwrap_or_default();
         let mut list = vec![("model", variant.model.name.clone())];
         if let Some(spec) = last_training(variant) {
             list.extend([
                 ("dataset", spec.dataset.clone()),
                 ("batch", spec.batch.to_string()),
-                ("length", text(serde_json::to_string(&spec.length))),
-                ("optimizer", text(serde_json::to_string(&spec.optimizer))),
-                (
-                    "weight decay on",
-                    text(serde_json::to_string(&spec.weight_decay_on)),
-                ),
+                ("length", spec.length.to_string()),
+                ("optimizer", in_words(&spec.optimizer)),
+                ("weight decay on", in_words(&spec.weight_decay_on)),
                 ("freeze", spec.freeze.join(" ")),
-                ("schedule", text(serde_json::to_string(&spec.schedule))),
+                ("schedule", in_words(&spec.schedule)),
             ]);
         }
         list
@@ -231,4 +247,25 @@ pub fn round_rows<'m>(
         .flat_map(each)
         .map(|(left, of)| row(left, of))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_words;
+    use crate::train::{DecayOn, Optimizer, Schedule};
+
+    #[test]
+    fn settings_are_in_words() {
+        let adam = Optimizer::Adam {
+            lr: 0.001,
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            weight_decay: 0.0,
+        };
+        let words = "adam, beta1 0.9, beta2 0.999, eps 1e-8, lr 0.001, weight decay 0.0";
+        assert_eq!(in_words(&adam), words);
+        assert_eq!(in_words(&DecayOn::All), "all");
+        assert!(!in_words(&Schedule::CONSTANT).contains(['{', '"']));
+    }
 }
