@@ -9,8 +9,8 @@ use super::scalars::{Interval, NOT_NEGATIVE, POSITIVE, UNIT, integer, number, wr
 use crate::prune::{Amount, Norms, Sap};
 use std::collections::BTreeMap;
 
-/// The keys, of which a step has exactly one.
-pub(super) const AMOUNTS: [&str; 7] = [
+/// The keys of all kinds of prune steps, of which each has exactly one; the last is of units alone.
+pub(super) const ALL_AMOUNTS: [&str; 8] = [
     "sparsity",
     "density",
     "keep",
@@ -18,7 +18,11 @@ pub(super) const AMOUNTS: [&str; 7] = [
     "densities",
     "n_of_m",
     "sap",
+    "threshold",
 ];
+
+/// Those of weights.
+pub(super) const AMOUNTS: &[&str] = ALL_AMOUNTS.split_at(7).0;
 
 /// The largest run of `n_of_m`; each weight is compared with all of its run.
 const LONGEST_RUN: u32 = 1024;
@@ -41,7 +45,7 @@ pub(super) fn read_amount(
     around: &Surroundings<'_>,
     problems: &mut Problems,
 ) -> Option<Asked> {
-    let (key, node) = fields.one_of(&AMOUNTS, "an amount", problems)?;
+    let (key, node) = fields.one_of(AMOUNTS, "an amount", problems)?;
     let plain = |amount| Asked {
         amount,
         densities: BTreeMap::new(),

@@ -157,7 +157,7 @@ pub(super) fn read_prune(
     let fields = Fields::open(
         node,
         "this prune step",
-        &[&keys[..], &AMOUNTS, &SCORING].concat(),
+        &[&keys[..], AMOUNTS, &SCORING].concat(),
         problems,
     )?;
     let criterion = match fields.get("criterion") {

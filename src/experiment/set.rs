@@ -2,22 +2,14 @@
 
 use super::node::{Entry, Node, Place, Value};
 use super::problem::Problem;
+use super::read_amount::ALL_AMOUNTS;
 use super::set_path::{Segment, Spot, parse_path};
 use super::suggest;
 use toml::de::DeValue;
 
 /// Keys of which a table takes one: setting one takes the place of the others.
 const EXCLUSIVE: [&[&str]; 4] = [
-    &[
-        "sparsity",
-        "density",
-        "keep",
-        "remaining",
-        "densities",
-        "n_of_m",
-        "sap",
-        "threshold",
-    ],
+    &ALL_AMOUNTS,
     &["preset", "layers"],
     &["steps", "control"],
     &["folder", "of"],

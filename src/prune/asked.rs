@@ -27,7 +27,7 @@ pub fn asked_density(spec: &PruneSpec, model: &Model, before: Option<f64>) -> Op
 }
 
 /// Layers of which only the sum of what they keep is known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Pool {
     /// Indices into [`Model::tensors`].
     tensors: Vec<usize>,
@@ -41,7 +41,6 @@ struct Pool {
 
 /// What is asked for in all by one prune step after another. Layers that a step ranks together make a pool; a later step on a part
 /// of a pool finds what the weights decided, and from there on the whole is unknown.
-#[derive(Clone)]
 pub struct Asked<'m> {
     model: &'m Model,
     pools: Vec<Pool>,

@@ -204,11 +204,6 @@ fn draw(
 
 /// Combinations of all axes that the rows depend on.
 fn facets(rows: &[CurveRow]) -> Vec<Vec<(String, String)>> {
-    let mut points: Vec<&[(String, String)]> = Vec::new();
-    for row in rows {
-        if !points.contains(&row.point.as_slice()) {
-            points.push(&row.point);
-        }
-    }
+    let points: Vec<&[(String, String)]> = rows.iter().map(|row| row.point.as_slice()).collect();
     combinations(&names(points.iter().copied()), &points)
 }

@@ -1,6 +1,6 @@
 //! Checks that need the data's shapes and the model's: everything that can be known wrong before anything runs.
 
-use super::verify_steps::check_steps;
+use super::verify_steps::{MaskVerdicts, check_steps};
 use crate::data;
 use crate::experiment::{Experiment, Step};
 use crate::model::{LayerAt, Model, ModelSpec, Shape, Structure};
@@ -83,6 +83,7 @@ pub fn verify(
 ) -> Result<Models, Vec<String>> {
     let mut models = Models::default();
     let mut mistakes = Vec::new();
+    let mut masks = MaskVerdicts::new();
     for arm in &experiment.arms {
         for variant in &arm.variants {
             let place = if variant.point.is_empty() {
@@ -106,7 +107,7 @@ pub fn verify(
             let Some(model) = models.of(&variant.model) else {
                 continue;
             };
-            let wrong = check_steps(variant, model, facts);
+            let wrong = check_steps(variant, model, facts, &mut masks);
             mistakes.extend(wrong.iter().map(|mistake| format!("{place}: {mistake}")));
         }
     }

@@ -3,7 +3,7 @@
 
 use super::asked::follow;
 use super::place::tensor_infos;
-use super::verify::{DataFacts, any_samples};
+use super::verify::{DataFacts, any_samples, model_key};
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{
@@ -13,15 +13,22 @@ use crate::prune::{
 use crate::store::load_mask;
 use crate::train::{Length, TrainSpec, stretch_of, training_samples};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// What is wrong with mask files, or not, by the path and [`model_key`] of the network: many runs load the same.
+pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), String>>;
 
 /// What is wrong with the steps of a variant, each mistake in words.
 pub(super) fn check_steps(
     variant: &Variant,
     model: &Model,
     facts: &BTreeMap<String, DataFacts>,
+    masks: &mut MaskVerdicts,
 ) -> Vec<String> {
     let mut walk = Walk {
         model,
+        key: model_key(&variant.model),
+        masks,
         facts,
         asked: Asked::new(model),
         whole: true,
@@ -33,6 +40,8 @@ pub(super) fn check_steps(
 
 struct Walk<'a> {
     model: &'a Model,
+    key: String,
+    masks: &'a mut MaskVerdicts,
     facts: &'a BTreeMap<String, DataFacts>,
     /// What the masks keep at the most.
     asked: Asked<'a>,
@@ -57,7 +66,7 @@ impl<'a> Walk<'a> {
         verdict
     }
 
-    fn check(&self, step: &Step) -> Result<(), String> {
+    fn check(&mut self, step: &Step) -> Result<(), String> {
         if let Some(spec) = step.prunes() {
             self.counts(spec)?;
         }
@@ -68,8 +77,12 @@ impl<'a> Walk<'a> {
                 .map_err(|e| e.to_string()),
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
             Step::Mask(MaskStep::Load(path)) if self.whole => {
-                let mask = load_mask(path, &tensor_infos(self.model));
-                mask.map(|_| ()).map_err(|e| e.to_string())
+                let fits = || {
+                    let mask = load_mask(path, &tensor_infos(self.model));
+                    mask.map(|_| ()).map_err(|e| e.to_string())
+                };
+                let of = (path.clone(), self.key.clone());
+                self.masks.entry(of).or_insert_with(fits).clone()
             }
             _ => Ok(()),
         }

@@ -73,12 +73,9 @@ fn parts_of_a_dataset_change_no_bit() {
     }
 }
 
-/// Augmented, a sample's fate is still its own, and what is measured is never changed.
-#[test]
-fn augmentation_changes_training_alone_and_in_company_alike() {
-    let Some(gpu) = gpu() else { return };
-    let mut world = World::new(gpu, dataset(150, 40, SIDE));
-    let changes = Augment {
+/// Every kind of change at once.
+fn bent() -> Augment {
+    Augment {
         shift: 2,
         flip: true,
         rotate: 15.0,
@@ -86,7 +83,15 @@ fn augmentation_changes_training_alone_and_in_company_alike() {
         shear: 0.1,
         cutout: 3,
         fill: Fill::Edge,
-    };
+    }
+}
+
+/// Augmented, a sample's fate is still its own, and what is measured is never changed.
+#[test]
+fn augmentation_changes_training_alone_and_in_company_alike() {
+    let Some(gpu) = gpu() else { return };
+    let mut world = World::new(gpu, dataset(150, 40, SIDE));
+    let changes = bent();
     // Whole pixels only: the kernel's other variant.
     let whole = Augment {
         rotate: 0.0,
@@ -181,15 +186,7 @@ fn micro_batches_change_no_bit() {
     let Some(gpu) = gpu() else { return };
     const BATCH: u32 = 96;
     let mut world = World::new(gpu, dataset(150, 40, SIDE));
-    let augment = Augment {
-        shift: 2,
-        flip: true,
-        rotate: 15.0,
-        scale: [0.9, 1.1],
-        shear: 0.1,
-        cutout: 3,
-        fill: Fill::Edge,
-    };
+    let augment = bent();
     let sparse = |sparse_variant| Execution {
         sparse: SparseRule::Always,
         sparse_variant,
