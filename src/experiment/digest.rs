@@ -1,7 +1,7 @@
 //! Names by content: SHA-256 over canonical JSON.
 
 use super::types::{Axis, Experiment, Step, Variant};
-use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin, TrainSpec};
+use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -30,10 +30,11 @@ pub(super) fn step_json(step: &Step, files: &BTreeMap<PathBuf, String>) -> Strin
             let digest = files.get(path).map_or("", String::as_str);
             json(&serde_json::json!({ "mask": { "load": { "sha256": digest } } }))
         }
-        Step::Train(spec) => json(&Step::Train(TrainSpec {
-            micro_batch: None,
-            ..spec.clone()
-        })),
+        Step::Train(step) => {
+            let mut step = step.clone();
+            step.train.micro_batch = None;
+            json(&Step::Train(step))
+        }
         step => json(step),
     }
 }
