@@ -13,7 +13,7 @@ use tempfile::TempDir;
 /// Red says the place, green the class, blue the number.
 fn picture(width: u32, height: u32, class: u8, number: u8) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        Rgb([(16 * y + x) as u8, 100 * class, 40 * number])
+        Rgb([(16 * y + x) as u8, 100 * class, 40u8.wrapping_mul(number)])
     })
 }
 
