@@ -168,10 +168,6 @@ impl<'a> Bench<'a> {
     }
 }
 
-fn exists(mask: &[u32], i: usize) -> bool {
-    mask[i / 32] >> (i % 32) & 1 == 1
-}
-
 fn widths(model: &Model) -> Vec<usize> {
     let mixing = model.layers.iter().filter(|l| l.operator.mixes_channels());
     mixing.map(|l| l.output.channels).collect()
@@ -210,10 +206,10 @@ fn a_network_without_its_pruned_units_gives_the_same_bits() {
         let weights = |model: &Model, snapshot: &Snapshot| -> Vec<u32> {
             let tensors = model.tensors.iter().filter(|t| t.prunable);
             let all = tensors.flat_map(|t| t.offset..t.offset + t.count);
-            let kept = all.filter(|&i| exists(&snapshot.mask, i));
+            let kept = all.filter(|&i| snapshot.mask.keeps(i));
             kept.map(|i| snapshot.weights[i].to_bits()).collect()
         };
-        assert!((0..model.floats).any(|i| prunable(&i) && !exists(&masked.mask, i)));
+        assert!((0..model.floats).any(|i| prunable(&i) && !masked.mask.keeps(i)));
         assert_eq!(
             weights(&model, &masked),
             weights(&small.model, &small.snapshot),
@@ -286,7 +282,7 @@ fn cut(
         let (row, column) = (k / inner / t.shape[1], k / inner % t.shape[1]);
         if wanted(row, column) {
             let i = t.offset + k;
-            snapshot.mask[i / 32] &= !(1 << (i % 32));
+            snapshot.mask.remove(i);
             snapshot.weights[i] = 0.0;
         }
     }

@@ -3,7 +3,6 @@
 mod common;
 
 use common::{Lab, count, gpu, no_gpu, row};
-use secateur::model::mask::kept_per_tensor;
 use secateur::model::{Model, presets};
 use secateur::prune::prune_units;
 use secateur::spec::{
@@ -75,7 +74,7 @@ fn units_go_where_units_differ() {
     let empty = |replica: usize, tensor: usize| -> Vec<usize> {
         let tensor = &model.tensors[tensor];
         let row = tensor.count / tensor.shape[0];
-        let kept = |i: usize| after[replica].mask[i / 32] >> (i % 32) & 1 == 1;
+        let kept = |i: usize| after[replica].mask.keeps(i);
         let gone = |o: &usize| {
             let first = tensor.offset + o * row;
             !(first..first + row).any(kept)
@@ -85,18 +84,18 @@ fn units_go_where_units_differ() {
     // fc1 loses its silenced units; fc2 half of its weights, and besides the columns that read what is gone.
     assert_eq!(empty(0, 0), [0, 2, 4, 6, 8]);
     assert!(empty(0, 2).len() < 4);
-    let counts = kept_per_tensor(&model, &after[0].mask);
+    let counts = after[0].mask.counts(&model);
     assert!(
         counts[0] == 100 && counts[2] > 0 && counts[2] < 40,
         "{counts:?}"
     );
     // In the other replica it is the other way round, and nothing reads across: fc3 loses columns alone.
     assert_eq!(empty(1, 2), [0, 2, 4, 6]);
-    let counts = kept_per_tensor(&model, &after[1].mask);
+    let counts = after[1].mask.counts(&model);
     assert_eq!((counts[0], counts[2], counts[4]), (100, 40, 12));
     for (after, before) in after.iter().zip(&before) {
         for i in 0..model.floats {
-            let kept = after.mask[i / 32] >> (i % 32) & 1 == 1;
+            let kept = after.mask.keeps(i);
             assert_eq!(after.weights[i], if kept { before.weights[i] } else { 0.0 });
         }
     }

@@ -1,23 +1,34 @@
 //! The run folder: round trips, refusals, and that a failed write leaves the old bytes.
 
+use secateur::model::{Mask, Tensor};
+use secateur::ops::Start;
 use secateur::store::{
-    CurveRow, MaskError, MaskOrigin, RunFolder, RunKey, RunRow, StageState, StoreError, TensorInfo,
-    TimeRow, curves_csv, load_known_mask, load_mask, mask_digest, parse_curves, parse_results,
-    results_csv, run_names, save_mask, sha256_hex, slug, weights_digest, write_atomic, write_once,
+    CurveRow, MaskError, MaskOrigin, RunFolder, RunKey, RunRow, StageState, StoreError, TimeRow,
+    curves_csv, load_known_mask, load_mask, mask_digest, parse_curves, parse_results, results_csv,
+    run_names, save_mask, sha256_hex, slug, weights_digest, write_atomic, write_once,
 };
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Two prunable tensors with padding between and after them, and a bias.
-fn tensors() -> Vec<TensorInfo> {
-    let tensor = |name: &str, shape: &[usize], offset, prunable| TensorInfo {
+fn tensor(name: &str, shape: &[usize], offset: usize, prunable: bool) -> Tensor {
+    Tensor {
         name: name.into(),
+        layer: name.split('.').next().unwrap().into(),
         shape: shape.to_vec(),
         offset,
+        count: shape.iter().product(),
         prunable,
-    };
+        learned: true,
+        start: Start::Drawn,
+        fan_in: 1,
+        fan_out: 1,
+    }
+}
+
+/// Two prunable tensors with padding between and after them, and a bias.
+fn tensors() -> Vec<Tensor> {
     vec![
         tensor("fc1.weight", &[3, 5], 0, true),
         tensor("fc1.bias", &[3], 16, false),
@@ -29,14 +40,14 @@ fn tensors() -> Vec<TensorInfo> {
 fn state() -> StageState {
     let tensors = tensors();
     let mut weights = vec![0.0; 48];
-    let mut mask = vec![u32::MAX; 2];
+    let mut mask = Mask::full(64);
     for tensor in &tensors {
-        for (index, weight) in weights[tensor.offset..tensor.end()].iter_mut().enumerate() {
+        for (index, weight) in weights[tensor.range()].iter_mut().enumerate() {
             let flat = tensor.offset + index;
             *weight = (flat as f32 - 7.5) / 3.0;
             if tensor.prunable && index % 4 == 1 {
                 *weight = 0.0;
-                mask[flat / 32] &= !(1 << (flat % 32));
+                mask.remove(flat);
             }
         }
     }
@@ -399,7 +410,7 @@ fn a_state_that_does_not_fit_is_an_error() {
         Err(StoreError::Layout { .. })
     ));
     let mut short = state();
-    short.mask.truncate(1);
+    short.mask = Mask::full(32);
     assert!(folder.save_stage("s1", &tensors(), &short).is_err());
     assert!(!folder.has_stage("s1"));
 }
@@ -505,22 +516,20 @@ fn digests_see_values_but_not_padding() {
     assert_eq!((weights.len(), mask.len()), (16, 16));
     let mut changed = state.clone();
     changed.weights[15] = 1.0; // padding
-    changed.mask[0] &= !(1 << 17); // a bias
+    changed.mask.remove(17); // a bias
     assert_eq!(weights_digest(&tensors, &changed.weights), weights);
     assert_eq!(mask_digest(&tensors, &changed.mask), mask);
     changed.weights[16] += 1.0;
-    changed.mask[0] ^= 1;
+    changed.mask.remove(0);
     assert_ne!(weights_digest(&tensors, &changed.weights), weights);
     assert_ne!(mask_digest(&tensors, &changed.mask), mask);
     // sha256sum of the same bytes, written by hand.
-    let one = [TensorInfo {
-        name: "w".into(),
-        shape: vec![2],
-        offset: 1,
-        prunable: true,
-    }];
+    let one = [tensor("w", &[2], 1, true)];
     assert_eq!(weights_digest(&one, &[9.0, 1.0, -2.0]), "ee4ac73c2bd27756");
-    assert_eq!(mask_digest(&one, &[0b010]), "47dc540c94ceb704");
+    assert_eq!(
+        mask_digest(&one, &Mask::from_words(vec![0b010])),
+        "47dc540c94ceb704"
+    );
 }
 
 fn origin() -> MaskOrigin {
@@ -539,8 +548,8 @@ fn masks_survive_a_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
     let mut dirty = state().mask;
-    dirty[0] &= !(1 << 15); // padding, and a bias: both are 1 in a mask
-    dirty[0] &= !(1 << 16);
+    dirty.remove(15); // padding, and a bias: both are 1 in a mask
+    dirty.remove(16);
     let path = folder
         .save_run_mask("a-seed3", &tensors(), &dirty, &origin())
         .unwrap();
@@ -560,14 +569,14 @@ fn masks_survive_a_round_trip() {
         assert!(header.contains(part), "{header}");
     }
     let mut other = state().mask;
-    other[0] ^= 1;
+    other.remove(0);
     assert!(matches!(
         folder.save_run_mask("a-seed3", &tensors(), &other, &origin()),
         Err(StoreError::Exists { .. })
     ));
     assert!(
         folder
-            .save_run_mask("b", &tensors(), &other[..1], &origin())
+            .save_run_mask("b", &tensors(), &Mask::full(32), &origin())
             .is_err()
     );
 }
@@ -581,7 +590,7 @@ fn a_mask_that_changed_since_it_was_looked_at_is_refused() {
     let mask = load_known_mask(&path, &known, &tensors()).unwrap();
     assert_eq!(mask, state().mask);
     fs::remove_file(&path).unwrap();
-    save_mask(&path, &tensors(), &[u32::MAX; 2], &origin()).unwrap();
+    save_mask(&path, &tensors(), &Mask::full(64), &origin()).unwrap();
     load_mask(&path, &tensors()).unwrap();
     let error = load_known_mask(&path, &known, &tensors()).unwrap_err();
     assert!(matches!(error, MaskError::Changed { .. }), "{error}");
@@ -627,7 +636,7 @@ fn masks_of_other_programs_are_accepted() {
         ],
     );
     let mask = load_mask(&path, &tensors()).unwrap();
-    assert_eq!(mask, [!(1 << 14 | 1 << 20), u32::MAX]);
+    assert_eq!(mask.words(), [!(1 << 14 | 1 << 20), u32::MAX]);
 
     first[3] = 2;
     foreign(
@@ -637,7 +646,7 @@ fn masks_of_other_programs_are_accepted() {
             ("fc2.weight", U8, &[2, 3, 4], ones(24)),
         ],
     );
-    assert_eq!(load_mask(&path, &tensors()).unwrap(), [u32::MAX; 2]);
+    assert_eq!(load_mask(&path, &tensors()).unwrap(), Mask::full(64));
     let refusal = |entries: &[(&str, safetensors::Dtype, &[usize], Vec<u8>)]| {
         foreign(&path, entries);
         load_mask(&path, &tensors()).unwrap_err()

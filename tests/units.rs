@@ -4,7 +4,7 @@ mod common;
 
 use common::{Dice, Lab, dataset, gpu, no_gpu, number};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Structure, presets};
+use secateur::model::{Mask, Model, Structure, presets};
 use secateur::ops::Execution;
 use secateur::prune::{self, Data, prune_units};
 use secateur::spec::{
@@ -70,10 +70,6 @@ fn conv_net() -> Arc<Model> {
         Layer::Relu,
         linear(10),
     ])
-}
-
-fn exists(mask: &[u32], i: usize) -> bool {
-    mask[i / 32] >> (i % 32) & 1 == 1
 }
 
 fn keys(count: u32) -> Vec<Key> {
@@ -151,10 +147,10 @@ fn score(
 }
 
 /// Which units a mask has removed; each must be gone whole, and nothing else.
-fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>> {
+fn removed(model: &Model, structure: &Structure, mask: &Mask) -> Vec<Vec<bool>> {
     let mut gone = vec![false; model.floats];
     let units = structure.groups.iter().map(|group| {
-        let lost = |unit| group.weights(model, unit).all(|i| !exists(mask, i));
+        let lost = |unit| group.weights(model, unit).all(|i| !mask.keeps(i));
         let all: Vec<bool> = (0..group.units)
             .map(|u| group.removable && lost(u))
             .collect();
@@ -165,7 +161,7 @@ fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>>
     });
     let units: Vec<Vec<bool>> = units.collect();
     for (i, gone) in gone.iter().enumerate() {
-        assert_eq!(exists(mask, i), !gone, "weight {i}");
+        assert_eq!(mask.keeps(i), !gone, "weight {i}");
     }
     units
 }
@@ -321,7 +317,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             let after = replicas.download(gpu).unwrap();
             for (before, after) in before.iter().zip(&after) {
                 for (i, (b, a)) in before.weights.iter().zip(&after.weights).enumerate() {
-                    let want = if exists(&after.mask, i) { *b } else { 0.0 };
+                    let want = if after.mask.keeps(i) { *b } else { 0.0 };
                     assert_eq!(*a, want, "{criterion:?} weight {i}");
                 }
                 let gone = removed(&model, &structure, &after.mask);

@@ -11,7 +11,7 @@ use super::rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
 };
 use super::stage::{self, StageState};
-use super::tensors::TensorInfo;
+use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -232,7 +232,7 @@ impl RunFolder {
     pub fn save_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
         state: &StageState,
     ) -> Result<(), StoreError> {
         stage::save(&self.stage_path(digest), digest, tensors, state)
@@ -245,7 +245,7 @@ impl RunFolder {
     pub fn load_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
     ) -> Result<Option<StageState>, StoreError> {
         stage::load(&self.stage_path(digest), digest, tensors)
     }
@@ -326,8 +326,8 @@ impl RunFolder {
     pub fn save_run_mask(
         &self,
         name: &str,
-        tensors: &[TensorInfo],
-        mask: &[u32],
+        tensors: &[Tensor],
+        mask: &Mask,
         origin: &MaskOrigin,
     ) -> Result<PathBuf, StoreError> {
         let path = self.mask_path(name);

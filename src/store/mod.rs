@@ -17,7 +17,6 @@ mod payload;
 mod rows;
 mod rows_csv;
 mod stage;
-mod tensors;
 
 pub use atomic::{write_atomic, write_once};
 pub use data_record::DataRecord;
@@ -33,4 +32,3 @@ pub use rows_csv::{
     append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
 };
 pub use stage::StageState;
-pub use tensors::TensorInfo;

@@ -303,19 +303,12 @@ pub fn spots(count: usize, side: usize, seed: u64) -> Split {
 
 /// The same as a dataset in memory.
 pub fn dataset(train: usize, test: usize, side: usize) -> Dataset {
-    Dataset {
-        name: "spots".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: 1,
-        height: side,
-        width: side,
-        train: spots(train, side, 1),
-        test: spots(test, side, 2),
-        digest: "0123456789abcdef".to_owned(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    }
+    Dataset::new(
+        "spots",
+        (0..10).map(|c| c.to_string()).collect(),
+        [1, side, side],
+        [spots(train, side, 1), spots(test, side, 2)],
+    )
 }
 
 /// An IDX file of images.

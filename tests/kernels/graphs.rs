@@ -49,19 +49,12 @@ fn images(count: usize, shape: Shape) -> Dataset {
             .collect(),
         labels: (0..count).map(|_| dice.below(10) as u8).collect(),
     };
-    Dataset {
-        name: "noise".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: shape.channels,
-        height: shape.height,
-        width: shape.width,
-        train: split(&mut dice),
-        test: split(&mut dice),
-        digest: String::new(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    }
+    Dataset::new(
+        "noise",
+        (0..10).map(|c| c.to_string()).collect(),
+        [shape.channels, shape.height, shape.width],
+        [split(&mut dice), split(&mut dice)],
+    )
 }
 
 /// The samples that the first step of a training draws, in their places, and their labels.

@@ -5,7 +5,7 @@ use crate::graphs::batch_order;
 use crate::reference::device::gpu;
 use secateur::data::{Dataset, Split};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Tensor, presets};
+use secateur::model::{Mask, Model, Tensor, presets};
 use secateur::ops::Execution;
 use secateur::spec::{Init, Length, ModelSpec, Normalise, Optimizer, TrainSpec};
 use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
@@ -93,7 +93,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
     let model = Arc::new(Model::new(&spec, shape, 10).unwrap());
     let mut snapshot = Snapshot {
         weights: vec![0.0; model.floats],
-        mask: vec![u32::MAX; model.mask_words()],
+        mask: Mask::full(model.floats),
     };
     for tensor in &model.tensors {
         let own = &mut snapshot.weights[tensor.offset..][..tensor.count];
@@ -109,19 +109,12 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
             .map(|h| ((h >> 8) % 10) as u8)
             .collect(),
     };
-    let data = Dataset {
-        name: "formula".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: shape.channels,
-        height: shape.height,
-        width: shape.width,
-        train: split(),
-        test: split(),
-        digest: String::new(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    };
+    let data = Dataset::new(
+        "formula",
+        (0..10).map(|c| c.to_string()).collect(),
+        [shape.channels, shape.height, shape.width],
+        [split(), split()],
+    );
     let still = Optimizer::sgd(0.0, 0.0);
     let train = TrainSpec {
         normalise: Normalise::None,
