@@ -2,11 +2,13 @@
 
 #![allow(dead_code)] // every test binary uses a part of it
 
+use image::{ImageFormat, Rgb, RgbImage};
 use secateur::data::{Dataset, Split};
 use secateur::gpu::{Gpu, GpuOptions};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -318,6 +320,13 @@ pub fn dataset(train: usize, test: usize, side: usize) -> Dataset {
     }
 }
 
+/// As `gzip` packs it.
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
 /// An IDX file of images.
 pub fn idx_images(count: usize, side: usize, pixels: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, 3];
@@ -355,4 +364,17 @@ pub fn write_mnist(folder: &Path, train: usize, test: usize) {
         fs::write(folder.join(names[0]), images).expect("a file");
         fs::write(folder.join(names[1]), idx_labels(&split.labels)).expect("a file");
     }
+}
+
+/// An image: red says the place, green the class, blue the number.
+pub fn picture(width: u32, height: u32, class: u8, number: u8) -> RgbImage {
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([(16 * y + x) as u8, 100 * class, 40 * number])
+    })
+}
+
+/// Writes an image, and the folders it lies in.
+pub fn save_image(path: &Path, image: &RgbImage, format: ImageFormat) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    image.save_with_format(path, format).unwrap();
 }

@@ -1,8 +1,6 @@
 //! Pruning whole units: scores against plain Rust in f64, exact counts, and masks that take every weight of a unit.
 
-mod common;
-
-use common::{Dice, Lab, dataset, gpu, no_gpu, number};
+use crate::common::{Dice, dataset, gpu};
 use secateur::gpu::Gpu;
 use secateur::model::{Init, Layer, Model, ModelSpec, Shape, Structure, presets};
 use secateur::ops::Execution;
@@ -345,61 +343,4 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             assert_eq!(run(&alone)[0], together[seed as usize], "{criterion:?}");
         }
     }
-}
-
-const HEAD: &str = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = [{ conv2d = 6, kernel = 5, stride = 3 }, "batch_norm", "relu", "flatten", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "10st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
-
-#[test]
-fn units_are_pruned_from_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let arms = r#"
-[[arm]]
-name = "norm"
-steps = [{ train = {} }, { prune = { structure = "units", sparsity = 0.5 } }, { train = {} }]
-[[arm]]
-name = "taylor"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "taylor", batches = 2, scope = "global", keep = 9 } }, { train = {} }]
-[[arm]]
-name = "random"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", sparsity = 0.5 } }, { train = {} }]
-"#;
-    let lab = Lab::with(&format!("{HEAD}{arms}"));
-    lab.run("e.toml", "together", &["--quiet"]).ok();
-    lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
-        .ok();
-    let rows = lab.results("together");
-    assert_eq!(rows.len(), 6);
-    for (row, other) in rows.iter().zip(lab.results("alone")) {
-        assert_eq!(row["mask_violations"], "0");
-        assert_eq!(row["weights_digest"], other["weights_digest"]);
-        assert_eq!(row["asked_density"], "");
-        // 3 of 6 channels of 64 pixels and 6 of 12 neurons are left.
-        if row["arm"] != "taylor" {
-            let conv = number(row, "density_conv1");
-            assert!((conv - 0.5).abs() < 1e-9, "{conv}");
-            assert!((number(row, "density_fc1") - 0.25).abs() < 1e-9);
-            assert!((number(row, "density_fc2") - 0.5).abs() < 1e-9);
-        }
-    }
-    let bad = r#"
-[[arm]]
-name = "wrong"
-steps = [{ train = {} }, { prune = { structure = "units", layers = ["fc2"], sparsity = 0.5 } }, { train = {} }]
-"#;
-    lab.write("bad.toml", format!("{HEAD}{bad}"));
-    lab.run("bad.toml", "bad", &[])
-        .fails(2, &["fc2", "conv1, fc1", "classes"]);
 }

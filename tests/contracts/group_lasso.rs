@@ -1,8 +1,6 @@
 //! The group lasso: the step it takes, units that become exactly 0, and what is left of a network without them.
 
-mod common;
-
-use common::{Lab, dataset, gpu, no_gpu, number};
+use crate::common::{dataset, gpu};
 use secateur::gpu::Gpu;
 use secateur::model::{Init, Layer, Model, ModelSpec, Shape, Structure, presets};
 use secateur::ops::{Execution, SparseRule};
@@ -238,59 +236,4 @@ fn units_at_zero_are_removed_and_nothing_is_lost() {
         .map(|l| l.output.channels)
         .collect();
     assert_eq!(widths, [6 - zeros[0], 8 - zeros[1], 16 - zeros[2], 10]);
-}
-
-#[test]
-fn a_penalty_in_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let head = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = [{ conv2d = 8, kernel = 5, stride = 3 }, "relu", "flatten", { linear = 16 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "60st"
-optimizer = { kind = "adam", lr = 0.01 }
-validation = 64
-[sweep]
-lambda = [0.02, 0.1]
-[[arm]]
-name = "group lasso"
-steps = [
-  { train = { group_lasso = "$lambda" } }, { prune = { structure = "units", threshold = 0 } }, { compact = {} },
-  { train = { length = "10st" } },
-]
-"#;
-    let lab = Lab::with(head);
-    lab.run("e.toml", "together", &["--quiet"]).ok();
-    lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
-        .ok();
-    let (rows, alone) = (lab.results("together"), lab.results("alone"));
-    assert_eq!(rows.len(), 4);
-    let whole = f64::from(8 * 26 + 513 * 16 + 170);
-    for (row, alone) in rows.iter().zip(&alone) {
-        assert_eq!(row["weights_digest"], alone["weights_digest"]);
-        assert_eq!(row["mask_violations"], "0");
-        assert!(number(row, "parameters") <= whole);
-    }
-    let of = |lambda: &str| -> f64 {
-        let own = rows.iter().filter(|r| r["lambda"] == lambda);
-        own.map(|r| number(r, "parameters")).sum()
-    };
-    println!("{} and {} of {}", of("0.02"), of("0.1"), 2.0 * whole);
-    assert!(of("0.1") < of("0.02"));
-    lab.write("bad.toml", head.replace("[0.02, 0.1]", "[0.02, -1]"));
-    lab.run("bad.toml", "bad", &[])
-        .fails(2, &["group_lasso", "at least 0"]);
-    let flat = head.replace(
-        "[{ conv2d = 8, kernel = 5, stride = 3 }, \"relu\", \"flatten\", { linear = 16 }, \"relu\", { linear = 10 }]",
-        "[{ linear = 10 }]",
-    );
-    lab.write("flat.toml", flat);
-    lab.run("flat.toml", "flat", &[])
-        .fails(2, &["group_lasso has nothing to work on"]);
 }

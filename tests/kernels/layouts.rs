@@ -1,9 +1,7 @@
 //! Ring two: the structs that host and shaders share agree field by field, and wgpu's no-op device accepts every kernel and
 //! every preset's whole training program. No driver is needed.
 
-mod common;
-
-use common::dataset;
+use crate::common::dataset;
 use naga::{AddressSpace, ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, KernelSource, Program, assemble};
 use secateur::model::{Init, Model, ModelSpec, presets};

@@ -1,8 +1,6 @@
 //! Units in some layers and weights in others: what a rule decides is done, replica by replica.
 
-mod common;
-
-use common::{Lab, count, gpu, no_gpu, row};
+use crate::common::gpu;
 use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
 use secateur::prune::{
     Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope, kept_per_tensor, prune_units,
@@ -96,65 +94,5 @@ fn units_go_where_units_differ() {
             let kept = after.mask[i / 32] >> (i % 32) & 1 == 1;
             assert_eq!(after.weights[i], if kept { before.weights[i] } else { 0.0 });
         }
-    }
-}
-
-#[test]
-fn either_is_asked_for_in_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let head = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = ["flatten", { linear = 24 }, "relu", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "12st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
-    let arm = |name: &str, keys: &str| {
-        format!(
-            "[[arm]]\nname = \"{name}\"\nsteps = [{{ train = {{}} }}, {{ prune = {{ structure = \"either\", sparsity = 0.5, {keys} }} }}, {{ train = {{}} }}]\n"
-        )
-    };
-    let arms = [
-        arm("units", "rule = { mean-norm = 0 }"),
-        arm("weights", "rule = { spread = 1e9 }"),
-        arm("decided", "layers = [\"fc1\"]"),
-    ]
-    .concat();
-    let lab = Lab::with(&format!("{head}{arms}"));
-    let done = lab.run("e.toml", "together", &[]).ok();
-    assert!(
-        done.stderr
-            .contains("seed 1: units of fc1, fc2; weights of none"),
-        "{done:?}"
-    );
-    lab.run("e.toml", "alone", &["--replicas", "1"]).ok();
-    let digests = |out: &str| -> Vec<String> {
-        let rows = lab.results(out);
-        rows.iter().map(|r| r["weights_digest"].clone()).collect()
-    };
-    assert_eq!(digests("together"), digests("alone"));
-    let rows = lab.results("together");
-    let kept = |arm: &str| {
-        let row = row(&rows, arm, 0);
-        [("fc1", 784 * 24), ("fc2", 24 * 12), ("fc3", 120)]
-            .map(|(layer, all)| count(row, &format!("density_{layer}"), all))
-    };
-    assert_eq!(kept("units"), [784 * 12, 12 * 6, 60]);
-    assert_eq!(kept("weights"), [784 * 12, 12 * 12, 120]);
-    assert_eq!(kept("decided")[0], 784 * 12);
-    let bad = [
-        (arm("a", "rule = \"spred\""), "did you mean `spread`"),
-        (arm("a", "scope = \"global\""), "each layer loses one share"),
-    ];
-    for (bad, says) in bad {
-        lab.write("bad.toml", format!("{head}{bad}"));
-        lab.run("bad.toml", "bad", &[]).fails(2, &[says]);
     }
 }
