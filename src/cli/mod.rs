@@ -3,9 +3,11 @@
 mod adapters;
 mod bench;
 mod check;
+mod completions;
 mod data;
 mod execution;
 mod failure;
+mod man;
 mod model;
 mod plan;
 mod run;
@@ -43,6 +45,10 @@ enum Command {
     /// Look at models
     #[command(subcommand)]
     Model(model::Model),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Manual),
 }
 
 /// Which experiment.
@@ -129,6 +135,8 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Data(args) => data::run(args),
         Command::Model(args) => model::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

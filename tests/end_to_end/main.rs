@@ -14,4 +14,5 @@ mod resume;
 mod run_folder;
 mod same_bits;
 mod setup;
+mod shell;
 mod units;
