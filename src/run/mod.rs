@@ -37,13 +37,14 @@ pub use verify::{DataFacts, Models, datasets, known_facts, verify};
 use crate::data::{self, Dataset, SearchPath};
 use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
-use crate::model::{Model, Shape};
+use crate::model::Model;
 use crate::ops::Execution;
 use crate::report::ArmInfo;
+use crate::spec::{Shape, TrainSpec};
 use crate::store::{
     CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names, sha256_hex,
 };
-use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, stretch_of, training_samples};
+use crate::train::{ResidentDataset, Snapshot, measure, stretch_of, training_samples};
 use networks::Network;
 use progress::Meter;
 use rows::{Facts, last_training, settings};

@@ -2,7 +2,7 @@
 
 use super::setup::{GOOD, controlled, errors, good, only, says, with_control, with_steps};
 use secateur::experiment::Step;
-use secateur::prune::{Amount, MaskStep, Restart, UnitAmount, UnitCriterion};
+use secateur::spec::{Amount, MaskStep, Restart, UnitAmount, UnitCriterion};
 
 #[test]
 fn controls_come_right_after_the_mask_is_made() {

@@ -2,8 +2,7 @@
 
 use super::setup::{GOOD, errors, good, only, says, with_steps};
 use secateur::experiment::{OnCollapse, Step};
-use secateur::model::Init;
-use secateur::train::{Length, Normalise, Optimizer, Schedule};
+use secateur::spec::{Init, Length, Normalise, Optimizer, Schedule};
 
 #[test]
 fn defaults_are_filled_in() {

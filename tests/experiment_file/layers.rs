@@ -2,8 +2,7 @@
 
 use super::setup::{errors, good, only, says, with_layers, with_steps};
 use secateur::experiment::Step;
-use secateur::model::Layer;
-use secateur::train::{DecayOn, Length};
+use secateur::spec::{DecayOn, Layer, Length};
 
 #[test]
 fn layers_are_named_by_kind() {

@@ -2,8 +2,7 @@
 
 use super::setup::{GOOD, good, only, says, with};
 use secateur::experiment::Step;
-use secateur::prune::{Amount, MaskStep};
-use secateur::train::Length;
+use secateur::spec::{Amount, Length, MaskStep};
 
 #[test]
 fn overrides_use_the_paths_of_errors() {

@@ -2,11 +2,10 @@
 
 use super::setup::{GOOD, errors, good, mistake, only, points, says, with_layers, with_steps};
 use secateur::experiment::{Experiment, Plan, Step};
-use secateur::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, Norms, PruneSpec, Rewire, Sap,
-    Scope,
+use secateur::spec::{
+    Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, Norms, Optimizer,
+    PruneSpec, Rewire, Sap, Scope,
 };
-use secateur::train::{Length, Optimizer};
 
 #[test]
 fn micro_batches_are_whole_chunks_of_the_batch() {

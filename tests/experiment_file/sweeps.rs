@@ -2,8 +2,7 @@
 
 use super::setup::{GOOD, good, mistake, points, says, with, with_layers, with_steps, with_sweep};
 use secateur::experiment::Step;
-use secateur::model::Layer;
-use secateur::prune::{Amount, Criterion, Scope};
+use secateur::spec::{Amount, Criterion, Layer, Scope};
 
 #[test]
 fn a_sweep_makes_variants_of_the_arms_that_use_it() {
