@@ -1,15 +1,14 @@
 //! `secateur bench`: what it counts, and that its report holds together. No test looks at how long something took.
 
-use crate::common::dataset;
+use crate::common::{
+    World, bare, build, conv, dataset, linear, model, preset, preset_model, trainer,
+};
 use secateur::bench::{Shapes, Work, crossover};
 use secateur::gpu::{Gpu, Program};
-use secateur::model::{Model, presets};
+use secateur::model::presets;
 use secateur::ops::{Execution, Span, SparseRule};
-use secateur::spec::{
-    Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer, Shape, TrainSpec,
-};
-use secateur::train::{Key, Replicas, ResidentDataset, Trainer, scales};
-use std::sync::Arc;
+use secateur::spec::{Layer, Length, Normalise, Optimizer, Shape, TrainSpec};
+use secateur::train::{Key, Replicas};
 
 // ------------------------------------------------------------------------------------------------------------- crossover
 
@@ -35,25 +34,10 @@ fn what_is_not_faster_from_there_on_is_no_crossover() {
 
 // ------------------------------------------------------------------------------------------------------------------ work
 
-fn model(name: &str, layers: Vec<NamedLayer>) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: name.to_owned(),
-        layers,
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap())
-}
-
 /// The kinds of layers that no preset has, and activations without a neighbour that does them on the way.
 fn odd_layers() -> Vec<Layer> {
     vec![
-        Layer::Conv2d {
-            channels: 3,
-            kernel: 3,
-            stride: 2,
-            padding: 1,
-            bias: true,
-        },
+        conv(3, 3, 2, 1),
         Layer::AvgPool {
             window: Some(2),
             stride: 2,
@@ -65,10 +49,7 @@ fn odd_layers() -> Vec<Layer> {
             channels: false,
         },
         Layer::Flatten,
-        Layer::Linear {
-            features: 10,
-            bias: false,
-        },
+        bare(linear(10)),
     ]
 }
 
@@ -85,12 +66,12 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
 fn every_kernel_of_a_training_step_is_counted() {
     let gpu = Gpu::no_op();
     let data = dataset(30, 20, 28);
-    let resident = ResidentDataset::upload(&gpu, &data).unwrap();
-    let mut models = vec![model("custom", presets::with_names(odd_layers()))];
+    let world = World::new(&gpu, data);
+    let mut models = vec![model(odd_layers(), Shape::new(1, 28, 28))];
     // Shapes are those of 28x28 images; a residual network takes them too.
     let small = |name: &&&str| presets::input(name).channels == 1 || **name == "resnet-20";
     for name in presets::names().iter().filter(small) {
-        models.push(model(name, presets::layers(name).unwrap()));
+        models.push(build(&preset(name), Shape::new(1, 28, 28)));
     }
     let (lr, eps, weight_decay) = (0.1, 1e-8, 0.0);
     let specs = [
@@ -135,10 +116,8 @@ fn every_kernel_of_a_training_step_is_counted() {
                     sparse,
                     ..Execution::default()
                 };
-                let scales = scales(&spec.normalise, &data);
                 let both = [spec, spec];
-                let trainer =
-                    Trainer::new(&gpu, &replicas, &resident, &both, &scales, &execution).unwrap();
+                let trainer = trainer(&gpu, &world, &replicas, &both, execution);
                 let mut before = "";
                 for part in trainer.training_program().unwrap().parts() {
                     let what = format!("{} of {} in {}", part.kernel, part.place, model.name);
@@ -176,7 +155,7 @@ fn every_kernel_of_a_training_step_is_counted() {
 /// The largest layer of LeNet-300-100 by hand: 784 x 300 weights, batch 128, 3 replicas of which one keeps half.
 #[test]
 fn work_is_what_it_is_by_hand() {
-    let model = model("lenet-300-100", presets::layers("lenet-300-100").unwrap());
+    let model = preset_model("lenet-300-100");
     let full = vec![u32::MAX; model.mask_words()];
     let mut half = full.clone();
     let fc1 = &model.tensors[0];

@@ -1,67 +1,30 @@
 //! Compaction: smaller tensors, the same function; and runs whose networks shrink on the way.
 
-use crate::common::{Dice, dataset, gpu};
-use secateur::data::Dataset;
+use crate::common::{
+    Dice, World, bare, build, chain, conv, dataset, gpu, kept, key, linear, max_pool, preset,
+    trainer, usual,
+};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, presets};
-use secateur::ops::Execution;
+use secateur::model::Model;
 use secateur::prune::{self, Compacted, compact};
 use secateur::spec::{
-    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
-    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
+    Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
+    UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Part, Replicas, ResidentDataset, Snapshot, Trainer, scales};
+use secateur::train::{Key, Part, Replicas, Snapshot, Trainer};
 use std::sync::Arc;
-
-fn preset(name: &str) -> ModelSpec {
-    ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).expect("a preset"),
-        init: Init::Pytorch,
-    }
-}
-
-fn custom(layers: Vec<Layer>) -> ModelSpec {
-    ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    }
-}
-
-fn conv(channels: usize, padding: usize, bias: bool) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 1,
-        padding,
-        bias,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
-const POOL: Layer = Layer::MaxPool {
-    window: 2,
-    stride: 2,
-};
 
 /// Convolutions with batch normalisation, with and without biases, and a flattened plane.
 fn vgg_like() -> ModelSpec {
-    custom(vec![
-        conv(6, 1, true),
+    chain(vec![
+        conv(6, 3, 1, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        POOL,
-        conv(8, 0, false),
+        max_pool(2),
+        bare(conv(8, 3, 1, 0)),
         Layer::BatchNorm,
         Layer::Relu,
-        POOL,
+        max_pool(2),
         Layer::Flatten,
         linear(14),
         Layer::Tanh,
@@ -78,24 +41,18 @@ fn training(steps: u32) -> TrainSpec {
 
 struct Bench<'a> {
     gpu: &'a Gpu,
-    data: Dataset,
-    resident: ResidentDataset,
+    world: World,
 }
 
 impl<'a> Bench<'a> {
     fn new(gpu: &'a Gpu, side: usize) -> Self {
-        let data = dataset(64, 16, side);
-        let resident = ResidentDataset::upload(gpu, &data).unwrap();
-        Self {
-            gpu,
-            data,
-            resident,
-        }
+        let world = World::new(gpu, dataset(64, 16, side));
+        Self { gpu, world }
     }
 
     fn model(&self, spec: &ModelSpec) -> Arc<Model> {
-        let input = Shape::new(1, self.data.height, self.data.width);
-        Arc::new(Model::new(spec, input, 10).unwrap())
+        let data = &self.world.data;
+        build(spec, Shape::new(1, data.height, data.width))
     }
 
     fn with<T>(
@@ -104,28 +61,15 @@ impl<'a> Bench<'a> {
         snapshot: Option<&Snapshot>,
         run: impl FnOnce(&Replicas, &mut Trainer<'_>) -> T,
     ) -> T {
-        let key = Key {
-            seed: 5,
-            ..Key::default()
-        };
-        let replicas = Replicas::new(self.gpu, model.clone(), &[key]).unwrap();
+        let replicas = Replicas::new(self.gpu, model.clone(), &[key(5)]).unwrap();
         match snapshot {
             Some(snapshot) => replicas.upload(self.gpu, &[snapshot]).unwrap(),
             None => replicas.initialise(self.gpu).unwrap(),
         }
         let train = training(4);
         let specs = [&train];
-        let scales = scales(&train.normalise, &self.data);
-        let execution = Execution::for_adapter(self.gpu.adapter());
-        let trainer = Trainer::new(
-            self.gpu,
-            &replicas,
-            &self.resident,
-            &specs,
-            &scales,
-            &execution,
-        );
-        run(&replicas, &mut trainer.unwrap())
+        let mut trainer = trainer(self.gpu, &self.world, &replicas, &specs, usual(self.gpu));
+        run(&replicas, &mut trainer)
     }
 
     /// Weights after a few steps, so that running statistics and biases are not those of a fresh network.
@@ -163,10 +107,6 @@ impl<'a> Bench<'a> {
             prune::prune_units(self.gpu, replicas, &[&spec], None, &mut |_| true).unwrap();
         })
     }
-}
-
-fn exists(mask: &[u32], i: usize) -> bool {
-    mask[i / 32] >> (i % 32) & 1 == 1
 }
 
 fn widths(model: &Model) -> Vec<usize> {
@@ -207,10 +147,10 @@ fn a_network_without_its_pruned_units_gives_the_same_bits() {
         let weights = |model: &Model, snapshot: &Snapshot| -> Vec<u32> {
             let tensors = model.tensors.iter().filter(|t| t.prunable);
             let all = tensors.flat_map(|t| t.offset..t.offset + t.count);
-            let kept = all.filter(|&i| exists(&snapshot.mask, i));
+            let kept = all.filter(|&i| kept(&snapshot.mask, i));
             kept.map(|i| snapshot.weights[i].to_bits()).collect()
         };
-        assert!((0..model.floats).any(|i| prunable(&i) && !exists(&masked.mask, i)));
+        assert!((0..model.floats).any(|i| prunable(&i) && !kept(&masked.mask, i)));
         assert_eq!(
             weights(&model, &masked),
             weights(&small.model, &small.snapshot),
@@ -329,10 +269,10 @@ fn constants_go_where_they_can() {
     assert!(off < 1e-5, "{off}");
 
     // A reader that pads sees the constant's border: it stays, unless it is 0.
-    let padded = custom(vec![
-        conv(4, 1, true),
+    let padded = chain(vec![
+        conv(4, 3, 1, 1),
         Layer::Relu,
-        conv(5, 1, true),
+        conv(5, 3, 1, 1),
         Layer::Relu,
         linear(10),
     ]);

@@ -1,28 +1,13 @@
 //! Units in some layers and weights in others: what a rule decides is done, replica by replica.
 
-use crate::common::gpu;
-use secateur::model::{Model, presets};
+use crate::common::{chain, gpu, kept, keys, linear};
+use secateur::model::Model;
 use secateur::prune::{kept_per_tensor, prune_units};
 use secateur::spec::{
-    Amount, Init, Layer, ModelSpec, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule,
-    UnitScope,
+    Amount, Layer, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope,
 };
-use secateur::train::{Key, Replicas, Snapshot};
+use secateur::train::{Replicas, Snapshot};
 use std::sync::Arc;
-
-fn model() -> Arc<Model> {
-    let linear = |features| Layer::Linear {
-        features,
-        bias: true,
-    };
-    let layers = vec![linear(10), Layer::Relu, linear(8), Layer::Relu, linear(3)];
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::flat(20), 3).unwrap())
-}
 
 /// Fresh weights, of which half of the units of these tensors are silenced.
 fn silenced(start: &Snapshot, model: &Model, tensors: &[usize]) -> Snapshot {
@@ -42,12 +27,9 @@ fn silenced(start: &Snapshot, model: &Model, tensors: &[usize]) -> Snapshot {
 #[test]
 fn units_go_where_units_differ() {
     let Some(gpu) = gpu() else { return };
-    let model = model();
-    let keys = [0, 1].map(|seed| Key {
-        seed,
-        ..Key::default()
-    });
-    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let layers = vec![linear(10), Layer::Relu, linear(8), Layer::Relu, linear(3)];
+    let model = Arc::new(Model::new(&chain(layers), Shape::flat(20), 3).unwrap());
+    let replicas = Replicas::new(gpu, model.clone(), &keys(2)).unwrap();
     replicas.initialise(gpu).unwrap();
     let fresh = replicas.download(gpu).unwrap();
     let before = [
@@ -72,7 +54,7 @@ fn units_go_where_units_differ() {
     let empty = |replica: usize, tensor: usize| -> Vec<usize> {
         let tensor = &model.tensors[tensor];
         let row = tensor.count / tensor.shape[0];
-        let kept = |i: usize| after[replica].mask[i / 32] >> (i % 32) & 1 == 1;
+        let kept = |i: usize| kept(&after[replica].mask, i);
         let gone = |o: &usize| {
             let first = tensor.offset + o * row;
             !(first..first + row).any(kept)
@@ -93,7 +75,7 @@ fn units_go_where_units_differ() {
     assert_eq!((counts[0], counts[2], counts[4]), (100, 40, 12));
     for (after, before) in after.iter().zip(&before) {
         for i in 0..model.floats {
-            let kept = after.mask[i / 32] >> (i % 32) & 1 == 1;
+            let kept = kept(&after.mask, i);
             assert_eq!(after.weights[i], if kept { before.weights[i] } else { 0.0 });
         }
     }

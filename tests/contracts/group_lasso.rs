@@ -1,50 +1,29 @@
 //! The group lasso: the step it takes, units that become exactly 0, and what is left of a network without them.
 
-use crate::common::{dataset, gpu};
+use crate::common::{World, build, chain, conv, dataset, gpu, key, linear, trainer, usual};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Structure, presets};
+use secateur::model::{Model, Structure};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{self};
 use secateur::spec::{
-    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
-    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
+    Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
+    UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
+use secateur::train::{Key, Replicas, Snapshot};
 use std::sync::Arc;
 
-fn conv(channels: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-        bias: true,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
 fn net() -> ModelSpec {
-    ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(vec![
-            conv(6),
-            Layer::BatchNorm,
-            Layer::Relu,
-            conv(8),
-            Layer::Relu,
-            Layer::Flatten,
-            linear(16),
-            Layer::Relu,
-            linear(10),
-        ]),
-        init: Init::Pytorch,
-    }
+    chain(vec![
+        conv(6, 3, 2, 1),
+        Layer::BatchNorm,
+        Layer::Relu,
+        conv(8, 3, 2, 1),
+        Layer::Relu,
+        Layer::Flatten,
+        linear(16),
+        Layer::Relu,
+        linear(10),
+    ])
 }
 
 fn training(optimizer: Optimizer, steps: u32, lambda: Option<f64>) -> TrainSpec {
@@ -52,13 +31,6 @@ fn training(optimizer: Optimizer, steps: u32, lambda: Option<f64>) -> TrainSpec 
         validation: 8,
         group_lasso: lambda,
         ..TrainSpec::plain("spots", 16, Length::Steps(steps), optimizer)
-    }
-}
-
-fn key(seed: u32) -> Key {
-    Key {
-        seed,
-        ..Key::default()
     }
 }
 
@@ -70,10 +42,8 @@ fn trained(
     from: Option<&[Snapshot]>,
     sparse: SparseRule,
 ) -> Vec<Snapshot> {
-    let data = dataset(80, 16, 12);
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
-    let model = Arc::new(Model::new(&net(), Shape::new(1, 12, 12), 10).unwrap());
-    let replicas = Replicas::new(gpu, model, keys).unwrap();
+    let world = World::new(gpu, dataset(80, 16, 12));
+    let replicas = Replicas::new(gpu, model(), keys).unwrap();
     match from {
         Some(from) => {
             let all: Vec<&Snapshot> = from.iter().collect();
@@ -82,12 +52,11 @@ fn trained(
         None => replicas.initialise(gpu).unwrap(),
     }
     let specs: Vec<&TrainSpec> = specs.iter().collect();
-    let scales = scales(&specs[0].normalise, &data);
     let execution = Execution {
         sparse,
-        ..Execution::for_adapter(gpu.adapter())
+        ..usual(gpu)
     };
-    let mut trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &execution).unwrap();
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, execution);
     if specs[0].length != Length::Steps(0) {
         trainer.train(None, &mut |_| true).unwrap();
     }
@@ -95,8 +64,8 @@ fn trained(
     replicas.download(gpu).unwrap()
 }
 
-fn model() -> Model {
-    Model::new(&net(), Shape::new(1, 12, 12), 10).unwrap()
+fn model() -> Arc<Model> {
+    build(&net(), Shape::new(1, 12, 12))
 }
 
 fn norms(model: &Model, snapshot: &Snapshot) -> Vec<Vec<f64>> {
@@ -183,7 +152,7 @@ fn a_penalty_is_each_replicas_own() {
         .iter()
         .map(|&l| training(Optimizer::sgd(0.1, 0.9), 6, Some(l)))
         .collect();
-    let model = Arc::new(model());
+    let model = model();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     replicas.initialise(gpu).unwrap();
     let sparse = PruneSpec::new(Criterion::Random, Scope::Uniform, Amount::Density(0.1));
@@ -211,7 +180,7 @@ fn a_penalty_is_each_replicas_own() {
 #[test]
 fn units_at_zero_are_removed_and_nothing_is_lost() {
     let Some(gpu) = gpu() else { return };
-    let model = Arc::new(model());
+    let model = model();
     let spec = training(Optimizer::sgd(0.1, 0.9), 60, Some(0.02));
     let after = trained(gpu, &[key(1)], &[spec], None, SparseRule::Never).remove(0);
     let norms = norms(&model, &after);

@@ -1,90 +1,40 @@
 //! Pruning whole units: scores against plain Rust in f64, exact counts, and masks that take every weight of a unit.
 
-use crate::common::{Dice, dataset, gpu};
+use crate::common::{
+    Dice, World, add, bare, conv, dataset, gpu, kept, key, keys, linear, max_pool, model, usual,
+};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Structure, presets};
-use secateur::ops::Execution;
+use secateur::model::{Model, Structure};
 use secateur::prune::{self, Data, prune_units};
 use secateur::spec::{
-    Amount, Init, Layer, Length, ModelSpec, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion,
-    UnitPrune, UnitScope,
+    Amount, Layer, Length, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion, UnitPrune,
+    UnitScope,
 };
-use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, scales};
+use secateur::train::{Replicas, Snapshot};
 use std::sync::Arc;
-
-fn model(layers: Vec<Layer>) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap())
-}
-
-fn conv(channels: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 5,
-        stride: 3,
-        padding: 1,
-        bias: true,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
 
 /// 6 and 7 channels with batch normalisation, a residual branch on the second, then 9 neurons and 10.
 fn conv_net() -> Arc<Model> {
-    let pool = Layer::MaxPool {
-        window: 2,
-        stride: 2,
-    };
-    let one = Layer::Conv2d {
-        channels: 7,
-        kernel: 1,
-        stride: 1,
-        padding: 0,
-        bias: false,
-    };
-    model(vec![
-        conv(6),
+    let layers = vec![
+        conv(6, 5, 3, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        conv(7),
+        conv(7, 5, 3, 1),
         Layer::BatchNorm,
-        one,
-        Layer::Add {
-            with: "bn2".to_owned(),
-        },
+        bare(conv(7, 1, 1, 0)),
+        add("bn2"),
         Layer::Relu,
-        pool,
+        max_pool(2),
         Layer::Flatten,
         linear(9),
         Layer::Relu,
         linear(10),
-    ])
-}
-
-fn exists(mask: &[u32], i: usize) -> bool {
-    mask[i / 32] >> (i % 32) & 1 == 1
-}
-
-fn keys(count: u32) -> Vec<Key> {
-    (0..count)
-        .map(|seed| Key {
-            seed,
-            ..Key::default()
-        })
-        .collect()
+    ];
+    model(layers, Shape::new(1, 28, 28))
 }
 
 /// Fresh replicas; batch normalisations' scales, which start at 1, are drawn too.
-fn fresh(gpu: &Gpu, model: &Arc<Model>, count: u32) -> Replicas {
+fn fresh(gpu: &Gpu, model: &Arc<Model>, count: usize) -> Replicas {
     let replicas = Replicas::new(gpu, model.clone(), &keys(count)).unwrap();
     replicas.initialise(gpu).unwrap();
     let mut snapshots = replicas.download(gpu).unwrap();
@@ -152,7 +102,7 @@ fn score(
 fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>> {
     let mut gone = vec![false; model.floats];
     let units = structure.groups.iter().map(|group| {
-        let lost = |unit| group.weights(model, unit).all(|i| !exists(mask, i));
+        let lost = |unit| group.weights(model, unit).all(|i| !kept(mask, i));
         let all: Vec<bool> = (0..group.units)
             .map(|u| group.removable && lost(u))
             .collect();
@@ -163,7 +113,7 @@ fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>>
     });
     let units: Vec<Vec<bool>> = units.collect();
     for (i, gone) in gone.iter().enumerate() {
-        assert_eq!(exists(mask, i), !gone, "weight {i}");
+        assert_eq!(kept(mask, i), !gone, "weight {i}");
     }
     units
 }
@@ -290,7 +240,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
     let model = conv_net();
     let structure = Structure::of(&model);
     let data = dataset(200, 64, 28);
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let world = World::new(gpu, data);
     let criteria = [
         UnitCriterion::Taylor,
         UnitCriterion::MeanActivation,
@@ -301,16 +251,16 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             validation: 40,
             ..TrainSpec::plain("mnist", 30, Length::Steps(3), Optimizer::sgd(0.0, 0.0))
         };
-        let scales = scales(&train.normalise, &data);
+        let scales = world.scales(&train);
         let half = UnitAmount::Count(Amount::Density(0.5));
         let spec = UnitPrune {
             data: criterion.reads_data().then(|| Box::new(train.clone())),
             ..UnitPrune::new(criterion, UnitScope::Global, half)
         };
         let measured = Data {
-            resident: &resident,
+            resident: &world.resident,
             scales: &scales,
-            execution: Execution::for_adapter(gpu.adapter()),
+            execution: usual(gpu),
         };
         let run = |replicas: &Replicas| {
             let before = replicas.download(gpu).unwrap();
@@ -319,7 +269,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             let after = replicas.download(gpu).unwrap();
             for (before, after) in before.iter().zip(&after) {
                 for (i, (b, a)) in before.weights.iter().zip(&after.weights).enumerate() {
-                    let want = if exists(&after.mask, i) { *b } else { 0.0 };
+                    let want = if kept(&after.mask, i) { *b } else { 0.0 };
                     assert_eq!(*a, want, "{criterion:?} weight {i}");
                 }
                 let gone = removed(&model, &structure, &after.mask);
@@ -332,11 +282,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
         let together = run(&fresh(gpu, &model, 3));
         assert_ne!(together[0].mask, together[1].mask, "{criterion:?}");
         for seed in 0..3u32 {
-            let key = Key {
-                seed,
-                ..Key::default()
-            };
-            let alone = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+            let alone = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
             let company = fresh(gpu, &model, 3);
             let before = company.download(gpu).unwrap();
             alone.upload(gpu, &[&before[seed as usize]]).unwrap();

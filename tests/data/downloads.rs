@@ -1,7 +1,7 @@
 //! Downloads, from a server inside the test.
 
 use super::idx::{images, small_mnist};
-use crate::common::{MNIST_FILES, gzip};
+use crate::common::{MNIST_FILES, gzip, published, skip};
 use secateur::data::{DataError, Progress, SearchPath, fetch, load};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -64,23 +64,17 @@ fn reply(
 
 /// No made-up file has the published checksum, so a good download needs the real files; `None` without them.
 fn real_mnist() -> Option<Vec<(String, Vec<u8>)>> {
-    let near = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let variable = std::env::var_os("SECATEUR_DATA").map(PathBuf::from);
-    let place = variable
-        .into_iter()
-        .chain([near])
-        .map(|root| root.join("mnist"));
-    let folder = place
-        .into_iter()
-        .find(|folder| folder.join(format!("{}.gz", MNIST_FILES[0])).is_file())?;
-    MNIST_FILES
-        .iter()
-        .map(|file| {
-            let name = format!("{file}.gz");
-            let bytes = fs::read(folder.join(&name)).ok()?;
-            Some((name, bytes))
-        })
-        .collect()
+    let folder = published("mnist")?.join("mnist");
+    let names = MNIST_FILES.map(|file| format!("{file}.gz"));
+    if !folder.join(&names[0]).is_file() {
+        skip("the files in SECATEUR_DATA/mnist are not packed");
+        return None;
+    }
+    let read = |name: String| {
+        let bytes = fs::read(folder.join(&name)).unwrap();
+        (name, bytes)
+    };
+    Some(names.map(read).to_vec())
 }
 
 fn answer_from(files: &[(String, Vec<u8>)], path: &str) -> Answer {
@@ -159,7 +153,6 @@ fn bad_downloads_leave_nothing_and_name_every_mirror() {
 #[test]
 fn a_second_mirror_helps_and_good_files_are_kept() {
     let Some(files) = real_mnist() else {
-        eprintln!("skipped: the MNIST files are neither in SECATEUR_DATA nor in ../shared/data");
         return;
     };
     let (missing, _) = serve(|_| Answer::NotFound);

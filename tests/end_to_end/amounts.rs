@@ -1,6 +1,6 @@
 //! As much is kept, computed and allocated as was asked for or foreseen.
 
-use super::setup::{ARMS, CONV, MLP, assert_no_violations, finished_stages, lab};
+use super::setup::{ARMS, CONV, MLP, TRAINING, arm, assert_no_violations, finished_stages, lab};
 use crate::common::{Done, assert_same, command, no_gpu, number, table};
 
 /// 20 % of all weights, and half of the units: as many multiply-adds as 10 steps of the whole network are 50 and about 20 steps.
@@ -77,10 +77,7 @@ steps = [{ train = {} }]
     ];
     let words = ["NaN", "clip_norm", "pruning 6 replicas, seed 5:"];
     lab.run("e.toml", "nan", &diverging).fails(1, &words);
-    lab.write(
-        "dense.toml",
-        format!("{MLP}[[arm]]\nname = \"dense\"\nsteps = [{{ train = {{}} }}]\n"),
-    );
+    lab.write("dense.toml", format!("{MLP}{}", arm("dense", &[TRAINING])));
     let done = lab.run("dense.toml", "diverged", &diverging).ok();
     assert!(done.stderr.contains("diverged"), "{}", done.stderr);
     for row in &lab.results("diverged") {
@@ -127,8 +124,7 @@ fn the_planned_memory_is_what_is_allocated() {
         let mut numbers = words.filter_map(|word| word.trim_end_matches(')').parse().ok());
         numbers.next().expect(text)
     };
-    let at_the_start =
-        |step: &str| format!("[[arm]]\nname = \"one\"\nsteps = [{step}, {{ train = {{}} }}]\n");
+    let at_the_start = |step: &str| arm("one", &[step, TRAINING]);
     let scored = |criterion: &str| {
         at_the_start(&format!(
             "{{ prune = {{ criterion = \"{criterion}\", sparsity = 0.8 }} }}"

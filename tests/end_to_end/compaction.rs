@@ -1,5 +1,6 @@
 //! Runs whose networks shrink on the way.
 
+use super::setup::arm;
 use crate::common::{Lab, assert_same, no_gpu, number, secateur};
 use std::fs;
 
@@ -146,9 +147,7 @@ fn what_a_smaller_network_cannot_do_is_refused() {
         ),
     ];
     for (steps, words) in cases {
-        let lab = Lab::with(&format!(
-            "{TWO_CONV}[[arm]]\nname = \"a\"\nsteps = [{steps}]\n"
-        ));
+        let lab = Lab::with(&format!("{TWO_CONV}{}", arm("a", &[&steps])));
         let file = lab.path("e.toml").display().to_string();
         let done = secateur(["check", &file]);
         assert_eq!(done.code, Some(2), "{steps}: {}", done.stdout);

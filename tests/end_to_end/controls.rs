@@ -1,7 +1,8 @@
 //! Masks, controls and restarts do what their words say.
 
 use super::setup::{
-    ALL, CONV, FC1, FC2, MASKS, MLP, assert_no_violations, cut_when, kept, lab, stage_files,
+    ALL, CONV, FC1, FC2, MASKS, MLP, TRAINING, arm, assert_no_violations, cut_when, kept, lab,
+    stage_files,
 };
 use crate::common::{Row, assert_same, no_gpu, number, row, table};
 use std::collections::BTreeSet;
@@ -237,11 +238,7 @@ fn restarts_go_back_to_where_they_say() {
         return;
     }
     let hold = r#"{ train = { length = "1st", optimizer = { kind = "sgd", lr = 1e-30 } } }"#;
-    let arm = |name: &str, steps: &[&str]| {
-        let steps = steps.join(", ");
-        format!("[[arm]]\nname = \"{name}\"\nsteps = [{steps}]\n")
-    };
-    let (train, prune) = ("{ train = {} }", "{ prune = { keep = 500 } }");
+    let (train, prune) = (TRAINING, "{ prune = { keep = 500 } }");
     let (init, fresh) = (r#"{ restart = "init" }"#, r#"{ restart = "fresh" }"#);
     let rewind = r#"{ restart = { rewind = "7st" } }"#;
     let arms = [

@@ -1,8 +1,8 @@
 //! What is printed, drawn and measured beside the results.
 
-use super::setup::{MLP, assert_no_violations, assert_same_folders, lab};
-use crate::common::{Lab, count, no_gpu, number, secateur, table};
-use std::path::{Path, PathBuf};
+use super::setup::{MLP, arm, assert_no_violations, assert_same_folders, lab};
+use crate::common::{Lab, count, no_gpu, number, published, secateur, table};
+use std::path::Path;
 
 #[test]
 fn presets_say_their_sizes() {
@@ -37,10 +37,8 @@ fn data_that_is_not_the_published_one_is_said_aloud() {
     if no_gpu() {
         return;
     }
-    let lab = lab(
-        MLP,
-        "[[arm]]\nname = \"dense\"\nsteps = [{ train = { length = \"1st\" } }]\n",
-    );
+    let short = r#"{ train = { length = "1st" } }"#;
+    let lab = lab(MLP, &arm("dense", &[short]));
     let done = lab.run("e.toml", "out", &[]).ok();
     assert!(
         done.stderr.contains("sha256"),
@@ -132,14 +130,7 @@ fn one_epoch_of_mnist_is_learned() {
     if no_gpu() {
         return;
     }
-    let near = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
-    let places = std::env::var_os("SECATEUR_DATA").map(PathBuf::from);
-    let Some(data) = places
-        .into_iter()
-        .chain([near])
-        .find(|p| p.join("mnist").is_dir())
-    else {
-        println!("skipped: no mnist/ in SECATEUR_DATA or in ../shared/data");
+    let Some(data) = published("mnist") else {
         return;
     };
     let lab = Lab::with(

@@ -1,7 +1,7 @@
 //! What was interrupted goes on and ends with the same bytes; what is finished is not repeated.
 
 use super::setup::{
-    ARMS, MLP, assert_same_folders, cut, cut_when, finished_stages, lab, stage_files,
+    ARMS, MLP, TRAINING, arm, assert_same_folders, cut, cut_when, finished_stages, lab, stage_files,
 };
 use crate::common::{assert_same, no_gpu, number, table};
 use std::path::PathBuf;
@@ -154,8 +154,7 @@ fn times_are_of_the_steps_that_were_taken() {
     if no_gpu() {
         return;
     }
-    let arms = "[[arm]]\nname = \"dense\"\nsteps = [{ train = {} }]\n";
-    let lab = lab(MLP, arms);
+    let lab = lab(MLP, &arm("dense", &[TRAINING]));
     let taken = |out: &str| {
         let times = table(&lab.path(out).join("times.csv"));
         let [row] = &times[..] else {
@@ -209,8 +208,7 @@ fn a_damaged_stage_is_named_and_computed_again() {
         return;
     }
     // One arm trains after the damaged stage, one only prunes.
-    let ends =
-        "[[arm]]\nname = \"ends\"\nsteps = [{ train = {} }, { prune = { sparsity = 0.8 } }]\n";
+    let ends = arm("ends", &[TRAINING, "{ prune = { sparsity = 0.8 } }"]);
     let lab = lab(MLP, &format!("{ARMS}{ends}"));
     lab.run("e.toml", "out", &["--quiet"]).ok();
     let before = lab.contents("out");

@@ -1,6 +1,6 @@
 //! Whose a run folder is: one experiment's, one version's, one process's at a time.
 
-use super::setup::{ARMS, MLP, lab};
+use super::setup::{ARMS, MLP, TRAINING, arm, lab};
 use crate::common::{Done, TEST, TRAIN, assert_same, command, no_gpu, write_mnist};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ fn results_of_another_version_or_other_data_are_not_mixed() {
     if no_gpu() {
         return;
     }
-    let lab = lab(MLP, "[[arm]]\nname = \"dense\"\nsteps = [{ train = {} }]\n");
+    let lab = lab(MLP, &arm("dense", &[TRAINING]));
     let short = ["--set", "train.length=3st"];
     lab.run("e.toml", "out", &short).ok();
     let before = lab.contents("out");

@@ -1,7 +1,8 @@
 //! The same results whatever runs beside a run, and however it is executed.
 
 use super::setup::{
-    ALL, ARMS, CONV, FC1, FC2, MLP, assert_no_violations, assert_same_folders, digests, kept, lab,
+    ALL, ARMS, CONV, FC1, FC2, MLP, TRAINING, arm, assert_no_violations, assert_same_folders,
+    digests, kept, lab,
 };
 use crate::common::{Done, count, no_gpu, number, row, table};
 use std::path::PathBuf;
@@ -85,9 +86,7 @@ fn measured_criteria_and_rounds_are_exact_and_the_same_in_any_company() {
     ];
     let mut arms: String = prunes
         .iter()
-        .map(|(name, prune)| {
-            format!("[[arm]]\nname = \"{name}\"\nsteps = [{{ prune = {{ {prune} }} }}, {{ train = {{}} }}]\n")
-        })
+        .map(|(name, prune)| arm(name, &[&format!("{{ prune = {{ {prune} }} }}"), TRAINING]))
         .collect();
     arms += r#"
 [[arm]]
@@ -150,13 +149,17 @@ fn finer_amounts_are_exact_and_the_same_in_any_company() {
     let mut arms: String = prunes
         .iter()
         .map(|(name, prune)| {
-            format!("[[arm]]\nname = \"{name}\"\nsteps = [{{ train = {{}} }}, {{ prune = {{ {prune} }} }}, {{ train = {{}} }}]\n")
+            arm(
+                name,
+                &[TRAINING, &format!("{{ prune = {{ {prune} }} }}"), TRAINING],
+            )
         })
         .collect();
     for scope in ["neuron", "layer", "global"] {
-        arms += &format!(
-            "[[arm]]\nname = \"sap {scope}\"\nsteps = [{{ iterate = {{ rounds = 2, steps = [{{ train = {{}} }}, {{ prune = {{ sap = {{ p = 1, q = 2 }}, scope = \"{scope}\" }} }}, {{ restart = \"init\" }}] }} }}, {{ train = {{}} }}]\n"
+        let rounds = format!(
+            "{{ iterate = {{ rounds = 2, steps = [{{ train = {{}} }}, {{ prune = {{ sap = {{ p = 1, q = 2 }}, scope = \"{scope}\" }} }}, {{ restart = \"init\" }}] }} }}"
         );
+        arms += &arm(&format!("sap {scope}"), &[&rounds, TRAINING]);
     }
     let lab = lab(MLP, &arms);
     let short = ["--set", "train.length=12st", "--quiet"];

@@ -9,9 +9,7 @@ use std::time::Duration;
 
 /// Weights of [`MLP`].
 pub const FC1: u64 = 784 * 24;
-
 pub const FC2: u64 = 24 * 10;
-
 pub const ALL: u64 = FC1 + FC2;
 
 /// A small fully connected network on the stand-in for MNIST; seeds and arms follow.
@@ -52,6 +50,23 @@ length = "1ep"
 optimizer = { kind = "adam", lr = 0.01 }
 validation = 64
 "#;
+
+/// The head of an experiment on the stand-in for MNIST, with these layers; seeds and arms follow.
+pub fn head(layers: &str, train: &str) -> String {
+    format!(
+        "secateur = 1\nseeds = 2\n[model]\nlayers = [{layers}]\n\
+         [train]\ndataset = \"mnist\"\nbatch = 30\nvalidation = 64\n{train}\n"
+    )
+}
+
+/// An arm of these steps.
+pub fn arm(name: &str, steps: &[&str]) -> String {
+    let steps = steps.join(", ");
+    format!("[[arm]]\nname = \"{name}\"\nsteps = [{steps}]\n")
+}
+
+/// A step that trains as the head says.
+pub const TRAINING: &str = "{ train = {} }";
 
 /// What the experiments on bits have in common: every kind of step.
 pub const ARMS: &str = r#"

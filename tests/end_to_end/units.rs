@@ -1,25 +1,18 @@
 //! Units, compaction and the group lasso as an experiment asks for them.
 
+use super::setup::{TRAINING, arm, head};
 use crate::common::{Lab, count, no_gpu, number, row};
-
-const CONV_AND_FC: &str = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = [{ conv2d = 6, kernel = 5, stride = 3 }, "batch_norm", "relu", "flatten", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "10st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
 
 #[test]
 fn units_are_pruned_from_the_experiment_file() {
     if no_gpu() {
         return;
     }
+    let layers = r#"{ conv2d = 6, kernel = 5, stride = 3 }, "batch_norm", "relu", "flatten", { linear = 12 }, "relu", { linear = 10 }"#;
+    let head = head(
+        layers,
+        "length = \"10st\"\noptimizer = { kind = \"sgd\", lr = 0.1 }",
+    );
     let arms = r#"
 [[arm]]
 name = "norm"
@@ -31,7 +24,7 @@ steps = [{ train = {} }, { prune = { structure = "units", criterion = "taylor", 
 name = "random"
 steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", sparsity = 0.5 } }, { train = {} }]
 "#;
-    let lab = Lab::with(&format!("{CONV_AND_FC}{arms}"));
+    let lab = Lab::with(&format!("{head}{arms}"));
     lab.run("e.toml", "together", &["--quiet"]).ok();
     lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
         .ok();
@@ -54,7 +47,7 @@ steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", 
 name = "wrong"
 steps = [{ train = {} }, { prune = { structure = "units", layers = ["fc2"], sparsity = 0.5 } }, { train = {} }]
 "#;
-    lab.write("bad.toml", format!("{CONV_AND_FC}{bad}"));
+    lab.write("bad.toml", format!("{head}{bad}"));
     lab.run("bad.toml", "bad", &[])
         .fails(2, &["fc2", "conv1, fc1", "classes"]);
 }
@@ -64,22 +57,14 @@ fn either_is_asked_for_in_the_experiment_file() {
     if no_gpu() {
         return;
     }
-    let head = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = ["flatten", { linear = 24 }, "relu", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "12st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
+    let layers = r#""flatten", { linear = 24 }, "relu", { linear = 12 }, "relu", { linear = 10 }"#;
+    let head = head(
+        layers,
+        "length = \"12st\"\noptimizer = { kind = \"sgd\", lr = 0.1 }",
+    );
     let arm = |name: &str, keys: &str| {
-        format!(
-            "[[arm]]\nname = \"{name}\"\nsteps = [{{ train = {{}} }}, {{ prune = {{ structure = \"either\", sparsity = 0.5, {keys} }} }}, {{ train = {{}} }}]\n"
-        )
+        let prune = format!("{{ prune = {{ structure = \"either\", sparsity = 0.5, {keys} }} }}");
+        arm(name, &[TRAINING, &prune, TRAINING])
     };
     let arms = [
         arm("units", "rule = { mean-norm = 0 }"),

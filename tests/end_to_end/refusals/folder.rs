@@ -1,7 +1,7 @@
 //! Run folders that cannot be written, or are not this experiment's.
 
 use super::EXPERIMENT;
-use crate::common::{Lab, assert_same, no_gpu, table, tree};
+use crate::common::{Lab, assert_same, no_gpu, skip, table, tree};
 use std::fs;
 use std::path::Path;
 
@@ -32,7 +32,7 @@ fn a_read_only_folder_is_refused_before_anything_is_computed() {
     fs::create_dir(&closed).expect("a folder");
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).expect("a mode");
     if fs::write(closed.join("probe"), "").is_ok() {
-        println!("skipped: this user may write everywhere");
+        skip("this user may write everywhere");
         fs::remove_file(closed.join("probe")).expect("a file");
         return;
     }
@@ -119,7 +119,7 @@ struct SmallDisk(std::path::PathBuf);
 
 #[cfg(target_os = "linux")]
 impl SmallDisk {
-    /// `None`, with the reason printed, where this user may not mount.
+    /// `None`, and said, where this user may not mount.
     fn mount(at: &Path, size: &str) -> Option<Self> {
         fs::create_dir_all(at).expect("a folder");
         let options = format!("size={size}");
@@ -127,18 +127,13 @@ impl SmallDisk {
             .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
             .arg(at)
             .output();
-        match mounted {
-            Ok(output) if output.status.success() => Some(Self(at.to_path_buf())),
-            Ok(output) => {
-                let why = String::from_utf8_lossy(&output.stderr).into_owned();
-                println!("skipped: no small disk can be mounted: {why}");
-                None
-            }
-            Err(error) => {
-                println!("skipped: no small disk can be mounted: {error}");
-                None
-            }
-        }
+        let why = match mounted {
+            Ok(output) if output.status.success() => return Some(Self(at.to_path_buf())),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        skip(&format!("no small disk can be mounted: {why}"));
+        None
     }
 
     /// Mounts it anew with other options, its files kept.

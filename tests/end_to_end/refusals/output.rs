@@ -1,6 +1,6 @@
 //! Standard output that cannot be written to.
 
-use crate::common::{Done, command};
+use crate::common::{Done, command, skip};
 use std::fs;
 
 /// `secateur data list`, with stdout going there.
@@ -17,7 +17,7 @@ fn listed(stdout: impl Into<std::process::Stdio>) -> std::process::Command {
 fn results_that_cannot_be_written_are_a_failure() {
     let full = || fs::OpenOptions::new().write(true).open("/dev/full");
     if let Err(error) = full() {
-        println!("skipped: /dev/full cannot be opened: {error}");
+        skip(&format!("/dev/full cannot be opened: {error}"));
         return;
     }
     let output = listed(full().expect("a device")).output();
