@@ -1,8 +1,8 @@
 //! `secateur completions`.
 
 use super::failure::Failure;
-use super::{Cli, say};
-use clap::{Args, CommandFactory};
+use super::output::say;
+use clap::{Args, Command};
 use clap_complete::Shell;
 
 /// Print a script that completes commands and options in a shell
@@ -12,8 +12,8 @@ pub struct Completions {
     shell: Shell,
 }
 
-pub fn run(args: &Completions) -> Result<(), Failure> {
-    let mut command = Cli::command();
+/// Prints the script for `command`, which is all of the command line.
+pub fn run(args: &Completions, mut command: Command) -> Result<(), Failure> {
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut command, name, &mut script);

@@ -1,8 +1,8 @@
 //! `secateur man`.
 
 use super::failure::Failure;
-use super::{Cli, say};
-use clap::{Args, CommandFactory};
+use super::output::say;
+use clap::{Args, Command};
 use clap_mangen::Man;
 use std::path::PathBuf;
 
@@ -13,9 +13,10 @@ pub struct Manual {
     dir: Option<PathBuf>,
 }
 
-pub fn run(args: &Manual) -> Result<(), Failure> {
-    // Pages are of commands; `help` has nothing to say about itself.
-    let command = Cli::command().disable_help_subcommand(true);
+/// Prints or writes the pages of `command`, which is all of the command line.
+pub fn run(args: &Manual, command: Command) -> Result<(), Failure> {
+    // `help` has nothing to say about itself.
+    let command = command.disable_help_subcommand(true);
     let Some(dir) = &args.dir else {
         let mut page = Vec::new();
         let rendered = Man::new(command).render(&mut page);

@@ -5,8 +5,8 @@ use super::setup::{
 };
 use crate::common::{World, dataset, gpu, kept, keys, trainer, usual};
 use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::kept_per_tensor;
 use secateur::spec::{Length, TrainSpec};
 use secateur::train::{Key, Progress, Snapshot, TrainError};
 

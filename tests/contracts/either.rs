@@ -2,7 +2,8 @@
 
 use crate::common::{chain, gpu, kept, keys, linear};
 use secateur::model::Model;
-use secateur::prune::{kept_per_tensor, prune_units};
+use secateur::model::mask::kept_per_tensor;
+use secateur::prune::prune_units;
 use secateur::spec::{
     Amount, Layer, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope,
 };

@@ -4,7 +4,8 @@ use super::setup::{TINY, by_sort, difference, filled, odd_model, on_gpu, prune_a
 use crate::common::{Dice, bare, chain, gpu, kept, linear, model};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::Model;
-use secateur::prune::{self, Part, PruneError, Segment, kept_per_tensor};
+use secateur::model::mask::kept_per_tensor;
+use secateur::prune::{self, Part, PruneError, Segment};
 use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
 use std::sync::Arc;

@@ -2,9 +2,8 @@
 
 use crate::common::{picture, save_image};
 use image::{GrayImage, ImageFormat, Luma};
-use secateur::data::{
-    DataError, Dataset, FolderSpec, ImageRule, OnBadImage, Resize, classes_of, load_folder,
-};
+use secateur::data::{DataError, Dataset, classes_of, load_folder};
+use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;

@@ -2,7 +2,7 @@
 
 use super::setup::{GOOD, errors, good, only, says, with_steps};
 use secateur::experiment::{OnCollapse, Step};
-use secateur::spec::{Init, Length, Normalise, Optimizer, Schedule};
+use secateur::spec::{Init, Length, Normalise, Optimizer, Schedule, TrainStep};
 
 #[test]
 fn defaults_are_filled_in() {
@@ -17,7 +17,7 @@ fn defaults_are_filled_in() {
         .map(|arm| arm.name.as_str())
         .collect();
     assert_eq!(names, ["mask from MNIST", "shuffled", "dense"]);
-    let Step::Train(train) = &experiment.arms[2].variants[0].steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &experiment.arms[2].variants[0].steps[0] else {
         panic!("not a train step");
     };
     assert_eq!(train.dataset, "fashion-mnist");
@@ -43,7 +43,7 @@ fn optimizers_have_pytorchs_defaults() {
     let optimizer = |text: &str| {
         let text = with_steps(&format!("{{ train = {{ optimizer = {text} }} }}"));
         match &good(&text).arms[0].variants[0].steps[0] {
-            Step::Train(train) => train.optimizer,
+            Step::Train(step) => step.train.optimizer,
             _ => panic!("not a train step"),
         }
     };

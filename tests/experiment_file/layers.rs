@@ -2,7 +2,7 @@
 
 use super::setup::{errors, good, only, says, with_layers, with_steps};
 use secateur::experiment::Step;
-use secateur::spec::{DecayOn, Layer, Length};
+use secateur::spec::{DecayOn, Layer, Length, TrainStep};
 
 #[test]
 fn layers_are_named_by_kind() {
@@ -94,7 +94,7 @@ fn batch_normalisation_has_steps_and_settings_of_its_own() {
         "{ train = { freeze = [\"fc1\", \"bn1\"], optimizer = { kind = \"sgd\", lr = 0.1, weight_decay_on = \"weights\" } } }, { recalibrate = { batches = 7, batch = 32 } }",
     ));
     let steps = &experiment.arms[0].variants[0].steps;
-    let Step::Train(train) = &steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &steps[0] else {
         panic!("not a train step");
     };
     assert_eq!(train.freeze, ["bn1", "fc1"]);

@@ -2,7 +2,7 @@
 
 use super::setup::{GOOD, good, only, says, with};
 use secateur::experiment::Step;
-use secateur::spec::{Amount, Length, MaskStep};
+use secateur::spec::{Amount, Length, MaskStep, TrainStep};
 
 #[test]
 fn overrides_use_the_paths_of_errors() {
@@ -26,7 +26,7 @@ fn overrides_use_the_paths_of_errors() {
     assert_eq!(experiment.axes[0].values, ["0.25"]);
     let first = &experiment.arms[0].variants[0];
     assert_eq!(first.model.name, "custom");
-    let Step::Train(train) = &first.steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &first.steps[0] else {
         panic!("not a train step");
     };
     assert_eq!((train.batch, train.length), (32, Length::Epochs(1)));

@@ -16,7 +16,7 @@ fn equal_histories_share_their_stages() {
     let mnist = plan
         .stages
         .iter()
-        .filter(|stage| matches!(&stage.step, Step::Train(train) if train.dataset == "mnist"));
+        .filter(|stage| matches!(&stage.step, Step::Train(step) if step.train.dataset == "mnist"));
     assert_eq!(mnist.count(), 2, "ten arms, one MNIST training per seed");
     assert_eq!(plan.runs.len(), 2 * (2 + 2 + 1 + 8));
     // Per seed: 12 runs start with the same training, and each shuffled run shares the pruning of its twin.

@@ -14,7 +14,7 @@ fn micro_batches_are_whole_chunks_of_the_batch() {
         let experiment = good(text);
         let arm = experiment.arms.last().expect("an arm");
         match &arm.variants[0].steps[0] {
-            Step::Train(spec) => (spec.batch, spec.micro_batch),
+            Step::Train(step) => (step.train.batch, step.train.micro_batch),
             other => panic!("{other:?}"),
         }
     };
@@ -223,7 +223,7 @@ fn amounts_may_be_of_layers_of_runs_or_the_weights_own() {
 fn masks_that_change_within_a_training_have_their_defaults() {
     let steps = |text: &str| good(&with_steps(text)).arms[0].variants[0].steps.clone();
     let masks = |step: &Step| match step {
-        Step::Train(spec) => spec.masks.clone().map(|masks| *masks),
+        Step::Train(step) => step.masks.clone().map(|masks| *masks),
         _ => None,
     };
     let gradual = steps("{ train = { prune = { sparsity = 0.9 } } }");

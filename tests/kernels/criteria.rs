@@ -12,10 +12,9 @@ use crate::reference::scoring::gradient_accumulate;
 use secateur::data::Dataset;
 use secateur::gpu::Gpu;
 use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{
-    Data, PruneError, hessian_gradient, kept_per_tensor, lamp_order, prune, prune_on,
-};
+use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
 use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope, Shape,
     TrainSpec,
