@@ -1,8 +1,8 @@
 //! The kernels that scores are measured with, against their twins.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::relative;
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::reference::device::Case;
 use crate::reference::number::widen;
 use crate::reference::scoring::{
     flow_rescale, flow_share, gradient_accumulate, order, params_absolute, params_shift,
@@ -168,7 +168,11 @@ fn shares_of_the_flow() {
 /// A key, or the same number for all NaNs.
 fn rank(key: u32) -> u32 {
     let ordered = order(f32::NEG_INFINITY)..=order(f32::INFINITY);
-    if key == 0 || ordered.contains(&key) { key } else { u32::MAX }
+    if key == 0 || ordered.contains(&key) {
+        key
+    } else {
+        u32::MAX
+    }
 }
 
 #[test]

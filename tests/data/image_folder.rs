@@ -1,26 +1,12 @@
 //! Folders of images as datasets: what is decoded, what is kept in the cache, and what is said of bad ones.
 
-mod common;
-
-use common::{Lab, no_gpu};
-use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
+use crate::common::{picture, save_image};
+use image::{GrayImage, ImageFormat, Luma};
 use secateur::data::{DataError, Dataset, classes_of, load_folder};
 use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
-
-/// Red says the place, green the class, blue the number.
-fn picture(width: u32, height: u32, class: u8, number: u8) -> RgbImage {
-    RgbImage::from_fn(width, height, |x, y| {
-        Rgb([(16 * y + x) as u8, 100 * class, 40 * number])
-    })
-}
-
-fn save(path: &Path, image: &RgbImage, format: ImageFormat) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    image.save_with_format(path, format).unwrap();
-}
 
 /// Two classes of four training and two test images, 8 rows of 8.
 fn folder() -> TempDir {
@@ -29,7 +15,7 @@ fn folder() -> TempDir {
         for (split, count) in [("train", 4), ("test", 2)] {
             for number in 0..count {
                 let path = root.path().join(format!("{split}/{name}/{number}.png"));
-                save(&path, &picture(8, 8, class as u8, number), ImageFormat::Png);
+                save_image(&path, &picture(8, 8, class as u8, number), ImageFormat::Png);
             }
         }
     }
@@ -63,7 +49,7 @@ fn classes_and_files_are_in_the_order_of_their_names() {
     fs::create_dir(root.path().join("train/.thumbnails")).unwrap();
     fs::write(root.path().join("train/ant/notes.txt"), "x").unwrap();
     fs::write(root.path().join("train/README"), "x").unwrap();
-    save(
+    save_image(
         &root.path().join("train/ant/10.PNG"),
         &picture(8, 8, 0, 5),
         ImageFormat::Png,
@@ -126,7 +112,7 @@ fn jpeg_and_png_of_one_class_load_together_and_digests_tell_them_apart() {
     let root = folder();
     let before = load(&root, RULE).digest;
     let path = root.path().join("train/bee/3.jpeg");
-    save(&path, &picture(20, 14, 1, 3), ImageFormat::Jpeg);
+    save_image(&path, &picture(20, 14, 1, 3), ImageFormat::Jpeg);
     let data = load(&root, RULE);
     assert_eq!(data.train.len(), 9);
     assert_ne!(data.digest, before);
@@ -249,7 +235,7 @@ fn a_dangling_link_counts_as_a_bad_image_until_it_is_mended() {
         assert!(data.warnings[0].contains("1 of 13"), "{:?}", data.warnings);
         assert_eq!(data.digest, load(&folder(), RULE).digest);
     }
-    save(&target, &picture(8, 8, 1, 4), ImageFormat::Png);
+    save_image(&target, &picture(8, 8, 1, 4), ImageFormat::Png);
     for rule in [OnBadImage::Error, OnBadImage::Skip] {
         let data = get(rule).unwrap();
         assert_eq!((data.train.len(), data.skipped.len()), (9, 0));
@@ -332,113 +318,4 @@ fn the_cache_is_used_while_it_is_sound_and_fresh() {
     // A file that changed in size or time is decoded again.
     fs::write(&pixel, "bad").unwrap();
     assert_eq!(get().skipped, ["train/ant/0.png", "test/ant/bad.png"]);
-}
-
-const EXPERIMENT: &str = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = ["flatten", { linear = 6 }, "relu", { linear = 2 }]
-[datasets.insects]
-folder = "pictures"
-size = [6, 8]
-resize = "crop"
-[train]
-dataset = "insects"
-batch = 4
-length = "3ep"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 4
-balanced = true
-augment = { shift = 1, flip = true, rotate = 10 }
-[[arm]]
-name = "dense"
-steps = [{ train = {} }]
-"#;
-
-/// A lab with the experiment, and with images of mixed sizes in pictures/.
-fn lab() -> Lab {
-    let lab = Lab::with(EXPERIMENT);
-    for (class, name) in ["ant", "bee"].into_iter().enumerate() {
-        for (split, count) in [("train", 9), ("test", 3)] {
-            for number in 0..count {
-                let path = lab.path(&format!("pictures/{split}/{name}/{number}.jpg"));
-                let image = picture(8 + u32::from(number), 12, class as u8, number);
-                save(&path, &image, ImageFormat::Jpeg);
-            }
-        }
-    }
-    lab
-}
-
-/// Runs with a cache of its own.
-fn run(lab: &Lab, out: &str, more: &[&str]) -> common::Done {
-    let mut command = lab.command("e.toml", out, more);
-    command.env("XDG_CACHE_HOME", lab.path("cache"));
-    common::Done::of(command.output().unwrap())
-}
-
-#[test]
-fn an_experiment_trains_on_a_folder_and_gives_the_same_from_the_cache() {
-    if no_gpu() {
-        return;
-    }
-    let lab = lab();
-    run(&lab, "cold", &[]).ok();
-    // One after another instead of together, too.
-    run(&lab, "cached", &["--replicas", "1"]).ok();
-    common::assert_same(&lab.contents("cold"), &lab.contents("cached"), "the cache");
-    let record: serde_json::Value = serde_json::from_slice(&lab.read("cold/data.json")).unwrap();
-    let data = &record[0];
-    assert_eq!(data["name"], "insects");
-    assert_eq!((&data["train"], &data["test"]), (&18.into(), &6.into()));
-    assert_eq!(data["shape"], serde_json::json!([3, 6, 8]));
-    assert_eq!(data["classes"], serde_json::json!(["ant", "bee"]));
-    assert_eq!(data["mean"].as_array().unwrap().len(), 3);
-    assert!(data["std"][0].as_f64().unwrap() > 0.0);
-}
-
-#[test]
-fn a_corrupt_file_among_mixed_sizes_stops_a_run_or_is_counted_in_its_results() {
-    if no_gpu() {
-        return;
-    }
-    let lab = lab();
-    let bad = lab.write("pictures/train/bee/3.jpg", "not an image");
-    let shown = bad.display().to_string();
-    run(&lab, "strict", &[]).fails(4, &[&shown, "on_bad_image = \"skip\""]);
-    assert!(!lab.path("strict").exists());
-
-    let skip = ["--set", "datasets.insects.on_bad_image=skip"];
-    let done = run(&lab, "lenient", &skip).ok();
-    assert!(done.stderr.contains("train/bee/3.jpg"), "{}", done.stderr);
-    assert!(
-        done.stdout.contains("insects: 1 image left out"),
-        "{}",
-        done.stdout
-    );
-    let record: serde_json::Value = serde_json::from_slice(&lab.read("lenient/data.json")).unwrap();
-    assert_eq!(
-        record[0]["skipped_images"],
-        serde_json::json!(["train/bee/3.jpg"])
-    );
-    assert_eq!(record[0]["train"], 17);
-    let done = run(&lab, "json", &[&skip[..], &["--json"]].concat()).ok();
-    let json: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!(json["skipped_images"]["insects"], 1);
-}
-
-#[test]
-fn check_knows_shape_and_classes_without_decoding() {
-    let lab = lab();
-    for name in ["ant", "bee"] {
-        lab.write(&format!("pictures/train/{name}/0.jpg"), "not an image");
-    }
-    let check = |set: &str| {
-        let file = lab.path("e.toml").display().to_string();
-        common::secateur(["check", file.as_str(), "--set", set])
-    };
-    check("seeds=1").ok();
-    // One output too many: known from the names of the folders alone.
-    check("model.layers[3].linear=3").fails(2, &["insects"]);
 }

@@ -1,30 +1,13 @@
 //! Units in some layers and weights in others: what a rule decides is done, replica by replica.
 
-mod common;
-
-use common::{Lab, count, gpu, no_gpu, row};
-use secateur::model::{Model, presets};
+use crate::common::{chain, gpu, keys, linear};
+use secateur::model::Model;
 use secateur::prune::prune_units;
 use secateur::spec::{
-    Amount, Init, Layer, ModelSpec, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule,
-    UnitScope,
+    Amount, Layer, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope,
 };
-use secateur::train::{Key, Replicas, Snapshot};
+use secateur::train::{Replicas, Snapshot};
 use std::sync::Arc;
-
-fn model() -> Arc<Model> {
-    let linear = |features| Layer::Linear {
-        features,
-        bias: true,
-    };
-    let layers = vec![linear(10), Layer::Relu, linear(8), Layer::Relu, linear(3)];
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::flat(20), 3).unwrap())
-}
 
 /// Fresh weights, of which half of the units of these tensors are silenced.
 fn silenced(start: &Snapshot, model: &Model, tensors: &[usize]) -> Snapshot {
@@ -44,12 +27,9 @@ fn silenced(start: &Snapshot, model: &Model, tensors: &[usize]) -> Snapshot {
 #[test]
 fn units_go_where_units_differ() {
     let Some(gpu) = gpu() else { return };
-    let model = model();
-    let keys = [0, 1].map(|seed| Key {
-        seed,
-        ..Key::default()
-    });
-    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let layers = vec![linear(10), Layer::Relu, linear(8), Layer::Relu, linear(3)];
+    let model = Arc::new(Model::new(&chain(layers), Shape::flat(20), 3).unwrap());
+    let replicas = Replicas::new(gpu, model.clone(), &keys(2)).unwrap();
     replicas.initialise(gpu).unwrap();
     let fresh = replicas.download(gpu).unwrap();
     let before = [
@@ -98,65 +78,5 @@ fn units_go_where_units_differ() {
             let kept = after.mask.keeps(i);
             assert_eq!(after.weights[i], if kept { before.weights[i] } else { 0.0 });
         }
-    }
-}
-
-#[test]
-fn either_is_asked_for_in_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let head = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = ["flatten", { linear = 24 }, "relu", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "12st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
-    let arm = |name: &str, keys: &str| {
-        format!(
-            "[[arm]]\nname = \"{name}\"\nsteps = [{{ train = {{}} }}, {{ prune = {{ structure = \"either\", sparsity = 0.5, {keys} }} }}, {{ train = {{}} }}]\n"
-        )
-    };
-    let arms = [
-        arm("units", "rule = { mean-norm = 0 }"),
-        arm("weights", "rule = { spread = 1e9 }"),
-        arm("decided", "layers = [\"fc1\"]"),
-    ]
-    .concat();
-    let lab = Lab::with(&format!("{head}{arms}"));
-    let done = lab.run("e.toml", "together", &[]).ok();
-    assert!(
-        done.stderr
-            .contains("seed 1: units of fc1, fc2; weights of none"),
-        "{done:?}"
-    );
-    lab.run("e.toml", "alone", &["--replicas", "1"]).ok();
-    let digests = |out: &str| -> Vec<String> {
-        let rows = lab.results(out);
-        rows.iter().map(|r| r["weights_digest"].clone()).collect()
-    };
-    assert_eq!(digests("together"), digests("alone"));
-    let rows = lab.results("together");
-    let kept = |arm: &str| {
-        let row = row(&rows, arm, 0);
-        [("fc1", 784 * 24), ("fc2", 24 * 12), ("fc3", 120)]
-            .map(|(layer, all)| count(row, &format!("density_{layer}"), all))
-    };
-    assert_eq!(kept("units"), [784 * 12, 12 * 6, 60]);
-    assert_eq!(kept("weights"), [784 * 12, 12 * 12, 120]);
-    assert_eq!(kept("decided")[0], 784 * 12);
-    let bad = [
-        (arm("a", "rule = \"spred\""), "did you mean `spread`"),
-        (arm("a", "scope = \"global\""), "each layer loses one share"),
-    ];
-    for (bad, says) in bad {
-        lab.write("bad.toml", format!("{head}{bad}"));
-        lab.run("bad.toml", "bad", &[]).fails(2, &[says]);
     }
 }

@@ -1,18 +1,12 @@
 //! CIFAR and EMNIST: their files, their order of pixels, and their damages.
 
+use crate::common::gzip;
 use secateur::data::{CifarProblem, DataError, Dataset, SearchPath, fetch, load};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
 const PIXELS: usize = 3 * 32 * 32;
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 /// Records with these label bytes; pixel p of record i is (7 i + p) mod 256.
 fn records(labels: &[&[u8]]) -> Vec<u8> {

@@ -1,88 +1,40 @@
 //! Pruning whole units: scores against plain Rust in f64, exact counts, and masks that take every weight of a unit.
 
-mod common;
-
-use common::{Dice, Lab, dataset, gpu, no_gpu, number};
+use crate::common::{
+    Dice, World, add, bare, conv, dataset, gpu, key, keys, linear, max_pool, model, usual,
+};
 use secateur::gpu::Gpu;
-use secateur::model::{Mask, Model, Structure, presets};
-use secateur::ops::Execution;
+use secateur::model::{Mask, Model, Structure};
 use secateur::prune::{self, Data, prune_units};
 use secateur::spec::{
-    Amount, Init, Layer, Length, ModelSpec, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion,
-    UnitPrune, UnitScope,
+    Amount, Layer, Length, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion, UnitPrune,
+    UnitScope,
 };
-use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, scales};
+use secateur::train::{Replicas, Snapshot};
 use std::sync::Arc;
-
-fn model(layers: Vec<Layer>) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap())
-}
-
-fn conv(channels: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 5,
-        stride: 3,
-        padding: 1,
-        bias: true,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
 
 /// 6 and 7 channels with batch normalisation, a residual branch on the second, then 9 neurons and 10.
 fn conv_net() -> Arc<Model> {
-    let pool = Layer::MaxPool {
-        window: 2,
-        stride: 2,
-    };
-    let one = Layer::Conv2d {
-        channels: 7,
-        kernel: 1,
-        stride: 1,
-        padding: 0,
-        bias: false,
-    };
-    model(vec![
-        conv(6),
+    let layers = vec![
+        conv(6, 5, 3, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        conv(7),
+        conv(7, 5, 3, 1),
         Layer::BatchNorm,
-        one,
-        Layer::Add {
-            with: "bn2".to_owned(),
-        },
+        bare(conv(7, 1, 1, 0)),
+        add("bn2"),
         Layer::Relu,
-        pool,
+        max_pool(2),
         Layer::Flatten,
         linear(9),
         Layer::Relu,
         linear(10),
-    ])
-}
-
-fn keys(count: u32) -> Vec<Key> {
-    (0..count)
-        .map(|seed| Key {
-            seed,
-            ..Key::default()
-        })
-        .collect()
+    ];
+    model(layers, Shape::new(1, 28, 28))
 }
 
 /// Fresh replicas; batch normalisations' scales, which start at 1, are drawn too.
-fn fresh(gpu: &Gpu, model: &Arc<Model>, count: u32) -> Replicas {
+fn fresh(gpu: &Gpu, model: &Arc<Model>, count: usize) -> Replicas {
     let replicas = Replicas::new(gpu, model.clone(), &keys(count)).unwrap();
     replicas.initialise(gpu).unwrap();
     let mut snapshots = replicas.download(gpu).unwrap();
@@ -288,7 +240,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
     let model = conv_net();
     let structure = Structure::of(&model);
     let data = dataset(200, 64, 28);
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let world = World::new(gpu, data);
     let criteria = [
         UnitCriterion::Taylor,
         UnitCriterion::MeanActivation,
@@ -299,16 +251,16 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             validation: 40,
             ..TrainSpec::plain("mnist", 30, Length::Steps(3), Optimizer::sgd(0.0, 0.0))
         };
-        let scales = scales(&train.normalise, &data);
+        let scales = world.scales(&train);
         let half = UnitAmount::Count(Amount::Density(0.5));
         let spec = UnitPrune {
             data: criterion.reads_data().then(|| Box::new(train.clone())),
             ..UnitPrune::new(criterion, UnitScope::Global, half)
         };
         let measured = Data {
-            resident: &resident,
+            resident: &world.resident,
             scales: &scales,
-            execution: Execution::for_adapter(gpu.adapter()),
+            execution: usual(gpu),
         };
         let run = |replicas: &Replicas| {
             let before = replicas.download(gpu).unwrap();
@@ -330,72 +282,11 @@ fn measured_and_random_units_are_the_same_in_any_company() {
         let together = run(&fresh(gpu, &model, 3));
         assert_ne!(together[0].mask, together[1].mask, "{criterion:?}");
         for seed in 0..3u32 {
-            let key = Key {
-                seed,
-                ..Key::default()
-            };
-            let alone = Replicas::new(gpu, model.clone(), &[key]).unwrap();
+            let alone = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
             let company = fresh(gpu, &model, 3);
             let before = company.download(gpu).unwrap();
             alone.upload(gpu, &[&before[seed as usize]]).unwrap();
             assert_eq!(run(&alone)[0], together[seed as usize], "{criterion:?}");
         }
     }
-}
-
-const HEAD: &str = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = [{ conv2d = 6, kernel = 5, stride = 3 }, "batch_norm", "relu", "flatten", { linear = 12 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "10st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
-
-#[test]
-fn units_are_pruned_from_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let arms = r#"
-[[arm]]
-name = "norm"
-steps = [{ train = {} }, { prune = { structure = "units", sparsity = 0.5 } }, { train = {} }]
-[[arm]]
-name = "taylor"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "taylor", batches = 2, scope = "global", keep = 9 } }, { train = {} }]
-[[arm]]
-name = "random"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", sparsity = 0.5 } }, { train = {} }]
-"#;
-    let lab = Lab::with(&format!("{HEAD}{arms}"));
-    lab.run("e.toml", "together", &["--quiet"]).ok();
-    lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
-        .ok();
-    let rows = lab.results("together");
-    assert_eq!(rows.len(), 6);
-    for (row, other) in rows.iter().zip(lab.results("alone")) {
-        assert_eq!(row["mask_violations"], "0");
-        assert_eq!(row["weights_digest"], other["weights_digest"]);
-        assert_eq!(row["asked_density"], "");
-        // 3 of 6 channels of 64 pixels and 6 of 12 neurons are left.
-        if row["arm"] != "taylor" {
-            let conv = number(row, "density_conv1");
-            assert!((conv - 0.5).abs() < 1e-9, "{conv}");
-            assert!((number(row, "density_fc1") - 0.25).abs() < 1e-9);
-            assert!((number(row, "density_fc2") - 0.5).abs() < 1e-9);
-        }
-    }
-    let bad = r#"
-[[arm]]
-name = "wrong"
-steps = [{ train = {} }, { prune = { structure = "units", layers = ["fc2"], sparsity = 0.5 } }, { train = {} }]
-"#;
-    lab.write("bad.toml", format!("{HEAD}{bad}"));
-    lab.run("bad.toml", "bad", &[])
-        .fails(2, &["fc2", "conv1, fc1", "classes"]);
 }

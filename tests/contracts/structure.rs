@@ -1,25 +1,8 @@
 //! Units: what of a model can be removed whole, from the graph alone.
 
-use secateur::model::{Model, Structure, presets};
-use secateur::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
-
-fn preset(name: &str) -> Model {
-    let spec = ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).expect("a preset"),
-        init: Init::Pytorch,
-    };
-    Model::new(&spec, presets::input(name), 10).unwrap()
-}
-
-fn custom(layers: Vec<NamedLayer>, input: Shape, classes: usize) -> Model {
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers,
-        init: Init::Pytorch,
-    };
-    Model::new(&spec, input, classes).unwrap()
-}
+use crate::common::{add, bare, conv, graph, linear, named, preset_model};
+use secateur::model::{Model, Structure};
+use secateur::spec::{Layer, Shape};
 
 /// A group in words: units, then the places as tensor, dim and span.
 fn words(model: &Model, structure: &Structure, group: usize) -> (usize, String) {
@@ -85,7 +68,7 @@ fn check_cover(model: &Model, structure: &Structure) {
 
 #[test]
 fn neurons_of_lenet_are_rows_and_columns() {
-    let model = preset("lenet-300-100");
+    let model = preset_model("lenet-300-100");
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     assert_eq!(removable(&structure), [1, 2]);
@@ -115,7 +98,7 @@ fn neurons_of_lenet_are_rows_and_columns() {
 
 #[test]
 fn a_flattened_channel_is_as_many_columns_as_it_has_pixels() {
-    let model = preset("mnist-cnn");
+    let model = preset_model("mnist-cnn");
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     let groups: Vec<_> = removable(&structure)
@@ -134,7 +117,7 @@ fn a_flattened_channel_is_as_many_columns_as_it_has_pixels() {
 
 #[test]
 fn batch_normalisation_goes_with_its_channel() {
-    let model = preset("vgg-11-bn");
+    let model = preset_model("vgg-11-bn");
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     let groups = removable(&structure);
@@ -153,7 +136,7 @@ fn batch_normalisation_goes_with_its_channel() {
 /// Every block adds to its stage, so a stage is one group; what lies between the two convolutions of a block is its own.
 #[test]
 fn residual_stages_are_tied_and_blocks_are_free_inside() {
-    let model = preset("resnet-20");
+    let model = preset_model("resnet-20");
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     let groups = removable(&structure);
@@ -199,43 +182,23 @@ fn residual_stages_are_tied_and_blocks_are_free_inside() {
     assert_eq!(readers, want);
 }
 
-fn named(name: &str, layer: Layer, from: Option<&str>) -> NamedLayer {
-    NamedLayer {
-        name: name.to_owned(),
-        layer,
-        from: from.map(str::to_owned),
-    }
-}
-
 /// A flattened image of 3 channels and 4 pixels added to 12 neurons: four neurons go with each channel. And what is added to the
 /// input, or to the output, stays.
 #[test]
 fn additions_tie_what_they_add() {
-    let linear = |features| Layer::Linear {
-        features,
-        bias: true,
-    };
-    let conv = Layer::Conv2d {
-        channels: 3,
-        kernel: 1,
-        stride: 1,
-        padding: 0,
-        bias: false,
-    };
-    let add = |with: &str| Layer::Add {
-        with: with.to_owned(),
-    };
-    let model = custom(
-        vec![
-            named("conv", conv.clone(), None),
-            named("flat", Layer::Flatten, None),
-            named("wide", linear(12), None),
-            named("sum", add("flat"), None),
-            named("out", linear(5), None),
-        ],
+    let conv = bare(conv(3, 1, 1, 0));
+    let model = Model::new(
+        &graph(vec![
+            named("conv", None, conv.clone()),
+            named("flat", None, Layer::Flatten),
+            named("wide", None, linear(12)),
+            named("sum", None, add("flat")),
+            named("out", None, linear(5)),
+        ]),
         Shape::new(1, 2, 2),
         5,
-    );
+    )
+    .unwrap();
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     assert_eq!(removable(&structure), [1]);
@@ -247,17 +210,18 @@ fn additions_tie_what_they_add() {
         )
     );
 
-    let model = custom(
-        vec![
-            named("conv", conv, None),
-            named("sum", add("input"), None),
-            named("out", linear(5), None),
-            named("again", linear(5), None),
-            named("end", add("out"), None),
-        ],
+    let model = Model::new(
+        &graph(vec![
+            named("conv", None, conv),
+            named("sum", None, add("input")),
+            named("out", None, linear(5)),
+            named("again", None, linear(5)),
+            named("end", None, add("out")),
+        ]),
         Shape::new(3, 2, 2),
         5,
-    );
+    )
+    .unwrap();
     let structure = Structure::of(&model);
     check_cover(&model, &structure);
     assert!(removable(&structure).is_empty());

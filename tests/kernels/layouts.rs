@@ -1,22 +1,17 @@
 //! Ring two: the structs that host and shaders share agree field by field, and wgpu's no-op device accepts every kernel and
 //! every preset's whole training program. No driver is needed.
 
-mod common;
-
-use common::dataset;
+use crate::common::{World, dataset, keys, preset_model, trainer};
 use naga::{AddressSpace, ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, KernelSource, Program, assemble};
-use secateur::model::{Model, presets};
+use secateur::model::presets;
 use secateur::ops::Execution;
 use secateur::prune::{self, Part, Segment};
-use secateur::spec::{
-    Amount, Criterion, Init, Length, ModelSpec, Optimizer, PruneSpec, Scope, TrainSpec,
-};
-use secateur::train::{self, Key, Replicas, ResidentDataset, Trainer};
+use secateur::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, TrainSpec};
+use secateur::train::{self, Replicas};
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
 use std::mem::{offset_of, size_of};
-use std::sync::Arc;
 
 /// A number that a shader knows too.
 trait Scalar {
@@ -622,18 +617,10 @@ fn the_first_binding_is_a_uniform_struct() {
     }
 }
 
-/// Kernels whose text asks for subgroups; the no-op device grants none.
-fn needs_subgroups(kernel: &KernelSource) -> bool {
-    kernel.source.contains("subgroup")
-}
-
 #[test]
 fn the_no_op_device_accepts_every_kernel() {
     let gpu = Gpu::no_op();
     for kernel in KERNELS {
-        if needs_subgroups(kernel) && gpu.adapter().subgroup.is_none() {
-            continue;
-        }
         let made = gpu
             .kernel(kernel.name, &[])
             .unwrap_or_else(|e| panic!("{e}"));
@@ -669,26 +656,18 @@ fn spec(optimizer: Optimizer, clip_norm: Option<f64>) -> TrainSpec {
     }
 }
 
-fn preset(name: &str) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).expect("a preset"),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, presets::input(name), 10).unwrap())
-}
-
 /// Records and submits all that a training, its evaluations, the audit and the mask steps consist of.
 #[test]
 fn the_no_op_device_accepts_every_presets_programs() {
     let gpu = Gpu::no_op();
-    let grey = dataset(30, 20, 28);
+    let grey = World::new(&gpu, dataset(30, 20, 28));
     // Three of a kind make a colour.
     let mut colour = dataset(90, 60, 32);
     colour.channels = 3;
     for split in [&mut colour.train, &mut colour.test] {
         split.labels.truncate(split.labels.len() / 3);
     }
+    let colour = World::new(&gpu, colour);
     let optimizers = [
         spec(
             Optimizer::Sgd {
@@ -720,37 +699,22 @@ fn the_no_op_device_accepts_every_presets_programs() {
         ),
     ];
     for name in presets::names() {
-        let model = preset(name);
+        let model = preset_model(name);
         let grey_one = presets::input(name).channels == 1;
-        let data = if grey_one { &grey } else { &colour };
-        let resident = ResidentDataset::upload(&gpu, data).unwrap();
+        let world = if grey_one { &grey } else { &colour };
         // Large models once: the no-op device has memory like any other.
-        let counts: &[u32] = if model.floats < 3_000_000 {
+        let counts: &[usize] = if model.floats < 3_000_000 {
             &[1, 3]
         } else {
             &[1]
         };
         for &replicas in counts {
-            let keys: Vec<Key> = (0..replicas)
-                .map(|seed| Key {
-                    seed,
-                    ..Key::default()
-                })
-                .collect();
+            let keys = keys(replicas);
             let on_gpu = Replicas::new(&gpu, model.clone(), &keys).unwrap();
             on_gpu.initialise(&gpu).unwrap();
             for spec in &optimizers {
                 let specs = vec![spec; keys.len()];
-                let scales = train::scales(&spec.normalise, data);
-                let mut trainer = Trainer::new(
-                    &gpu,
-                    &on_gpu,
-                    &resident,
-                    &specs,
-                    &scales,
-                    &Execution::default(),
-                )
-                .unwrap();
+                let mut trainer = trainer(&gpu, world, &on_gpu, &specs, Execution::default());
                 let points = trainer.train(None, &mut |_| true).unwrap();
                 assert_eq!(points.len(), keys.len());
                 trainer.evaluate(train::Part::Test, &mut |_| true).unwrap();

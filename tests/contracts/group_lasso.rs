@@ -1,52 +1,29 @@
 //! The group lasso: the step it takes, units that become exactly 0, and what is left of a network without them.
 
-mod common;
-
-use common::{Lab, dataset, gpu, no_gpu, number};
+use crate::common::{World, build, chain, conv, dataset, gpu, key, linear, trainer, usual};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Structure, presets};
+use secateur::model::{Model, Structure};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{self};
 use secateur::spec::{
-    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
-    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
+    Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
+    UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
+use secateur::train::{Key, Replicas, Snapshot};
 use std::sync::Arc;
 
-fn conv(channels: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-        bias: true,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
 fn net() -> ModelSpec {
-    ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(vec![
-            conv(6),
-            Layer::BatchNorm,
-            Layer::Relu,
-            conv(8),
-            Layer::Relu,
-            Layer::Flatten,
-            linear(16),
-            Layer::Relu,
-            linear(10),
-        ]),
-        init: Init::Pytorch,
-    }
+    chain(vec![
+        conv(6, 3, 2, 1),
+        Layer::BatchNorm,
+        Layer::Relu,
+        conv(8, 3, 2, 1),
+        Layer::Relu,
+        Layer::Flatten,
+        linear(16),
+        Layer::Relu,
+        linear(10),
+    ])
 }
 
 fn training(optimizer: Optimizer, steps: u32, lambda: Option<f64>) -> TrainSpec {
@@ -54,13 +31,6 @@ fn training(optimizer: Optimizer, steps: u32, lambda: Option<f64>) -> TrainSpec 
         validation: 8,
         group_lasso: lambda,
         ..TrainSpec::plain("spots", 16, Length::Steps(steps), optimizer)
-    }
-}
-
-fn key(seed: u32) -> Key {
-    Key {
-        seed,
-        ..Key::default()
     }
 }
 
@@ -72,10 +42,8 @@ fn trained(
     from: Option<&[Snapshot]>,
     sparse: SparseRule,
 ) -> Vec<Snapshot> {
-    let data = dataset(80, 16, 12);
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
-    let model = Arc::new(Model::new(&net(), Shape::new(1, 12, 12), 10).unwrap());
-    let replicas = Replicas::new(gpu, model, keys).unwrap();
+    let world = World::new(gpu, dataset(80, 16, 12));
+    let replicas = Replicas::new(gpu, model(), keys).unwrap();
     match from {
         Some(from) => {
             let all: Vec<&Snapshot> = from.iter().collect();
@@ -84,12 +52,11 @@ fn trained(
         None => replicas.initialise(gpu).unwrap(),
     }
     let specs: Vec<&TrainSpec> = specs.iter().collect();
-    let scales = scales(&specs[0].normalise, &data);
     let execution = Execution {
         sparse,
-        ..Execution::for_adapter(gpu.adapter())
+        ..usual(gpu)
     };
-    let mut trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &execution).unwrap();
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, execution);
     if specs[0].length != Length::Steps(0) {
         trainer.train(None, &mut |_| true).unwrap();
     }
@@ -97,8 +64,8 @@ fn trained(
     replicas.download(gpu).unwrap()
 }
 
-fn model() -> Model {
-    Model::new(&net(), Shape::new(1, 12, 12), 10).unwrap()
+fn model() -> Arc<Model> {
+    build(&net(), Shape::new(1, 12, 12))
 }
 
 fn norms(model: &Model, snapshot: &Snapshot) -> Vec<Vec<f64>> {
@@ -185,7 +152,7 @@ fn a_penalty_is_each_replicas_own() {
         .iter()
         .map(|&l| training(Optimizer::sgd(0.1, 0.9), 6, Some(l)))
         .collect();
-    let model = Arc::new(model());
+    let model = model();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     replicas.initialise(gpu).unwrap();
     let sparse = PruneSpec::new(Criterion::Random, Scope::Uniform, Amount::Density(0.1));
@@ -213,7 +180,7 @@ fn a_penalty_is_each_replicas_own() {
 #[test]
 fn units_at_zero_are_removed_and_nothing_is_lost() {
     let Some(gpu) = gpu() else { return };
-    let model = Arc::new(model());
+    let model = model();
     let spec = training(Optimizer::sgd(0.1, 0.9), 60, Some(0.02));
     let after = trained(gpu, &[key(1)], &[spec], None, SparseRule::Never).remove(0);
     let norms = norms(&model, &after);
@@ -238,59 +205,4 @@ fn units_at_zero_are_removed_and_nothing_is_lost() {
         .map(|l| l.output.channels)
         .collect();
     assert_eq!(widths, [6 - zeros[0], 8 - zeros[1], 16 - zeros[2], 10]);
-}
-
-#[test]
-fn a_penalty_in_the_experiment_file() {
-    if no_gpu() {
-        return;
-    }
-    let head = r#"
-secateur = 1
-seeds = 2
-[model]
-layers = [{ conv2d = 8, kernel = 5, stride = 3 }, "relu", "flatten", { linear = 16 }, "relu", { linear = 10 }]
-[train]
-dataset = "mnist"
-batch = 30
-length = "60st"
-optimizer = { kind = "adam", lr = 0.01 }
-validation = 64
-[sweep]
-lambda = [0.02, 0.1]
-[[arm]]
-name = "group lasso"
-steps = [
-  { train = { group_lasso = "$lambda" } }, { prune = { structure = "units", threshold = 0 } }, { compact = {} },
-  { train = { length = "10st" } },
-]
-"#;
-    let lab = Lab::with(head);
-    lab.run("e.toml", "together", &["--quiet"]).ok();
-    lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
-        .ok();
-    let (rows, alone) = (lab.results("together"), lab.results("alone"));
-    assert_eq!(rows.len(), 4);
-    let whole = f64::from(8 * 26 + 513 * 16 + 170);
-    for (row, alone) in rows.iter().zip(&alone) {
-        assert_eq!(row["weights_digest"], alone["weights_digest"]);
-        assert_eq!(row["mask_violations"], "0");
-        assert!(number(row, "parameters") <= whole);
-    }
-    let of = |lambda: &str| -> f64 {
-        let own = rows.iter().filter(|r| r["lambda"] == lambda);
-        own.map(|r| number(r, "parameters")).sum()
-    };
-    println!("{} and {} of {}", of("0.02"), of("0.1"), 2.0 * whole);
-    assert!(of("0.1") < of("0.02"));
-    lab.write("bad.toml", head.replace("[0.02, 0.1]", "[0.02, -1]"));
-    lab.run("bad.toml", "bad", &[])
-        .fails(2, &["group_lasso", "at least 0"]);
-    let flat = head.replace(
-        "[{ conv2d = 8, kernel = 5, stride = 3 }, \"relu\", \"flatten\", { linear = 16 }, \"relu\", { linear = 10 }]",
-        "[{ linear = 10 }]",
-    );
-    lab.write("flat.toml", flat);
-    lab.run("flat.toml", "flat", &[])
-        .fails(2, &["group_lasso has nothing to work on"]);
 }

@@ -1,6 +1,5 @@
 //! The house has floors: imports point one way, and no two files need each other.
 
-#[path = "imports/graph.rs"]
 mod graph;
 
 use graph::{circles, graph, upward};

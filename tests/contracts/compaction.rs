@@ -1,70 +1,30 @@
 //! Compaction: smaller tensors, the same function; and runs whose networks shrink on the way.
 
-mod common;
-
-use common::{Dice, Lab, assert_same, dataset, gpu, no_gpu, number};
-use secateur::data::Dataset;
+use crate::common::{
+    Dice, World, bare, build, chain, conv, dataset, gpu, key, linear, max_pool, preset, trainer,
+    usual,
+};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, presets};
-use secateur::ops::Execution;
+use secateur::model::Model;
 use secateur::prune::{self, Compacted, compact};
 use secateur::spec::{
-    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
-    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
+    Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
+    UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Part, Replicas, ResidentDataset, Snapshot, Trainer, scales};
-use std::fs;
+use secateur::train::{Key, Part, Replicas, Snapshot, Trainer};
 use std::sync::Arc;
-
-fn preset(name: &str) -> ModelSpec {
-    ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).expect("a preset"),
-        init: Init::Pytorch,
-    }
-}
-
-fn custom(layers: Vec<Layer>) -> ModelSpec {
-    ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    }
-}
-
-fn conv(channels: usize, padding: usize, bias: bool) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 1,
-        padding,
-        bias,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
-const POOL: Layer = Layer::MaxPool {
-    window: 2,
-    stride: 2,
-};
 
 /// Convolutions with batch normalisation, with and without biases, and a flattened plane.
 fn vgg_like() -> ModelSpec {
-    custom(vec![
-        conv(6, 1, true),
+    chain(vec![
+        conv(6, 3, 1, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        POOL,
-        conv(8, 0, false),
+        max_pool(2),
+        bare(conv(8, 3, 1, 0)),
         Layer::BatchNorm,
         Layer::Relu,
-        POOL,
+        max_pool(2),
         Layer::Flatten,
         linear(14),
         Layer::Tanh,
@@ -81,24 +41,18 @@ fn training(steps: u32) -> TrainSpec {
 
 struct Bench<'a> {
     gpu: &'a Gpu,
-    data: Dataset,
-    resident: ResidentDataset,
+    world: World,
 }
 
 impl<'a> Bench<'a> {
     fn new(gpu: &'a Gpu, side: usize) -> Self {
-        let data = dataset(64, 16, side);
-        let resident = ResidentDataset::upload(gpu, &data).unwrap();
-        Self {
-            gpu,
-            data,
-            resident,
-        }
+        let world = World::new(gpu, dataset(64, 16, side));
+        Self { gpu, world }
     }
 
     fn model(&self, spec: &ModelSpec) -> Arc<Model> {
-        let input = Shape::new(1, self.data.height, self.data.width);
-        Arc::new(Model::new(spec, input, 10).unwrap())
+        let data = &self.world.data;
+        build(spec, Shape::new(1, data.height, data.width))
     }
 
     fn with<T>(
@@ -107,28 +61,15 @@ impl<'a> Bench<'a> {
         snapshot: Option<&Snapshot>,
         run: impl FnOnce(&Replicas, &mut Trainer<'_>) -> T,
     ) -> T {
-        let key = Key {
-            seed: 5,
-            ..Key::default()
-        };
-        let replicas = Replicas::new(self.gpu, model.clone(), &[key]).unwrap();
+        let replicas = Replicas::new(self.gpu, model.clone(), &[key(5)]).unwrap();
         match snapshot {
             Some(snapshot) => replicas.upload(self.gpu, &[snapshot]).unwrap(),
             None => replicas.initialise(self.gpu).unwrap(),
         }
         let train = training(4);
         let specs = [&train];
-        let scales = scales(&train.normalise, &self.data);
-        let execution = Execution::for_adapter(self.gpu.adapter());
-        let trainer = Trainer::new(
-            self.gpu,
-            &replicas,
-            &self.resident,
-            &specs,
-            &scales,
-            &execution,
-        );
-        run(&replicas, &mut trainer.unwrap())
+        let mut trainer = trainer(self.gpu, &self.world, &replicas, &specs, usual(self.gpu));
+        run(&replicas, &mut trainer)
     }
 
     /// Weights after a few steps, so that running statistics and biases are not those of a fresh network.
@@ -328,10 +269,10 @@ fn constants_go_where_they_can() {
     assert!(off < 1e-5, "{off}");
 
     // A reader that pads sees the constant's border: it stays, unless it is 0.
-    let padded = custom(vec![
-        conv(4, 1, true),
+    let padded = chain(vec![
+        conv(4, 3, 1, 1),
         Layer::Relu,
-        conv(5, 1, true),
+        conv(5, 3, 1, 1),
         Layer::Relu,
         linear(10),
     ]);
@@ -370,156 +311,4 @@ fn one_unit_of_each_group_stays() {
     assert_eq!(widths(&small.model), [1, 1, 1, 10]);
     let whole = bench.logits(&model, &dead);
     assert_eq!(whole, bench.logits(&small.model, &small.snapshot));
-}
-
-const HEAD: &str = r#"
-secateur = 1
-seeds = 3
-[model]
-layers = [
-  { conv2d = 6, kernel = 5, stride = 3 }, { layer = "batch_norm", name = "bn" }, "relu",
-  { conv2d = 8, kernel = 3 }, "relu", "flatten", { linear = 12 }, "relu", { linear = 10 },
-]
-[train]
-dataset = "mnist"
-batch = 30
-length = "12st"
-optimizer = { kind = "sgd", lr = 0.1 }
-validation = 64
-"#;
-
-const ARMS: &str = r#"
-[[arm]]
-name = "masked"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", scope = "global", sparsity = 0.5 } }, { train = {} }]
-[[arm]]
-name = "compact"
-steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", scope = "global", sparsity = 0.5 } }, { compact = {} }, { train = {} }]
-[[arm]]
-name = "from scratch"
-steps = [
-  { train = {} }, { prune = { structure = "units", criterion = "random", scope = "global", sparsity = 0.5 } }, { compact = {} },
-  { restart = "fresh" }, { train = {} },
-]
-[[arm]]
-name = "twice"
-steps = [
-  { train = {} }, { prune = { structure = "units", criterion = "random", scope = "global", sparsity = 0.5 } }, { compact = {} }, { train = {} },
-  { prune = { structure = "units", sparsity = 0.5 } }, { prune = { remaining = 0.7 } }, { compact = {} },
-]
-[[arm]]
-name = "dense"
-steps = [{ train = {} }, { train = {} }]
-"#;
-
-#[test]
-fn runs_whose_networks_shrink_are_reported_and_resumed() {
-    if no_gpu() {
-        return;
-    }
-    let lab = Lab::with(&format!("{HEAD}{ARMS}"));
-    lab.run("e.toml", "together", &[]).ok();
-    lab.run("e.toml", "alone", &["--quiet", "--replicas", "1"])
-        .ok();
-    assert_same(&lab.contents("together"), &lab.contents("alone"), "cohorts");
-    let rows = lab.results("together");
-    assert_eq!(rows.len(), 15);
-    let of = |arm: &str, seed: usize| {
-        let seed = seed.to_string();
-        let found = rows.iter().find(|r| r["arm"] == arm && r["seed"] == seed);
-        found.unwrap()
-    };
-    for seed in 0..3 {
-        let [masked, small, fresh, twice, dense] =
-            ["masked", "compact", "from scratch", "twice", "dense"].map(|arm| of(arm, seed));
-        let parameters = |row| number(row, "parameters");
-        assert_eq!(parameters(masked), parameters(dense));
-        assert_eq!(
-            number(masked, "multiply_adds"),
-            number(dense, "multiply_adds")
-        );
-        assert!(parameters(small) < 0.7 * parameters(dense));
-        assert!(number(small, "multiply_adds") < 0.7 * number(dense, "multiply_adds"));
-        assert_eq!(parameters(small), parameters(fresh));
-        assert!(parameters(twice) < 0.7 * parameters(small));
-        // The same weights are left, be they in smaller tensors or not.
-        assert_eq!(masked["density"], small["density"]);
-        assert_eq!(masked["density_conv2"], small["density_conv2"]);
-        assert_ne!(small["weights_digest"], fresh["weights_digest"]);
-        for row in [masked, small, fresh, twice, dense] {
-            assert_eq!(row["mask_violations"], "0");
-        }
-    }
-    // Which units are left is each seed's own, so seeds end in different shapes.
-    let sizes = [0, 1, 2].map(|seed| of("compact", seed)["parameters"].clone());
-    assert!(sizes.iter().any(|size| *size != sizes[0]), "{sizes:?}");
-    // A compacted run's files hold its tensors as they are.
-    let weights = lab.path("together/weights");
-    let file = fs::read_dir(weights).unwrap().map(|f| f.unwrap().path());
-    let file = file
-        .filter(|f| f.display().to_string().contains("from"))
-        .min()
-        .unwrap();
-    let bytes = fs::read(file).unwrap();
-    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    let shape = tensors.tensor("conv1.weight").unwrap().shape().to_vec();
-    assert!(shape[0] < 6 && shape[1..] == [1, 5, 5], "{shape:?}");
-
-    // Again with nothing to do; then without what some runs ended with, and without every other stage.
-    let before = lab.contents("together");
-    lab.run("e.toml", "together", &["--quiet"]).ok();
-    assert_same(&before, &lab.contents("together"), "nothing to do");
-    let stages = lab.path("together/stages");
-    let mut files: Vec<_> = fs::read_dir(stages)
-        .unwrap()
-        .map(|f| f.unwrap().path())
-        .collect();
-    files.sort();
-    for keep in 0..2 {
-        for file in files.iter().skip(keep).step_by(2) {
-            fs::remove_file(file).unwrap();
-        }
-        lab.run("e.toml", "together", &["--quiet", "--replicas", "2"])
-            .ok();
-        assert_same(&before, &lab.contents("together"), "resumed");
-    }
-}
-
-#[test]
-fn what_a_smaller_network_cannot_do_is_refused() {
-    let prune = "{ prune = { structure = \"units\", sparsity = 0.5 } }";
-    let cases = [
-        (
-            format!("{{ train = {{}} }}, {prune}, {{ compact = {{}} }}, {{ restart = \"init\" }}, {{ train = {{}} }}"),
-            "restart first and compact then",
-        ),
-        (
-            "{ train = {} }, { compact = {} }, { train = {} }".to_owned(),
-            "there is no mask at this point",
-        ),
-        (
-            format!("{{ train = {{}} }}, {prune}, {{ compact = {{ keep = 3 }} }}"),
-            "unknown key `keep` in `compact`",
-        ),
-        (
-            format!("{{ train = {{}} }}, {prune}, {{ compct = {{}} }}"),
-            "did you mean `compact`?",
-        ),
-        (
-            "{ train = {} }, { prune = { structure = \"units\", criterion = \"magnitude\", sparsity = 0.5 } }".to_owned(),
-            "unknown criterion \"magnitude\"",
-        ),
-        (
-            "{ train = {} }, { prune = { structure = \"unit\", sparsity = 0.5 } }".to_owned(),
-            "did you mean `units`?",
-        ),
-    ];
-    for (steps, words) in cases {
-        let lab = Lab::with(&format!("{HEAD}[[arm]]\nname = \"a\"\nsteps = [{steps}]\n"));
-        let file = lab.path("e.toml").display().to_string();
-        let done = common::secateur(["check", &file]);
-        assert_eq!(done.code, Some(2), "{steps}: {}", done.stdout);
-        let text: String = done.stderr.split_whitespace().collect::<Vec<_>>().join(" ");
-        assert!(text.contains(words), "{steps}: {}", done.stderr);
-    }
 }
