@@ -6,7 +6,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Content, DataError, SearchPath, Split, sha256, sources};
+use super::{Content, DataError, SearchPath, Split, sources};
+use crate::base::sha256;
 
 /// Rows and columns of every image.
 const SIDE: usize = 32;

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Decoded};
 use super::decode::{ImageRule, decode};
-use super::{DataError, Dataset, Split, digest, sha256};
+use super::{DataError, Dataset, Split, digest};
+use crate::base::sha256;
 
 /// Labels are bytes.
 const MOST_CLASSES: usize = 256;

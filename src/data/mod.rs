@@ -20,6 +20,7 @@ mod search;
 mod sources;
 mod strokes;
 
+use crate::base::hex;
 use sha2::{Digest, Sha256};
 
 pub use cache::cache_folder;
@@ -192,15 +193,5 @@ fn digest(shape: [usize; 3], splits: [&Split; 2]) -> String {
         hash.update(&split.labels);
         hash.update(&split.images);
     }
-    hex(&hash.finalize())
-}
-
-/// Bytes as lower-case hex.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// sha256 of `bytes`, in hex.
-fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(hash)
 }

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Content, DataError, IdxProblem, SearchPath, Split, emnist, idx, sha256};
+use super::{Content, DataError, IdxProblem, SearchPath, Split, emnist, idx};
+use crate::base::sha256;
 
 /// Rows and columns of every image here.
 pub(super) const SIDE: usize = 28;

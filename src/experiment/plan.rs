@@ -2,6 +2,7 @@
 
 use super::digest::{json, step_json};
 use super::{Experiment, Step};
+use crate::base::hex;
 use crate::model::ModelSpec;
 use crate::prune::{MaskStep, Restart};
 use crate::train::{Stopping, TrainSpec};
@@ -192,8 +193,7 @@ impl<'m> History<'m> {
             self.fresh_ordinal += 1;
             self.origin = None;
         }
-        let digest = self.hash.clone().finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.hash.clone())
     }
 
     /// Counts a step as lying before the next.

@@ -1,8 +1,9 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
-use super::digest::{json, sha256, step_json};
+use super::digest::{json, step_json};
 use super::errors::ExperimentErrors;
 use super::{document, files};
+use crate::base::sha256;
 use crate::data::{DatasetSpec, Origin};
 use crate::model::ModelSpec;
 use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitPrune};

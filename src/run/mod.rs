@@ -34,15 +34,14 @@ pub use progress::duration;
 pub use record::{CurvePoint, Exact, Record, Score};
 pub use verify::{DataFacts, Models, datasets, known_facts, verify};
 
+use crate::base::sha256;
 use crate::data::{self, Dataset, SearchPath};
 use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
 use crate::model::{Model, Shape};
 use crate::ops::Execution;
 use crate::report::ArmInfo;
-use crate::store::{
-    CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names, sha256_hex,
-};
+use crate::store::{CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names};
 use crate::train::{ResidentDataset, Snapshot, TrainSpec, measure, stretch_of, training_samples};
 use networks::Network;
 use progress::Meter;
@@ -233,7 +232,7 @@ impl<'a> Session<'a> {
             data_digest: data_digest.join(" "),
         };
         // A stage's digest covers all that its bits depend on: an update of the driver computes anew.
-        let context = sha256_hex(
+        let context = sha256(
             format!(
                 "{} {} {} {}",
                 env!("CARGO_PKG_VERSION"),
@@ -252,7 +251,7 @@ impl<'a> Session<'a> {
             &experiment.resolved_json(),
         )?;
         let axes: Vec<String> = experiment.axes.iter().map(|a| a.name.clone()).collect();
-        if let Some(row) = folder.read_results(&axes)?.first() {
+        if let Some(row) = folder.read_rows::<RunRow>(&axes)?.first() {
             resume::check_origin(row, &facts, &options.out)?;
         }
         let keys: Vec<RunKey<'_>> = plan

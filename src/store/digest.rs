@@ -1,12 +1,8 @@
 //! Digests that name experiments, weights and masks.
 
 use super::tensors::{TensorInfo, mask_bytes};
+use crate::base::hex;
 use sha2::{Digest, Sha256};
-
-/// Lower-case hexadecimal SHA-256 of `bytes` (64 characters).
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// First 16 hexadecimal characters of the SHA-256 over the tensors' little-endian f32 bytes, tensor by tensor.
 ///
@@ -34,18 +30,7 @@ pub fn mask_digest(tensors: &[TensorInfo], mask: &[u32]) -> String {
 }
 
 fn short(hash: Sha256) -> String {
-    let mut text = hex(&hash.finalize());
+    let mut text = hex(hash);
     text.truncate(16);
-    text
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
     text
 }

@@ -1,10 +1,10 @@
 //! Masks as files: the artifact that experiments pass around.
 
-use super::atomic::write_once;
-use super::digest::{mask_digest, sha256_hex};
+use super::digest::mask_digest;
 use super::error::{MaskError, StoreError};
 use super::payload::{self, Entry};
 use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
+use super::write::write_once;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -130,7 +130,7 @@ pub fn load_known_mask(
     tensors: &[TensorInfo],
 ) -> Result<Vec<u32>, MaskError> {
     let bytes = read(path)?;
-    let found = sha256_hex(&bytes);
+    let found = crate::base::sha256(&bytes);
     if found != sha256 {
         return Err(MaskError::Changed {
             path: path.to_path_buf(),
