@@ -2,7 +2,7 @@
 
 use secateur::data::{Origin, Resize, SearchPath, load_described};
 use secateur::experiment::{Experiment, Step};
-use secateur::train::{Augment, Fill, TrainSpec};
+use secateur::spec::{Augment, Fill, TrainSpec};
 use std::fs;
 use tempfile::TempDir;
 

@@ -1,12 +1,11 @@
 //! The experiment file: what is accepted, how mistakes are reported, and what a plan shares.
 
 use secateur::experiment::{Experiment, ExperimentErrors, Mistake, OnCollapse, Plan, Step};
-use secateur::model::{Init, Layer};
-use secateur::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, MaskStep, Norms, PruneSpec,
-    Restart, Rewire, Sap, Scope, UnitAmount, UnitCriterion,
+use secateur::spec::{
+    Amount, Criterion, DecayOn, FractionDecay, Gradual, Grow, Init, Layer, Length, MaskSchedule,
+    MaskStep, Normalise, Norms, Optimizer, PruneSpec, Restart, Rewire, Sap, Schedule, Scope,
+    UnitAmount, UnitCriterion,
 };
-use secateur::train::{DecayOn, Length, Normalise, Optimizer, Schedule};
 use std::path::Path;
 
 const GOOD: &str = r#"secateur = 1

@@ -4,10 +4,9 @@ use super::{BenchError, Breakdown, Ceilings, Options, breakdown};
 use crate::data::Dataset;
 use crate::gpu::Gpu;
 use crate::model::Model;
-use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
-use crate::train::{
-    Demand, Key, Length, Memory, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
-};
+use crate::prune::prune;
+use crate::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, TrainSpec};
+use crate::train::{Demand, Key, Memory, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::model::Shape;
 use secateur::run::{DEFAULT_MEMORY, RunError};
+use secateur::spec::Shape;
 use std::sync::Arc;
 
 /// Measure this adapter: ceilings, kernels, whole training steps over densities and replicas, top-k, memory

@@ -5,7 +5,8 @@ use super::check::verified;
 use super::failure::Failure;
 use super::say;
 use clap::{Args, Subcommand};
-use secateur::model::{INPUT, Init, LayerAt, Model as Network, ModelSpec, Shape, Source, presets};
+use secateur::model::{LayerAt, Model as Network, Source, presets};
+use secateur::spec::{INPUT, Init, ModelSpec, Shape};
 use secateur::train::{Demand, Memory};
 use std::path::Path;
 

@@ -3,7 +3,7 @@
 use super::node::Node;
 use super::problem::Problems;
 use super::{Arm, Step};
-use crate::train::Stopping;
+use crate::spec::Stopping;
 
 const MESSAGE: &str = "`best_by` decides nothing here";
 const HELP: &str =

@@ -6,7 +6,7 @@ use super::problem::{Problem, Problems};
 use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
 use super::sense::masked;
-use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
+use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
 /// What a control changes.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,7 @@
 //! Names by content: SHA-256 over canonical JSON.
 
 use super::Step;
-use crate::prune::MaskStep;
-use crate::train::TrainSpec;
+use crate::spec::{MaskStep, TrainSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -3,9 +3,7 @@
 use super::digest::{json, step_json};
 use super::{Experiment, Step};
 use crate::base::hex;
-use crate::model::ModelSpec;
-use crate::prune::{MaskStep, Restart};
-use crate::train::{Stopping, TrainSpec};
+use crate::spec::{MaskStep, ModelSpec, Restart, Stopping, TrainSpec};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;

@@ -5,10 +5,9 @@ use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_step::{Surroundings, read_prune};
 use super::scalars::{BELOW_ONE, POSITIVE, choice, length, number};
-use crate::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneSpec, Rewire, Scope,
+use crate::spec::{
+    Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, PruneSpec, Rewire, Scope,
 };
-use crate::train::Length;
 
 /// The keys of a `train` step that change masks; [train] has none, or every training would.
 pub(super) const KEYS: [&str; 2] = ["prune", "rewire"];

@@ -12,9 +12,9 @@ use super::read_train::{MOVEMENT, SCORING, read_recalibrate, read_scoring, read_
 use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
 use super::scalars::{boolean, choice, integer32, length, wrong_type};
 use super::suggest;
-use crate::model::{Layer, ModelSpec};
-use crate::prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
-use crate::train::TrainSpec;
+use crate::spec::{
+    Amount, Criterion, Layer, MaskStep, ModelSpec, PruneSpec, Restart, Scope, TrainSpec,
+};
 
 /// `iterate` is written out before steps are read; it is here for those who misspell it.
 const STEPS: [&str; 7] = [

@@ -7,8 +7,7 @@ use super::problem::Problems;
 use super::read_mask_schedule;
 use super::scalars::integer32;
 use super::train_settings::{KEYS, NEEDED, Settings};
-use crate::model::ModelSpec;
-use crate::train::TrainSpec;
+use crate::spec::{ModelSpec, TrainSpec};
 
 /// Checks `[train]` by itself, so that a default no step uses is still read.
 pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Problems) {

@@ -4,7 +4,7 @@ use super::Step;
 use super::kept::{Asks, Kept};
 use super::node::Node;
 use super::problem::Problems;
-use crate::prune::{MaskSchedule, MaskStep, PruneSpec, Restart};
+use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart};
 
 /// Reports steps that cannot do what they say, in the order they run; whether there are none.
 pub(super) fn check_arm(

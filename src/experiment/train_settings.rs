@@ -13,10 +13,10 @@ use super::scalars::{
     number32, wrong_type,
 };
 use super::suggest;
-use crate::model::ModelSpec;
 use crate::ops::CHUNK_SAMPLES;
-use crate::train::{
-    Augment, BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
+use crate::spec::{
+    Augment, BestBy, DecayOn, Keep, Length, ModelSpec, Normalise, Optimizer, Schedule, Stopping,
+    TrainSpec,
 };
 
 /// Every key of `[train]` and of a `train` step.

@@ -4,7 +4,7 @@
 use super::variants::columns_per_invocation;
 use super::{Mode, Operator, Parameter, Scratch, Site, Start};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 

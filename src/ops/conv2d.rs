@@ -5,7 +5,7 @@ use super::sparse::record_kept_partial_sum;
 use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of the `conv_*` kernels.

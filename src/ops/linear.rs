@@ -4,7 +4,7 @@ use super::reduce::record_bias;
 use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::{Mode, NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of the `dense_*` kernels.

@@ -32,7 +32,8 @@ pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT
 pub use window::{CHUNK_SAMPLES, Window};
 
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Layer, LayerAt, Shape, Source, readers};
+use crate::model::{LayerAt, Source, readers};
+use crate::spec::{Layer, Shape};
 
 /// The offset that says "no bias".
 const NO_BIAS: u32 = u32::MAX;
@@ -82,7 +83,7 @@ impl Parameter {
 /// What fresh parameters are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// Drawn as [`crate::model::Init`] says.
+    /// Drawn as [`crate::spec::Init`] says.
     Drawn,
     /// This number everywhere.
     Constant(f32),

@@ -1,14 +1,16 @@
 //! Masks that change while a training runs, on the GPU.
 
+use super::PruneError;
 use super::asked::asked_density;
 use super::counts::{self, CountError, Group};
 use super::criterion::Scorer;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
-use super::schedule::{Gradual, Grow, MaskSchedule, Moments, Rewire};
 use super::steps::{alive_in, keep_largest, kept_per_tensor};
-use super::{Amount, Criterion, PruneError, PruneSpec, Scope};
-use crate::train::{TrainError, TrainSpec, Trainer};
+use crate::spec::{
+    Amount, Criterion, Gradual, Grow, MaskSchedule, Moments, PruneSpec, Rewire, Scope, TrainSpec,
+};
+use crate::train::{TrainError, Trainer};
 use std::ops::Range;
 
 /// The changes that are to come in a training.

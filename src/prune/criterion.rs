@@ -1,10 +1,11 @@
 //! Criteria: the registry, and how scores become sort keys on the GPU.
 
+use super::PruneError;
 use super::grasp::hessian_gradient;
 use super::invert::invert_keys;
 use super::lamp::lamp_keys;
-use super::{Criterion, PruneError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::spec::Criterion;
 use crate::train::{Gathered, Replicas, TrainError, Trainer, synaptic_flow};
 use bytemuck::{Pod, Zeroable};
 

@@ -12,17 +12,13 @@ mod grasp;
 mod invert;
 mod lamp;
 mod paths;
-mod pq;
 mod rewire;
 mod rows;
 mod sap;
-mod schedule;
 mod selection;
-mod spec;
 mod steps;
 mod unit_choice;
 mod unit_scores;
-mod unit_spec;
 mod unit_steps;
 
 pub use asked::{Asked, asked_density};
@@ -30,22 +26,16 @@ pub use changes::MaskChanges;
 pub use compact::{Compacted, compact};
 pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::{Observe, ScoreShape};
-pub use either::{UnitRule, mean_norm, spread};
 pub use erk::er_shares;
 pub use grasp::hessian_gradient;
 pub use lamp::lamp_order;
 pub use paths::{LayerPaths, paths};
-pub use pq::{Norms, PowerSums, REPORTED};
 pub use rewire::GrowthShape;
 pub use rows::{RowsShape, RunsShape};
-pub use sap::Sap;
-pub use schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
 pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
-pub use spec::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 pub use steps::{
     Data, PruneError, ShuffleShape, kept_per_tensor, prune, prune_on, randomise_masks,
     shuffle_masks,
 };
 pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};
-pub use unit_spec::{UnitAmount, UnitCriterion, UnitPrune, UnitScope};
 pub use unit_steps::prune_units;

@@ -1,16 +1,17 @@
 //! Prune and mask steps on replicas that are on the GPU.
 
+use super::UnitError;
 use super::counts::{self, CountError, Group};
 use super::criterion::{Observe, Scorer};
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
 use super::sap::lower_to_sap;
 use super::selection::{Part, Segment, select};
-use super::{Amount, Criterion, PruneSpec, Scope, UnitError};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::train::{Replicas, ResidentDataset, TrainError, TrainSpec, Trainer};
+use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
+use crate::train::{Replicas, ResidentDataset, TrainError, Trainer};
 use bytemuck::{Pod, Zeroable};
 
 /// Why a prune or mask step could not be done.

@@ -3,9 +3,9 @@
 use super::PruneError;
 use super::criterion::{Observe, SUMS_OVER_BATCHES, ScoreShape};
 use super::unit_choice::{Scores, scales};
-use super::{UnitCriterion, UnitScope};
 use crate::gpu::{Buffer, Gpu, Program};
 use crate::model::{Member, Structure, UnitGroup, mask};
+use crate::spec::{UnitCriterion, UnitScope};
 use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 
 /// Most floats of distances that are read back at once.

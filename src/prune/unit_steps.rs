@@ -1,6 +1,5 @@
 //! Pruning whole units of replicas that are on the GPU.
 
-use super::UnitPrune;
 use super::criterion::Observe;
 use super::either::prune_either;
 use super::steps::{Data, PruneError, scoring_trainer};
@@ -8,7 +7,8 @@ use super::unit_choice::{choose_units, unit_groups};
 use super::unit_scores::UnitScorer;
 use crate::gpu::Gpu;
 use crate::model::{Structure, mask};
-use crate::train::{Replicas, TrainSpec};
+use crate::spec::{TrainSpec, UnitPrune};
+use crate::train::Replicas;
 
 /// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
 /// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask

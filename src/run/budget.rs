@@ -3,7 +3,8 @@
 use super::measures::kept_multiply_adds;
 use super::{RunError, Session};
 use crate::experiment::{Stage, Step};
-use crate::train::{Length, MOST_STEPS, TrainSpec, steps_of, training_samples};
+use crate::spec::{Length, TrainSpec, steps_of};
+use crate::train::{MOST_STEPS, training_samples};
 
 impl Session<'_> {
     /// A stage as it runs once its parent is there: a training with `equal_flops` is longer by as much as the network that it

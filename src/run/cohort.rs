@@ -3,10 +3,10 @@
 use super::verify::model_key;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
-use crate::model::{Model, ModelSpec};
+use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
-use crate::prune::{Amount, MaskStep, UnitAmount, UnitPrune};
-use crate::train::{Demand, Memory, Optimizer, TrainSpec};
+use crate::spec::{Amount, MaskStep, ModelSpec, Optimizer, TrainSpec, UnitAmount, UnitPrune};
+use crate::train::{Demand, Memory};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
 pub const DEFAULT_MEMORY: u64 = 4 << 30;
@@ -26,7 +26,7 @@ pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
     let step = match &stage.step {
         Step::Train(spec) | Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
         Step::Prune(spec) => {
-            let alike = crate::prune::PruneSpec {
+            let alike = crate::spec::PruneSpec {
                 amount: match spec.amount {
                     // Runs are selected by a kernel of their own.
                     Amount::NOfM { .. } => spec.amount,

@@ -1,8 +1,8 @@
 //! What each step of an experiment needs memory for.
 
 use crate::experiment::{Stage, Step};
-use crate::prune::Restart;
-use crate::train::{Demand, TrainSpec};
+use crate::spec::{Restart, TrainSpec};
+use crate::train::Demand;
 
 /// What a stage needs. Its masks keep `density` when it begins; `end` is the last training of the run that it ends, if it ends one:
 /// the test set is read as in that.

@@ -3,7 +3,8 @@
 use super::record::Exact;
 use crate::experiment::Step;
 use crate::model::{Model, mask};
-use crate::prune::{PowerSums, REPORTED, kept_per_tensor, paths};
+use crate::prune::{kept_per_tensor, paths};
+use crate::spec::{PowerSums, REPORTED};
 use crate::train::Snapshot;
 use serde::{Deserialize, Serialize};
 

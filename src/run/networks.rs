@@ -7,8 +7,9 @@ use super::cohort::{key, key_with};
 use super::place::Outcome;
 use super::{Record, RunError, Session};
 use crate::experiment::Stage;
-use crate::model::{Model, ModelSpec};
+use crate::model::Model;
 use crate::prune;
+use crate::spec::ModelSpec;
 use std::sync::Arc;
 
 /// Where a saved stage says what its network is made of.

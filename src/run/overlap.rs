@@ -124,7 +124,7 @@ impl Session<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Init, Layer, ModelSpec, NamedLayer, Shape};
+    use crate::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
 
     #[test]
     fn overlap_counts_weights_and_not_padding() {

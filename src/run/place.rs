@@ -8,10 +8,9 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
+use crate::spec::TrainSpec;
 use crate::store::TensorInfo;
-use crate::train::{
-    Key, Replicas, ResidentDataset, Snapshot, TrainError, TrainSpec, Trainer, scales,
-};
+use crate::train::{Key, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales};
 use std::sync::Arc;
 
 /// What a step needs to know of the world.

@@ -8,8 +8,9 @@ use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
 use crate::prune::kept_per_tensor;
+use crate::spec::TrainSpec;
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
-use crate::train::{Snapshot, TrainSpec};
+use crate::train::Snapshot;
 use serde_json::Value;
 
 /// What every row repeats.
@@ -254,7 +255,7 @@ pub fn round_rows<'m>(
 #[cfg(test)]
 mod tests {
     use super::in_words;
-    use crate::train::{DecayOn, Optimizer, Schedule};
+    use crate::spec::{DecayOn, Optimizer, Schedule};
 
     #[test]
     fn settings_are_in_words() {

@@ -5,7 +5,8 @@ use super::interrupt;
 use super::place::{Context, Outcome, failed, place, trainer_of};
 use crate::experiment::Stage;
 use crate::model::Model;
-use crate::train::{Part, TrainError, TrainSpec};
+use crate::spec::TrainSpec;
+use crate::train::{Part, TrainError};
 use std::sync::Arc;
 
 /// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.

@@ -7,8 +7,9 @@ use crate::experiment::Stage;
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
 use crate::prune::kept_per_tensor;
+use crate::spec::TrainSpec;
 use crate::store::SpeedRow;
-use crate::train::{Snapshot, TrainSpec};
+use crate::train::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -10,7 +10,8 @@ use crate::bench::{Breakdown, breakdown};
 use crate::experiment::{Stage, Step};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
-use crate::train::{Checkpoint, Replicas, Snapshot, TrainSpec};
+use crate::spec::TrainSpec;
+use crate::train::{Checkpoint, Replicas, Snapshot};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,10 +3,9 @@
 use super::verify_steps::{MaskVerdicts, check_steps};
 use crate::data;
 use crate::experiment::{Experiment, Step};
-use crate::model::{LayerAt, Model, ModelSpec, Shape, Structure};
-use crate::train::{
-    Length, MOST_STEPS, Normalise, TrainSpec, steps_of, stretch_of, training_samples,
-};
+use crate::model::{LayerAt, Model, Structure};
+use crate::spec::{Length, ModelSpec, Normalise, Shape, TrainSpec, steps_of};
+use crate::train::{MOST_STEPS, stretch_of, training_samples};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

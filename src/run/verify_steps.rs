@@ -6,12 +6,10 @@ use super::place::tensor_infos;
 use super::verify::{DataFacts, any_samples, model_key};
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
-use crate::prune::{
-    Asked, CountError, MaskChanges, MaskSchedule, MaskStep, PruneSpec, Restart, asked_density,
-    groups, unit_groups,
-};
+use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
+use crate::spec::{Length, MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec};
 use crate::store::load_mask;
-use crate::train::{Length, TrainSpec, stretch_of, training_samples};
+use crate::train::{stretch_of, training_samples};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 

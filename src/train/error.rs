@@ -1,8 +1,8 @@
 //! What can end a training.
 
-use super::Length;
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
+use crate::spec::Length;
 
 /// Why a training or evaluation did not finish.
 #[derive(Debug, Clone, thiserror::Error)]

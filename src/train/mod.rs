@@ -18,14 +18,13 @@ mod resident;
 mod schedule;
 mod scoring;
 mod sparsity;
-mod spec;
 mod state;
 mod trainer;
 mod traits;
 mod units;
 mod workspace;
 
-pub use augment::{Augment, AugmentDraw, AugmentedGather, Fill, Warp};
+pub use augment::{AugmentDraw, AugmentedGather, Warp};
 pub use best::Standing;
 pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
 pub use error::TrainError;
@@ -36,11 +35,8 @@ pub use passes::{EpochPoint, Progress, Trained, Watch};
 pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
-pub use schedule::{MOST_STEPS, factors, steps_of, steps_per_epoch, stretch_of};
+pub use schedule::{MOST_STEPS, factors, stretch_of};
 pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
-pub use spec::{
-    BestBy, Decay, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
-};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{Metrics, Part, Trainer, training_samples};
 pub use units::{ActivityShape, UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};

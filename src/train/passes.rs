@@ -4,10 +4,10 @@ use super::TrainError;
 use super::best::Best;
 use super::checkpoint::Checkpoint;
 use super::hyper::hyper;
-use super::schedule::steps_per_epoch;
 use super::trainer::{Metrics, Part, Trainer};
 use crate::gpu::Program;
 use crate::prune::{MaskChanges, PruneError};
+use crate::spec::steps_per_epoch;
 use std::ops::Range;
 
 /// A replica at the end of a pass.

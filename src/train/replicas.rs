@@ -2,9 +2,10 @@
 
 use super::state::{InitShape, Key, ParamsShape};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{ALIGNMENT, Init, Model};
+use crate::model::{ALIGNMENT, Model};
 use crate::ops::Start;
 use crate::prune::kept_per_tensor;
+use crate::spec::Init;
 use std::sync::Arc;
 
 /// A replica's weights and mask, off the GPU. Flat layouts as in [`Model::tensors`].

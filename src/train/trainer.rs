@@ -1,19 +1,20 @@
 //! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
+use super::TrainError;
 use super::choose::Choice;
 use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
-use super::schedule::{factors, steps_of, steps_per_epoch, stretch_of};
+use super::schedule::{factors, stretch_of};
 use super::sparsity::Sparsity;
 use super::state::{Hyper, State};
 use super::traits::traits;
 use super::workspace::Workspace;
-use super::{TrainError, TrainSpec};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
 use crate::prune::MaskChanges;
+use crate::spec::{TrainSpec, steps_of, steps_per_epoch};
 
 /// Loss and accuracy over some samples.
 #[derive(Clone, Copy, Debug, PartialEq)]

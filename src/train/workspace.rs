@@ -2,7 +2,6 @@
 //!
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
-use super::TrainSpec;
 use super::Warp;
 use super::gradients::{GradientPlan, LayerGradients, Move, needs_gradient};
 use super::replicas::Replicas;
@@ -11,6 +10,7 @@ use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Model, Source, readers};
 use crate::ops::{Fused, Site, Span, Variants, Window, fuse, record_add, record_copy};
+use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
 #[derive(Clone, Copy, Debug, PartialEq)]

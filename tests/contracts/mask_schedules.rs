@@ -3,15 +3,15 @@
 use super::setup::{SIDE, World, flat_model, kept, linear, model, trainer, usual};
 use crate::common::{dataset, gpu};
 use secateur::gpu::Gpu;
-use secateur::model::{Layer, Model, Shape};
+use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{
-    self, Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneError, PruneSpec,
-    Rewire, Scope, kept_per_tensor,
+use secateur::prune::{self, PruneError, kept_per_tensor};
+use secateur::spec::{
+    Amount, Criterion, FractionDecay, Gradual, Grow, Layer, Length, MaskSchedule, Optimizer,
+    PruneSpec, Rewire, Scope, Shape, TrainSpec,
 };
 use secateur::train::{
-    Checkpoint, Key, Length, Optimizer, Progress, Replicas, Snapshot, TrainError, TrainSpec,
-    Trained, Trainer, Watch,
+    Checkpoint, Key, Progress, Replicas, Snapshot, TrainError, Trained, Trainer, Watch,
 };
 use std::sync::Arc;
 

@@ -1,27 +1,7 @@
 //! What a `train` step asks for.
 
-use super::Augment;
-use crate::prune::MaskSchedule;
+use super::{Augment, Length, MaskSchedule};
 use serde::{Deserialize, Serialize};
-
-/// How long to train: whole epochs or optimizer steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Length {
-    /// Passes over the training split; the last batch of a pass may be partial.
-    Epochs(u32),
-    /// Optimizer steps.
-    Steps(u32),
-}
-
-impl std::fmt::Display for Length {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Epochs(n) => write!(f, "{n}ep"),
-            Self::Steps(n) => write!(f, "{n}st"),
-        }
-    }
-}
 
 /// The update rule and its hyper-parameters. Names and defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,7 +213,7 @@ pub struct TrainSpec {
     /// How long.
     pub length: Length,
     /// The length is that of the whole network, dense: one that is smaller, or under a mask, trains as much longer, for as many
-    /// multiply-adds in all. Whoever makes a [`Trainer`](super::Trainer) has put the longer length in.
+    /// multiply-adds in all. Whoever makes a [`Trainer`](crate::train::Trainer) has put the longer length in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub equal_flops: bool,
     /// Begin this far into the length, as the learning rate sees it; the weights are what they are.
