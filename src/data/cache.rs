@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Split, digest};
+use super::dataset::{Split, digest};
 use crate::base::{self, sha256, write_with_folder};
 
 /// What decoding a folder gives.

@@ -3,9 +3,9 @@
 use super::Step;
 use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
-use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
 use super::sense::masked;
+use super::train_settings::MASK_SCHEDULES;
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
 /// What a control changes.

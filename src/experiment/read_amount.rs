@@ -4,8 +4,8 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_model::prunable;
-use super::read_step::Surroundings;
 use super::scalars::{Interval, NOT_NEGATIVE, POSITIVE, UNIT, integer, number, wrong_type};
+use super::surroundings::Surroundings;
 use crate::spec::{Amount, Norms, Sap};
 use std::collections::BTreeMap;
 

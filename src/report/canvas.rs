@@ -2,7 +2,6 @@
 //!
 //! Sizes are in pixels of the finished picture, y pointing down.
 
-use super::plots::{Plot, PlotError};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
@@ -15,6 +14,22 @@ static FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
 const FAMILY: &str = "DejaVu Sans";
 /// What an SVG viewer without that font takes: one with nearly the same widths.
 const FALLBACK: &str = "Verdana, sans-serif";
+
+/// A drawn figure in both formats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plot {
+    /// File name without extension.
+    pub name: String,
+    /// The figure as SVG text.
+    pub svg: String,
+    /// The same figure as a PNG file.
+    pub png: Vec<u8>,
+}
+
+/// Drawing failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot draw the plot: {0}")]
+pub struct PlotError(String);
 
 /// Red, green, blue.
 pub(super) type Rgb = (u8, u8, u8);

@@ -23,7 +23,7 @@ pub struct DataFacts {
 /// What is known of an experiment's dataset without reading its files.
 pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
     let (channels, height, width, classes) = match experiment.datasets.get(name) {
-        Some(spec) => spec.shape()?,
+        Some(spec) => data::shape_of_described(spec)?,
         None => data::shape_of(name)?,
     };
     Some(DataFacts {

@@ -4,6 +4,7 @@
 //! here makes every stage a new one. Nothing here knows of a GPU, of TOML, or of how it is carried out.
 
 mod augment;
+mod dataset;
 mod length;
 mod mask_schedule;
 mod model;
@@ -16,6 +17,7 @@ mod unit_rule;
 mod units;
 
 pub use augment::{Augment, Fill};
+pub use dataset::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 pub use length::{Length, steps_of, steps_per_epoch};
 pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
 pub use model::{INPUT, Init, Layer, ModelSpec, NamedLayer};
