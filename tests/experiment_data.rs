@@ -186,7 +186,7 @@ fn train_with(line: &str) -> Result<TrainSpec, String> {
     let read = Experiment::parse("e.toml", &text, std::path::Path::new("."), &[]);
     let experiment = read.map_err(|errors| errors.render(false))?;
     match &experiment.arms[0].variants[0].steps[0] {
-        Step::Train(spec) => Ok(spec.clone()),
+        Step::Train(step) => Ok(step.train.clone()),
         other => panic!("{other:?}"),
     }
 }

@@ -25,13 +25,8 @@ const ROOMS: [&str; 14] = [
     "cli",
 ];
 
-/// One object in four files: a device caches kernels and runs programs of them.
-const DEVICE: [&str; 4] = [
-    "gpu/device.rs",
-    "gpu/kernel.rs",
-    "gpu/pipelines.rs",
-    "gpu/program.rs",
-];
+/// One object in three files: a device compiles kernels and runs programs of them.
+const DEVICE: [&str; 3] = ["gpu/device.rs", "gpu/kernel.rs", "gpu/program.rs"];
 
 fn read(folder: &Path, within: &str, files: &mut BTreeMap<String, String>) {
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -182,17 +182,17 @@ fn makes(step: &Step) -> bool {
 
 /// Whether it is a training that exchanges weights.
 fn rewires(step: &Step) -> bool {
-    let Step::Train(spec) = step else {
+    let Step::Train(step) = step else {
         return false;
     };
-    matches!(spec.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
+    matches!(step.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
 }
 
 /// [`Step::prunes`], to be changed.
 fn pruned_by(step: &mut Step) -> Option<&mut PruneSpec> {
     match step {
         Step::Prune(spec) => Some(spec),
-        Step::Train(spec) => match spec.masks.as_deref_mut() {
+        Step::Train(step) => match step.masks.as_deref_mut() {
             Some(MaskSchedule::Gradual(gradual)) => Some(&mut gradual.prune),
             _ => None,
         },

@@ -2,7 +2,7 @@
 
 use super::types::{Axis, Experiment, Step, Variant};
 use crate::base::sha256;
-use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin, TrainSpec};
+use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,10 +22,11 @@ pub(super) fn step_json(step: &Step, files: &BTreeMap<PathBuf, String>) -> Strin
             let digest = files.get(path).map_or("", String::as_str);
             json(&serde_json::json!({ "mask": { "load": { "sha256": digest } } }))
         }
-        Step::Train(spec) => json(&Step::Train(TrainSpec {
-            micro_batch: None,
-            ..spec.clone()
-        })),
+        Step::Train(step) => {
+            let mut step = step.clone();
+            step.train.micro_batch = None;
+            json(&Step::Train(step))
+        }
         step => json(step),
     }
 }

@@ -11,7 +11,7 @@ use super::read_units::{prunes_units, read_prune_units};
 use super::scalars::{choice, length, wrong_type};
 use super::suggest;
 use super::surroundings::Surroundings;
-use crate::spec::{Layer, MaskStep, ModelSpec, Restart, TrainSpec};
+use crate::spec::{Layer, MaskStep, ModelSpec, Restart, TrainStep};
 
 /// `iterate` is written out before steps are read; it is here for those who misspell it.
 const STEPS: [&str; 7] = [
@@ -67,7 +67,7 @@ pub(super) fn read_step(
             let masks = read_mask_schedule(value, around, problems);
             let read = read_train(value, around.defaults, names, problems);
             read.zip(masks)
-                .map(|(spec, masks)| Step::Train(TrainSpec { masks, ..spec }))
+                .map(|(train, masks)| Step::Train(TrainStep { train, masks }))
         }
         "recalibrate" => {
             let read = read_recalibrate(value, around.defaults, around.datasets, problems);

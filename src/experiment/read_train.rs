@@ -66,7 +66,6 @@ pub(super) fn read_train(
         balanced: read.balanced?,
         normalise: read.normalise?,
         augment: read.augment?,
-        masks: None,
     })
     .filter(|_| complete)
 }

@@ -1,7 +1,8 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
 use crate::spec::{
-    DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec, UnitPrune,
+    DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec, TrainStep,
+    UnitPrune,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::path::PathBuf;
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Train on a dataset.
-    Train(TrainSpec),
+    Train(TrainStep),
     /// Remove weights.
     Prune(PruneSpec),
     /// Remove whole units.
@@ -33,7 +34,8 @@ impl Step {
     /// What it reads of a dataset: a training, or one of which only some passes are run.
     pub fn data(&self) -> Option<&TrainSpec> {
         match self {
-            Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
+            Step::Train(step) => Some(&step.train),
+            Step::Recalibrate(spec) => Some(spec),
             Step::Prune(spec) => spec.data.as_deref(),
             Step::PruneUnits(spec) => spec.data.as_deref(),
             Step::Mask(_) | Step::Restart(_) | Step::Compact => None,
@@ -44,7 +46,7 @@ impl Step {
     pub fn prunes(&self) -> Option<&PruneSpec> {
         match self {
             Step::Prune(spec) => Some(spec),
-            Step::Train(spec) => match spec.masks.as_deref() {
+            Step::Train(step) => match step.masks.as_deref() {
                 Some(MaskSchedule::Gradual(gradual)) => Some(&gradual.prune),
                 _ => None,
             },

@@ -13,6 +13,7 @@ mod prune;
 mod sap;
 mod shape;
 mod train;
+mod train_step;
 mod unit_rule;
 mod units;
 
@@ -28,5 +29,6 @@ pub use shape::Shape;
 pub use train::{
     BestBy, Decay, DecayOn, Keep, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
+pub use train_step::TrainStep;
 pub use unit_rule::{UnitRule, mean_norm, spread};
 pub use units::{UnitAmount, UnitCriterion, UnitPrune, UnitScope};

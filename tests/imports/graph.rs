@@ -65,7 +65,7 @@ fn module(file: &str) -> Module {
     parts.map(str::to_owned).collect()
 }
 
-/// The module that defines what a path names, seen from `module`; `None` of a module itself and of what is not this crate's.
+/// The module that a path names, or that defines what it names, seen from `module`; `None` of what is not this crate's.
 fn definition(
     sources: &BTreeMap<Module, (&String, Source)>,
     module: &[String],
@@ -75,9 +75,7 @@ fn definition(
     assert!(depth < 100, "{path:?} in {module:?} goes round in circles");
     let (first, rest) = path.split_first()?;
     let within = |module: &[String], rest: &[String]| {
-        if rest.is_empty() {
-            None
-        } else if rest == ["*"] {
+        if rest.is_empty() || rest == ["*"] {
             Some(module.to_vec())
         } else {
             inside(sources, module, rest, depth)
