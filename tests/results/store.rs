@@ -1,11 +1,12 @@
 //! The run folder: round trips, refusals, and that a failed write leaves the old bytes.
 
+use secateur::base::sha256;
 use secateur::model::{Mask, Tensor};
 use secateur::ops::Start;
 use secateur::store::{
-    CurveRow, MaskError, MaskOrigin, RunFolder, RunKey, RunRow, StageState, StoreError, TimeRow,
-    curves_csv, load_known_mask, load_mask, mask_digest, parse_curves, parse_results, results_csv,
-    run_names, save_mask, sha256_hex, slug, weights_digest, write_atomic, write_once,
+    By, Cells, CurveRow, MaskError, MaskOrigin, OverlapRow, RoundRow, Row, RunFolder, RunKey,
+    RunRow, SpeedRow, StageState, StoreError, TimeRow, from_csv, load_known_mask, load_mask,
+    mask_digest, run_names, save_mask, slug, to_csv, weights_digest, write_atomic, write_once,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -116,8 +117,8 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     let axes: Vec<String> = ["sparsity", "arm", "density_of_ink"]
         .map(str::to_owned)
         .into();
-    let bytes = results_csv(&rows());
-    assert_eq!(parse_results(&bytes, &axes).unwrap(), rows());
+    let bytes = to_csv(&rows());
+    assert_eq!(from_csv::<RunRow>(&bytes, &axes).unwrap(), rows());
 
     let text = String::from_utf8(bytes.clone()).unwrap();
     let header = text.lines().next().unwrap();
@@ -132,30 +133,26 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
         ",0.1,0.30000000000000004,0.3333333333333333,7,2.2250738585072014e-308,,91.5,1e300,92.48,0,"
     ));
     assert!(text.contains("dense,0,,,,,,,1,,,,,,0.2,93,0,"), "{text}");
-    assert_eq!(
-        bytes,
-        results_csv(&rows()),
-        "the same rows are the same bytes"
-    );
+    assert_eq!(bytes, to_csv(&rows()), "the same rows are the same bytes");
 }
 
 #[test]
 fn damaged_tables_are_explained() {
     let axes = [];
-    let error = parse_results(b"arm,seed\nx,1\n", &axes).unwrap_err();
+    let error = from_csv::<RunRow>(b"arm,seed\nx,1\n", &axes).unwrap_err();
     assert!(error.contains("no column `asked_density`"), "{error}");
-    let bytes = String::from_utf8(results_csv(&rows()[1..])).unwrap();
-    let error = parse_results(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
+    let bytes = String::from_utf8(to_csv(&rows()[1..])).unwrap();
+    let error = from_csv::<RunRow>(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
     assert!(
         error.contains("line 2") && error.contains("`many`"),
         "{error}"
     );
     let cut = &bytes.as_bytes()[..bytes.len() - 4];
     assert!(
-        parse_results(cut, &axes).is_err(),
+        from_csv::<RunRow>(cut, &axes).is_err(),
         "a truncated last line is no row"
     );
-    assert!(parse_results(b"", &axes).is_err());
+    assert!(from_csv::<RunRow>(b"", &axes).is_err());
 }
 
 #[test]
@@ -176,20 +173,20 @@ fn curves_and_times_survive_a_round_trip() {
         validation_accuracy: None,
     };
     let rows = vec![curve];
-    assert_eq!(parse_curves(&curves_csv(&rows)).unwrap(), rows);
+    assert_eq!(from_csv::<CurveRow>(&to_csv(&rows), &[]).unwrap(), rows);
 
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
-    folder.write_curves(&rows).unwrap();
-    assert_eq!(folder.read_curves().unwrap(), rows);
+    folder.write_rows(&rows).unwrap();
+    assert_eq!(folder.read_rows::<CurveRow>(&[]).unwrap(), rows);
     let time = TimeRow {
         stage: "abc".into(),
         what: "train on mnist, 2 epochs".into(),
         seconds: 0.5,
         ..TimeRow::default()
     };
-    folder.append_times(std::slice::from_ref(&time)).unwrap();
-    folder.append_times(&[time.clone(), time]).unwrap();
+    folder.append_rows(std::slice::from_ref(&time)).unwrap();
+    folder.append_rows(&[time.clone(), time]).unwrap();
     let text = fs::read_to_string(dir.path().join("times.csv")).unwrap();
     assert_eq!(
         text.lines().count(),
@@ -198,9 +195,52 @@ fn curves_and_times_survive_a_round_trip() {
     );
     fs::write(dir.path().join("times.csv"), "something else\n").unwrap();
     assert!(matches!(
-        folder.append_times(&[]),
+        folder.append_rows::<TimeRow>(&[]),
         Err(StoreError::Damaged { .. })
     ));
+}
+
+/// The section of docs/columns.md on one table.
+fn columns_in_words<R: Row>() -> String {
+    let mut text = format!("\n## {}\n{}\n\n", R::FILE, R::ABOUT.trim());
+    text += "| column | holds | unit | means |\n|---|---|---|---|\n";
+    for column in R::COLUMNS {
+        let name = match column.cells {
+            Cells::One { .. } => format!("`{}`", column.name),
+            Cells::Named { by: By::Axis, .. } => "axes".into(),
+            Cells::Named {
+                by: By::Setting, ..
+            } => "settings".into(),
+            Cells::Named { by: By::Layer, .. } => "`density_<layer>`".into(),
+        };
+        let (kind, unit, about) = (column.kind, column.unit, column.about.trim());
+        text += &format!("| {name} | {kind} | {unit} | {about} |\n");
+    }
+    text
+}
+
+#[test]
+fn the_docs_have_every_column() {
+    let text = [
+        "# Columns\nWhat the tables of a run folder hold. Made from the source by `SECATEUR_WRITE_DOCS=1 cargo test --test store columns`.\n".into(),
+        columns_in_words::<RunRow>(),
+        columns_in_words::<CurveRow>(),
+        columns_in_words::<RoundRow>(),
+        columns_in_words::<OverlapRow>(),
+        columns_in_words::<TimeRow>(),
+        columns_in_words::<SpeedRow>(),
+    ]
+    .concat();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/columns.md");
+    if std::env::var_os("SECATEUR_WRITE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let docs = fs::read_to_string(path).unwrap();
+    assert_eq!(
+        docs.replace("\r\n", "\n"),
+        text,
+        "docs/columns.md is out of date"
+    );
 }
 
 #[test]
@@ -282,7 +322,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
     let out = dir.path().join("a/b");
     let folder = open(&out, "d1").unwrap();
     assert!(!folder.resumed());
-    folder.write_results(&rows()).unwrap();
+    folder.write_rows(&rows()).unwrap();
     drop(folder);
     fs::write(out.join(".secateur-tmp-left"), b"half").unwrap();
     let before = fs::read(out.join("results.csv")).unwrap();
@@ -308,7 +348,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
     let axes: Vec<String> = ["sparsity", "arm", "density_of_ink"]
         .map(str::to_owned)
         .into();
-    assert_eq!(folder.read_results(&axes).unwrap(), rows());
+    assert_eq!(folder.read_rows::<RunRow>(&axes).unwrap(), rows());
 }
 
 #[test]
@@ -586,7 +626,7 @@ fn a_mask_that_changed_since_it_was_looked_at_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mask.safetensors");
     save_mask(&path, &tensors(), &state().mask, &origin()).unwrap();
-    let known = sha256_hex(&fs::read(&path).unwrap());
+    let known = sha256(&fs::read(&path).unwrap());
     let mask = load_known_mask(&path, &known, &tensors()).unwrap();
     assert_eq!(mask, state().mask);
     fs::remove_file(&path).unwrap();
