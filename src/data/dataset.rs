@@ -1,5 +1,6 @@
 //! Samples in memory, and the digest that names them.
 
+use crate::base::hex;
 use sha2::{Digest, Sha256};
 
 /// Samples and their labels.
@@ -156,15 +157,5 @@ pub(super) fn digest(shape: [usize; 3], splits: [&Split; 2]) -> String {
         hash.update(&split.labels);
         hash.update(&split.images);
     }
-    hex(&hash.finalize())
-}
-
-/// Bytes as lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// sha256 of `bytes`, in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(hash)
 }

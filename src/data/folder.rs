@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 
 use super::cache::{self, Decoded};
-use super::dataset::{Dataset, Split, digest, sha256};
+use super::dataset::{Dataset, Split, digest};
 use super::decode::decode;
 use super::error::DataError;
+use crate::base::sha256;
 use crate::spec::{FolderSpec, OnBadImage};
 
 /// Labels are bytes.

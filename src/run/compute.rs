@@ -177,7 +177,7 @@ impl Session<'_> {
         self.write_tables()?;
         if samples > 0 {
             let samples = steps * batch * replicas;
-            self.folder.append_times(&[TimeRow {
+            self.folder.append_rows(&[TimeRow {
                 stage: stages[0].digest.clone(),
                 what,
                 adapter: self.facts.adapter.clone(),

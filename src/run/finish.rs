@@ -158,10 +158,10 @@ impl Session<'_> {
         }
         let rows: Vec<RunRow> = self.rows.values().cloned().collect();
         let curves: Vec<CurveRow> = self.curves.values().flatten().cloned().collect();
-        self.folder.write_results(&rows)?;
+        self.folder.write_rows(&rows)?;
         let rounds: Vec<RoundRow> = self.rounds.values().flatten().cloned().collect();
-        self.folder.write_curves(&curves)?;
-        self.folder.write_rounds(&rounds)?;
+        self.folder.write_rows(&curves)?;
+        self.folder.write_rows(&rounds)?;
         Ok(())
     }
 
@@ -199,7 +199,7 @@ impl Session<'_> {
 
     pub(super) fn finish(self) -> Result<Finished, RunError> {
         self.write_tables()?;
-        self.folder.write_overlap(&self.overlaps()?)?;
+        self.folder.write_rows(&self.overlaps()?)?;
         let rows: Vec<RunRow> = self.rows.into_values().collect();
         let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
         let arms = arm_infos(self.experiment);

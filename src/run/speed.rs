@@ -63,9 +63,11 @@ impl Session<'_> {
             sparse,
             dense_step_seconds: without.step_seconds,
             step_seconds: with.step_seconds,
+            training_speedup: without.step_seconds / with.step_seconds,
             dense_test_seconds: without.test_seconds,
             test_seconds: with.test_seconds,
+            forward_speedup: without.test_seconds / with.test_seconds,
         };
-        Ok(self.folder.append_speed(&row)?)
+        Ok(self.folder.append_rows(&[row])?)
     }
 }

@@ -1,13 +1,9 @@
 //! Digests that name experiments, weights and masks.
 
 use super::payload::mask_bytes;
+use crate::base::hex;
 use crate::model::{Mask, Tensor};
 use sha2::{Digest, Sha256};
-
-/// Lower-case hexadecimal SHA-256 of `bytes` (64 characters).
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// First 16 hexadecimal characters of the SHA-256 over the tensors' little-endian f32 bytes, tensor by tensor.
 ///
@@ -33,18 +29,7 @@ pub fn mask_digest(tensors: &[Tensor], mask: &Mask) -> String {
 }
 
 fn short(hash: Sha256) -> String {
-    let mut text = hex(&hash.finalize());
+    let mut text = hex(hash);
     text.truncate(16);
-    text
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
     text
 }

@@ -1,9 +1,9 @@
 //! Masks as files: the artifact that experiments pass around.
 
-use super::atomic::write_once;
-use super::digest::{mask_digest, sha256_hex};
+use super::digest::mask_digest;
 use super::error::{MaskError, StoreError};
 use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::write::write_once;
 use crate::model::{ALIGNMENT, Mask, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -124,7 +124,7 @@ pub fn load_mask(path: &Path, tensors: &[Tensor]) -> Result<Mask, MaskError> {
 /// [`MaskError::Changed`] if they are others now; else as [`load_mask`].
 pub fn load_known_mask(path: &Path, sha256: &str, tensors: &[Tensor]) -> Result<Mask, MaskError> {
     let bytes = read(path)?;
-    let found = sha256_hex(&bytes);
+    let found = crate::base::sha256(&bytes);
     if found != sha256 {
         return Err(MaskError::Changed {
             path: path.to_path_buf(),

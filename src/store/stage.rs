@@ -1,8 +1,9 @@
 //! Stage checkpoints: what a run is after one step, so that a killed experiment continues from there.
 
-use super::atomic::write_once;
 use super::error::StoreError;
 use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::write::write_once;
+use crate::base::hex;
 use crate::model::{Mask, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
@@ -229,5 +230,5 @@ fn digest<'a>(
         hash.update(format!("{name}\0{shape:?}\0"));
         hash.update(bytes);
     }
-    super::digest::hex(&hash.finalize())
+    hex(hash)
 }

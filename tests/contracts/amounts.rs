@@ -1,9 +1,9 @@
 //! How many weights stay in every scope, and controls that keep counts.
 
 use super::setup::{
-    by_sort, conv_model, difference, filled, odd_model, on_gpu, preset, prune_and_compare, spec,
+    by_sort, conv_model, difference, filled, odd_model, on_gpu, prune_and_compare, spec,
 };
-use crate::common::{Dice, gpu};
+use crate::common::{Dice, gpu, preset_model};
 use secateur::model::Model;
 use secateur::prune;
 use secateur::spec::{Amount, Norms, PruneSpec, Sap, Scope};
@@ -61,7 +61,7 @@ fn counts_are_exact_in_every_scope() {
 /// are theirs.
 #[test]
 fn rounds_of_what_remains_are_the_published_densities() {
-    let model = preset("lenet-300-100");
+    let model = preset_model("lenet-300-100");
     let step = |share, layers: &[&str]| PruneSpec {
         layers: Some(layers.iter().map(|&l| l.to_owned()).collect()),
         ..spec(Scope::Layer, Amount::Remaining(share))
@@ -92,7 +92,7 @@ fn rounds_of_what_remains_are_the_published_densities() {
 /// (in + out) / (in out) of each layer times one factor, none above 1, and the total exact.
 #[test]
 fn erdos_renyi_densities_are_solved_exactly() {
-    let cnn = preset("mnist-cnn");
+    let cnn = preset_model("mnist-cnn");
     let weights: Vec<_> = cnn.tensors.iter().filter(|t| t.prunable).collect();
     let all = cnn.prunable() as u64;
     for (scope, kernels) in [(Scope::Er, 0.0), (Scope::Erk, 1.0)] {
@@ -131,7 +131,7 @@ fn erdos_renyi_densities_are_solved_exactly() {
 
 #[test]
 fn layers_kept_dense_count_towards_the_total() {
-    let cnn = preset("mnist-cnn");
+    let cnn = preset_model("mnist-cnn");
     let dense = |scope, keep| PruneSpec {
         keep_dense: vec!["fc2".to_owned()],
         ..spec(scope, Amount::Keep(keep))

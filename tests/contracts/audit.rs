@@ -1,10 +1,9 @@
 //! Pruned weights are 0, always; who breaks it is found.
 
 use super::setup::{
-    SIDE, TINY, World, conv_model, drawn, flat_model, keys, on_gpu, optimizers, sgd, train,
-    trainer, training, usual,
+    SIDE, TINY, conv_model, drawn, flat_model, on_gpu, optimizers, sgd, train, training,
 };
-use crate::common::{dataset, gpu};
+use crate::common::{World, dataset, gpu, keys, trainer, usual};
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
 use secateur::spec::{Length, TrainSpec};

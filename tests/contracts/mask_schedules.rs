@@ -1,7 +1,7 @@
 //! Masks that change while a training runs: exact counts, zeros, the same bits in any company and from any checkpoint.
 
-use super::setup::{SIDE, World, flat_model, linear, model, trainer, usual};
-use crate::common::{dataset, gpu};
+use super::setup::{SIDE, flat_model};
+use crate::common::{World, conv, dataset, gpu, key, linear, model, trainer, usual};
 use secateur::gpu::Gpu;
 use secateur::model::{Mask, Model};
 use secateur::ops::{Execution, SparseRule};
@@ -25,26 +25,19 @@ fn world(gpu: &Gpu) -> World {
 
 /// Running statistics, dropout, and a convolution.
 fn normalised_model() -> Arc<Model> {
-    let conv = Layer::Conv2d {
-        channels: 9,
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-        bias: true,
-    };
     let dropout = Layer::Dropout {
         p: 0.3,
         channels: false,
     };
     let layers = vec![
-        conv,
+        conv(9, 3, 2, 1),
         Layer::BatchNorm,
         Layer::Relu,
         Layer::Flatten,
         dropout,
-        linear(10, true),
+        linear(10),
     ];
-    model(layers, Shape::new(1, SIDE, SIDE), 10)
+    model(layers, Shape::new(1, SIDE, SIDE))
 }
 
 fn adam(lr: f64) -> Optimizer {
@@ -103,13 +96,6 @@ fn schedules() -> [(&'static str, MaskSchedule); 3] {
     ]
 }
 
-fn key(seed: u32) -> Key {
-    Key {
-        seed,
-        ..Key::default()
-    }
-}
-
 /// A fresh network, pruned at random to this density.
 fn fresh(gpu: &Gpu, model: &Arc<Model>, seed: u32, density: f64) -> Snapshot {
     let replicas = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
@@ -145,7 +131,7 @@ fn run(
         sparse,
         ..usual(gpu)
     };
-    let (resident, scales) = (&world.resident, world.scales());
+    let (resident, scales) = (&world.resident, world.scales(specs[0]));
     let mut trainer = Trainer::with_changes(
         gpu, &replicas, resident, &specs, changes, &scales, &execution,
     )?;
