@@ -1,9 +1,10 @@
 //! From WGSL text to a compiled pipeline.
 //!
-//! Shaders are plain WGSL plus two things: a line `#import NAME` takes in `shaders/shared/NAME.wgsl`, and a line
-//! `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants).
+//! What a shader is written in is in `wgsl.rs`. A line `const NAME: u32 = 8u;` can be given another value before compilation
+//! (tile sizes, variants).
 
 use super::kernels::{Access, shared_sources, source_of};
+use super::wgsl::{Place, expand};
 use super::{Gpu, GpuError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -94,34 +95,29 @@ fn rejected(name: &str, reason: impl Into<String>) -> GpuError {
     }
 }
 
-/// The full WGSL text of a kernel: imports taken in, constants replaced.
+/// The full WGSL text of a kernel: expanded, constants replaced.
 ///
 /// # Errors
-/// An unknown import, or a constant that the source does not declare.
+/// A line that cannot be expanded, or a constant that the source does not declare.
 pub fn assemble(
     source: &KernelSource,
     constants: &[(&'static str, u32)],
 ) -> Result<String, GpuError> {
     let mut out = String::new();
     let mut replaced = vec![false; constants.len()];
-    for line in source.source.lines() {
-        if let Some(import) = line.strip_prefix("#import ") {
-            let import = import.trim();
-            let text = shared_sources()
-                .iter()
-                .find(|(name, _)| *name == import)
-                .map(|(_, text)| *text)
-                .ok_or_else(|| rejected(source.name, format!("unknown import {import}")))?;
-            out.push_str(text);
-        } else if let Some(position) = constants
-            .iter()
-            .position(|(name, _)| line.starts_with(&format!("const {name}: u32 =")))
-        {
-            let (name, value) = constants[position];
-            out.push_str(&format!("const {name}: u32 = {value}u;"));
-            replaced[position] = true;
-        } else {
-            out.push_str(line);
+    let lines = expand(source.name, source.source, &shared_sources()).map_err(|m| {
+        let Place { file, number, .. } = m.place;
+        rejected(source.name, format!("{file}:{number}: {}", m.message))
+    })?;
+    for line in &lines {
+        let declares = |name: &str| line.starts_with(&format!("const {name}: u32 ="));
+        match constants.iter().position(|(name, _)| declares(name)) {
+            Some(position) => {
+                let (name, value) = constants[position];
+                out.push_str(&format!("const {name}: u32 = {value}u;"));
+                replaced[position] = true;
+            }
+            None => out.push_str(line),
         }
         out.push('\n');
     }

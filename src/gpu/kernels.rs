@@ -2,6 +2,7 @@
 
 use super::KernelSource;
 use Access::{Read, ReadWrite, Uniform};
+use std::collections::BTreeMap;
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +122,10 @@ kernels! {
 
 macro_rules! shared {
     ($($name:literal),* $(,)?) => {
-        /// What `#import NAME` takes in.
-        pub fn shared_sources() -> &'static [(&'static str, &'static str)] {
-            &[$(($name, include_str!(concat!("../../shaders/shared/", $name, ".wgsl")))),*]
+        /// What `#import NAME` takes in, by name: (file, text).
+        pub(super) fn shared_sources() -> BTreeMap<&'static str, (&'static str, &'static str)> {
+            let texts = [$(($name, include_str!(concat!("../../shaders/shared/", $name, ".wgsl")))),*];
+            texts.into_iter().map(|(name, text)| (name, (name, text))).collect()
         }
     };
 }

@@ -10,11 +10,12 @@ mod kernels;
 mod pipelines;
 mod program;
 mod tuning;
+mod wgsl;
 
 pub use adapter::{AdapterDescription, INSTALL_HINT, list_adapters};
 pub use device::{Buffer, Gpu, GpuOptions};
 pub use error::GpuError;
 pub use kernel::{Kernel, KernelSource, assemble};
-pub use kernels::{Access, KERNELS, shared_sources, source_of};
+pub use kernels::{Access, KERNELS, source_of};
 pub use program::{Dispatch, MAX_GROUPS, Program, ProgramPart, groups_for};
 pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};
