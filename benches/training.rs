@@ -5,12 +5,13 @@
 
 use secateur::data::{self, SearchPath};
 use secateur::gpu::{Gpu, GpuOptions, TuneMode};
-use secateur::model::{Init, Model, ModelSpec, Shape, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{Amount, Criterion, PruneSpec, Scope, prune};
-use secateur::train::{
-    Key, Length, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
+use secateur::prune::prune;
+use secateur::spec::{
+    Amount, Criterion, Init, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
 };
+use secateur::train::{Key, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 use std::time::Instant;
 

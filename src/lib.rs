@@ -14,5 +14,6 @@ pub mod ops;
 pub mod prune;
 pub mod report;
 pub mod run;
+pub mod spec;
 pub mod store;
 pub mod train;

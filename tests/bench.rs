@@ -5,11 +5,12 @@ mod common;
 use common::{Lab, dataset, no_gpu, secateur};
 use secateur::bench::{Shapes, Work, crossover};
 use secateur::gpu::{Gpu, Program};
-use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::{Execution, Span, SparseRule};
-use secateur::train::{
-    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
+use secateur::spec::{
+    Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer, Shape, TrainSpec,
 };
+use secateur::train::{Key, Replicas, ResidentDataset, Trainer, scales};
 use serde_json::Value;
 use std::sync::Arc;
 

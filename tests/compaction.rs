@@ -5,15 +5,14 @@ mod common;
 use common::{Dice, Lab, assert_same, dataset, gpu, no_gpu, number};
 use secateur::data::Dataset;
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::Execution;
-use secateur::prune::{
-    self, Amount, Compacted, Criterion, PruneSpec, Scope, UnitAmount, UnitCriterion, UnitPrune,
-    UnitScope, compact,
+use secateur::prune::{self, Compacted, compact};
+use secateur::spec::{
+    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
+    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{
-    Key, Length, Optimizer, Part, Replicas, ResidentDataset, Snapshot, TrainSpec, Trainer, scales,
-};
+use secateur::train::{Key, Part, Replicas, ResidentDataset, Snapshot, Trainer, scales};
 use std::fs;
 use std::sync::Arc;
 

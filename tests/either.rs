@@ -3,9 +3,12 @@
 mod common;
 
 use common::{Lab, count, gpu, no_gpu, row};
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
-use secateur::prune::{
-    Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope, kept_per_tensor, prune_units,
+use secateur::model::mask::kept_per_tensor;
+use secateur::model::{Model, presets};
+use secateur::prune::prune_units;
+use secateur::spec::{
+    Amount, Init, Layer, ModelSpec, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule,
+    UnitScope,
 };
 use secateur::train::{Key, Replicas, Snapshot};
 use std::sync::Arc;

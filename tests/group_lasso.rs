@@ -4,14 +4,14 @@ mod common;
 
 use common::{Lab, dataset, gpu, no_gpu, number};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, Structure, presets};
+use secateur::model::{Model, Structure, presets};
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{
-    self, Amount, Criterion, PruneSpec, Scope, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
+use secateur::prune::{self};
+use secateur::spec::{
+    Amount, Criterion, Init, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape,
+    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{
-    Key, Length, Optimizer, Replicas, ResidentDataset, Snapshot, TrainSpec, Trainer, scales,
-};
+use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
 use std::sync::Arc;
 
 fn conv(channels: usize) -> Layer {

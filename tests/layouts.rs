@@ -6,12 +6,13 @@ mod common;
 use common::dataset;
 use naga::{AddressSpace, ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, KernelSource, Program, assemble};
-use secateur::model::{Init, Model, ModelSpec, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::Execution;
-use secateur::prune::{self, Amount, Criterion, Part, PruneSpec, Scope, Segment};
-use secateur::train::{
-    self, Key, Length, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer,
+use secateur::prune::{self, Part, Segment};
+use secateur::spec::{
+    Amount, Criterion, Init, Length, ModelSpec, Optimizer, PruneSpec, Scope, TrainSpec,
 };
+use secateur::train::{self, Key, Replicas, ResidentDataset, Trainer};
 use secateur::{bench, ops, train as t};
 use std::collections::BTreeSet;
 use std::mem::{offset_of, size_of};

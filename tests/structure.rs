@@ -1,6 +1,7 @@
 //! Units: what of a model can be removed whole, from the graph alone.
 
-use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, Structure, presets};
+use secateur::model::{Model, Structure, presets};
+use secateur::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
 
 fn preset(name: &str) -> Model {
     let spec = ModelSpec {

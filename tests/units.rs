@@ -4,14 +4,14 @@ mod common;
 
 use common::{Dice, Lab, dataset, gpu, no_gpu, number};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, Structure, presets};
+use secateur::model::{Model, Structure, presets};
 use secateur::ops::Execution;
-use secateur::prune::{
-    self, Amount, Data, UnitAmount, UnitCriterion, UnitPrune, UnitScope, prune_units,
+use secateur::prune::{self, Data, prune_units};
+use secateur::spec::{
+    Amount, Init, Layer, Length, ModelSpec, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion,
+    UnitPrune, UnitScope,
 };
-use secateur::train::{
-    Key, Length, Optimizer, Replicas, ResidentDataset, Snapshot, TrainSpec, scales,
-};
+use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, scales};
 use std::sync::Arc;
 
 fn model(layers: Vec<Layer>) -> Arc<Model> {

@@ -1,8 +1,8 @@
 //! What is known wrong once the data's shapes and sizes are: said before anything runs.
 
 use secateur::experiment::Experiment;
-use secateur::model::Shape;
 use secateur::run::{DataFacts, verify};
+use secateur::spec::Shape;
 use std::collections::BTreeMap;
 use std::path::Path;
 

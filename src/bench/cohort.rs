@@ -1,13 +1,15 @@
 //! The cohorts that are measured: replicas under random masks of a density, before their first step.
 
-use super::{BenchError, Breakdown, Ceilings, Options, breakdown};
+use super::ceilings::Ceilings;
+use super::error::BenchError;
+use super::kernels::{Breakdown, breakdown};
+use super::options::Options;
 use crate::data::Dataset;
 use crate::gpu::Gpu;
 use crate::model::Model;
-use crate::prune::{Amount, Criterion, PruneSpec, Scope, prune};
-use crate::train::{
-    Demand, Key, Length, Memory, Optimizer, Replicas, ResidentDataset, TrainSpec, Trainer, scales,
-};
+use crate::prune::prune;
+use crate::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, TrainSpec};
+use crate::train::{Demand, Key, Memory, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,16 +1,16 @@
 //! `secateur bench`.
 
-use super::AdapterArgs;
+use super::args::AdapterArgs;
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::model::preset;
-use super::say;
+use super::output::say;
 use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::model::Shape;
 use secateur::run::{DEFAULT_MEMORY, RunError};
+use secateur::spec::Shape;
 use std::sync::Arc;
 
 /// Measure this adapter: ceilings, kernels, whole training steps over densities and replicas, top-k, memory

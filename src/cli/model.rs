@@ -1,11 +1,12 @@
 //! `secateur model summary`.
 
-use super::ExperimentArgs;
+use super::args::ExperimentArgs;
 use super::check::verified;
 use super::failure::Failure;
-use super::say;
+use super::output::say;
 use clap::{Args, Subcommand};
-use secateur::model::{INPUT, Init, LayerAt, Model as Network, ModelSpec, Shape, Source, presets};
+use secateur::model::{LayerAt, Model as Network, Source, presets};
+use secateur::spec::{INPUT, Init, ModelSpec, Shape};
 use secateur::train::{Demand, Memory};
 use std::path::Path;
 

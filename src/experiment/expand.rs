@@ -9,8 +9,10 @@ use super::iterate::unrolled;
 use super::node::Node;
 use super::problem::Problems;
 use super::read_model::read_model;
-use super::read_step::{Surroundings, read_step};
+use super::read_step::read_step;
+use super::surroundings::Surroundings;
 use super::sweep::{Point, Sweep};
+use super::write::written;
 use super::{Arm, Step, Variant, sense, suggest};
 use std::collections::BTreeSet;
 
@@ -189,7 +191,7 @@ impl Chain<'_> {
             .iter()
             .filter_map(|(axis, value)| {
                 let axis = &shared.sweep.axes[*axis];
-                let written = super::document::written(axis.values.get(*value)?, shared.sources);
+                let written = written(axis.values.get(*value)?, shared.sources);
                 Some((axis.name.to_string(), written))
             })
             .collect();

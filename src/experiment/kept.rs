@@ -1,6 +1,6 @@
 //! What earlier prune steps of an arm left of the weights, as far as its file says.
 
-use crate::prune::{Amount, PruneSpec, Scope};
+use crate::spec::{Amount, PruneSpec, Scope};
 
 /// At most which share is left of some sets of weights.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_model::prunable;
-use super::read_step::Surroundings;
 use super::scalars::{Interval, NOT_NEGATIVE, POSITIVE, UNIT, integer, number, wrong_type};
-use crate::prune::{Amount, Norms, Sap};
+use super::surroundings::Surroundings;
+use crate::spec::{Amount, Norms, Sap};
 use std::collections::BTreeMap;
 
 /// The keys of all kinds of prune steps, of which each has exactly one; the last is of units alone.

@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::scalars::{NOT_NEGATIVE, boolean, choice, integer, number, wrong_type};
-use crate::train::{Augment, Fill};
+use crate::spec::{Augment, Fill};
 
 const KEYS: [&str; 7] = [
     "shift", "flip", "rotate", "scale", "shear", "cutout", "fill",

@@ -4,7 +4,8 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
 use super::scalars::{choice, integer, line, wrong_type};
-use crate::data::{self, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
+use crate::data;
+use crate::spec::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use super::node::{Node, Value};
 use super::problem::Problems;
 use super::scalars::{BELOW_ONE, boolean, choice, integer, number, string, wrong_type};
 use super::suggest;
-use crate::model::{Layer, NamedLayer};
+use crate::spec::{Layer, NamedLayer};
 use std::collections::BTreeMap;
 
 /// Far beyond any sensible width, and small enough that no product of shapes overflows.

@@ -3,15 +3,12 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_step::{Surroundings, read_prune};
+use super::read_prune::read_prune;
 use super::scalars::{BELOW_ONE, POSITIVE, choice, length, number};
-use crate::prune::{
-    Amount, Criterion, FractionDecay, Gradual, Grow, MaskSchedule, PruneSpec, Rewire, Scope,
+use super::surroundings::Surroundings;
+use crate::spec::{
+    Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, PruneSpec, Rewire, Scope,
 };
-use crate::train::Length;
-
-/// The keys of a `train` step that change masks; [train] has none, or every training would.
-pub(super) const KEYS: [&str; 2] = ["prune", "rewire"];
 
 /// What is to stay at the end, as in a `prune` step.
 const PRUNE: [&str; 7] = [

@@ -5,8 +5,9 @@ use super::node::{Node, is_bare};
 use super::problem::Problems;
 use super::scalars::choice;
 use super::{read_layer, suggest};
-use crate::model::{INPUT, Init, Layer, ModelSpec, NamedLayer, presets};
+use crate::model::presets;
 use crate::ops::operator;
+use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};
 
 const INITS: [(&str, Init); 5] = [
     ("pytorch", Init::Pytorch),

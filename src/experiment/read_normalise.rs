@@ -4,7 +4,7 @@ use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
 use super::scalars::{FINITE, Interval, POSITIVE, choice, number32, wrong_type};
-use crate::train::Normalise;
+use crate::spec::Normalise;
 
 /// `normalise`: a word, or means and standard deviations.
 pub(super) fn read_normalise(node: &Node, problems: &mut Problems) -> Option<Normalise> {

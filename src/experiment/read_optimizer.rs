@@ -5,7 +5,7 @@ use super::node::{Node, Value};
 use super::problem::Problems;
 use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, number32};
 use super::suggest;
-use crate::train::{DecayOn, Optimizer};
+use crate::spec::{DecayOn, Optimizer};
 
 /// Each kind with the keys beside `kind`.
 const OPTIMIZERS: [(&str, &[&str]); 4] = [

@@ -5,7 +5,7 @@ use super::node::{Node, Value};
 use super::problem::Problems;
 use super::read_optimizer::open;
 use super::scalars::{POSITIVE, UNIT, length, number, wrong_type};
-use crate::train::{Decay, Length, Schedule};
+use crate::spec::{Decay, Length, Schedule};
 
 /// Each kind with the keys beside `kind`.
 const SCHEDULES: [(&str, &[&str]); 6] = [

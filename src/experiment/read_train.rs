@@ -4,11 +4,9 @@ use super::best_by;
 use super::fields::Fields;
 use super::node::Node;
 use super::problem::Problems;
-use super::read_mask_schedule;
 use super::scalars::integer32;
-use super::train_settings::{KEYS, NEEDED, Settings};
-use crate::model::ModelSpec;
-use crate::train::TrainSpec;
+use super::train_settings::{KEYS, MASK_SCHEDULES, NEEDED, Settings};
+use crate::spec::{ModelSpec, TrainSpec};
 
 /// Checks `[train]` by itself, so that a default no step uses is still read.
 pub(super) fn check_defaults(node: &Node, datasets: &[String], problems: &mut Problems) {
@@ -33,7 +31,7 @@ pub(super) fn read_train(
     (datasets, model): (&[String], Option<&ModelSpec>),
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
-    let keys = [&KEYS[..], &read_mask_schedule::KEYS].concat();
+    let keys = [&KEYS[..], &MASK_SCHEDULES].concat();
     Fields::open(step, "this train step", &keys, problems)?;
     let settings = Settings {
         step,
@@ -68,7 +66,6 @@ pub(super) fn read_train(
         balanced: read.balanced?,
         normalise: read.normalise?,
         augment: read.augment?,
-        masks: None,
     })
     .filter(|_| complete)
 }

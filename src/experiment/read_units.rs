@@ -3,10 +3,11 @@
 use super::fields::Fields;
 use super::node::{Node, Value};
 use super::problem::Problems;
-use super::read_step::{Surroundings, read_data, read_in_scope};
+use super::read_prune::{read_data, read_in_scope};
 use super::read_train::SCORING;
 use super::scalars::{NOT_NEGATIVE, UNIT, choice, integer, number};
-use crate::prune::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};
+use super::surroundings::Surroundings;
+use crate::spec::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};
 
 pub(super) const UNIT_CRITERIA: [(&str, UnitCriterion); 7] = [
     ("l1", UnitCriterion::L1),

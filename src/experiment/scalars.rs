@@ -3,7 +3,7 @@
 use super::node::{Node, Value};
 use super::problem::{Problem, Problems};
 use super::suggest;
-use crate::train::Length;
+use crate::spec::Length;
 
 /// A range of real numbers, and how a message says it.
 pub(super) struct Interval {

@@ -3,7 +3,7 @@
 use super::node::{Entry, Node, Place, Value};
 use super::problem::Problem;
 use super::read_amount::ALL_AMOUNTS;
-use super::set_path::{Segment, Spot, parse_path};
+use super::set_path::{HELP, Segment, Spot, parse_path};
 use super::suggest;
 use toml::de::DeValue;
 
@@ -35,9 +35,6 @@ pub(super) fn apply(root: &mut Node, argument: &str, source: usize) -> Result<()
     }
     put(at, last, value, &walked, &spot)
 }
-
-pub(super) const HELP: &str =
-    "write PATH=VALUE, e.g. train.batch=32 or arm[0].steps[1].prune.sparsity=0.9";
 
 fn put(
     at: &mut Node,

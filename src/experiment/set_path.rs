@@ -2,11 +2,14 @@
 
 use super::node::join;
 use super::problem::Problem;
-use super::set::HELP;
 use std::ops::Range;
 
 /// Several times the deepest path of the format; trees are walked recursively, so depth must have an end.
 const MOST_SEGMENTS: usize = 32;
+
+/// What to do about a path that cannot be read.
+pub(super) const HELP: &str =
+    "write PATH=VALUE, e.g. train.batch=32 or arm[0].steps[1].prune.sparsity=0.9";
 
 /// Which `--set` argument is being read: the index of its text among the sources.
 pub(super) struct Spot {

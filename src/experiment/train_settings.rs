@@ -13,11 +13,14 @@ use super::scalars::{
     number32, wrong_type,
 };
 use super::suggest;
-use crate::model::ModelSpec;
 use crate::ops::CHUNK_SAMPLES;
-use crate::train::{
-    Augment, BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
+use crate::spec::{
+    Augment, BestBy, DecayOn, Keep, Length, ModelSpec, Normalise, Optimizer, Schedule, Stopping,
+    TrainSpec,
 };
+
+/// The keys of a `train` step that change masks; [train] has none, or every training would.
+pub(super) const MASK_SCHEDULES: [&str; 2] = ["prune", "rewire"];
 
 /// Every key of `[train]` and of a `train` step.
 pub(super) const KEYS: [&str; 20] = [

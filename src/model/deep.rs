@@ -1,6 +1,6 @@
 //! The VGG and residual networks of the CIFAR literature, with PyTorch's names: a checkpoint's keys and ours are the same.
 
-use super::spec::{Layer, NamedLayer};
+use crate::spec::{Layer, NamedLayer};
 
 fn layer(name: impl Into<String>, layer: Layer) -> NamedLayer {
     NamedLayer {

@@ -1,7 +1,7 @@
 //! A model with every shape known: what is needed before anything runs.
 
-use super::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
 use crate::ops::{self, Operator, Start};
+use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
 
 /// Parameters start at multiples of this many floats: whole mask words and vec4s, and 256-byte binding offsets.
 pub const ALIGNMENT: usize = 64;

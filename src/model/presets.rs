@@ -1,8 +1,7 @@
 //! Models that have a name.
 
-use super::Shape;
 use super::deep::{resnet, vgg};
-use super::spec::{Layer, NamedLayer};
+use crate::spec::{Layer, NamedLayer, Shape};
 
 /// The presets' names.
 pub fn names() -> &'static [&'static str] {

@@ -4,7 +4,7 @@
 
 use super::{Mode, Operator, Site};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::{Mode, Operator, Site, Span};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of `add_forward`.

@@ -1,10 +1,10 @@
 //! Max and average pooling; windows lie wholly inside the image.
 
 use super::conv2d::windows;
-use super::variants::columns_per_invocation;
+use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Scratch, Site};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 

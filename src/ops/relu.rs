@@ -2,7 +2,7 @@
 
 use super::{Mode, Operator, Site};
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::model::Shape;
+use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of `relu_forward` and `relu_backward`.

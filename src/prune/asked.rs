@@ -1,8 +1,9 @@
 //! How many weights prune steps ask for, to stand beside how many they left.
 
 use super::counts::{Group, tensors_in_scope};
-use super::{Amount, PruneError, PruneSpec, Scope};
+use super::error::PruneError;
 use crate::model::Model;
+use crate::spec::{Amount, PruneSpec, Scope};
 
 /// Which share of the weights in its scope a prune step is to leave, where `before` was asked for so far; `None` where the weights
 /// themselves decide, now or before, or where a layer is unknown.
@@ -233,8 +234,8 @@ impl<'m> Asked<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Init, ModelSpec, Shape, presets};
-    use crate::prune::Criterion;
+    use crate::model::presets;
+    use crate::spec::{Criterion, Init, ModelSpec, Shape};
 
     fn lenet() -> Model {
         let spec = ModelSpec {

@@ -1,7 +1,8 @@
 //! Compaction: the same network in smaller tensors, without the units that nobody reads or that never change.
 
 use super::constants::constants;
-use crate::model::{Layer, Member, Model, ModelSpec, ShapeError, Source, Structure, mask, readers};
+use crate::model::{Member, Model, ShapeError, Source, Structure, mask, readers};
+use crate::spec::{Layer, ModelSpec};
 use crate::train::Snapshot;
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! From scope and amount to exact counts: which weights compete, and how many of each group stay.
 
 use super::erk::er_shares;
-use super::{Amount, PruneSpec, Scope};
 use crate::model::{Model, Tensor};
+use crate::spec::{Amount, PruneSpec, Scope};
 
 /// Weights that compete with each other.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -157,7 +157,7 @@ fn wanted(model: &Model, links: &[Option<Links>], to_the_end: bool) -> Vec<Vec<b
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Init, Layer, ModelSpec, NamedLayer, Shape};
+    use crate::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
 
     fn model(layers: &[(&str, Layer)], input: Shape, classes: usize) -> Model {
         let named = |(name, layer): &(&str, Layer)| NamedLayer {

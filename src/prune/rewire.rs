@@ -1,11 +1,11 @@
 //! Growth: pruned weights that exist again, at 0.
 
-use super::PruneError;
 use super::counts::Group;
 use super::criterion::refuse_nans;
-use super::schedule::Grow;
+use super::error::PruneError;
 use super::steps::keep_top;
 use crate::gpu::Program;
+use crate::spec::Grow;
 use crate::train::Trainer;
 use bytemuck::{Pod, Zeroable};
 

@@ -2,10 +2,11 @@
 //! [`super::select`], which keeps a histogram of each in memory.
 
 use super::counts::{kept_after, kept_of, tensors_in_scope};
-use super::criterion::{Observe, Scorer};
-use super::{Amount, PowerSums, PruneError, PruneSpec};
-use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Program};
+use super::criterion::Scorer;
+use super::error::PruneError;
+use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program};
 use crate::model::{Model, Tensor, mask};
+use crate::spec::{Amount, PowerSums, PruneSpec};
 use crate::train::Snapshot;
 use bytemuck::{Pod, Zeroable};
 

@@ -4,8 +4,8 @@
 //! millions.
 
 use super::counts::kept_of;
-use super::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitScope};
 use crate::model::{Model, Structure, UnitGroup};
+use crate::spec::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitScope};
 
 /// Why units cannot be pruned as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use crate::experiment::Step;
 use crate::model::Model;
-use crate::prune::{Asked, MaskStep};
+use crate::prune::Asked;
+use crate::spec::MaskStep;
 
 /// Takes one more step into account.
 pub fn follow(asked: &mut Asked<'_>, step: &Step) {

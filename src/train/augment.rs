@@ -1,60 +1,7 @@
-//! Random changes of training images, drawn anew for every sample of every step.
+//! What the kernels read that change training images: see [`Augment`].
 
+use crate::spec::Augment;
 use bytemuck::{Pod, Zeroable};
-use serde::{Deserialize, Serialize};
-
-/// What stands where a bent image has no pixel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fill {
-    /// Byte 0, before normalising.
-    Zero,
-    /// The nearest pixel of the edge.
-    Edge,
-}
-
-/// How training images are changed; evaluation never changes any. Each number is the largest change, drawn evenly on both
-/// sides of none.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Augment {
-    /// Whole pixels along each axis.
-    pub shift: u32,
-    /// Mirror left and right, half of the time.
-    pub flip: bool,
-    /// Degrees.
-    pub rotate: f64,
-    /// Smallest and largest scale; `[1, 1]` for none.
-    pub scale: [f64; 2],
-    /// x per y.
-    pub shear: f64,
-    /// Side of a square of zeros about any pixel (DeVries and Taylor 2017, arXiv:1708.04552), in pixels; 0 for none.
-    pub cutout: u32,
-    /// What comes in from outside.
-    pub fill: Fill,
-}
-
-impl Augment {
-    /// Whether places fall between pixels.
-    pub(super) fn bends(&self) -> bool {
-        self.rotate != 0.0 || self.scale != [1.0, 1.0] || self.shear != 0.0
-    }
-
-    /// The uniform of `augment_draw`.
-    pub(super) fn draw(&self, slots: u32, width: u32, height: u32) -> AugmentDraw {
-        AugmentDraw {
-            slots,
-            width,
-            height,
-            shift: self.shift,
-            flip: u32::from(self.flip),
-            bend: u32::from(self.bends()),
-            turn: (self.rotate / 360.0) as f32,
-            low: self.scale[0] as f32,
-            high: self.scale[1] as f32,
-            shear: self.shear as f32,
-        }
-    }
-}
 
 /// How one sample is bent (`shaders/shared/warp.wgsl`).
 #[repr(C)]
@@ -102,6 +49,24 @@ pub struct AugmentDraw {
     pub high: f32,
     /// Largest shear.
     pub shear: f32,
+}
+
+impl AugmentDraw {
+    /// For `slots` images per replica, each of `width` by `height` pixels.
+    pub(super) fn new(augment: &Augment, slots: u32, width: u32, height: u32) -> Self {
+        Self {
+            slots,
+            width,
+            height,
+            shift: augment.shift,
+            flip: u32::from(augment.flip),
+            bend: u32::from(augment.bends()),
+            turn: (augment.rotate / 360.0) as f32,
+            low: augment.scale[0] as f32,
+            high: augment.scale[1] as f32,
+            shear: augment.shear as f32,
+        }
+    }
 }
 
 /// Uniform of `batch_gather_augmented`.

@@ -1,9 +1,9 @@
 //! Early stopping and the best weights, by the validation split; each replica for itself.
 
+use super::metrics::Metrics;
 use super::replicas::Replicas;
-use super::trainer::Metrics;
-use super::{BestBy, Keep, Stopping};
 use crate::gpu::{Buffer, Gpu, GpuError};
+use crate::spec::{BestBy, Keep, Stopping};
 
 /// The scores so far, and the weights that the replicas will end with if not the last.
 pub(super) struct Best {

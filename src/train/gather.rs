@@ -1,13 +1,13 @@
 //! Brings a batch's images in: normalised, and in training augmented.
 
-use super::Fill;
-use super::augment::{Augment, AugmentedGather};
+use super::augment::{AugmentDraw, AugmentedGather};
 use super::replicas::Replicas;
 use super::resident::{ResidentDataset, ResidentSplit};
 use super::state::Gather;
 use super::workspace::Workspace;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::ops::Window;
+use crate::spec::{Augment, Fill};
 
 /// From where to where.
 pub(super) struct Batch<'a> {
@@ -23,7 +23,7 @@ impl Batch<'_> {
     /// Records how each sample of the batch that was drawn is to be bent.
     pub fn record_warps(&self, program: &mut Program, augment: &Augment) -> Result<(), GpuError> {
         let (gpu, data, w) = (self.gpu, self.data, self.workspace);
-        let draw = augment.draw(w.slots(), data.width, data.height);
+        let draw = AugmentDraw::new(augment, w.slots(), data.width, data.height);
         let buffers = [&self.replicas.keys, &w.state, &w.index, &w.warps];
         let kernel = gpu.kernel("augment_draw", &[])?;
         let count = u64::from(draw.slots);

@@ -1,7 +1,7 @@
 //! Which kernel an optimizer is, and its numbers.
 
 use super::state::Hyper;
-use super::{Optimizer, TrainSpec};
+use crate::spec::{Optimizer, TrainSpec};
 
 /// The kernel of an optimizer.
 pub(super) fn optimizer_kernel(optimizer: &Optimizer) -> &'static str {

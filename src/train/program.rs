@@ -1,6 +1,5 @@
 //! The programs of a training: recorded once, run for every step.
 
-use super::Augment;
 use super::gather::Batch;
 use super::hyper::optimizer_kernel;
 use super::scoring::copy_of;
@@ -9,6 +8,7 @@ use super::state::{Advance, Draw, ParamsShape};
 use super::trainer::{Part, Trainer};
 use crate::gpu::{Buffer, GpuError, Program};
 use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
+use crate::spec::Augment;
 
 /// [`Program::place`] of what walks every parameter.
 pub const ALL_WEIGHTS: &str = "all weights";

@@ -1,9 +1,9 @@
 //! A dataset on the GPU, as bytes.
 
-use super::Normalise;
 use super::interleave::interleaved;
 use crate::data::{Dataset, Split};
 use crate::gpu::{Buffer, Gpu, GpuError};
+use crate::spec::Normalise;
 
 /// Consecutive images of a split.
 pub struct ImagePart {

@@ -1,21 +1,9 @@
-//! Lengths in steps, and the learning rate's factor at each step.
+//! The steps that a training takes, and the learning rate's factor at each step.
 
-use super::{Decay, Length, Schedule, TrainError, TrainSpec};
+use super::error::TrainError;
+use crate::spec::{Decay, Schedule, TrainSpec, steps_of};
 use std::f64::consts::PI;
 use std::ops::Range;
-
-/// Optimizer steps in one pass: the last batch may be partial.
-pub fn steps_per_epoch(samples: u32, batch: u32) -> u32 {
-    samples.div_ceil(batch)
-}
-
-/// A length in optimizer steps.
-pub fn steps_of(length: Length, samples: u32, batch: u32) -> u64 {
-    match length {
-        Length::Steps(steps) => u64::from(steps),
-        Length::Epochs(epochs) => u64::from(epochs) * u64::from(steps_per_epoch(samples, batch)),
-    }
-}
 
 /// The optimizer steps that a training takes, out of those of its whole length.
 ///
@@ -92,6 +80,7 @@ fn power(factor: f64, times: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Length;
 
     const EPOCH: Length = Length::Epochs(1);
 
@@ -155,11 +144,5 @@ mod tests {
         );
         assert_eq!((table[0], table[3], table[6]), (1.0, 0.125, 0.015625));
         assert!((table[1] - 0.5).abs() < 1e-7);
-    }
-
-    #[test]
-    fn a_partial_batch_counts_as_a_step() {
-        assert_eq!(steps_of(Length::Epochs(14), 60_000, 64), 14 * 938);
-        assert_eq!(steps_of(Length::Steps(5), 60_000, 64), 5);
     }
 }

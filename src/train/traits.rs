@@ -1,8 +1,8 @@
 //! What an optimizer may do to which parameters: one word for each 64 floats of the flat buffer, shared by all replicas.
 //! Tensors start at multiples of 64, so every word is about one tensor.
 
-use super::DecayOn;
 use crate::model::{ALIGNMENT, Model};
+use crate::spec::DecayOn;
 
 /// The optimizer may change it (`shaders/shared/step.wgsl`).
 const LEARNS: u32 = 1;

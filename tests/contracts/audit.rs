@@ -6,9 +6,10 @@ use super::setup::{
 };
 use crate::common::{dataset, gpu};
 use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::kept_per_tensor;
-use secateur::train::{Key, Length, Progress, Snapshot, TrainError, TrainSpec};
+use secateur::spec::{Length, TrainSpec};
+use secateur::train::{Key, Progress, Snapshot, TrainError};
 
 /// A place in this replica's flat buffers whose weight is pruned.
 fn pruned_place(model: &Model, snapshot: &Snapshot, after: usize) -> usize {

@@ -1,7 +1,8 @@
 //! Networks: published sizes, graphs that mean nothing, gradient slots.
 
 use super::setup::{conv_model, linear, preset, residual_model};
-use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
+use secateur::model::{Model, presets};
+use secateur::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
 use secateur::train::{Demand, Memory};
 
 fn weights_per_tensor(model: &Model) -> Vec<(String, usize)> {

@@ -5,11 +5,10 @@ use super::setup::{
     optimizers, preset, residual_model, score, sgd, train, trainer, training, usual,
 };
 use crate::common::{dataset, gpu, no_gpu, own_gpu};
-use secateur::model::{Layer, Model, Shape};
+use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule, Variant};
-use secateur::train::{
-    Augment, Demand, Fill, Length, Memory, Replicas, ResidentDataset, TrainSpec,
-};
+use secateur::spec::{Augment, Fill, Layer, Length, Shape, TrainSpec};
+use secateur::train::{Demand, Memory, Replicas, ResidentDataset};
 use std::sync::Arc;
 
 #[test]

@@ -6,10 +6,10 @@ use super::setup::{
 };
 use crate::common::{Dice, gpu};
 use secateur::gpu::{Gpu, Program};
-use secateur::model::{Layer, Model, Shape};
-use secateur::prune::{
-    self, Amount, Criterion, Part, PruneError, PruneSpec, Scope, Segment, kept_per_tensor,
-};
+use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
+use secateur::prune::{self, Part, PruneError, Segment};
+use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
 
 /// Weights that break selections: ties without end, zeros of both signs, numbers too small to be normal, infinities.

@@ -2,12 +2,15 @@
 
 use secateur::data::Dataset;
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::Execution;
-use secateur::prune::{self, Amount, Criterion, PruneSpec, Scope};
+use secateur::prune::{self};
+use secateur::spec::{
+    Amount, Criterion, Decay, Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer,
+    PruneSpec, Schedule, Scope, Shape, TrainSpec,
+};
 use secateur::train::{
-    Decay, EpochPoint, Key, Length, Metrics, Normalise, Optimizer, Part as Samples, Replicas,
-    ResidentDataset, Schedule, Snapshot, TrainSpec, Trainer, scales,
+    EpochPoint, Key, Metrics, Part as Samples, Replicas, ResidentDataset, Snapshot, Trainer, scales,
 };
 use std::sync::Arc;
 

@@ -6,10 +6,10 @@ use super::setup::{
 };
 use crate::common::{dataset, gpu};
 use secateur::data::Dataset;
+use secateur::spec::{BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Stopping, TrainSpec};
 use secateur::train::{
-    BestBy, DecayOn, EpochPoint, Keep, Key, Length, Normalise, Optimizer, Part as Samples,
-    Progress, Replicas, ResidentDataset, Snapshot, Stopping, TrainError, TrainSpec, Trainer,
-    scales,
+    EpochPoint, Key, Part as Samples, Progress, Replicas, ResidentDataset, Snapshot, TrainError,
+    Trainer, scales,
 };
 
 /// Nothing of an optimizer outlives its training: who goes back to earlier weights, and the same numbers of the same key, takes the

@@ -10,15 +10,17 @@ use crate::reference::number::widen;
 use crate::reference::scoring::gradient_accumulate;
 use secateur::data::{Dataset, Split};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, Shape, presets};
+use secateur::model::mask::kept_per_tensor;
+use secateur::model::{Model, presets};
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{
-    Amount, Criterion, Data, PruneError, PruneSpec, Scope, hessian_gradient, kept_per_tensor,
-    lamp_order, prune, prune_on,
+use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
+use secateur::spec::{
+    Amount, Criterion, Init, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope,
+    Shape, TrainSpec,
 };
 use secateur::train::{
-    Draw, Gather, Gathered, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Snapshot,
-    State, TrainSpec, Trainer, scales, synaptic_flow,
+    Draw, Gather, Gathered, Key, Replicas, ResidentDataset, Snapshot, State, Trainer, scales,
+    synaptic_flow,
 };
 use std::sync::Arc;
 

@@ -8,12 +8,12 @@ use crate::reference::network::{Network, Step};
 use crate::reference::number::widen;
 use secateur::data::{Dataset, Split};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Layer, Model, ModelSpec, NamedLayer, Shape, presets};
+use secateur::model::{Model, presets};
 use secateur::ops::Execution;
-use secateur::train::{
-    Draw, Gather, Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, State, TrainSpec,
-    Trainer, scales,
+use secateur::spec::{
+    Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer, Shape, TrainSpec,
 };
+use secateur::train::{Draw, Gather, Key, Replicas, ResidentDataset, State, Trainer, scales};
 use std::sync::Arc;
 
 fn layer(name: &str, from: Option<&str>, layer: Layer) -> NamedLayer {

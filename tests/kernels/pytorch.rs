@@ -5,12 +5,10 @@ use crate::graphs::batch_order;
 use crate::reference::device::gpu;
 use secateur::data::{Dataset, Split};
 use secateur::gpu::Gpu;
-use secateur::model::{Init, Model, ModelSpec, Tensor, presets};
+use secateur::model::{Model, Tensor, presets};
 use secateur::ops::Execution;
-use secateur::train::{
-    Key, Length, Normalise, Optimizer, Replicas, ResidentDataset, Snapshot, TrainSpec, Trainer,
-    scales,
-};
+use secateur::spec::{Init, Length, ModelSpec, Normalise, Optimizer, TrainSpec};
+use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
 use serde_json::Value;
 use std::sync::Arc;
 

@@ -15,11 +15,12 @@ use super::number::Real;
 use super::pointwise::{add_forward, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
 use super::reduce::{bias_backward, partial_sum};
-use secateur::model::{Layer, Model, ModelSpec, Source};
+use secateur::model::{Model, Source};
 use secateur::ops::{
     ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape,
     PartialShape, PoolShape, Span, Window,
 };
+use secateur::spec::{Layer, ModelSpec};
 use secateur::train::State;
 
 /// A model and the size of its batch.

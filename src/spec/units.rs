@@ -1,7 +1,6 @@
 //! What a `prune` step with `structure = "units"` asks for.
 
-use super::{Amount, UnitRule};
-use crate::train::TrainSpec;
+use super::{Amount, TrainSpec, UnitRule};
 use serde::{Deserialize, Serialize};
 
 /// How units are scored; the largest scores stay. A unit's filters are the rows that make it, in all layers that are tied.

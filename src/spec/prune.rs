@@ -1,7 +1,6 @@
 //! What `prune`, `mask` and `restart` steps ask for.
 
-use super::Sap;
-use crate::train::{Length, TrainSpec};
+use super::{Length, Sap, TrainSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,7 +22,7 @@ pub enum Criterion {
     /// The sum over batches of (w g)^2 (Molchanov et al. 2019, equation 8).
     TaylorSquared,
     /// w (H g), H the Hessian of the loss (Wang et al. 2020, equation 8, of which the smallest -w (H g) stay; without the
-    /// temperature of its code). See [`super::hessian_gradient`].
+    /// temperature of its code). See [`crate::prune::hessian_gradient`].
     Grasp,
     /// |w dR/dw| on |w| with an input of ones (Tanaka et al. 2020); see [`crate::train::synaptic_flow`].
     Synflow,
@@ -60,7 +59,7 @@ pub enum Scope {
     Neuron,
     /// Each layer competes within itself at the same density; the counts are apportioned (largest remainder) so that their sum is exact.
     Uniform,
-    /// Each layer within itself, with densities in proportion to (in + out) / (in out) (Mocanu et al. 2018): see [`super::er_shares`].
+    /// Each layer within itself, with densities in proportion to (in + out) / (in out) (Mocanu et al. 2018): see [`crate::prune::er_shares`].
     Er,
     /// The same with the kernel's sides: (in + out + height + width) / (in out height width) (Evci et al. 2020).
     Erk,

@@ -1,27 +1,7 @@
-//! What a `train` step asks for.
+//! A training: what is trained on, for how long, by which rule.
 
-use super::Augment;
-use crate::prune::MaskSchedule;
+use super::{Augment, Length};
 use serde::{Deserialize, Serialize};
-
-/// How long to train: whole epochs or optimizer steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Length {
-    /// Passes over the training split; the last batch of a pass may be partial.
-    Epochs(u32),
-    /// Optimizer steps.
-    Steps(u32),
-}
-
-impl std::fmt::Display for Length {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Epochs(n) => write!(f, "{n}ep"),
-            Self::Steps(n) => write!(f, "{n}st"),
-        }
-    }
-}
 
 /// The update rule and its hyper-parameters. Names and defaults are PyTorch's.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -219,7 +199,7 @@ pub enum BestBy {
     Accuracy,
 }
 
-/// A `train` step with every default filled in.
+/// A training with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSpec {
     /// Name of the dataset to train on.
@@ -233,7 +213,7 @@ pub struct TrainSpec {
     /// How long.
     pub length: Length,
     /// The length is that of the whole network, dense: one that is smaller, or under a mask, trains as much longer, for as many
-    /// multiply-adds in all. Whoever makes a [`Trainer`](super::Trainer) has put the longer length in.
+    /// multiply-adds in all. Whoever makes a [`Trainer`](crate::train::Trainer) has put the longer length in.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub equal_flops: bool,
     /// Begin this far into the length, as the learning rate sees it; the weights are what they are.
@@ -271,9 +251,6 @@ pub struct TrainSpec {
     pub normalise: Normalise,
     /// Random changes of the images trained on.
     pub augment: Option<Augment>,
-    /// How masks change meanwhile; `None` where they stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub masks: Option<Box<MaskSchedule>>,
 }
 
 impl TrainSpec {
@@ -301,7 +278,6 @@ impl TrainSpec {
             balanced: false,
             normalise: Normalise::Measured,
             augment: None,
-            masks: None,
         }
     }
 

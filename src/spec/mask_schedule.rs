@@ -1,7 +1,6 @@
 //! Masks that change while a training runs: what a `train` step asks for, and at which steps it happens.
 
-use super::PruneSpec;
-use crate::train::{Length, steps_of};
+use super::{Length, PruneSpec, steps_of};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
@@ -165,7 +164,7 @@ impl Rewire {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prune::{Amount, Criterion, Scope};
+    use crate::spec::{Amount, Criterion, Scope};
 
     fn gradual(power: f64, begin: u32, end: u32, every: u32) -> Gradual {
         let amount = Amount::Sparsity(0.8);
