@@ -3,7 +3,7 @@
 use super::compare::{differs, differs_bits, differs_words};
 use super::number::{Real, widen};
 use bytemuck::Pod;
-use secateur::gpu::{Buffer, Gpu, GpuOptions, Program};
+use secateur::gpu::{Buffer, Gpu, GpuOptions, Program, ShaderStruct};
 use std::fmt::Debug;
 use std::sync::OnceLock;
 
@@ -78,13 +78,19 @@ impl<'a> Case<'a> {
     }
 
     /// Runs the kernel once, as [`Case::run_with`].
-    pub fn run<U: Pod>(&self, uniform: &U, buffers: &[&Buffer], invocations: u64, replicas: u32) {
+    pub fn run<U: ShaderStruct>(
+        &self,
+        uniform: &U,
+        buffers: &[&Buffer],
+        invocations: u64,
+        replicas: u32,
+    ) {
         self.run_with(&[], uniform, buffers, invocations, replicas);
     }
 
     /// Runs the kernel once with other constants. The grid is folded after five workgroups, as large grids are after 65,535,
     /// so that every kernel's unfolding is tested on small shapes.
-    pub fn run_with<U: Pod>(
+    pub fn run_with<U: ShaderStruct>(
         &self,
         constants: &[(&'static str, u32)],
         uniform: &U,
