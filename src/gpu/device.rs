@@ -4,8 +4,9 @@ use super::adapter::{self, AdapterDescription};
 use super::kernel::KernelCache;
 use super::pipelines::Pipelines;
 use super::program::Program;
-use super::tuning::{TuneMode, Tuning, cache_folder};
+use super::tuning::{TuneMode, Tuning};
 use super::{GpuError, Kernel};
+use crate::base::cache_folder;
 use bytemuck::Pod;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -137,7 +138,11 @@ impl Gpu {
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
     pub fn no_op() -> Self {
-        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+            // So that the kernels for subgroups are validated too.
+            required_features: wgpu::Features::SUBGROUP,
+            ..wgpu::DeviceDescriptor::default()
+        });
         let description = AdapterDescription {
             index: 0,
             name: "no-op".to_owned(),

@@ -1,7 +1,7 @@
 //! A layer of which each replica keeps another part, with the lists that sparse kernels bind.
 
-use crate::reference::device::{Case, GUARD, gpu, output};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::{Case, GUARD, output};
 use crate::reference::sparse::{columns, rows};
 use secateur::gpu::{Buffer, ShaderStruct};
 use secateur::ops::{ColumnsShape, ConvShape, DenseShape, WeightGrid};
