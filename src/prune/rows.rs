@@ -4,49 +4,48 @@
 use super::counts::{kept_after, kept_of, tensors_in_scope};
 use super::criterion::Scorer;
 use super::error::PruneError;
-use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program, shader_struct};
 use crate::model::{Mask, Model, Tensor};
 use crate::spec::{Amount, PowerSums, PruneSpec};
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `select_rows` and `select_rows_write` (`shaders/shared/rows.wgsl`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct RowsShape {
-    /// Where the tensor starts, in keys.
-    pub offset: u32,
-    /// Its keys.
-    pub count: u32,
-    /// Keys of a row.
-    pub row: u32,
-    /// Keys per replica.
-    pub score_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// Its first row among those of all tensors.
-    pub first: u32,
-    /// Rows of all tensors.
-    pub rows: u32,
+shader_struct! {
+    /// Uniform of `select_rows` and `select_rows_write` (`shaders/shared/rows.wgsl`).
+    pub struct RowsShape {
+        /// Where the tensor starts, in keys.
+        pub offset: u32,
+        /// Its keys.
+        pub count: u32,
+        /// Keys of a row.
+        pub row: u32,
+        /// Keys per replica.
+        pub score_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// Its first row among those of all tensors.
+        pub first: u32,
+        /// Rows of all tensors.
+        pub rows: u32,
+    }
 }
 
-/// Uniform of `select_runs`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct RunsShape {
-    /// Where the tensor starts, in keys.
-    pub offset: u32,
-    /// Its keys.
-    pub count: u32,
-    /// Keys of a row.
-    pub row: u32,
-    /// Keys per replica.
-    pub score_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// How many of each run stay.
-    pub keep: u32,
-    /// Keys of a run.
-    pub run: u32,
+shader_struct! {
+    /// Uniform of `select_runs`.
+    pub struct RunsShape {
+        /// Where the tensor starts, in keys.
+        pub offset: u32,
+        /// Its keys.
+        pub count: u32,
+        /// Keys of a row.
+        pub row: u32,
+        /// Keys per replica.
+        pub score_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// How many of each run stay.
+        pub keep: u32,
+        /// Keys of a run.
+        pub run: u32,
+    }
 }
 
 /// Weights of one output: of a linear layer its inputs, of a convolution its kernels.

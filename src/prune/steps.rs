@@ -7,12 +7,11 @@ use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
 use super::sap::{lower_to_sap, weights_for_sap};
 use super::selection::{Part, Segment, select};
-use crate::gpu::{Buffer, Gpu, Observe, Program};
+use crate::gpu::{Buffer, Gpu, Observe, Program, shader_struct};
 use crate::model::{Mask, Model};
 use crate::ops::{Execution, SparseRule};
 use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
 use crate::train::{Replicas, ResidentDataset, Trainer};
-use bytemuck::{Pod, Zeroable};
 
 /// What scores are measured on.
 pub struct Data<'a> {
@@ -24,18 +23,18 @@ pub struct Data<'a> {
     pub execution: Execution,
 }
 
-/// Uniform of `mask_shuffle`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ShuffleShape {
-    /// First word of the tensor in a replica's mask.
-    pub first_word: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Its number, which keys its random stream.
-    pub tensor: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
+shader_struct! {
+    /// Uniform of `mask_shuffle`.
+    pub struct ShuffleShape {
+        /// First word of the tensor in a replica's mask.
+        pub first_word: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Its number, which keys its random stream.
+        pub tensor: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+    }
 }
 
 /// [`prune_on`] by a criterion that reads no data.

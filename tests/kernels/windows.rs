@@ -12,8 +12,7 @@ use crate::reference::device::{
 use crate::reference::reduce::bias_backward;
 use crate::reference::sparse::{conv_backward_weight_sparse, dense_backward_weight_sparse};
 use crate::sparse_layer::{Layer, rounds};
-use bytemuck::Pod;
-use secateur::gpu::{Buffer, Gpu};
+use secateur::gpu::{Buffer, Gpu, ShaderStruct};
 use secateur::ops::{BiasShape, CHUNK_SAMPLES, ConvShape, DenseShape, Window};
 
 /// Samples in a batch: whole chunks, and chunks with a rest.
@@ -74,7 +73,7 @@ struct Batch<'a, S> {
     replicas: u32,
 }
 
-impl<S: Pod> Batch<'_, S> {
+impl<S: ShaderStruct> Batch<'_, S> {
     /// Runs a kernel on the windows of every split.
     fn check(&self, kernel: &'static str, constants: &[(&'static str, u32)], invocations: u64) {
         let case = Case::new(self.gpu, kernel, &self.name);

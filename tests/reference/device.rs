@@ -4,7 +4,7 @@ use super::compare::{differs, differs_bits, differs_words};
 use super::number::{Real, widen};
 use crate::common::{has_subgroups_of_8, is_exact};
 use bytemuck::Pod;
-use secateur::gpu::{Buffer, Gpu, Program};
+use secateur::gpu::{Buffer, Gpu, Program, ShaderStruct};
 use std::fmt::Debug;
 
 /// What output buffers hold before a kernel runs, so that a place it forgot, or should not have touched, shows.
@@ -46,13 +46,19 @@ impl<'a> Case<'a> {
     }
 
     /// Runs the kernel once, as [`Case::run_with`].
-    pub fn run<U: Pod>(&self, uniform: &U, buffers: &[&Buffer], invocations: u64, replicas: u32) {
+    pub fn run<U: ShaderStruct>(
+        &self,
+        uniform: &U,
+        buffers: &[&Buffer],
+        invocations: u64,
+        replicas: u32,
+    ) {
         self.run_with(&[], uniform, buffers, invocations, replicas);
     }
 
     /// Runs the kernel once with other constants. The grid is folded after five workgroups, as large grids are after 65,535,
     /// so that every kernel's unfolding is tested on small shapes.
-    pub fn run_with<U: Pod>(
+    pub fn run_with<U: ShaderStruct>(
         &self,
         constants: &[(&'static str, u32)],
         uniform: &U,
