@@ -3,7 +3,8 @@
 use super::node::Node;
 use super::problem::Problems;
 use super::scalars::line;
-use super::{digest, suggest};
+use super::suggest;
+use crate::base::sha256;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ impl MaskFiles {
         }
         match std::fs::read(&path) {
             Ok(bytes) => {
-                let digest = digest::sha256(&bytes);
+                let digest = sha256(&bytes);
                 self.digests.borrow_mut().insert(path.clone(), digest);
                 Some(path)
             }

@@ -70,7 +70,7 @@ impl Session<'_> {
         let density = |id: usize| {
             let parent = self.plan.stages[id].parent;
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
-            snapshot.map_or(1.0, |s| cohort::density(&s.mask))
+            snapshot.map_or(1.0, |s| s.mask.density(&model))
         };
         // A training that prunes ends with lists for what it comes to.
         let listed = match stage.step.prunes() {
@@ -177,7 +177,7 @@ impl Session<'_> {
         self.write_tables()?;
         if samples > 0 {
             let samples = steps * batch * replicas;
-            self.folder.append_times(&[TimeRow {
+            self.folder.append_rows(&[TimeRow {
                 stage: stages[0].digest.clone(),
                 what,
                 adapter: self.facts.adapter.clone(),

@@ -3,7 +3,6 @@
 use super::error::RunError;
 use super::measures::{Measures, measure, word};
 use super::outcome::Outcome;
-use super::place::tensor_infos;
 use super::record::Record;
 use super::rows::{curve_rows, round_rows, run_row};
 use super::session::Session;
@@ -71,7 +70,7 @@ impl Session<'_> {
                 meta,
             };
             self.folder
-                .save_stage(&stage.digest, &tensor_infos(model), &state)?;
+                .save_stage(&stage.digest, &model.tensors, &state)?;
             self.folder.remove_partial(&stage.digest);
         }
         let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
@@ -137,7 +136,7 @@ impl Session<'_> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             };
             self.folder
-                .save_run_mask(name, &tensor_infos(&model), &snapshot.mask, &origin)?;
+                .save_run_mask(name, &model.tensors, &snapshot.mask, &origin)?;
             self.rows.insert(number, row);
             self.curves.insert(number, curve);
             self.rounds.insert(number, rounds);
@@ -159,10 +158,10 @@ impl Session<'_> {
         }
         let rows: Vec<RunRow> = self.rows.values().cloned().collect();
         let curves: Vec<CurveRow> = self.curves.values().flatten().cloned().collect();
-        self.folder.write_results(&rows)?;
+        self.folder.write_rows(&rows)?;
         let rounds: Vec<RoundRow> = self.rounds.values().flatten().cloned().collect();
-        self.folder.write_curves(&curves)?;
-        self.folder.write_rounds(&rounds)?;
+        self.folder.write_rows(&curves)?;
+        self.folder.write_rows(&rounds)?;
         Ok(())
     }
 
@@ -200,7 +199,7 @@ impl Session<'_> {
 
     pub(super) fn finish(self) -> Result<Finished, RunError> {
         self.write_tables()?;
-        self.folder.write_overlap(&self.overlaps()?)?;
+        self.folder.write_rows(&self.overlaps()?)?;
         let rows: Vec<RunRow> = self.rows.into_values().collect();
         let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
         let arms = arm_infos(self.experiment);

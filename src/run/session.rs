@@ -9,15 +9,14 @@ use super::outcome::Network;
 use super::progress::Meter;
 use super::record::Record;
 use super::rows::{Facts, last_training, settings};
+use crate::base::sha256;
 use crate::data::{Dataset, SearchPath};
 use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::spec::TrainSpec;
-use crate::store::{
-    CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names, sha256_hex,
-};
+use crate::store::{CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names};
 use crate::train::{ResidentDataset, Snapshot, stretch_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
@@ -100,7 +99,7 @@ impl<'a> Session<'a> {
             data_digest: data_digest.join(" "),
         };
         // A stage's digest covers all that its bits depend on: an update of the driver computes anew.
-        let context = sha256_hex(
+        let context = sha256(
             format!(
                 "{} {} {} {}",
                 env!("CARGO_PKG_VERSION"),
@@ -119,7 +118,7 @@ impl<'a> Session<'a> {
             &experiment.resolved_json(),
         )?;
         let axes: Vec<String> = experiment.axes.iter().map(|a| a.name.clone()).collect();
-        if let Some(row) = folder.read_results(&axes)?.first() {
+        if let Some(row) = folder.read_rows::<RunRow>(&axes)?.first() {
             facts.check(row, &options.out)?;
         }
         let keys: Vec<RunKey<'_>> = plan

@@ -6,7 +6,6 @@ use super::session::Session;
 use crate::bench::speed;
 use crate::experiment::Stage;
 use crate::model::Model;
-use crate::model::mask::kept_per_tensor;
 use crate::ops::{Execution, SparseRule};
 use crate::spec::TrainSpec;
 use crate::store::SpeedRow;
@@ -29,11 +28,7 @@ impl Session<'_> {
         snapshots: &[Arc<Snapshot>],
         what: &str,
     ) -> Result<(), RunError> {
-        let prunable = || (0..model.tensors.len()).filter(|&t| model.tensors[t].prunable);
-        let kept = snapshots.iter().map(|snapshot| -> u64 {
-            let kept = kept_per_tensor(model, &snapshot.mask);
-            prunable().map(|t| kept[t]).sum()
-        });
+        let kept = snapshots.iter().map(|s| s.mask.prunable_count(model));
         let all = (model.prunable() * snapshots.len()) as f64;
         let density = kept.sum::<u64>() as f64 / all;
         if density == 1.0 {
@@ -68,9 +63,11 @@ impl Session<'_> {
             sparse,
             dense_step_seconds: without.step_seconds,
             step_seconds: with.step_seconds,
+            training_speedup: without.step_seconds / with.step_seconds,
             dense_test_seconds: without.test_seconds,
             test_seconds: with.test_seconds,
+            forward_speedup: without.test_seconds / with.test_seconds,
         };
-        Ok(self.folder.append_speed(&row)?)
+        Ok(self.folder.append_rows(&[row])?)
     }
 }

@@ -110,11 +110,6 @@ pub fn keys(count: usize) -> Vec<Key> {
     (0..count as u32).map(key).collect()
 }
 
-/// Whether a mask keeps weight `index` of the flat parameters.
-pub fn kept(mask: &[u32], index: usize) -> bool {
-    mask[index / 32] >> (index % 32) & 1 == 1
-}
-
 /// A dataset on the host and on the device.
 pub struct World {
     pub data: Dataset,

@@ -57,19 +57,12 @@ pub fn noise(count: usize, shape: Shape, seed: u64) -> Dataset {
 
 /// A dataset of ten classes.
 pub fn images(shape: Shape, train: Split, test: Split) -> Dataset {
-    Dataset {
-        name: "images".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: shape.channels,
-        height: shape.height,
-        width: shape.width,
-        train,
-        test,
-        digest: "0123456789abcdef".to_owned(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    }
+    Dataset::new(
+        "images",
+        (0..10).map(|c| c.to_string()).collect(),
+        [shape.channels, shape.height, shape.width],
+        [train, test],
+    )
 }
 
 /// As `gzip` packs it.

@@ -5,7 +5,7 @@ use crate::common::{
 };
 use secateur::bench::{Shapes, Work, crossover};
 use secateur::gpu::{Gpu, Program};
-use secateur::model::presets;
+use secateur::model::{Mask, presets};
 use secateur::ops::{Execution, Span, SparseRule};
 use secateur::spec::{Layer, Length, Normalise, Optimizer, Shape, TrainSpec};
 use secateur::train::{Key, Replicas};
@@ -107,8 +107,8 @@ fn every_kernel_of_a_training_step_is_counted() {
     let mut met = std::collections::BTreeSet::new();
     for model in &models {
         let replicas = Replicas::new(&gpu, model.clone(), &[Key::default(); 2]).unwrap();
-        let full = vec![u32::MAX; model.mask_words()];
-        let shapes = Shapes::new(model, 22, &[&full, &full]);
+        let full = Mask::full(model.floats);
+        let shapes = Shapes::new(model, 22, &[full.clone(), full]);
         assert_eq!(shapes.density(), 1.0);
         for spec in &specs {
             for sparse in [SparseRule::Never, SparseRule::Always] {
@@ -156,12 +156,12 @@ fn every_kernel_of_a_training_step_is_counted() {
 #[test]
 fn work_is_what_it_is_by_hand() {
     let model = preset_model("lenet-300-100");
-    let full = vec![u32::MAX; model.mask_words()];
+    let full = Mask::full(model.floats);
     let mut half = full.clone();
     let fc1 = &model.tensors[0];
     assert_eq!((fc1.layer.as_str(), fc1.count), ("fc1", 784 * 300));
-    half[..784 * 300 / 64].fill(0);
-    let shapes = Shapes::new(&model, 128, &[&full, &full, &half]);
+    (0..784 * 300 / 2).for_each(|i| half.remove(i));
+    let shapes = Shapes::new(&model, 128, &[full.clone(), full, half]);
     let dense = 2 * 784 * 300 * 128 * 3;
     let of = |kernel, place| shapes.work(kernel, place, "");
     assert_eq!(of("dense_forward", "fc1"), Some(Work::Flops(dense)));

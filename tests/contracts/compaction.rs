@@ -1,8 +1,8 @@
 //! Compaction: smaller tensors, the same function; and runs whose networks shrink on the way.
 
 use crate::common::{
-    Dice, World, bare, build, chain, conv, dataset, gpu, kept, key, linear, max_pool, preset,
-    trainer, usual,
+    Dice, World, bare, build, chain, conv, dataset, gpu, key, linear, max_pool, preset, trainer,
+    usual,
 };
 use secateur::gpu::Gpu;
 use secateur::model::Model;
@@ -147,10 +147,10 @@ fn a_network_without_its_pruned_units_gives_the_same_bits() {
         let weights = |model: &Model, snapshot: &Snapshot| -> Vec<u32> {
             let tensors = model.tensors.iter().filter(|t| t.prunable);
             let all = tensors.flat_map(|t| t.offset..t.offset + t.count);
-            let kept = all.filter(|&i| kept(&snapshot.mask, i));
+            let kept = all.filter(|&i| snapshot.mask.keeps(i));
             kept.map(|i| snapshot.weights[i].to_bits()).collect()
         };
-        assert!((0..model.floats).any(|i| prunable(&i) && !kept(&masked.mask, i)));
+        assert!((0..model.floats).any(|i| prunable(&i) && !masked.mask.keeps(i)));
         assert_eq!(
             weights(&model, &masked),
             weights(&small.model, &small.snapshot),
@@ -223,7 +223,7 @@ fn cut(
         let (row, column) = (k / inner / t.shape[1], k / inner % t.shape[1]);
         if wanted(row, column) {
             let i = t.offset + k;
-            snapshot.mask[i / 32] &= !(1 << (i % 32));
+            snapshot.mask.remove(i);
             snapshot.weights[i] = 0.0;
         }
     }

@@ -1,8 +1,7 @@
 //! Units in some layers and weights in others: what a rule decides is done, replica by replica.
 
-use crate::common::{chain, gpu, kept, keys, linear};
+use crate::common::{chain, gpu, keys, linear};
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::prune::prune_units;
 use secateur::spec::{
     Amount, Layer, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope,
@@ -55,7 +54,7 @@ fn units_go_where_units_differ() {
     let empty = |replica: usize, tensor: usize| -> Vec<usize> {
         let tensor = &model.tensors[tensor];
         let row = tensor.count / tensor.shape[0];
-        let kept = |i: usize| kept(&after[replica].mask, i);
+        let kept = |i: usize| after[replica].mask.keeps(i);
         let gone = |o: &usize| {
             let first = tensor.offset + o * row;
             !(first..first + row).any(kept)
@@ -65,18 +64,18 @@ fn units_go_where_units_differ() {
     // fc1 loses its silenced units; fc2 half of its weights, and besides the columns that read what is gone.
     assert_eq!(empty(0, 0), [0, 2, 4, 6, 8]);
     assert!(empty(0, 2).len() < 4);
-    let counts = kept_per_tensor(&model, &after[0].mask);
+    let counts = after[0].mask.counts(&model);
     assert!(
         counts[0] == 100 && counts[2] > 0 && counts[2] < 40,
         "{counts:?}"
     );
     // In the other replica it is the other way round, and nothing reads across: fc3 loses columns alone.
     assert_eq!(empty(1, 2), [0, 2, 4, 6]);
-    let counts = kept_per_tensor(&model, &after[1].mask);
+    let counts = after[1].mask.counts(&model);
     assert_eq!((counts[0], counts[2], counts[4]), (100, 40, 12));
     for (after, before) in after.iter().zip(&before) {
         for i in 0..model.floats {
-            let kept = kept(&after.mask, i);
+            let kept = after.mask.keeps(i);
             assert_eq!(after.weights[i], if kept { before.weights[i] } else { 0.0 });
         }
     }

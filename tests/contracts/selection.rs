@@ -1,10 +1,9 @@
 //! Exact top-k: which weights stay, against a sort, bit by bit.
 
 use super::setup::{TINY, by_sort, difference, filled, odd_model, on_gpu, prune_and_compare, spec};
-use crate::common::{Dice, bare, chain, gpu, kept, linear, model};
+use crate::common::{Dice, bare, chain, gpu, linear, model};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::prune::{self, Part, PruneError, Segment};
 use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
@@ -87,7 +86,7 @@ fn layers_out_of_scope_are_left_alone() {
     prune::prune(gpu, &replicas, &[&first]).unwrap();
     let after = &replicas.download(gpu).unwrap()[0];
     // fc1, fc2 and its bias, fc3 and its bias.
-    assert_eq!(kept_per_tensor(&model, &after.mask), [693, 0, 20, 200, 10]);
+    assert_eq!(after.mask.counts(&model), [693, 0, 20, 200, 10]);
 }
 
 #[test]
@@ -122,13 +121,9 @@ fn pruning_again_only_takes_from_what_is_left() {
     prune::prune(gpu, &replicas, &[&random, &random]).unwrap();
     let after = replicas.download(gpu).unwrap();
     for snapshot in &after {
-        let counts = kept_per_tensor(&model, &snapshot.mask);
+        let counts = snapshot.mask.counts(&model);
         assert_eq!(counts[0] + counts[2], 200);
-        let back = half
-            .mask
-            .iter()
-            .zip(&snapshot.mask)
-            .any(|(old, new)| new & !old != 0);
+        let back = snapshot.mask.and(&half.mask) != snapshot.mask;
         assert!(!back, "a pruned weight came back");
     }
     assert_ne!(
@@ -346,7 +341,7 @@ fn scores_in_several_parts_are_one_selection() {
                         assert_eq!(of, group);
                         for i in start..start + count {
                             let at = replica * *stride as usize + i as usize;
-                            let bit = kept(&masks[p], at);
+                            let bit = masks[p][at / 32] >> (at % 32) & 1 == 1;
                             list.push((scores[p][at], u64::from(base + i), bit));
                         }
                     }

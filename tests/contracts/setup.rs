@@ -1,11 +1,10 @@
 //! What the contracts share: small networks, replicas of them, and trainings.
 
 use crate::common::{
-    World, add, bare, build, conv, graph, kept, keys, linear, max_pool, model, named, trainer,
-    usual,
+    World, add, bare, build, conv, graph, keys, linear, max_pool, model, named, trainer, usual,
 };
 use secateur::gpu::Gpu;
-use secateur::model::Model;
+use secateur::model::{Mask, Model};
 use secateur::ops::Execution;
 use secateur::prune::{self};
 use secateur::spec::{
@@ -33,7 +32,7 @@ pub fn filled(model: &Model, mut number: impl FnMut() -> f32) -> Snapshot {
     }
     Snapshot {
         weights,
-        mask: vec![u32::MAX; model.mask_words()],
+        mask: Mask::full(model.floats),
     }
 }
 
@@ -45,12 +44,12 @@ pub fn by_sort(model: &Model, before: &Snapshot, spec: &PruneSpec) -> Snapshot {
         let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
         let mut there: Vec<usize> = tensors
             .flat_map(|t| t.offset..t.offset + t.count)
-            .filter(|&i| kept(&before.mask, i))
+            .filter(|&i| before.mask.keeps(i))
             .collect();
         let size = |i: usize| before.weights[i].abs().to_bits();
         there.sort_by_key(|&i| (std::cmp::Reverse(size(i)), i));
         for &i in &there[group.keep as usize..] {
-            after.mask[i / 32] &= !(1 << (i % 32));
+            after.mask.remove(i);
             after.weights[i] = 0.0;
         }
     }
@@ -59,9 +58,8 @@ pub fn by_sort(model: &Model, before: &Snapshot, spec: &PruneSpec) -> Snapshot {
 
 /// First difference of two replicas, bit by bit.
 pub fn difference(got: &Snapshot, want: &Snapshot) -> Option<String> {
-    if let Some(i) = (0..want.mask.len() * 32).find(|&i| kept(&got.mask, i) != kept(&want.mask, i))
-    {
-        return Some(format!("weight {i}: kept is {}", kept(&got.mask, i)));
+    if let Some(i) = (0..want.mask.bits()).find(|&i| got.mask.keeps(i) != want.mask.keeps(i)) {
+        return Some(format!("weight {i}: kept is {}", got.mask.keeps(i)));
     }
     (0..want.weights.len())
         .find(|&i| got.weights[i].to_bits() != want.weights[i].to_bits())

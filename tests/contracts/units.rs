@@ -1,10 +1,10 @@
 //! Pruning whole units: scores against plain Rust in f64, exact counts, and masks that take every weight of a unit.
 
 use crate::common::{
-    Dice, World, add, bare, conv, dataset, gpu, kept, key, keys, linear, max_pool, model, usual,
+    Dice, World, add, bare, conv, dataset, gpu, key, keys, linear, max_pool, model, usual,
 };
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Structure};
+use secateur::model::{Mask, Model, Structure};
 use secateur::prune::{self, Data, prune_units};
 use secateur::spec::{
     Amount, Layer, Length, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion, UnitPrune,
@@ -99,10 +99,10 @@ fn score(
 }
 
 /// Which units a mask has removed; each must be gone whole, and nothing else.
-fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>> {
+fn removed(model: &Model, structure: &Structure, mask: &Mask) -> Vec<Vec<bool>> {
     let mut gone = vec![false; model.floats];
     let units = structure.groups.iter().map(|group| {
-        let lost = |unit| group.weights(model, unit).all(|i| !kept(mask, i));
+        let lost = |unit| group.weights(model, unit).all(|i| !mask.keeps(i));
         let all: Vec<bool> = (0..group.units)
             .map(|u| group.removable && lost(u))
             .collect();
@@ -113,7 +113,7 @@ fn removed(model: &Model, structure: &Structure, mask: &[u32]) -> Vec<Vec<bool>>
     });
     let units: Vec<Vec<bool>> = units.collect();
     for (i, gone) in gone.iter().enumerate() {
-        assert_eq!(kept(mask, i), !gone, "weight {i}");
+        assert_eq!(mask.keeps(i), !gone, "weight {i}");
     }
     units
 }
@@ -269,7 +269,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             let after = replicas.download(gpu).unwrap();
             for (before, after) in before.iter().zip(&after) {
                 for (i, (b, a)) in before.weights.iter().zip(&after.weights).enumerate() {
-                    let want = if kept(&after.mask, i) { *b } else { 0.0 };
+                    let want = if after.mask.keeps(i) { *b } else { 0.0 };
                     assert_eq!(*a, want, "{criterion:?} weight {i}");
                 }
                 let gone = removed(&model, &structure, &after.mask);

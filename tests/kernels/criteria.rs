@@ -5,14 +5,12 @@ use crate::common::{
 };
 use crate::reference::batch::{batch_draw, batch_gather};
 use crate::reference::compare::differs_bits;
-use crate::reference::mask::bit;
 use crate::reference::network::Network;
 use crate::reference::number::widen;
 use crate::reference::scoring::gradient_accumulate;
 use secateur::data::Dataset;
 use secateur::gpu::Gpu;
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
 use secateur::spec::{
@@ -198,7 +196,7 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
             .fold(0.0, f64::max);
         assert!(norm > 0.0 && off < 1e-5 * norm, "{what:?}: {off} of {norm}");
         let pruned = (0..model.tensors[0].count)
-            .find(|&i| !bit(&before.mask, i))
+            .find(|&i| !before.mask.keeps(i))
             .unwrap();
         assert!(got[pruned] != 0.0, "a pruned weight has a gradient too");
         assert_eq!(
@@ -317,7 +315,7 @@ fn synflow_conserves_its_layer_sums() {
                 sums.iter().all(|s| (s / sums[0] - 1.0).abs() < 1e-5),
                 "{sums:?}"
             );
-            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !bit(&before.mask, i));
+            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !before.mask.keeps(i));
             assert!(pruned.clone().all(|i| scores[i] == 0.0));
             assert!(density == 1.0 || pruned.count() > 0);
         }
@@ -416,7 +414,7 @@ fn magnitude_collapses_at_initialisation_and_synflow_does_not() {
         };
         prune(gpu, &replicas, &[&spec]).unwrap();
         let mask = replicas.download(gpu).unwrap().remove(0).mask;
-        let counts = kept_per_tensor(&model, &mask);
+        let counts = mask.counts(&model);
         let weights = model.tensors.iter().zip(counts).filter(|(t, _)| t.prunable);
         weights.map(|(_, kept)| kept).collect::<Vec<_>>()
     };
@@ -438,7 +436,7 @@ fn lamp_is_its_definition() {
     let mut snapshot = replicas.download(gpu).unwrap().remove(0);
     // Ties: of both signs, and zeros.
     for (k, i) in (0..model.tensors[0].count)
-        .filter(|&i| bit(&snapshot.mask, i))
+        .filter(|&i| snapshot.mask.keeps(i))
         .enumerate()
     {
         match k % 5 {
@@ -457,7 +455,7 @@ fn lamp_is_its_definition() {
             .unwrap();
         let w = |i: usize| f64::from(snapshot.weights[i]);
         let above = (tensor.offset..tensor.offset + tensor.count)
-            .filter(|&j| bit(&snapshot.mask, j))
+            .filter(|&j| snapshot.mask.keeps(j))
             .filter(|&j| w(j).abs() > w(i).abs() || (w(j).abs() == w(i).abs() && j <= i));
         let sum: f64 = above.map(|j| w(j) * w(j)).sum();
         let want = w(i) * w(i) / sum;
@@ -471,7 +469,7 @@ fn lamp_is_its_definition() {
     prune(gpu, &replicas, &[&spec]).unwrap();
     let after = replicas.download(gpu).unwrap().remove(0);
     for (rank, &(i, _)) in order.iter().enumerate() {
-        assert_eq!(bit(&after.mask, i as usize), rank < 101, "rank {rank}");
+        assert_eq!(after.mask.keeps(i as usize), rank < 101, "rank {rank}");
     }
 }
 
@@ -523,7 +521,7 @@ fn every_criterion_keeps_what_it_is_asked_for_alone_and_in_company() {
             assert_eq!(together[1], alone[0], "{criterion:?} in {iterations}");
             let model = build(&batch_norm_net(), INPUT);
             for snapshot in &together {
-                let kept = kept_per_tensor(&model, &snapshot.mask);
+                let kept = snapshot.mask.counts(&model);
                 let weights = model.tensors.iter().zip(kept).filter(|(t, _)| t.prunable);
                 assert_eq!(weights.map(|w| w.1).sum::<u64>(), 123, "{criterion:?}");
             }
@@ -561,7 +559,7 @@ fn gradient_criteria_choose_as_the_f64_twin() {
         let weights = model.tensors.iter().filter(|t| t.prunable);
         let there = weights
             .flat_map(|t| t.offset..t.offset + t.count)
-            .filter(|&i| bit(&before.mask, i));
+            .filter(|&i| before.mask.keeps(i));
         let mut order: Vec<usize> = there.collect();
         order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
         let border = score(order[122]);
@@ -570,7 +568,7 @@ fn gradient_criteria_choose_as_the_f64_twin() {
         for &i in &order {
             let clear = (score(i) - border).abs() > close;
             assert!(
-                !clear || bit(&after.mask, i) == (score(i) > border),
+                !clear || after.mask.keeps(i) == (score(i) > border),
                 "{criterion:?}: weight {i}"
             );
         }
@@ -591,7 +589,7 @@ fn movement_is_measured_on_a_training() {
     let after = pruned(gpu, Criterion::Movement, &[1], 1).remove(0);
     let mut kept = 0;
     for (i, &trained) in trained.iter().enumerate() {
-        let want = if bit(&after.mask, i) { trained } else { 0.0 };
+        let want = if after.mask.keeps(i) { trained } else { 0.0 };
         assert_eq!(after.weights[i].to_bits(), want.to_bits(), "weight {i}");
         kept += usize::from(want != 0.0);
     }

@@ -5,7 +5,7 @@ use crate::common::{World, gpu, images, preset_model, trainer, usual};
 use crate::graphs::batch_order;
 use secateur::data::Split;
 use secateur::gpu::Gpu;
-use secateur::model::{Tensor, presets};
+use secateur::model::{Mask, Tensor, presets};
 use secateur::spec::{Length, Normalise, Optimizer, TrainSpec};
 use secateur::train::{Key, Replicas, Snapshot};
 use serde_json::Value;
@@ -86,7 +86,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
     let model = preset_model(name);
     let mut snapshot = Snapshot {
         weights: vec![0.0; model.floats],
-        mask: vec![u32::MAX; model.mask_words()],
+        mask: Mask::full(model.floats),
     };
     for tensor in &model.tensors {
         let own = &mut snapshot.weights[tensor.offset..][..tensor.count];

@@ -1,23 +1,35 @@
 //! The run folder: round trips, refusals, and that a failed write leaves the old bytes.
 
+use secateur::base::sha256;
+use secateur::model::{Mask, Tensor};
+use secateur::ops::Start;
 use secateur::store::{
-    CurveRow, MaskError, MaskOrigin, RunFolder, RunKey, RunRow, StageState, StoreError, TensorInfo,
-    TimeRow, curves_csv, load_known_mask, load_mask, mask_digest, parse_curves, parse_results,
-    results_csv, run_names, save_mask, sha256_hex, slug, weights_digest, write_atomic, write_once,
+    By, Cells, CurveRow, MaskError, MaskOrigin, OverlapRow, RoundRow, Row, RunFolder, RunKey,
+    RunRow, SpeedRow, StageState, StoreError, TimeRow, from_csv, load_known_mask, load_mask,
+    mask_digest, run_names, save_mask, slug, to_csv, weights_digest, write_atomic, write_once,
 };
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Two prunable tensors with padding between and after them, and a bias.
-fn tensors() -> Vec<TensorInfo> {
-    let tensor = |name: &str, shape: &[usize], offset, prunable| TensorInfo {
+fn tensor(name: &str, shape: &[usize], offset: usize, prunable: bool) -> Tensor {
+    Tensor {
         name: name.into(),
+        layer: name.split('.').next().unwrap().into(),
         shape: shape.to_vec(),
         offset,
+        count: shape.iter().product(),
         prunable,
-    };
+        learned: true,
+        start: Start::Drawn,
+        fan_in: 1,
+        fan_out: 1,
+    }
+}
+
+/// Two prunable tensors with padding between and after them, and a bias.
+fn tensors() -> Vec<Tensor> {
     vec![
         tensor("fc1.weight", &[3, 5], 0, true),
         tensor("fc1.bias", &[3], 16, false),
@@ -29,14 +41,14 @@ fn tensors() -> Vec<TensorInfo> {
 fn state() -> StageState {
     let tensors = tensors();
     let mut weights = vec![0.0; 48];
-    let mut mask = vec![u32::MAX; 2];
+    let mut mask = Mask::full(64);
     for tensor in &tensors {
-        for (index, weight) in weights[tensor.offset..tensor.end()].iter_mut().enumerate() {
+        for (index, weight) in weights[tensor.range()].iter_mut().enumerate() {
             let flat = tensor.offset + index;
             *weight = (flat as f32 - 7.5) / 3.0;
             if tensor.prunable && index % 4 == 1 {
                 *weight = 0.0;
-                mask[flat / 32] &= !(1 << (flat % 32));
+                mask.remove(flat);
             }
         }
     }
@@ -105,8 +117,8 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     let axes: Vec<String> = ["sparsity", "arm", "density_of_ink"]
         .map(str::to_owned)
         .into();
-    let bytes = results_csv(&rows());
-    assert_eq!(parse_results(&bytes, &axes).unwrap(), rows());
+    let bytes = to_csv(&rows());
+    assert_eq!(from_csv::<RunRow>(&bytes, &axes).unwrap(), rows());
 
     let text = String::from_utf8(bytes.clone()).unwrap();
     let header = text.lines().next().unwrap();
@@ -121,30 +133,26 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
         ",0.1,0.30000000000000004,0.3333333333333333,7,2.2250738585072014e-308,,91.5,1e300,92.48,0,"
     ));
     assert!(text.contains("dense,0,,,,,,,1,,,,,,0.2,93,0,"), "{text}");
-    assert_eq!(
-        bytes,
-        results_csv(&rows()),
-        "the same rows are the same bytes"
-    );
+    assert_eq!(bytes, to_csv(&rows()), "the same rows are the same bytes");
 }
 
 #[test]
 fn damaged_tables_are_explained() {
     let axes = [];
-    let error = parse_results(b"arm,seed\nx,1\n", &axes).unwrap_err();
+    let error = from_csv::<RunRow>(b"arm,seed\nx,1\n", &axes).unwrap_err();
     assert!(error.contains("no column `asked_density`"), "{error}");
-    let bytes = String::from_utf8(results_csv(&rows()[1..])).unwrap();
-    let error = parse_results(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
+    let bytes = String::from_utf8(to_csv(&rows()[1..])).unwrap();
+    let error = from_csv::<RunRow>(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
     assert!(
         error.contains("line 2") && error.contains("`many`"),
         "{error}"
     );
     let cut = &bytes.as_bytes()[..bytes.len() - 4];
     assert!(
-        parse_results(cut, &axes).is_err(),
+        from_csv::<RunRow>(cut, &axes).is_err(),
         "a truncated last line is no row"
     );
-    assert!(parse_results(b"", &axes).is_err());
+    assert!(from_csv::<RunRow>(b"", &axes).is_err());
 }
 
 #[test]
@@ -165,20 +173,20 @@ fn curves_and_times_survive_a_round_trip() {
         validation_accuracy: None,
     };
     let rows = vec![curve];
-    assert_eq!(parse_curves(&curves_csv(&rows)).unwrap(), rows);
+    assert_eq!(from_csv::<CurveRow>(&to_csv(&rows), &[]).unwrap(), rows);
 
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
-    folder.write_curves(&rows).unwrap();
-    assert_eq!(folder.read_curves().unwrap(), rows);
+    folder.write_rows(&rows).unwrap();
+    assert_eq!(folder.read_rows::<CurveRow>(&[]).unwrap(), rows);
     let time = TimeRow {
         stage: "abc".into(),
         what: "train on mnist, 2 epochs".into(),
         seconds: 0.5,
         ..TimeRow::default()
     };
-    folder.append_times(std::slice::from_ref(&time)).unwrap();
-    folder.append_times(&[time.clone(), time]).unwrap();
+    folder.append_rows(std::slice::from_ref(&time)).unwrap();
+    folder.append_rows(&[time.clone(), time]).unwrap();
     let text = fs::read_to_string(dir.path().join("times.csv")).unwrap();
     assert_eq!(
         text.lines().count(),
@@ -187,9 +195,52 @@ fn curves_and_times_survive_a_round_trip() {
     );
     fs::write(dir.path().join("times.csv"), "something else\n").unwrap();
     assert!(matches!(
-        folder.append_times(&[]),
+        folder.append_rows::<TimeRow>(&[]),
         Err(StoreError::Damaged { .. })
     ));
+}
+
+/// The section of docs/columns.md on one table.
+fn columns_in_words<R: Row>() -> String {
+    let mut text = format!("\n## {}\n{}\n\n", R::FILE, R::ABOUT.trim());
+    text += "| column | holds | unit | means |\n|---|---|---|---|\n";
+    for column in R::COLUMNS {
+        let name = match column.cells {
+            Cells::One { .. } => format!("`{}`", column.name),
+            Cells::Named { by: By::Axis, .. } => "axes".into(),
+            Cells::Named {
+                by: By::Setting, ..
+            } => "settings".into(),
+            Cells::Named { by: By::Layer, .. } => "`density_<layer>`".into(),
+        };
+        let (kind, unit, about) = (column.kind, column.unit, column.about.trim());
+        text += &format!("| {name} | {kind} | {unit} | {about} |\n");
+    }
+    text
+}
+
+#[test]
+fn the_docs_have_every_column() {
+    let text = [
+        "# Columns\nWhat the tables of a run folder hold. Made from the source by `SECATEUR_WRITE_DOCS=1 cargo test --test store columns`.\n".into(),
+        columns_in_words::<RunRow>(),
+        columns_in_words::<CurveRow>(),
+        columns_in_words::<RoundRow>(),
+        columns_in_words::<OverlapRow>(),
+        columns_in_words::<TimeRow>(),
+        columns_in_words::<SpeedRow>(),
+    ]
+    .concat();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/columns.md");
+    if std::env::var_os("SECATEUR_WRITE_DOCS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let docs = fs::read_to_string(path).unwrap();
+    assert_eq!(
+        docs.replace("\r\n", "\n"),
+        text,
+        "docs/columns.md is out of date"
+    );
 }
 
 #[test]
@@ -271,7 +322,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
     let out = dir.path().join("a/b");
     let folder = open(&out, "d1").unwrap();
     assert!(!folder.resumed());
-    folder.write_results(&rows()).unwrap();
+    folder.write_rows(&rows()).unwrap();
     drop(folder);
     fs::write(out.join(".secateur-tmp-left"), b"half").unwrap();
     let before = fs::read(out.join("results.csv")).unwrap();
@@ -297,7 +348,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
     let axes: Vec<String> = ["sparsity", "arm", "density_of_ink"]
         .map(str::to_owned)
         .into();
-    assert_eq!(folder.read_results(&axes).unwrap(), rows());
+    assert_eq!(folder.read_rows::<RunRow>(&axes).unwrap(), rows());
 }
 
 #[test]
@@ -399,7 +450,7 @@ fn a_state_that_does_not_fit_is_an_error() {
         Err(StoreError::Layout { .. })
     ));
     let mut short = state();
-    short.mask.truncate(1);
+    short.mask = Mask::full(32);
     assert!(folder.save_stage("s1", &tensors(), &short).is_err());
     assert!(!folder.has_stage("s1"));
 }
@@ -505,22 +556,20 @@ fn digests_see_values_but_not_padding() {
     assert_eq!((weights.len(), mask.len()), (16, 16));
     let mut changed = state.clone();
     changed.weights[15] = 1.0; // padding
-    changed.mask[0] &= !(1 << 17); // a bias
+    changed.mask.remove(17); // a bias
     assert_eq!(weights_digest(&tensors, &changed.weights), weights);
     assert_eq!(mask_digest(&tensors, &changed.mask), mask);
     changed.weights[16] += 1.0;
-    changed.mask[0] ^= 1;
+    changed.mask.remove(0);
     assert_ne!(weights_digest(&tensors, &changed.weights), weights);
     assert_ne!(mask_digest(&tensors, &changed.mask), mask);
     // sha256sum of the same bytes, written by hand.
-    let one = [TensorInfo {
-        name: "w".into(),
-        shape: vec![2],
-        offset: 1,
-        prunable: true,
-    }];
+    let one = [tensor("w", &[2], 1, true)];
     assert_eq!(weights_digest(&one, &[9.0, 1.0, -2.0]), "ee4ac73c2bd27756");
-    assert_eq!(mask_digest(&one, &[0b010]), "47dc540c94ceb704");
+    assert_eq!(
+        mask_digest(&one, &Mask::from_words(vec![0b010])),
+        "47dc540c94ceb704"
+    );
 }
 
 fn origin() -> MaskOrigin {
@@ -539,8 +588,8 @@ fn masks_survive_a_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
     let mut dirty = state().mask;
-    dirty[0] &= !(1 << 15); // padding, and a bias: both are 1 in a mask
-    dirty[0] &= !(1 << 16);
+    dirty.remove(15); // padding, and a bias: both are 1 in a mask
+    dirty.remove(16);
     let path = folder
         .save_run_mask("a-seed3", &tensors(), &dirty, &origin())
         .unwrap();
@@ -560,14 +609,14 @@ fn masks_survive_a_round_trip() {
         assert!(header.contains(part), "{header}");
     }
     let mut other = state().mask;
-    other[0] ^= 1;
+    other.remove(0);
     assert!(matches!(
         folder.save_run_mask("a-seed3", &tensors(), &other, &origin()),
         Err(StoreError::Exists { .. })
     ));
     assert!(
         folder
-            .save_run_mask("b", &tensors(), &other[..1], &origin())
+            .save_run_mask("b", &tensors(), &Mask::full(32), &origin())
             .is_err()
     );
 }
@@ -577,11 +626,11 @@ fn a_mask_that_changed_since_it_was_looked_at_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mask.safetensors");
     save_mask(&path, &tensors(), &state().mask, &origin()).unwrap();
-    let known = sha256_hex(&fs::read(&path).unwrap());
+    let known = sha256(&fs::read(&path).unwrap());
     let mask = load_known_mask(&path, &known, &tensors()).unwrap();
     assert_eq!(mask, state().mask);
     fs::remove_file(&path).unwrap();
-    save_mask(&path, &tensors(), &[u32::MAX; 2], &origin()).unwrap();
+    save_mask(&path, &tensors(), &Mask::full(64), &origin()).unwrap();
     load_mask(&path, &tensors()).unwrap();
     let error = load_known_mask(&path, &known, &tensors()).unwrap_err();
     assert!(matches!(error, MaskError::Changed { .. }), "{error}");
@@ -627,7 +676,7 @@ fn masks_of_other_programs_are_accepted() {
         ],
     );
     let mask = load_mask(&path, &tensors()).unwrap();
-    assert_eq!(mask, [!(1 << 14 | 1 << 20), u32::MAX]);
+    assert_eq!(mask.words(), [!(1 << 14 | 1 << 20), u32::MAX]);
 
     first[3] = 2;
     foreign(
@@ -637,7 +686,7 @@ fn masks_of_other_programs_are_accepted() {
             ("fc2.weight", U8, &[2, 3, 4], ones(24)),
         ],
     );
-    assert_eq!(load_mask(&path, &tensors()).unwrap(), [u32::MAX; 2]);
+    assert_eq!(load_mask(&path, &tensors()).unwrap(), Mask::full(64));
     let refusal = |entries: &[(&str, safetensors::Dtype, &[usize], Vec<u8>)]| {
         foreign(&path, entries);
         load_mask(&path, &tensors()).unwrap_err()

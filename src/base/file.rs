@@ -1,6 +1,5 @@
 //! Files appear whole or not at all.
 
-use super::error::StoreError;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -13,32 +12,11 @@ pub(crate) const TEMPORARY: &str = ".secateur-tmp-";
 /// Whatever fails, `path` keeps its old contents (or stays absent) and the temporary file is removed.
 ///
 /// # Errors
-/// [`StoreError::Io`] with the operating system's reason, or the one `fill` returned.
-pub fn write_atomic(
+/// The operating system's reason, or the one `fill` returned.
+pub fn write_whole(
     path: &Path,
     fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<(), StoreError> {
-    replace(path, fill).map_err(|error| StoreError::io("write", path, error))
-}
-
-/// Writes a file that must never change afterwards: the same bytes again are fine, others are refused.
-///
-/// # Errors
-/// [`StoreError::Exists`] if `path` holds other bytes, [`StoreError::Io`] otherwise.
-pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    match fs::read(path) {
-        Ok(old) if old == bytes => Ok(()),
-        Ok(_) => Err(StoreError::Exists {
-            path: path.to_path_buf(),
-        }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write_atomic(path, |file| file.write_all(bytes))
-        }
-        Err(error) => Err(StoreError::io("read", path, error)),
-    }
-}
-
-fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+) -> io::Result<()> {
     let folder = folder_of(path);
     let temporary = temporary_in(folder)?;
     let mut file = BufWriter::new(temporary);
@@ -47,6 +25,18 @@ fn replace(path: &Path, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> 
     temporary.as_file().sync_all()?;
     temporary.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// [`write_whole`], making the folder first where it is missing.
+///
+/// # Errors
+/// As [`write_whole`], or why the folder cannot be made.
+pub fn write_with_folder(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    fs::create_dir_all(folder_of(path))?;
+    write_whole(path, fill)
 }
 
 /// The folder a file lives in; a bare file name lives in the current one.
