@@ -7,9 +7,11 @@ mod check;
 mod data;
 mod execution;
 mod failure;
+mod interrupt;
 mod model;
 mod output;
 mod plan;
+mod progress;
 mod run;
 
 use clap::{Parser, Subcommand};

@@ -12,8 +12,8 @@ use super::cache::{self, Decoded};
 use super::dataset::{Dataset, Split, digest};
 use super::decode::decode;
 use super::error::DataError;
-use crate::spec::{FolderSpec, OnBadImage};
 use crate::base::sha256;
+use crate::spec::{FolderSpec, OnBadImage};
 
 /// Labels are bytes.
 const MOST_CLASSES: usize = 256;

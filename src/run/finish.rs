@@ -1,6 +1,7 @@
 //! Saves finished stages, and writes the rows, tables and plots of the runs they end.
 
 use super::error::RunError;
+use super::events::Event;
 use super::measures::{Measures, measure, word};
 use super::outcome::Outcome;
 use super::place::tensor_infos;
@@ -15,8 +16,8 @@ use crate::store::{CurveRow, DataRecord, MaskOrigin, RoundRow, RunRow, StageStat
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-/// All rows of a finished experiment.
-pub struct Finished {
+/// What came of an experiment.
+pub struct Results {
     /// One per run, in the plan's order.
     pub rows: Vec<RunRow>,
     /// The run folder.
@@ -76,14 +77,14 @@ impl Session<'_> {
         }
         let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
         if diverged {
-            self.meter.note(&format!(
-                "warning: seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
+            self.reporter.warn(&format!(
+                "seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
                 stage.seed,
                 &stage.digest[..12]
             ));
         }
-        self.watch_collapse(id, &outcome.snapshot, model)?;
         let parent = stage.parent;
+        self.watch_collapse(id, &outcome.snapshot, model)?;
         self.snapshots.insert(id, outcome.snapshot);
         self.records.insert(id, outcome.record);
         self.emit_rows(id)?;
@@ -138,6 +139,7 @@ impl Session<'_> {
             };
             self.folder
                 .save_run_mask(name, &tensor_infos(&model), &snapshot.mask, &origin)?;
+            self.reporter.tell(Event::Finished(&row));
             self.rows.insert(number, row);
             self.curves.insert(number, curve);
             self.rounds.insert(number, rounds);
@@ -198,7 +200,7 @@ impl Session<'_> {
         steps.join(" ")
     }
 
-    pub(super) fn finish(self) -> Result<Finished, RunError> {
+    pub(super) fn finish(self) -> Result<Results, RunError> {
         self.write_tables()?;
         self.folder.write_rows(&self.overlaps()?)?;
         let rows: Vec<RunRow> = self.rows.into_values().collect();
@@ -214,7 +216,7 @@ impl Session<'_> {
             self.folder
                 .save_plot(&format!("{}.png", plot.name), &plot.png)?;
         }
-        Ok(Finished {
+        Ok(Results {
             rows,
             folder: self.folder.dir().to_path_buf(),
             resumed: self.resumed,

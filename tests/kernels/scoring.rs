@@ -168,7 +168,11 @@ fn shares_of_the_flow() {
 /// A key, or the same number for all NaNs.
 fn rank(key: u32) -> u32 {
     let ordered = order(f32::NEG_INFINITY)..=order(f32::INFINITY);
-    if key == 0 || ordered.contains(&key) { key } else { u32::MAX }
+    if key == 0 || ordered.contains(&key) {
+        key
+    } else {
+        u32::MAX
+    }
 }
 
 #[test]
