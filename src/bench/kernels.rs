@@ -4,7 +4,7 @@ use super::ceilings::Ceilings;
 use super::error::BenchError;
 use super::timing::time;
 use super::work::{Shapes, Work};
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::Gpu;
 use crate::train::{Replicas, Trainer};
 use serde::Serialize;
 use std::time::Duration;
@@ -62,9 +62,7 @@ pub fn breakdown(
     ceilings: Option<&Ceilings>,
     window: Duration,
 ) -> Result<Breakdown, BenchError> {
-    let masks = masks(gpu, replicas)?;
-    let masks: Vec<&[u32]> = masks.chunks_exact(replicas.model.mask_words()).collect();
-    let shapes = Shapes::new(&replicas.model, batch, &masks);
+    let shapes = Shapes::new(&replicas.model, batch, &replicas.read_masks(gpu)?);
     trainer.rewind()?;
     let program = trainer.training_program()?;
     // The whole first: it leaves a batch and activations for the parts.
@@ -121,9 +119,4 @@ fn row(
         gb_per_second: gbytes,
         share_of_ceiling,
     }
-}
-
-fn masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<u32>, GpuError> {
-    let words = replicas.model.mask_words() * replicas.count as usize;
-    gpu.read(&replicas.masks, 0, words)
 }

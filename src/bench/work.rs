@@ -5,8 +5,7 @@
 //! bytes: each array once where it is read and once where it is written, batches padded to a multiple of 4 samples; a gather
 //! counts as if its batch lay in its part of the images, which it does unless they are larger than one binding.
 
-use crate::model::mask::kept_per_tensor;
-use crate::model::{LayerAt, Model, fuse};
+use crate::model::{LayerAt, Mask, Model, fuse};
 use crate::ops::Fused;
 use crate::train::{ALL_WEIGHTS, KEPT_WEIGHTS};
 
@@ -34,8 +33,8 @@ pub struct Shapes<'a> {
 
 impl<'a> Shapes<'a> {
     /// The shapes of `model` with batches of `batch` samples, one replica for each mask.
-    pub fn new(model: &'a Model, batch: u32, masks: &[&[u32]]) -> Self {
-        let per_replica: Vec<Vec<u64>> = masks.iter().map(|m| kept_per_tensor(model, m)).collect();
+    pub fn new(model: &'a Model, batch: u32, masks: &[Mask]) -> Self {
+        let per_replica: Vec<Vec<u64>> = masks.iter().map(|m| m.counts(model)).collect();
         let kept_of = |layer: &LayerAt| {
             let weights = layer.tensors.clone().filter(|&t| model.tensors[t].prunable);
             weights
@@ -50,7 +49,7 @@ impl<'a> Shapes<'a> {
             kept: model.layers.iter().map(kept_of).collect(),
             kept_floats: masks
                 .iter()
-                .flat_map(|mask| mask.iter())
+                .flat_map(|mask| mask.words())
                 .map(|word| u64::from(word.count_ones()))
                 .sum(),
         }

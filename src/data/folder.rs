@@ -272,18 +272,17 @@ pub fn load_folder(
             splits.iter().map(Vec::len).sum::<usize>(),
         ));
     }
-    let [channels, height, width] = spec.shape();
+    let splits = [decoded.train, decoded.test];
     Ok(Dataset {
-        name: name.to_string(),
-        class_names: spec.classes.clone(),
-        channels,
-        height,
-        width,
-        train: decoded.train,
-        test: decoded.test,
-        digest: decoded.digest,
         source: spec.folder.display().to_string(),
         warnings,
         skipped: decoded.skipped,
+        ..Dataset::with_digest(
+            name,
+            spec.classes.clone(),
+            spec.shape(),
+            splits,
+            decoded.digest,
+        )
     })
 }

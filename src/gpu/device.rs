@@ -138,7 +138,11 @@ impl Gpu {
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
     pub fn no_op() -> Self {
-        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+            // So that the kernels for subgroups are validated too.
+            required_features: wgpu::Features::SUBGROUP,
+            ..wgpu::DeviceDescriptor::default()
+        });
         let description = AdapterDescription {
             index: 0,
             name: "no-op".to_owned(),

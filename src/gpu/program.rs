@@ -1,7 +1,6 @@
 //! A program: a recorded list of dispatches that never changes while it runs.
 
-use super::{Access, Buffer, Gpu, GpuError, Kernel};
-use bytemuck::Pod;
+use super::{Buffer, Gpu, GpuError, Kernel, ShaderStruct};
 use std::sync::Arc;
 
 /// WebGPU's default limit on workgroups per dimension.
@@ -78,7 +77,7 @@ impl Program {
     ///
     /// # Errors
     /// A buffer could not be made, the grid is too large, or wgpu rejects the bindings; names the kernel.
-    pub fn push<U: Pod>(
+    pub fn push<U: ShaderStruct>(
         &mut self,
         gpu: &Gpu,
         kernel: Arc<Kernel>,
@@ -95,7 +94,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::push`].
-    pub fn push_groups<U: Pod>(
+    pub fn push_groups<U: ShaderStruct>(
         &mut self,
         gpu: &Gpu,
         kernel: Arc<Kernel>,
@@ -116,7 +115,12 @@ impl Program {
                 ),
             });
         }
-        debug_assert_eq!(kernel.bindings.first(), Some(&Access::Uniform));
+        if kernel.uniform != U::NAME {
+            return Err(GpuError::Rejected {
+                during: format!("kernel {}", kernel.name),
+                reason: format!("a uniform {} instead of {}", U::NAME, kernel.uniform),
+            });
+        }
         let uniform = gpu.uniform(kernel.name, uniform)?;
         let bound: Vec<&Buffer> = std::iter::once(&uniform)
             .chain(buffers.iter().copied())

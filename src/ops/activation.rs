@@ -3,19 +3,18 @@
 //! They read their input in both passes and so leave it alone.
 
 use super::{Mode, Operator, Site};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-/// Uniform of `activation_forward` and `activation_backward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ActivationShape {
-    /// vec4s per replica.
-    pub count: u32,
-    /// Leaky ReLU: the slope below 0.
-    pub slope: f32,
+shader_struct! {
+    /// Uniform of `activation_forward` and `activation_backward`.
+    pub struct ActivationShape {
+        /// vec4s per replica.
+        pub count: u32,
+        /// Leaky ReLU: the slope below 0.
+        pub slope: f32,
+    }
 }
 
 /// The functions.

@@ -1,18 +1,17 @@
 //! Addition of two layers' outputs, and the copies and sums that values with several readers need.
 
 use super::{Mode, Operator, Site, Span};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `add_forward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct AddShape {
-    /// vec4s per replica.
-    pub count: u32,
-    /// 1: the sum goes through a ReLU.
-    pub relu: u32,
+shader_struct! {
+    /// Uniform of `add_forward`.
+    pub struct AddShape {
+        /// vec4s per replica.
+        pub count: u32,
+        /// 1: the sum goes through a ReLU.
+        pub relu: u32,
+    }
 }
 
 pub(super) struct Add;

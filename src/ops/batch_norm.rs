@@ -3,9 +3,8 @@
 
 use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Parameter, Scratch, Site, Start};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
 /// Added to the variance.
@@ -13,38 +12,38 @@ const EPS: f32 = 1e-5;
 /// Share of a batch in the running statistics.
 const MOMENTUM: f32 = 0.1;
 
-/// Uniform of the `batch_norm_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct BatchNormShape {
-    /// Channels, or features of a flat input.
-    pub channels: u32,
-    /// Parts the pixels are split into: rows.
-    pub parts: u32,
-    /// Pixels per part.
-    pub pixels: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where the weights start in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the biases start.
-    pub bias_offset: u32,
-    /// Where the running means start.
-    pub mean_offset: u32,
-    /// Where the running variances start.
-    pub variance_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 0 evaluation, 1 training, 2 recalibration.
-    pub mode: u32,
-    /// 1: the gradients of weights and biases are wanted.
-    pub learns: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// Share of the batch in the running statistics.
-    pub momentum: f32,
-    /// Added to the variance.
-    pub eps: f32,
+shader_struct! {
+    /// Uniform of the `batch_norm_*` kernels.
+    pub struct BatchNormShape {
+        /// Channels, or features of a flat input.
+        pub channels: u32,
+        /// Parts the pixels are split into: rows.
+        pub parts: u32,
+        /// Pixels per part.
+        pub pixels: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where the weights start in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the biases start.
+        pub bias_offset: u32,
+        /// Where the running means start.
+        pub mean_offset: u32,
+        /// Where the running variances start.
+        pub variance_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 0 evaluation, 1 training, 2 recalibration.
+        pub mode: u32,
+        /// 1: the gradients of weights and biases are wanted.
+        pub learns: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// Share of the batch in the running statistics.
+        pub momentum: f32,
+        /// Added to the variance.
+        pub eps: f32,
+    }
 }
 
 pub(super) struct BatchNorm;

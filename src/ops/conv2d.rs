@@ -4,46 +4,45 @@ use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::operator::NO_BIAS;
 use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
 use super::{Mode, Operator, Parameter, Scratch, Site, WeightGrid};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of the `conv_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ConvShape {
-    /// Input channels.
-    pub in_channels: u32,
-    /// Input rows.
-    pub in_height: u32,
-    /// Input columns.
-    pub in_width: u32,
-    /// Output channels.
-    pub out_channels: u32,
-    /// Output rows.
-    pub out_height: u32,
-    /// Output columns.
-    pub out_width: u32,
-    /// Kernel height and width.
-    pub kernel: u32,
-    /// Step between windows.
-    pub stride: u32,
-    /// Zeros on every side.
-    pub padding: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where W starts in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the bias starts; `u32::MAX` for none.
-    pub bias_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
-    /// Sparse kernels: room for kept indices per replica.
-    pub kept_stride: u32,
+shader_struct! {
+    /// Uniform of the `conv_*` kernels.
+    pub struct ConvShape {
+        /// Input channels.
+        pub in_channels: u32,
+        /// Input rows.
+        pub in_height: u32,
+        /// Input columns.
+        pub in_width: u32,
+        /// Output channels.
+        pub out_channels: u32,
+        /// Output rows.
+        pub out_height: u32,
+        /// Output columns.
+        pub out_width: u32,
+        /// Kernel height and width.
+        pub kernel: u32,
+        /// Step between windows.
+        pub stride: u32,
+        /// Zeros on every side.
+        pub padding: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where W starts in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the bias starts; `u32::MAX` for none.
+        pub bias_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+        /// Sparse kernels: room for kept indices per replica.
+        pub kept_stride: u32,
+    }
 }
 
 pub(super) struct Conv2d {

@@ -4,32 +4,31 @@ use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::operator::NO_BIAS;
 use super::reduce::record_bias;
 use super::{Mode, Operator, Parameter, Site, Variant, WeightGrid};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of the `dense_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct DenseShape {
-    /// Inputs.
-    pub inputs: u32,
-    /// Outputs.
-    pub outputs: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where W starts in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the bias starts; `u32::MAX` for none.
-    pub bias_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
-    /// Sparse kernels: room for kept indices per replica.
-    pub kept_stride: u32,
+shader_struct! {
+    /// Uniform of the `dense_*` kernels.
+    pub struct DenseShape {
+        /// Inputs.
+        pub inputs: u32,
+        /// Outputs.
+        pub outputs: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where W starts in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the bias starts; `u32::MAX` for none.
+        pub bias_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+        /// Sparse kernels: room for kept indices per replica.
+        pub kept_stride: u32,
+    }
 }
 
 pub(super) struct Linear {

@@ -3,37 +3,36 @@
 use super::conv2d::windows;
 use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Scratch, Site};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-/// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct PoolShape {
-    /// Channels.
-    pub channels: u32,
-    /// Input rows.
-    pub in_height: u32,
-    /// Input columns.
-    pub in_width: u32,
-    /// Output rows.
-    pub out_height: u32,
-    /// Output columns.
-    pub out_width: u32,
-    /// Window rows.
-    pub window_height: u32,
-    /// Window columns.
-    pub window_width: u32,
-    /// Step between windows.
-    pub stride: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Average pooling: 1 / (window area).
-    pub share: f32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
+shader_struct! {
+    /// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
+    pub struct PoolShape {
+        /// Channels.
+        pub channels: u32,
+        /// Input rows.
+        pub in_height: u32,
+        /// Input columns.
+        pub in_width: u32,
+        /// Output rows.
+        pub out_height: u32,
+        /// Output columns.
+        pub out_width: u32,
+        /// Window rows.
+        pub window_height: u32,
+        /// Window columns.
+        pub window_width: u32,
+        /// Step between windows.
+        pub stride: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Average pooling: 1 / (window area).
+        pub share: f32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+    }
 }
 
 pub(super) struct MaxPool {

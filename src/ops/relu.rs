@@ -1,16 +1,15 @@
 //! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
 use super::{Mode, Operator, Site};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `relu_forward` and `relu_backward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Span {
-    /// vec4s per replica.
-    pub count: u32,
+shader_struct! {
+    /// Uniform of `relu_forward` and `relu_backward`.
+    pub struct Span {
+        /// vec4s per replica.
+        pub count: u32,
+    }
 }
 
 pub(super) struct Relu;

@@ -6,6 +6,7 @@ use super::options::RunOptions;
 use super::record::CurvePoint;
 use super::session::Session;
 use crate::experiment::{Stage, Step};
+use crate::model::Mask;
 use crate::store::{Partial, RunFolder};
 use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing, State, Watch};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,9 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
             stopped: standing.stopped,
         }
     });
-    let masks = replica.mask.map(|mask| ("mask".to_owned(), mask));
+    let masks = replica
+        .mask
+        .map(|mask| ("mask".to_owned(), mask.words().to_vec()));
     let text = Text {
         steps,
         state: bytemuck::cast_slice(&[replica.state]).to_vec(),
@@ -87,7 +90,7 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
             .words
             .iter()
             .find(|(n, _)| n == "mask")
-            .map(|(_, mask)| mask.clone()),
+            .map(|(_, words)| Mask::from_words(words.clone())),
         moments: [array("first moments")?, array("second moments")?],
         state: *state.first()?,
         points: text.points.iter().map(EpochPoint::from).collect(),

@@ -122,14 +122,8 @@ fn kind_only(optimizer: &Optimizer) -> Optimizer {
     }
 }
 
-/// The share of its floats that a replica keeps, biases and padding counted.
-pub fn density(mask: &[u32]) -> f64 {
-    let kept: u64 = mask.iter().map(|w| u64::from(w.count_ones())).sum();
-    kept as f64 / (mask.len() as f64 * 32.0).max(1.0)
-}
-
 /// Replicas train together where they keep about as much: a layer runs sparse only if it does in all of them. The class is
-/// how often the share of kept floats can be doubled before it reaches 1, up to 6.
+/// how often the share of kept weights can be doubled before it reaches 1, up to 6.
 pub fn density_class(density: f64) -> u32 {
     let doublings = (1.0 / density.max(f64::MIN_POSITIVE)).log2().floor();
     doublings.clamp(0.0, 6.0) as u32

@@ -72,7 +72,7 @@ impl Session<'_> {
         let density = |id: usize| {
             let parent = self.plan.stages[id].parent;
             let snapshot = parent.and_then(|p| self.snapshots.get(&p));
-            snapshot.map_or(1.0, |s| cohort::density(&s.mask))
+            snapshot.map_or(1.0, |s| s.mask.density(&model))
         };
         // A training that prunes ends with lists for what it comes to.
         let listed = match stage.step.prunes() {

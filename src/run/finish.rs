@@ -4,7 +4,6 @@ use super::error::RunError;
 use super::events::Event;
 use super::measures::{Measures, measure, word};
 use super::outcome::Outcome;
-use super::place::tensor_infos;
 use super::record::Record;
 use super::rows::{curve_rows, round_rows, run_row};
 use super::session::Session;
@@ -72,7 +71,7 @@ impl Session<'_> {
                 meta,
             };
             self.folder
-                .save_stage(&stage.digest, &tensor_infos(model), &state)?;
+                .save_stage(&stage.digest, &model.tensors, &state)?;
             self.folder.remove_partial(&stage.digest);
         }
         let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
@@ -138,7 +137,7 @@ impl Session<'_> {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             };
             self.folder
-                .save_run_mask(name, &tensor_infos(&model), &snapshot.mask, &origin)?;
+                .save_run_mask(name, &model.tensors, &snapshot.mask, &origin)?;
             self.reporter.tell(Event::Finished(&row));
             self.rows.insert(number, row);
             self.curves.insert(number, curve);

@@ -1,33 +1,24 @@
 //! How alike the masks of an experiment's runs are.
 
 use super::error::RunError;
-use super::place::tensor_infos;
 use super::session::Session;
 use crate::experiment::Run;
-use crate::model::Model;
+use crate::model::{Mask, Model};
 use crate::store::{OverlapRow, load_mask};
 
 /// A mask against another of the same model: the weights in both over those in either, and the same of two random masks with these
 /// counts in each layer, both counts at their expectation.
-fn overlap(model: &Model, a: &[u32], b: &[u32]) -> (f64, f64) {
-    let (mut both, mut either, mut chance, mut sum) = (0, 0, 0.0, 0);
+fn overlap(model: &Model, a: &Mask, b: &Mask) -> (f64, f64) {
+    let both = a.and(b).prunable_count(model);
+    let (mut chance, mut sum) = (0.0, 0);
     for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        let words = tensor.offset / 32..(tensor.offset + tensor.count).div_ceil(32);
-        // Bits past the tensor's end are 1 by convention.
-        let tail = (words.len() * 32 - tensor.count) as u64;
-        let count = |word: &dyn Fn(usize) -> u32| -> u64 {
-            let ones: u64 = words.clone().map(|i| u64::from(word(i).count_ones())).sum();
-            ones - tail
-        };
-        both += count(&|i| a[i] & b[i]);
-        either += count(&|i| a[i] | b[i]);
-        let (own, other) = (count(&|i| a[i]), count(&|i| b[i]));
+        let (own, other) = (a.count_in(tensor), b.count_in(tensor));
         chance += own as f64 * other as f64 / tensor.count as f64;
         sum += own + other;
     }
     let ratio = |part: f64, whole: f64| if whole == 0.0 { 1.0 } else { part / whole };
     (
-        ratio(both as f64, either as f64),
+        ratio(both as f64, (sum - both) as f64),
         ratio(chance, sum as f64 - chance),
     )
 }
@@ -94,7 +85,7 @@ impl Session<'_> {
                 return Ok(());
             };
             let path = self.folder.mask_path(&self.names[number]);
-            masks.push((model, load_mask(&path, &tensor_infos(model))?));
+            masks.push((model, load_mask(&path, &model.tensors)?));
         }
         for (i, a) in runs.iter().enumerate() {
             for (j, b) in runs.iter().enumerate().skip(i + 1) {
@@ -144,10 +135,13 @@ mod tests {
         };
         let model = Model::new(&spec, Shape::flat(8), 2).unwrap();
         // 40 weights in words 0 and 1, biases in 2 and 3, 10 weights in word 4.
-        let mut a = vec![u32::MAX; model.mask_words()];
-        let mut b = a.clone();
-        (a[0], a[1], a[4]) = (0xff, 0xffff_ff00, 0xffff_fc03);
-        (b[0], b[1], b[4]) = (0xf0, 0xffff_ff0f, 0xffff_fc02);
+        let mask = |first, second, last| {
+            let mut words = vec![u32::MAX; model.mask_words()];
+            (words[0], words[1], words[4]) = (first, second, last);
+            Mask::from_words(words)
+        };
+        let a = mask(0xff, 0xffff_ff00, 0xffff_fc03);
+        let b = mask(0xf0, 0xffff_ff0f, 0xffff_fc02);
         // Both: 4 + 0 + 1; either: 8 + 4 + 2.
         let (jaccard, by_chance) = overlap(&model, &a, &b);
         assert!((jaccard - 5.0 / 14.0).abs() < 1e-15);

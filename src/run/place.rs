@@ -8,7 +8,6 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::spec::TrainSpec;
-use crate::store::TensorInfo;
 use crate::train::{
     Key, MaskHook, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
 };
@@ -26,20 +25,6 @@ pub struct Context<'a> {
     pub stop: &'a StopToken,
     /// The dataset that the cohort trains or is tested on, in both places.
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
-}
-
-/// The store's view of a model's tensors.
-pub fn tensor_infos(model: &Model) -> Vec<TensorInfo> {
-    model
-        .tensors
-        .iter()
-        .map(|t| TensorInfo {
-            name: t.name.clone(),
-            shape: t.shape.clone(),
-            offset: t.offset,
-            prunable: t.prunable,
-        })
-        .collect()
 }
 
 fn key_of(stage: &Stage) -> Key {

@@ -3,7 +3,6 @@
 use super::error::RunError;
 use super::finish::records_of;
 use super::outcome::Outcome;
-use super::place::tensor_infos;
 use super::rows::{curve_rows, last_pass};
 use super::session::Session;
 use crate::experiment::Step;
@@ -113,7 +112,7 @@ impl Session<'_> {
         let path = || self.folder.stage_path(&stage.digest).display().to_string();
         let state = self
             .folder
-            .load_stage(&stage.digest, &tensor_infos(&model))?
+            .load_stage(&stage.digest, &model.tensors)?
             .ok_or_else(|| RunError::Record {
                 path: path(),
                 reason: "it is gone".to_owned(),

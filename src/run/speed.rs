@@ -6,7 +6,6 @@ use super::session::Session;
 use crate::bench::speed;
 use crate::experiment::Stage;
 use crate::model::Model;
-use crate::model::mask::kept_per_tensor;
 use crate::ops::{Execution, SparseRule};
 use crate::spec::TrainSpec;
 use crate::store::SpeedRow;
@@ -29,11 +28,7 @@ impl Session<'_> {
         snapshots: &[Arc<Snapshot>],
         what: &str,
     ) -> Result<(), RunError> {
-        let prunable = || (0..model.tensors.len()).filter(|&t| model.tensors[t].prunable);
-        let kept = snapshots.iter().map(|snapshot| -> u64 {
-            let kept = kept_per_tensor(model, &snapshot.mask);
-            prunable().map(|t| kept[t]).sum()
-        });
+        let kept = snapshots.iter().map(|s| s.mask.prunable_count(model));
         let all = (model.prunable() * snapshots.len()) as f64;
         let density = kept.sum::<u64>() as f64 / all;
         if density == 1.0 {

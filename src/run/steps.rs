@@ -4,11 +4,11 @@ use super::checkpoint::Saver;
 use super::error::{RunError, replica_of, with_seed};
 use super::events::Reporter;
 use super::outcome::Outcome;
-use super::place::{Context, place, tensor_infos};
+use super::place::{Context, place};
 use super::record::Record;
 use super::training::{recalibrate, rewind, train, verify_sparse};
 use crate::experiment::{Stage, Step};
-use crate::model::Model;
+use crate::model::{Mask, Model};
 use crate::ops::SparseRule;
 use crate::prune::{self, PruneError};
 use crate::spec::{MaskStep, PruneSpec, Restart, Scope, TrainSpec, UnitPrune};
@@ -107,15 +107,13 @@ pub fn execute(
         }
         Step::Mask(MaskStep::Transfer) => {}
         Step::Mask(MaskStep::Release) => {
-            let words = model.mask_words() * stages.len();
-            gpu.write(&replicas.masks, 0, &vec![u32::MAX; words])?;
+            let full = Mask::full(model.floats);
+            replicas.set_masks(gpu, &vec![full; stages.len()])?;
         }
         Step::Mask(MaskStep::Load(path)) => {
             let sha256 = start.mask_files.get(path).map_or("", String::as_str);
-            let mut mask = load_known_mask(path, sha256, &tensor_infos(model))?;
-            mask.resize(model.mask_words(), u32::MAX);
-            gpu.write(&replicas.masks, 0, &mask.repeat(stages.len()))?;
-            replicas.apply_masks(gpu)?;
+            let mask = load_known_mask(path, sha256, &model.tensors)?;
+            replicas.set_masks(gpu, &vec![mask; stages.len()])?;
         }
     }
     let snapshots = replicas.download(gpu)?;

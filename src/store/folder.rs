@@ -7,9 +7,9 @@ use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
 use super::partial::{self, Partial};
 use super::stage::{self, StageState};
-use super::tensors::TensorInfo;
 use super::write::{write_atomic, write_once};
 use crate::base::{TEMPORARY, folder_of, sync_folder, temporary_in};
+use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -181,7 +181,7 @@ impl RunFolder {
     pub fn save_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
         state: &StageState,
     ) -> Result<(), StoreError> {
         stage::save(&self.stage_path(digest), digest, tensors, state)
@@ -194,7 +194,7 @@ impl RunFolder {
     pub fn load_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
     ) -> Result<Option<StageState>, StoreError> {
         stage::load(&self.stage_path(digest), digest, tensors)
     }
@@ -275,8 +275,8 @@ impl RunFolder {
     pub fn save_run_mask(
         &self,
         name: &str,
-        tensors: &[TensorInfo],
-        mask: &[u32],
+        tensors: &[Tensor],
+        mask: &Mask,
         origin: &MaskOrigin,
     ) -> Result<PathBuf, StoreError> {
         let path = self.mask_path(name);

@@ -16,7 +16,6 @@ mod partial;
 mod payload;
 mod rows;
 mod stage;
-mod tensors;
 mod write;
 
 pub use columns::{By, Cells, Column, Row};
@@ -30,5 +29,4 @@ pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;
 pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 pub use stage::StageState;
-pub use tensors::TensorInfo;
 pub use write::{write_atomic, write_once};

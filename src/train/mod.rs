@@ -38,7 +38,7 @@ pub use metrics::{EpochPoint, Metrics};
 pub use passes::{Progress, Trained, Watch};
 pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
-pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
+pub use resident::{ImagePart, ResidentDataset, ResidentSplit, scales};
 pub use schedule::{MOST_STEPS, factors, stretch_of};
 pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};

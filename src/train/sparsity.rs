@@ -85,7 +85,8 @@ impl Sparsity {
                 let padded = tensor.count.next_multiple_of(crate::model::ALIGNMENT);
                 let (first, last) = (tensor.offset / 32, (tensor.offset + padded) / 32);
                 let padding = (padded - tensor.count) as u32;
-                let kept = per_replica().map(|r| r[last] - r[first] - padding);
+                // The no-op device has counted nothing, padding neither.
+                let kept = per_replica().map(|r| (r[last] - r[first]).saturating_sub(padding));
                 let least = kept.clone().min().unwrap_or(0);
                 let most = kept.max().unwrap_or(0);
                 let density = f64::from(most) / tensor.count as f64;

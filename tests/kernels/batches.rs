@@ -1,9 +1,9 @@
 //! `batch_draw`, `batch_gather` and `step_advance`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::batch::{EMPTY, Reals, batch_draw, batch_gather, step_advance};
 use crate::reference::compare::{ROUNDING, relative};
-use crate::reference::device::{Case, GUARD, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::widen;
 use secateur::gpu::Gpu;
 use secateur::train::{Advance, Draw, Gather, Hyper, State, interleaved};

@@ -1,8 +1,8 @@
 //! The comparison itself: it must fail where a shader, or a twin, takes a wrong order or a wrong index.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{differs, differs_bits, differs_words, sum_bound};
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::reference::device::Case;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::{conv, dense, reduce};
 use secateur::ops::{ConvShape, DenseShape, PartialShape};

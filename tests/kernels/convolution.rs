@@ -1,12 +1,12 @@
 //! `conv_*`.
 
 use super::linear::DATA_WORKGROUPS;
+use crate::common::{Dice, gpu};
 use crate::reference::compare::sum_bound;
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, gpu, tile_constants, twin, workgroups,
+    Case, broadcast_data, broadcast_weight, tile_constants, twin, workgroups,
 };
-use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use secateur::ops::ConvShape;
 

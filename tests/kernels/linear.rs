@@ -1,11 +1,11 @@
 //! `dense_*`, `bias_backward` and `partial_sum`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::sum_bound;
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, gpu, output, tile_constants, twin, workgroups,
+    Case, broadcast_data, broadcast_weight, output, tile_constants, twin, workgroups,
 };
-use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{BiasShape, DenseShape, PartialShape};

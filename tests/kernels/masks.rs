@@ -1,7 +1,7 @@
 //! `mask_audit` and `mask_shuffle`.
 
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::Case;
 use crate::reference::mask::{bit, mask_audit, mask_shuffle};
 use secateur::prune::ShuffleShape;
 use secateur::train::ParamsShape;

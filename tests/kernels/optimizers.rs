@@ -1,8 +1,8 @@
 //! `sgd_step`, `adam_step`, `adadelta_step`, `gradient_norm`, `gradient_clip`, `params_init` and `mask_apply`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{ROUNDING, TINY, relative, sum_bound};
-use crate::reference::device::{Case, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output, twin};
 use crate::reference::init::params_init;
 use crate::reference::mask::{kept, mask_apply};
 use crate::reference::number::{Real, widen};

@@ -1,8 +1,8 @@
 //! `max_pool_*` and `avg_pool_*`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{differs_bits, sum_bound};
-use crate::reference::device::{Case, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output, twin};
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,

@@ -1,8 +1,8 @@
 //! The kernels that scores are measured with, against their twins.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::relative;
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::reference::device::Case;
 use crate::reference::number::widen;
 use crate::reference::scoring::{
     flow_rescale, flow_share, gradient_accumulate, order, params_absolute, params_shift,

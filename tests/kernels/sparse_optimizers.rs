@@ -1,8 +1,8 @@
 //! `sgd_step`, `adam_step` and `adadelta_step` along the list of kept parameters, and `gradient_mask`.
 
+use crate::common::{Dice, gpu};
 use crate::optimizers::{hypers, shape, states, tensors};
-use crate::reference::device::{Case, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output};
 use crate::reference::mask::bit;
 use crate::reference::number::widen;
 use crate::reference::optimizer::{Step, Tensors, adadelta_step, adam_step, sgd_step};

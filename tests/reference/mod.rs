@@ -14,7 +14,6 @@ pub mod compare;
 pub mod conv;
 pub mod dense;
 pub mod device;
-pub mod dice;
 pub mod init;
 pub mod loss;
 pub mod mask;
