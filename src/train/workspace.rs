@@ -289,7 +289,7 @@ impl Workspace {
             moment2: gpu.buffer("second moments", flat)?,
             state: gpu.buffer(
                 "states",
-                u64::from(replicas.count) * std::mem::size_of::<State>() as u64,
+                u64::from(replicas.count) * size_of::<State>() as u64,
             )?,
             index,
             label,

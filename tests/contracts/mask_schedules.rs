@@ -452,7 +452,7 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
         matches!(said(&few), Some(PruneError::TooFewLeft { .. })),
         "{few:?}"
     );
-    let mut broken = start.clone();
+    let mut broken = start;
     broken.weights[3] = f32::NAN;
     let nan = ends(training(adam(0.01), 20, masks), &broken);
     assert!(

@@ -367,7 +367,7 @@ fn gradient_norm_and_clip_are_their_twins() {
         let buffers = [&case.with(&grads), &case.with(&masks), &part];
         case.run(&u, &buffers, u64::from(blocks), replicas);
         let exact = twin::<f64>(count, |p| {
-            gradient_norm(&u, replicas, &widen(&grads), &masks, p)
+            gradient_norm(&u, replicas, &widen(&grads), &masks, p);
         });
         let equal = twin::<f32>(count, |p| gradient_norm(&u, replicas, &grads, &masks, p));
         // Squares: the sum is its own bound.
