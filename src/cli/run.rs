@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::output::say;
 use clap::Args;
 use secateur::data::SearchPath;
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use secateur::report::{Reference, TableOptions, table, table_json};
 use secateur::run::{self, RunOptions, arm_infos, duration};
 use std::path::PathBuf;
@@ -75,7 +75,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
         eprintln!("{}: {}", experiment.name, experiment.title);
         eprintln!("adapter {}", gpu.adapter().line());
     }
-    if gpu.adapter().kind == "software" {
+    if gpu.adapter().kind == AdapterKind::Software {
         eprintln!(
             "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
         );
