@@ -82,7 +82,8 @@ impl<'a> Shapes<'a> {
             "gradient_clip" => 4 * floats.div_ceil(1024),
             // Most weights are in two units.
             "unit_sums" => 8 * floats,
-            "sgd_step" => return self.optimizer(place, 5),
+            "sgd_step" => return self.optimizer(place, 3),
+            "sgd_momentum_step" => return self.optimizer(place, 5),
             "adam_step" | "adadelta_step" => return self.optimizer(place, 7),
             _ => {
                 let i = self.model.layers.iter().position(|l| l.name == place)?;

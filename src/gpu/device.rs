@@ -1,6 +1,6 @@
 //! The device: buffers in and out, errors caught, submissions paced.
 
-use super::adapter::{self, AdapterDescription};
+use super::adapter::{self, AdapterDescription, AdapterKind};
 use super::kernel::KernelCache;
 use super::pipelines::Pipelines;
 use super::program::Program;
@@ -147,7 +147,7 @@ impl Gpu {
             index: 0,
             name: "no-op".to_owned(),
             backend: "Noop".to_owned(),
-            kind: "other",
+            kind: AdapterKind::Other,
             driver: String::new(),
             max_binding: device.limits().max_storage_buffer_binding_size,
             subgroup: None,
@@ -184,7 +184,7 @@ impl Gpu {
         Self {
             device,
             queue,
-            shapes_in_storage: description.kind == "software",
+            shapes_in_storage: description.kind == AdapterKind::Software,
             description,
             max_binding,
             allocated: Arc::default(),

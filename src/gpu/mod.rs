@@ -12,7 +12,7 @@ mod pipelines;
 mod program;
 mod tuning;
 
-pub use adapter::{AdapterDescription, list_adapters};
+pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
 pub use error::{GpuError, INSTALL_HINT};
 pub use kernel::{Kernel, assemble};

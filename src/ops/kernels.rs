@@ -2,7 +2,7 @@
 
 use super::operator::Site;
 use super::variants::{DATA_TILE, Variant, WEIGHT_TILE};
-use crate::gpu::{Gpu, GpuError, Kernel};
+use crate::gpu::{AdapterKind, Gpu, GpuError, Kernel};
 use std::sync::Arc;
 
 /// Inputs per invocation of the broadcast variants of backward-weight.
@@ -29,7 +29,7 @@ const WORKGROUP: u32 = 16;
 /// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
 /// which columns share; hardware wants the invocations.
 pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
-    if gpu.adapter().kind == "software" {
+    if gpu.adapter().kind == AdapterKind::Software {
         4
     } else {
         1

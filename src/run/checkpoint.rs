@@ -8,7 +8,9 @@ use super::session::Session;
 use crate::experiment::{Stage, Step};
 use crate::model::Mask;
 use crate::store::{Partial, RunFolder};
-use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing, State, Watch};
+use crate::train::{
+    Checkpoint, EpochPoint, MOMENTS, Progress, ReplicaCheckpoint, Standing, State, Watch,
+};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -36,12 +38,9 @@ struct Judged {
 }
 
 fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
-    let [first, second] = replica.moments;
-    let mut arrays = vec![
-        ("weights".to_owned(), replica.weights),
-        ("first moments".to_owned(), first),
-        ("second moments".to_owned(), second),
-    ];
+    let mut arrays = vec![("weights".to_owned(), replica.weights)];
+    let names = MOMENTS.map(str::to_owned).into_iter();
+    arrays.extend(names.zip(replica.moments));
     let best = replica.best.map(|(standing, kept)| {
         arrays.push(("kept weights".to_owned(), kept));
         Judged {
@@ -66,7 +65,8 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
     }
 }
 
-fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
+/// What a partial training holds that keeps so many moments, if it holds all. What else it holds is left.
+fn checkpoint_of(partial: Partial, moments: usize) -> Option<(u64, ReplicaCheckpoint)> {
     let text: Text = serde_json::from_str(&partial.text).ok()?;
     let array = |name: &str| {
         let found = partial.arrays.iter().find(|(n, _)| n == name)?;
@@ -91,7 +91,11 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
             .iter()
             .find(|(n, _)| n == "mask")
             .map(|(_, words)| Mask::from_words(words.clone())),
-        moments: [array("first moments")?, array("second moments")?],
+        moments: MOMENTS
+            .iter()
+            .take(moments)
+            .map(|name| array(name))
+            .collect::<Option<_>>()?,
         state: *state.first()?,
         points: text.points.iter().map(EpochPoint::from).collect(),
         best,
@@ -100,16 +104,19 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
 }
 
 impl Session<'_> {
+    /// What a stage was saved as.
+    fn partial(&self, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> {
+        let partial = self.folder.load_partial(&stage.digest)?;
+        checkpoint_of(partial, stage.training()?.optimizer.moments())
+    }
+
     /// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
     pub(super) fn steps_saved(&self, id: usize) -> u64 {
         let stage = &self.plan.stages[id];
         if !matches!(stage.step, Step::Train(_)) {
             return 0;
         }
-        let partial = self.folder.load_partial(&stage.digest);
-        partial
-            .and_then(checkpoint_of)
-            .map_or(0, |(steps, _)| steps)
+        self.partial(stage).map_or(0, |(steps, _)| steps)
     }
 
     /// The checkpoint of a cohort whose stages were all saved after the same number of steps.
@@ -117,7 +124,7 @@ impl Session<'_> {
         let mut steps = None;
         let mut replicas = Vec::new();
         for stage in stages {
-            let (at, replica) = checkpoint_of(self.folder.load_partial(&stage.digest)?)?;
+            let (at, replica) = self.partial(stage)?;
             if *steps.get_or_insert(at) != at {
                 return None;
             }

@@ -44,4 +44,4 @@ pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
 pub use trainer::{MaskHook, Part, Trainer, training_samples};
 pub use unit_table::{UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};
-pub use workspace::{Demand, Memory, Workspace};
+pub use workspace::{Demand, MOMENTS, Memory, Workspace};

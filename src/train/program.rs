@@ -6,6 +6,7 @@ use super::scoring::copy_of;
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, ParamsShape};
 use super::trainer::{Part, Trainer};
+use super::workspace::MOMENTS;
 use crate::gpu::{Buffer, GpuError, Program};
 use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
 use crate::spec::Augment;
@@ -29,14 +30,11 @@ impl Trainer<'_> {
         let kernel = self.gpu.kernel("mask_audit", &[])?;
         let w = &self.workspace;
         let r = self.replicas;
-        let buffers = [
-            &r.masks,
-            &r.params,
-            &r.grads,
-            &w.moment1,
-            &w.moment2,
-            &w.violations,
-        ];
+        let mut buffers = vec![&r.masks, &r.params];
+        buffers.extend(&w.moments);
+        // The gradients, and again in place of moments that the optimizer does not have: a pruned position counts once.
+        buffers.resize(3 + MOMENTS.len(), &r.grads);
+        buffers.push(&w.violations);
         let count = u64::from(shape.quads);
         program.push(self.gpu, kernel, &shape, &buffers, count, r.count)?;
         Ok(program)
@@ -167,7 +165,7 @@ impl Trainer<'_> {
     /// # Errors
     /// The device failed.
     pub fn clear_pruned_gradients(&self) -> Result<(), GpuError> {
-        self.clear_pruned(&[&self.replicas.grads])
+        self.clear_pruned(std::slice::from_ref(&self.replicas.grads))
     }
 
     /// Sets the optimizer's averages to 0 wherever the masks have a 0.
@@ -175,10 +173,10 @@ impl Trainer<'_> {
     /// # Errors
     /// The device failed.
     pub fn clear_pruned_moments(&self) -> Result<(), GpuError> {
-        self.clear_pruned(&[&self.workspace.moment1, &self.workspace.moment2])
+        self.clear_pruned(&self.workspace.moments)
     }
 
-    fn clear_pruned(&self, buffers: &[&Buffer]) -> Result<(), GpuError> {
+    fn clear_pruned(&self, buffers: &[Buffer]) -> Result<(), GpuError> {
         let mut program = Program::new("clearing of what is pruned");
         for values in buffers {
             self.replicas
@@ -308,15 +306,8 @@ impl Trainer<'_> {
             }
             None => (gpu.kernel(name, &[traits])?, shape, &r.masks, quads),
         };
-        let buffers = [
-            &self.hyper,
-            &w.state,
-            masks,
-            &r.params,
-            &r.grads,
-            &w.moment1,
-            &w.moment2,
-        ];
+        let mut buffers = vec![&self.hyper, &w.state, masks, &r.params, &r.grads];
+        buffers.extend(&w.moments);
         program.push(gpu, kernel, &shape, &buffers, count, r.count)?;
         match &self.lasso {
             Some(lasso) => lasso.record(gpu, program, r, &w.state),
