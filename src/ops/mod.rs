@@ -1,6 +1,6 @@
 //! One file per layer kind: its shapes, its cost, and which kernels run it forward and backward.
 //!
-//! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
+//! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator()`].
 
 mod activation;
 mod add;

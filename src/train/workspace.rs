@@ -21,7 +21,7 @@ pub struct Demand {
     pub micro_batch: u32,
     /// Share of the prunable weights that the masks keep: from a half on none are listed.
     pub density: f64,
-    /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
+    /// Whether weights of an earlier pass are kept, see [`Stopping`](crate::spec::Stopping).
     pub keeps_weights: bool,
     /// See [`Optimizer::moments`](crate::spec::Optimizer::moments).
     pub moments: usize,
