@@ -8,10 +8,12 @@ mod completions;
 mod data;
 mod execution;
 mod failure;
+mod interrupt;
 mod man;
 mod model;
 mod output;
 mod plan;
+mod progress;
 mod run;
 
 use clap::{CommandFactory, Parser, Subcommand};

@@ -2,7 +2,8 @@
 //!
 //! Sizes are in pixels of the finished picture, y pointing down.
 
-use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder};
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use skrifa::MetadataProvider;
@@ -175,7 +176,7 @@ impl Scene {
             .copied()
             .collect();
         let mut png = Vec::new();
-        PngEncoder::new(&mut png)
+        PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive)
             .write_image(&rgb, self.width, self.height, ExtendedColorType::Rgb8)
             .map_err(|error| failed(&error))?;
         Ok(png)

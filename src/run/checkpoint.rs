@@ -2,8 +2,9 @@
 
 use super::error::RunError;
 use super::exact::Exact;
+use super::options::RunOptions;
 use super::record::CurvePoint;
-use super::session::{RunOptions, Session};
+use super::session::Session;
 use crate::experiment::{Stage, Step};
 use crate::model::Mask;
 use crate::store::{Partial, RunFolder};

@@ -14,7 +14,7 @@ impl Session<'_> {
     /// # Errors
     /// [`RunError::Collapse`].
     pub(super) fn watch_collapse(
-        &self,
+        &mut self,
         id: usize,
         snapshot: &Snapshot,
         model: &Model,
@@ -42,12 +42,12 @@ impl Session<'_> {
             if self.experiment.on_collapse == OnCollapse::Stop {
                 return Err(RunError::Collapse { what });
             }
-            self.meter.note(&format!("warning: {what}"));
+            self.reporter.warn(&what);
             return Ok(());
         }
         for layer in found.iter().filter(|layer| layer.effective == 0) {
-            self.meter.note(&format!(
-                "warning: seed {} of stage {}: no path from input to output leads through layer {}; the others go round it",
+            self.reporter.warn(&format!(
+                "seed {} of stage {}: no path from input to output leads through layer {}; the others go round it",
                 stage.seed,
                 &stage.digest[..12],
                 name(layer.tensor),

@@ -4,11 +4,13 @@ use super::checkpoint::Saver;
 use super::cohort;
 use super::demand::demand;
 use super::error::RunError;
+use super::events::{Event, StopToken};
 use super::memory::density_after;
+use super::options::RunOptions;
 use super::outcome::Outcome;
 use super::place::Context;
 use super::score::score;
-use super::session::{RunOptions, Session};
+use super::session::Session;
 use super::steps::{Start, execute};
 use super::training::profile;
 use crate::bench::breakdown_text;
@@ -120,12 +122,12 @@ impl Session<'_> {
         let planned = cohort
             .iter()
             .map(|&id| self.samples_of(&self.plan.stages[id]));
-        self.meter
+        self.reporter
             .lengthen(samples - planned.sum::<u64>().min(samples));
         let (mut batch, mut dataset) = (1, None);
         if let Some(spec) = stages[0].training().or(stages[0].step.data()) {
             (batch, dataset) = (u64::from(spec.batch), Some(spec.dataset.as_str()));
-            self.meter.say(&what);
+            self.reporter.tell(Event::Begun(&what));
             self.make_resident(&spec.dataset)?;
         }
         let parents: Vec<Option<Arc<Snapshot>>> = stages
@@ -136,6 +138,7 @@ impl Session<'_> {
         let context = context(
             self.gpu,
             self.options,
+            self.stop,
             self.datasets,
             &self.resident,
             dataset,
@@ -143,7 +146,7 @@ impl Session<'_> {
         let checkpoint = self.checkpoint(&stages);
         let from = checkpoint.as_ref().map_or(0, |from| from.steps);
         if from > 0 {
-            self.meter.note(&format!("  going on after step {from}"));
+            self.reporter.note(&format!("  going on after step {from}"));
         }
         let mut saver = Saver::new(&self.folder, self.options, &stages);
         let start = Start {
@@ -157,16 +160,16 @@ impl Session<'_> {
             &stages,
             start,
             &mut saver,
-            &mut self.meter,
+            &mut self.reporter,
             &what,
         )?;
         let seconds = begun.elapsed().as_secs_f64();
         let replicas = cohort.len() as u64;
         let steps = steps_taken(&outcomes, from).unwrap_or(samples / replicas / batch);
-        self.meter.finish_stage(samples);
+        self.reporter.finish_stage(samples);
         if self.profile && matches!(stages[0].step, Step::Train(_)) {
             let breakdown = profile(&context, &model, &stages, &outcomes, &what)?;
-            self.meter
+            self.reporter
                 .note(&format!("{what}: {}", breakdown_text(&breakdown)));
             self.profile = false;
         }
@@ -257,6 +260,7 @@ impl Session<'_> {
             let context = context(
                 self.gpu,
                 self.options,
+                self.stop,
                 self.datasets,
                 &self.resident,
                 Some(&name),
@@ -291,6 +295,7 @@ fn steps_taken(outcomes: &[Outcome], from: u64) -> Option<u64> {
 pub(super) fn context<'c>(
     gpu: &'c Gpu,
     options: &RunOptions,
+    stop: &'c StopToken,
     datasets: &'c BTreeMap<String, Dataset>,
     resident: &'c HashMap<String, ResidentDataset>,
     dataset: Option<&str>,
@@ -301,6 +306,7 @@ pub(super) fn context<'c>(
             .execution
             .unwrap_or_else(|| Execution::for_adapter(gpu.adapter())),
         verify_sparse: options.verify_sparse,
+        stop,
         data: dataset.and_then(|name| Some((datasets.get(name)?, resident.get(name)?))),
     }
 }

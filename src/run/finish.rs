@@ -1,6 +1,7 @@
 //! Saves finished stages, and writes the rows, tables and plots of the runs they end.
 
 use super::error::RunError;
+use super::events::Event;
 use super::measures::{Measures, measure, word};
 use super::outcome::Outcome;
 use super::record::Record;
@@ -14,8 +15,8 @@ use crate::store::{CurveRow, DataRecord, MaskOrigin, RoundRow, RunRow, StageStat
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-/// All rows of a finished experiment.
-pub struct Finished {
+/// What came of an experiment.
+pub struct Results {
     /// One per run, in the plan's order.
     pub rows: Vec<RunRow>,
     /// The run folder.
@@ -75,14 +76,14 @@ impl Session<'_> {
         }
         let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
         if diverged {
-            self.meter.note(&format!(
-                "warning: seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
+            self.reporter.warn(&format!(
+                "seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
                 stage.seed,
                 &stage.digest[..12]
             ));
         }
-        self.watch_collapse(id, &outcome.snapshot, model)?;
         let parent = stage.parent;
+        self.watch_collapse(id, &outcome.snapshot, model)?;
         self.snapshots.insert(id, outcome.snapshot);
         self.records.insert(id, outcome.record);
         self.emit_rows(id)?;
@@ -137,6 +138,7 @@ impl Session<'_> {
             };
             self.folder
                 .save_run_mask(name, &model.tensors, &snapshot.mask, &origin)?;
+            self.reporter.tell(Event::Finished(&row));
             self.rows.insert(number, row);
             self.curves.insert(number, curve);
             self.rounds.insert(number, rounds);
@@ -197,7 +199,7 @@ impl Session<'_> {
         steps.join(" ")
     }
 
-    pub(super) fn finish(self) -> Result<Finished, RunError> {
+    pub(super) fn finish(self) -> Result<Results, RunError> {
         self.write_tables()?;
         self.folder.write_rows(&self.overlaps()?)?;
         let rows: Vec<RunRow> = self.rows.into_values().collect();
@@ -213,7 +215,7 @@ impl Session<'_> {
             self.folder
                 .save_plot(&format!("{}.png", plot.name), &plot.png)?;
         }
-        Ok(Finished {
+        Ok(Results {
             rows,
             folder: self.folder.dir().to_path_buf(),
             resumed: self.resumed,

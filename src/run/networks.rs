@@ -5,6 +5,7 @@
 
 use super::cohort::{key, key_with};
 use super::error::RunError;
+use super::events::Event;
 use super::outcome::{Network, Outcome};
 use super::record::Record;
 use super::session::Session;
@@ -102,12 +103,12 @@ impl Session<'_> {
             }
         };
         let made = compacted.map_err(|e| RunError::Experiment(vec![format!("{what}: {e}")]))?;
-        self.meter.say(&format!(
+        self.reporter.tell(Event::Begun(&format!(
             "  seed {}: {} parameters are {} after compaction",
             stage.seed,
             before.parameters(),
             made.model.parameters()
-        ));
+        )));
         let mut outcomes = [Outcome {
             snapshot: Arc::new(made.snapshot),
             record: Record::default(),

@@ -1,6 +1,7 @@
 //! Cohorts on the GPU, and what their steps need to know.
 
 use super::error::RunError;
+use super::events::StopToken;
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
@@ -20,6 +21,8 @@ pub struct Context<'a> {
     pub execution: Execution,
     /// Train what runs sparse again without, and compare.
     pub verify_sparse: bool,
+    /// Who may stop it.
+    pub stop: &'a StopToken,
     /// The dataset that the cohort trains or is tested on, in both places.
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
 }
@@ -82,9 +85,7 @@ pub(super) fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
 /// What ended a training, with its name.
 pub(super) fn failed(what: &str, source: TrainError) -> RunError {
     match source {
-        TrainError::Interrupted => RunError::Interrupted {
-            folder: String::new(),
-        },
+        TrainError::Interrupted => RunError::Interrupted,
         source => RunError::Train {
             what: what.to_owned(),
             source,

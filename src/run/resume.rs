@@ -72,7 +72,7 @@ impl Session<'_> {
             .collect();
         self.resumed = saved.len();
         if !saved.is_empty() {
-            self.meter.note(&format!(
+            self.reporter.note(&format!(
                 "{} of {} stages are already in {}; going on from there",
                 saved.len(),
                 self.plan.stages.len(),

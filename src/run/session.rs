@@ -3,56 +3,30 @@
 use super::cohort::Limits;
 use super::datasets::record_of;
 use super::error::RunError;
+use super::events::{Reporter, StopToken};
 use super::facts::Models;
-use super::interrupt;
+use super::options::RunOptions;
 use super::outcome::Network;
-use super::progress::Meter;
 use super::record::Record;
 use super::rows::{Facts, last_training, settings};
 use crate::base::sha256;
-use crate::data::{Dataset, SearchPath};
+use crate::data::Dataset;
 use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
 use crate::model::Model;
-use crate::ops::Execution;
 use crate::spec::TrainSpec;
 use crate::store::{CurveRow, DataRecord, RoundRow, RunFolder, RunKey, RunRow, run_names};
 use crate::train::{ResidentDataset, Snapshot, stretch_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 
-/// How to run.
-#[derive(Clone, Debug, Default)]
-pub struct RunOptions {
-    /// The run folder.
-    pub out: PathBuf,
-    /// Where datasets are looked for.
-    pub search: Option<SearchPath>,
-    /// Bytes a cohort may take.
-    pub memory: Option<u64>,
-    /// Replicas per cohort at most.
-    pub replicas: Option<u32>,
-    /// Kernel variants; the adapter's usual ones if not given.
-    pub execution: Option<Execution>,
-    /// Train every cohort that runs sparse again without, and compare.
-    pub verify_sparse: bool,
-    /// Print how long each kernel of the first training takes.
-    pub profile: bool,
-    /// Time finished runs under their masks, and the same with every layer dense.
-    pub measure_speed: bool,
-    /// Save trainings after every so many passes; by the clock if not given.
-    pub checkpoint: Option<u32>,
-    /// No progress.
-    pub quiet: bool,
-}
-
-/// One call of [`run`](super::run).
+/// One execution.
 pub(super) struct Session<'a> {
     pub(super) experiment: &'a Experiment,
     pub(super) plan: Plan,
     pub(super) gpu: &'a Gpu,
     pub(super) options: &'a RunOptions,
+    pub(super) stop: &'a StopToken,
     pub(super) datasets: &'a BTreeMap<String, Dataset>,
     pub(super) resident: HashMap<String, ResidentDataset>,
     pub(super) models: Models,
@@ -74,7 +48,7 @@ pub(super) struct Session<'a> {
     pub(super) rows: BTreeMap<usize, RunRow>,
     pub(super) curves: BTreeMap<usize, Vec<CurveRow>>,
     pub(super) rounds: BTreeMap<usize, Vec<RoundRow>>,
-    pub(super) meter: Meter,
+    pub(super) reporter: Reporter<'a>,
     pub(super) resumed: usize,
     /// Whether the profile is yet to be printed.
     pub(super) profile: bool,
@@ -85,8 +59,10 @@ impl<'a> Session<'a> {
         experiment: &'a Experiment,
         gpu: &'a Gpu,
         options: &'a RunOptions,
+        stop: &'a StopToken,
         datasets: &'a BTreeMap<String, Dataset>,
         models: Models,
+        reporter: Reporter<'a>,
     ) -> Result<Self, RunError> {
         let data_digest: Vec<String> = datasets
             .values()
@@ -155,6 +131,7 @@ impl<'a> Session<'a> {
             experiment,
             gpu,
             options,
+            stop,
             datasets,
             resident: HashMap::new(),
             models,
@@ -172,7 +149,7 @@ impl<'a> Session<'a> {
             rows: BTreeMap::new(),
             curves: BTreeMap::new(),
             rounds: BTreeMap::new(),
-            meter: Meter::new(0, true),
+            reporter,
             resumed: 0,
             profile: options.profile,
             plan,
@@ -181,9 +158,9 @@ impl<'a> Session<'a> {
             .filter(|&id| !session.saved(id))
             .map(|id| session.samples_of(&session.plan.stages[id]))
             .sum();
-        session.meter = Meter::new(total, options.quiet);
+        session.reporter.plan(total);
         if let Some(warning) = session.folder.warning() {
-            session.meter.note(&format!("warning: {warning}"));
+            session.reporter.warn(warning);
         }
         Ok(session)
     }
@@ -211,10 +188,8 @@ impl<'a> Session<'a> {
         self.resume()?;
         let mut todo = self.needed();
         while !todo.is_empty() {
-            if interrupt::asked() {
-                return Err(RunError::Interrupted {
-                    folder: String::new(),
-                });
+            if self.stop.is_stopped() {
+                return Err(RunError::Interrupted);
             }
             let cohort = self.next_cohort(&todo)?;
             self.compute(&cohort)?;
@@ -223,9 +198,8 @@ impl<'a> Session<'a> {
             }
         }
         self.complete_histories();
-        self.meter.end();
         if self.profile {
-            self.meter
+            self.reporter
                 .note("no profile: every training was already in the run folder");
         }
         Ok(())

@@ -220,4 +220,3 @@ macro_rules! columns {
         }
     };
 }
-pub(super) use columns;

@@ -3,6 +3,7 @@
 //! [`RunFolder`] owns the layout and the lock; rows become CSV in [`to_csv`]; stages and masks are
 //! safetensors files that PyTorch users can open.
 
+#[macro_use]
 mod columns;
 mod csv;
 mod data_record;

@@ -114,7 +114,7 @@ pub fn write_mnist(folder: &Path, train: usize, test: usize) {
 /// An image: red says the place, green the class, blue the number.
 pub fn picture(width: u32, height: u32, class: u8, number: u8) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        Rgb([(16 * y + x) as u8, 100 * class, 40 * number])
+        Rgb([(16 * y + x) as u8, 100 * class, 40u8.wrapping_mul(number)])
     })
 }
 
