@@ -21,6 +21,8 @@ pub(super) struct Names {
     pub(super) plain: &'static str,
     pub(super) broadcast: &'static str,
     pub(super) workgroup: Option<&'static str>,
+    pub(super) sparse: &'static str,
+    pub(super) sparse_broadcast: Option<&'static str>,
 }
 
 /// Rows of invocations in a workgroup of the `*_workgroup` kernels, and columns.
@@ -112,11 +114,11 @@ fn workgroup_tiles((r, c): (u32, u32), [rows, columns]: [u32; 2]) -> (u32, u32) 
 pub(super) fn sparse_kernel(
     gpu: &Gpu,
     variant: Variant,
-    plain: &'static str,
-    broadcast: Option<&'static str>,
+    names: Names,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (name, tile, lanes) = match (variant, broadcast) {
+    let plain = names.sparse;
+    let (name, tile, lanes) = match (variant, names.sparse_broadcast) {
         (Variant::SparseBroadcast(most), Some(name)) => {
             // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
             let tile = (columns / 8).clamp(1, most);

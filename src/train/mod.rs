@@ -36,7 +36,6 @@ pub use group_lasso::ShrinkShape;
 pub use interleave::interleaved;
 pub use metrics::{EpochPoint, Metrics};
 pub use passes::{Progress, Trained, Watch};
-pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, scales};
 pub use schedule::{MOST_STEPS, factors, stretch_of};
