@@ -4,7 +4,6 @@ use super::error::RunError;
 use super::exact::Exact;
 use super::options::RunOptions;
 use super::record::CurvePoint;
-use super::session::Session;
 use crate::experiment::{Stage, Step};
 use crate::model::Mask;
 use crate::store::{Partial, RunFolder};
@@ -103,38 +102,35 @@ fn checkpoint_of(partial: Partial, moments: usize) -> Option<(u64, ReplicaCheckp
     Some((text.steps, replica))
 }
 
-impl Session<'_> {
-    /// What a stage was saved as.
-    fn partial(&self, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> {
-        let partial = self.folder.load_partial(&stage.digest)?;
-        checkpoint_of(partial, stage.training()?.optimizer.moments())
-    }
+/// What a stage was saved as.
+fn saved(folder: &RunFolder, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> {
+    let partial = folder.load_partial(&stage.digest)?;
+    checkpoint_of(partial, stage.training()?.optimizer.moments())
+}
 
-    /// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
-    pub(super) fn steps_saved(&self, id: usize) -> u64 {
-        let stage = &self.plan.stages[id];
-        if !matches!(stage.step, Step::Train(_)) {
-            return 0;
-        }
-        self.partial(stage).map_or(0, |(steps, _)| steps)
+/// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
+pub(super) fn steps_saved(folder: &RunFolder, stage: &Stage) -> u64 {
+    if !matches!(stage.step, Step::Train(_)) {
+        return 0;
     }
+    saved(folder, stage).map_or(0, |(steps, _)| steps)
+}
 
-    /// The checkpoint of a cohort whose stages were all saved after the same number of steps.
-    pub(super) fn checkpoint(&self, stages: &[&Stage]) -> Option<Checkpoint> {
-        let mut steps = None;
-        let mut replicas = Vec::new();
-        for stage in stages {
-            let (at, replica) = self.partial(stage)?;
-            if *steps.get_or_insert(at) != at {
-                return None;
-            }
-            replicas.push(replica);
+/// The checkpoint of a cohort whose stages were all saved after the same number of steps.
+pub(super) fn checkpoint(folder: &RunFolder, stages: &[&Stage]) -> Option<Checkpoint> {
+    let mut steps = None;
+    let mut replicas = Vec::new();
+    for stage in stages {
+        let (at, replica) = saved(folder, stage)?;
+        if *steps.get_or_insert(at) != at {
+            return None;
         }
-        Some(Checkpoint {
-            steps: steps?,
-            replicas,
-        })
+        replicas.push(replica);
     }
+    Some(Checkpoint {
+        steps: steps?,
+        replicas,
+    })
 }
 
 /// Watches a training: reports progress, hears Ctrl-C, and saves checkpoints.

@@ -3,9 +3,10 @@
 use super::datasets::{facts_of, load_datasets};
 use super::error::RunError;
 use super::events::{Event, Reporter, StopToken};
-use super::finish::Results;
 use super::options::RunOptions;
+use super::results::Results;
 use super::session::Session;
+use super::setup::Setup;
 use super::verify::verify;
 use crate::data::SearchPath;
 use crate::experiment::Experiment;
@@ -54,16 +55,8 @@ impl<'a> Engine<'a> {
             reporter.warn(warning);
         }
         let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Experiment)?;
-        let mut session = Session::new(
-            experiment,
-            self.gpu,
-            &self.options,
-            &self.stop,
-            &datasets,
-            models,
-            reporter,
-        )?;
-        session.go()?;
-        session.finish()
+        let options = (&self.options, &self.stop);
+        let setup = Setup::new(experiment, self.gpu, options, &datasets, models);
+        Session::new(&setup, reporter)?.go()
     }
 }

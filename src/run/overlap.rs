@@ -1,10 +1,10 @@
 //! How alike the masks of an experiment's runs are.
 
 use super::error::RunError;
-use super::session::Session;
+use super::setup::Setup;
 use crate::experiment::Run;
 use crate::model::{Mask, Model};
-use crate::store::{OverlapRow, load_mask};
+use crate::store::{OverlapRow, RunFolder, load_mask};
 
 /// A mask against another of the same model: the weights in both over those in either, and the same of two random masks with these
 /// counts in each layer, both counts at their expectation.
@@ -23,21 +23,19 @@ fn overlap(model: &Model, a: &Mask, b: &Mask) -> (f64, f64) {
     )
 }
 
-impl Session<'_> {
-    /// The masks of every arm at every point between its seeds, then of every seed between arms whose points agree. Dense runs have
-    /// no mask to compare, and those of compacted networks none of the same tensors. Masks are read from the run folder, those of one comparison at a time.
-    pub(super) fn overlaps(&self) -> Result<Vec<OverlapRow>, RunError> {
-        let sparse: Vec<usize> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| row.density < 1.0)
-            .map(|(&number, _)| number)
-            .filter(|&number| {
-                let last = self.plan.runs[number].stages.last();
-                last.is_none_or(|id| !self.networks.contains_key(id))
-            })
-            .collect();
-        let run = |number: usize| &self.plan.runs[number];
+/// The masks of finished runs, in the run folder.
+pub(super) struct Masks<'s> {
+    pub setup: &'s Setup<'s>,
+    pub folder: &'s RunFolder,
+    /// The name of each run of the plan.
+    pub names: &'s [String],
+}
+
+impl Masks<'_> {
+    /// How alike the masks of these runs are: of every arm at every point between its seeds, then of every seed between arms whose points
+    /// agree. Those of one comparison at a time are in memory.
+    pub fn overlaps(&self, sparse: &[usize]) -> Result<Vec<OverlapRow>, RunError> {
+        let run = |number: usize| &self.setup.plan.runs[number];
         let mut rows = Vec::new();
         let same_arm = |a: &Run, b: &Run| (a.arm, a.variant) == (b.arm, b.variant);
         let others = |a: &Run, b: &Run| a.seed == b.seed && a.arm != b.arm && self.agree(a, b);
@@ -62,7 +60,7 @@ impl Session<'_> {
 
     /// Whether two runs are of one model, and no axis has different values in them.
     fn agree(&self, a: &Run, b: &Run) -> bool {
-        let variant = |run: &Run| &self.experiment.arms[run.arm].variants[run.variant];
+        let variant = |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant];
         let (a, b) = (variant(a), variant(b));
         let differs = |(name, value): &(String, String)| {
             b.point.iter().any(|(other, v)| other == name && v != value)
@@ -77,11 +75,11 @@ impl Session<'_> {
         belong: &dyn Fn(&Run, &Run) -> bool,
         rows: &mut Vec<OverlapRow>,
     ) -> Result<(), RunError> {
-        let runs: Vec<&Run> = numbers.iter().map(|&n| &self.plan.runs[n]).collect();
+        let runs: Vec<&Run> = numbers.iter().map(|&n| &self.setup.plan.runs[n]).collect();
         let mut masks = Vec::new();
         for (&number, run) in numbers.iter().zip(&runs) {
-            let variant = &self.experiment.arms[run.arm].variants[run.variant];
-            let Some(model) = self.models.of(&variant.model) else {
+            let variant = &self.setup.experiment.arms[run.arm].variants[run.variant];
+            let Some(model) = self.setup.models.of(&variant.model) else {
                 return Ok(());
             };
             let path = self.folder.mask_path(&self.names[number]);
@@ -93,15 +91,16 @@ impl Session<'_> {
                     continue;
                 }
                 let (jaccard, by_chance) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
-                let point = |run: &Run| &self.experiment.arms[run.arm].variants[run.variant].point;
+                let point =
+                    |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant].point;
                 let (own, other) = (point(a), point(b));
                 let more = other
                     .iter()
                     .filter(|(name, _)| own.iter().all(|(n, _)| n != name));
                 rows.push(OverlapRow {
                     point: own.iter().chain(more).cloned().collect(),
-                    arm: self.experiment.arms[a.arm].name.clone(),
-                    other_arm: self.experiment.arms[b.arm].name.clone(),
+                    arm: self.setup.experiment.arms[a.arm].name.clone(),
+                    other_arm: self.setup.experiment.arms[b.arm].name.clone(),
                     seed: a.seed,
                     other_seed: b.seed,
                     jaccard,
