@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use clap::Args;
 use secateur::experiment::Experiment;
+use secateur::run::RunError;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -19,8 +20,12 @@ pub(super) struct ExperimentArgs {
 impl ExperimentArgs {
     pub fn read(&self) -> Result<Experiment, Failure> {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Experiment::read(&self.file, &self.overrides)
-            .map_err(|e| Failure::experiment(e.render(colour)))
+        let experiment = Experiment::read(&self.file, &self.overrides)
+            .map_err(|e| Failure::experiment(e.render(colour)))?;
+        match experiment.has_custom_criterion() {
+            true => Err(RunError::NoCriterion.into()),
+            false => Ok(experiment),
+        }
     }
 }
 

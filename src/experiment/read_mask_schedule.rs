@@ -98,7 +98,8 @@ fn read_gradual(
         );
         return None;
     }
-    if prune.criterion.reads_data() || prune.criterion == Criterion::Synflow {
+    let of_weights = [Criterion::Magnitude, Criterion::Lamp, Criterion::Random];
+    if !of_weights.contains(&prune.criterion) {
         let at = node.get("criterion").unwrap_or(node);
         let help = "choose magnitude, lamp or random, or prune in a step of its own";
         let message = "within a training, scores are of weights alone";

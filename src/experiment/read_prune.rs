@@ -10,7 +10,7 @@ use super::scalars::{boolean, choice, integer32, wrong_type};
 use super::surroundings::Surroundings;
 use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
 
-pub(super) const CRITERIA: [(&str, Criterion); 10] = [
+pub(super) const CRITERIA: [(&str, Criterion); 11] = [
     ("magnitude", Criterion::Magnitude),
     ("random", Criterion::Random),
     ("lamp", Criterion::Lamp),
@@ -21,6 +21,7 @@ pub(super) const CRITERIA: [(&str, Criterion); 10] = [
     ("grasp", Criterion::Grasp),
     ("synflow", Criterion::Synflow),
     ("movement", Criterion::Movement),
+    ("custom", Criterion::Custom),
 ];
 /// Iterations of SynFlow where the file does not say (Tanaka et al. 2020).
 const SYNFLOW_ITERATIONS: u32 = 100;

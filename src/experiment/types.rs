@@ -1,8 +1,8 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
 use crate::spec::{
-    DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec, TrainStep,
-    UnitPrune,
+    Criterion, DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec,
+    TrainStep, UnitPrune,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -121,4 +121,15 @@ pub struct Experiment {
     pub text: String,
     /// SHA-256 of every mask file that a step loads.
     pub mask_files: BTreeMap<PathBuf, String>,
+}
+
+impl Experiment {
+    /// Whether a step prunes by [`Criterion::Custom`].
+    pub fn has_custom_criterion(&self) -> bool {
+        let variants = self.arms.iter().flat_map(|arm| &arm.variants);
+        let mut pruned = variants
+            .flat_map(|variant| &variant.steps)
+            .filter_map(Step::prunes);
+        pruned.any(|prune| prune.criterion == Criterion::Custom)
+    }
 }

@@ -1,5 +1,6 @@
 //! Criteria: the registry, and how scores become sort keys on the GPU.
 
+use super::custom::{CustomCriterion, custom_keys};
 use super::error::PruneError;
 use super::grasp::hessian_gradient;
 use super::invert::invert_keys;
@@ -38,6 +39,8 @@ enum Method {
     Flow(u32),
     /// Keys that the host works out.
     Sorted,
+    /// Keys of the scores that the program gives.
+    Custom,
 }
 
 fn method(criterion: Criterion) -> Method {
@@ -52,6 +55,7 @@ fn method(criterion: Criterion) -> Method {
         Criterion::Grasp => Method::Curvature(2),
         Criterion::Synflow => Method::Flow(0),
         Criterion::Lamp => Method::Sorted,
+        Criterion::Custom => Method::Custom,
     }
 }
 
@@ -59,7 +63,7 @@ impl Criterion {
     /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`Demand`](crate::train::Demand).
     pub fn buffers(self) -> &'static [&'static str] {
         match method(self) {
-            Method::Weights(_) | Method::Sorted => &["scores"],
+            Method::Weights(_) | Method::Sorted | Method::Custom => &["scores"],
             Method::Batches(..) => SUMS_OVER_BATCHES,
             Method::Curvature(_) => &[
                 "gradients at the weights",
@@ -82,6 +86,8 @@ pub(super) struct Scorer<'a> {
     pub(super) criterion: Criterion,
     /// For criteria that read data.
     pub(super) trainer: Option<Trainer<'a>>,
+    /// For [`Criterion::Custom`].
+    pub(super) custom: Option<&'a CustomCriterion<'a>>,
     /// Whether pruned weights may be selected too.
     pub(super) revive: bool,
     /// Whether the lowest scores have the largest keys.
@@ -96,6 +102,7 @@ impl<'a> Scorer<'a> {
             replicas,
             criterion,
             trainer: None,
+            custom: None,
             revive: false,
             invert: false,
         }
@@ -129,6 +136,10 @@ impl Scorer<'_> {
                 return self.ranked((kernel, None), &buffers, tensors);
             }
             Method::Sorted => return lamp_keys(gpu, r),
+            Method::Custom => {
+                let criterion = self.custom.ok_or(PruneError::NoCriterion)?;
+                return custom_keys(gpu, r, tensors, criterion);
+            }
             Method::Batches(what, formula) => {
                 let sums = gpu.buffer("sums over batches", r.params.bytes())?;
                 let trainer = trainer()?;

@@ -27,6 +27,21 @@ pub enum PruneError {
     /// A criterion that reads data was given none.
     #[error("this criterion is measured on batches, and no dataset was given to the prune step")]
     NoData,
+    /// A custom criterion was asked for, and the program brings none.
+    #[error(
+        "criterion \"custom\" is scored by the program that runs the experiment, and this one brings none"
+    )]
+    NoCriterion,
+    /// A custom criterion did not score each weight once.
+    #[error("the custom criterion gave {scores} scores for the {weights} weights of layer {layer}")]
+    ScoreCount {
+        /// The layer's name.
+        layer: String,
+        /// Its weights.
+        weights: usize,
+        /// Scores given.
+        scores: usize,
+    },
     /// The scores have no order.
     #[error(
         "{count} weights or their scores are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."

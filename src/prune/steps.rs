@@ -2,6 +2,7 @@
 
 use super::counts::{self, CountError, Group};
 use super::criterion::Scorer;
+use super::custom::CustomCriterion;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
@@ -23,6 +24,15 @@ pub struct Data<'a> {
     pub execution: Execution,
 }
 
+/// What scores are made of beside the weights.
+#[derive(Default)]
+pub struct Scoring<'a> {
+    /// For criteria that read data.
+    pub data: Option<Data<'a>>,
+    /// For [`Criterion::Custom`].
+    pub custom: Option<&'a CustomCriterion<'a>>,
+}
+
 shader_struct! {
     /// Uniform of `mask_shuffle`.
     pub struct ShuffleShape {
@@ -42,27 +52,27 @@ shader_struct! {
 /// # Errors
 /// As [`prune_on`].
 pub fn prune(gpu: &Gpu, replicas: &Replicas, specs: &[&PruneSpec]) -> Result<(), PruneError> {
-    prune_on(gpu, replicas, specs, None, &mut |_| true)
+    prune_on(gpu, replicas, specs, &Scoring::default(), &mut |_| true)
 }
 
 /// Prunes every replica by its own amount; `specs[replica]` may differ only in the amount. Pruned weights become 0. `observe` is
 /// called a few times a second while scores are measured; it returns false to stop.
 ///
 /// # Errors
-/// NaN scores, fewer weights left than asked for, no data where the criterion reads some, or the device failed. Masks are
+/// NaN scores, fewer weights left than asked for, no data where the criterion reads some, no criterion where it is custom, or the device failed. Masks are
 /// unchanged in all these cases but the last and NaN after the first of several iterations.
 pub fn prune_on(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&PruneSpec],
-    data: Option<&Data<'_>>,
+    scoring: &Scoring<'_>,
     observe: Observe<'_>,
 ) -> Result<(), PruneError> {
     let Some(first) = specs.first() else {
         return Ok(());
     };
     let data_of = trainings(specs);
-    let scorer = |invert| scorer(gpu, replicas, first.criterion, invert, &data_of, data);
+    let scorer = |invert| scorer(gpu, replicas, first.criterion, invert, &data_of, scoring);
     if let Amount::NOfM { n, m } = first.amount {
         return prune_runs(&scorer(first.invert)?, first, (n, m), observe);
     }
@@ -147,10 +157,11 @@ fn scorer<'a>(
     criterion: Criterion,
     invert: bool,
     trainings: &'a [&'a TrainSpec],
-    data: Option<&Data<'a>>,
+    scoring: &Scoring<'a>,
 ) -> Result<Scorer<'a>, PruneError> {
     Ok(Scorer {
-        trainer: scoring_trainer(gpu, replicas, trainings, data)?,
+        trainer: scoring_trainer(gpu, replicas, trainings, scoring.data.as_ref())?,
+        custom: scoring.custom,
         invert,
         ..Scorer::of_weights(gpu, replicas, criterion)
     })

@@ -228,6 +228,7 @@ fn context<'c>(
         gpu: setup.gpu,
         execution: setup.execution(),
         verify_sparse: setup.options.verify_sparse,
+        custom: setup.custom,
         stop: setup.stop,
         data: dataset.and_then(data),
     }

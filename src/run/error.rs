@@ -51,6 +51,11 @@ pub enum RunError {
         /// Which stage, and where.
         what: String,
     },
+    /// The experiment prunes by a criterion of the program that runs it, and this one brings none.
+    #[error(
+        "criterion = \"custom\" stands for scores of the program that runs the experiment, and this one brings none: choose another criterion, or write such a program (`Engine::criterion` of the library, examples/own_criterion.rs)"
+    )]
+    NoCriterion,
     /// The experiment does not fit its data or this adapter.
     #[error("the experiment cannot run as it is:\n  {}", .0.join("\n  "))]
     Experiment(Vec<String>),
@@ -176,6 +181,7 @@ impl RunError {
             Self::Data(_) => 4,
             Self::Store(_) | Self::Record { .. } => 5,
             Self::Experiment(_)
+            | Self::NoCriterion
             | Self::Collapse { .. }
             | Self::Mask(_)
             | Self::OtherAdapter { .. }

@@ -1,6 +1,9 @@
-//! How to run.
+//! How to run, and with what.
 
+use super::events::StopToken;
+use crate::gpu::Gpu;
 use crate::ops::Execution;
+use crate::prune::CustomCriterion;
 use std::path::PathBuf;
 
 /// How to run. `RunOptions { out, ..RunOptions::default() }` is usual.
@@ -24,4 +27,19 @@ pub struct RunOptions {
     pub measure_speed: bool,
     /// Saves trainings after every so many passes; by the clock if not given.
     pub checkpoint: Option<u32>,
+}
+
+/// What an engine executes with.
+pub(super) struct Environment<'a> {
+    pub gpu: &'a Gpu,
+    pub options: RunOptions,
+    pub stop: StopToken,
+    pub custom: Option<Custom<'a>>,
+}
+
+/// A criterion of the program that runs the experiment.
+pub(super) struct Custom<'a> {
+    /// Stands for what `scores` computes.
+    pub name: String,
+    pub scores: Box<CustomCriterion<'a>>,
 }

@@ -7,6 +7,7 @@ use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
+use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
 use crate::train::{
     Key, MaskHook, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
@@ -21,6 +22,8 @@ pub struct Context<'a> {
     pub execution: Execution,
     /// Train what runs sparse again without, and compare.
     pub verify_sparse: bool,
+    /// What scores weights for a custom criterion.
+    pub custom: Option<&'a CustomCriterion<'a>>,
     /// Who may stop it.
     pub stop: &'a StopToken,
     /// The dataset that the cohort trains or is tested on, in both places.

@@ -4,7 +4,7 @@ use super::datasets::record_of;
 use super::error::RunError;
 use super::events::StopToken;
 use super::facts::Models;
-use super::options::RunOptions;
+use super::options::{Environment, RunOptions};
 use super::rows::{Facts, last_training};
 use crate::base::sha256;
 use crate::data::Dataset;
@@ -12,6 +12,7 @@ use crate::experiment::{Experiment, Plan, Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
+use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
 use crate::store::{DataRecord, RunFolder, RunRow};
 use crate::train::{stretch_of, training_samples};
@@ -24,6 +25,7 @@ pub(super) struct Setup<'a> {
     pub gpu: &'a Gpu,
     pub options: &'a RunOptions,
     pub stop: &'a StopToken,
+    pub custom: Option<&'a CustomCriterion<'a>>,
     pub datasets: &'a BTreeMap<String, Dataset>,
     pub data: Vec<DataRecord>,
     pub models: Models,
@@ -37,11 +39,21 @@ impl<'a> Setup<'a> {
     /// Plans the experiment on these datasets, for which its models were verified.
     pub fn new(
         experiment: &'a Experiment,
-        gpu: &'a Gpu,
-        (options, stop): (&'a RunOptions, &'a StopToken),
+        environment: &'a Environment<'a>,
         datasets: &'a BTreeMap<String, Dataset>,
         models: Models,
     ) -> Self {
+        let Environment {
+            gpu,
+            options,
+            stop,
+            custom,
+        } = environment;
+        let custom = custom
+            .as_ref()
+            .filter(|_| experiment.has_custom_criterion());
+        // What is computed depends on the scores too.
+        let own = custom.map_or_else(String::new, |custom| format!(" {}", custom.name));
         let data_digest: Vec<String> = datasets
             .values()
             .map(|d| format!("{}={}", d.name, &d.digest[..16.min(d.digest.len())]))
@@ -49,13 +61,16 @@ impl<'a> Setup<'a> {
         let facts = Facts {
             adapter: Facts::adapter_name(gpu.adapter()),
             driver: gpu.adapter().driver.clone(),
-            experiment_digest: experiment.digest(),
+            experiment_digest: match own.as_str() {
+                "" => experiment.digest(),
+                own => sha256(format!("{}{own}", experiment.digest()).as_bytes()),
+            },
             data_digest: data_digest.join(" "),
         };
         // A stage's digest covers all that its bits depend on: an update of the driver computes anew.
         let context = sha256(
             format!(
-                "{} {} {} {}",
+                "{} {} {} {}{own}",
                 env!("CARGO_PKG_VERSION"),
                 facts.adapter,
                 facts.driver,
@@ -76,6 +91,7 @@ impl<'a> Setup<'a> {
             gpu,
             options,
             stop,
+            custom: custom.map(|custom| &*custom.scores),
             datasets,
             data: datasets.values().map(record_of).collect(),
             models,

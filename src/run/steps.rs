@@ -10,7 +10,7 @@ use super::training::{recalibrate, rewind, train, verify_sparse};
 use crate::experiment::{Stage, Step};
 use crate::model::{Mask, Model};
 use crate::ops::SparseRule;
-use crate::prune::{self, PruneError};
+use crate::prune::{self, PruneError, Scoring};
 use crate::spec::{MaskStep, PruneSpec, Restart, Scope, TrainSpec, UnitPrune};
 use crate::store::load_known_mask;
 use crate::train::{Checkpoint, Snapshot, TrainError, scales};
@@ -59,7 +59,7 @@ pub fn execute(
                 verify_sparse(context, &replicas, stages, start.parents, reporter, what)?;
             }
         }
-        // Its replicas may come to differ in shape, so it is no cohort's work: see `networks`.
+        // Its replicas may come to differ in shape, so it is no cohort's work: see `compaction`.
         Step::Compact => {}
         Step::Recalibrate(_) => recalibrate(context, &replicas, stages, what)?,
         Step::Prune(_) => {
@@ -71,9 +71,12 @@ pub fn execute(
                 })
                 .collect();
             let scales = scales_of(context, specs[0].data.as_deref());
-            let data = scoring_data(context, &scales);
+            let scoring = Scoring {
+                data: scoring_data(context, &scales),
+                custom: context.custom,
+            };
             let observe = &mut |_| !context.stop.is_stopped();
-            prune::prune_on(gpu, &replicas, &specs, data.as_ref(), observe).map_err(pruning)?;
+            prune::prune_on(gpu, &replicas, &specs, &scoring, observe).map_err(pruning)?;
         }
         Step::PruneUnits(_) => {
             let specs: Vec<&UnitPrune> = stages

@@ -30,13 +30,15 @@ pub enum Criterion {
     Movement,
     /// w^2 over the sum of the squares of the layer's weights that are no smaller (Lee et al. 2021, equation 1).
     Lamp,
+    /// What the program that runs the experiment says; see [`Engine::criterion`](crate::run::Engine::criterion).
+    Custom,
 }
 
 impl Criterion {
     /// Whether scores are measured on batches of a dataset.
     pub fn reads_data(self) -> bool {
         match self {
-            Self::Magnitude | Self::Random | Self::Synflow | Self::Lamp => false,
+            Self::Magnitude | Self::Random | Self::Synflow | Self::Lamp | Self::Custom => false,
             Self::Gradient
             | Self::Snip
             | Self::Taylor

@@ -12,7 +12,7 @@ use secateur::data::Dataset;
 use secateur::gpu::Gpu;
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
+use secateur::prune::{Data, PruneError, Scoring, hessian_gradient, lamp_order, prune, prune_on};
 use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope, Shape,
     TrainSpec,
@@ -502,8 +502,12 @@ fn pruned(gpu: &Gpu, criterion: Criterion, seeds: &[u32], iterations: u32) -> Ve
         scales: &scales(&Normalise::None, &data),
         execution: Execution::for_adapter(gpu.adapter()),
     };
+    let scoring = Scoring {
+        data: Some(world),
+        ..Scoring::default()
+    };
     let specs = vec![&spec; seeds.len()];
-    prune_on(gpu, &replicas, &specs, Some(&world), &mut |_| true).unwrap();
+    prune_on(gpu, &replicas, &specs, &scoring, &mut |_| true).unwrap();
     replicas.download(gpu).unwrap()
 }
 
