@@ -1,7 +1,8 @@
 //! The WGSL that compilers see, from what its author wrote: plain WGSL with two kinds of lines beside.
 //!
 //! `#import NAME` takes in `shaders/shared/NAME.wgsl`. What stands between `#repeat k 0 8` and `#end` is there eight times,
-//! with 0 to 7 in place of `{k}`, or 1 to 8 in place of `{k+1}`: for what no loop can do, since WGSL wants a constant there.
+//! with 0 to 7 in place of `{k}`, or 1 to 8 in place of `{k+1}`: for what no loop can do, since WGSL wants a constant or a name
+//! there. A constant that stands before can be named instead of a number.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -118,7 +119,8 @@ impl fmt::Display for Mistake<'_> {
     }
 }
 
-/// The whole text of the kernel in `file`. `shared` are the texts that may be imported, by name, each with its file.
+/// The whole text of the kernel in `file`. `shared` are the texts that may be imported, by name, each with its file; each is
+/// taken in once.
 ///
 /// # Errors
 /// The first line with a `#` that cannot be followed.
@@ -128,6 +130,16 @@ pub fn expand<'a>(
     shared: &BTreeMap<&'a str, (&'a str, &'a str)>,
 ) -> Result<Vec<Line<'a>>, Mistake<'a>> {
     let mut lines = Vec::new();
+    take_in(file, text, shared, &mut lines)?;
+    Ok(lines)
+}
+
+fn take_in<'a>(
+    file: &'a str,
+    text: &'a str,
+    shared: &BTreeMap<&'a str, (&'a str, &'a str)>,
+    lines: &mut Vec<Line<'a>>,
+) -> Result<(), Mistake<'a>> {
     let mut places = text.lines().zip(1..).map(|(written, number)| Place {
         file,
         number,
@@ -141,18 +153,15 @@ pub fn expand<'a>(
                     let message = format!("there is no shaders/shared/{name}.wgsl");
                     return Err(Mistake::in_line(place, message));
                 };
-                lines.extend(expand(file, text, shared)?);
-                // Apart from what follows.
-                lines.push(Line::new(
-                    Place {
-                        written: "",
-                        ..place
-                    },
-                    None,
-                ));
+                if lines.iter().all(|line| line.place.file != *file) {
+                    take_in(file, text, shared, lines)?;
+                    // Apart from what follows.
+                    let written = "";
+                    lines.push(Line::new(Place { written, ..place }, None));
+                }
             }
             ["#repeat", name, from, to] => {
-                let range = bound(place, from)?..bound(place, to)?;
+                let range = bound(place, from, lines)?..bound(place, to, lines)?;
                 let body = places.by_ref().take_while(|p| p.written.trim() != "#end");
                 let body: Vec<Place<'a>> = body.collect();
                 let once = |value| body.iter().map(move |&p| Line::new(p, Some((name, value))));
@@ -165,13 +174,28 @@ pub fn expand<'a>(
             _ => lines.push(Line::new(place, None)),
         }
     }
-    Ok(lines)
+    Ok(())
 }
 
-/// The first number of a `#repeat`, or the one after its last.
-fn bound<'a>(place: Place<'a>, word: &str) -> Result<u32, Mistake<'a>> {
-    word.parse()
-        .map_err(|_| Mistake::in_line(place, format!("`{word}` is no number")))
+/// The first number of a `#repeat`, or the one after its last: a number, or a constant that an earlier line declares.
+fn bound<'a>(place: Place<'a>, word: &str, lines: &[Line<'a>]) -> Result<u32, Mistake<'a>> {
+    let declares = format!("const {word}: u32 = ");
+    let constant = |line: &Line<'_>| {
+        line.text
+            .strip_prefix(&declares)?
+            .split('u')
+            .next()?
+            .parse()
+            .ok()
+    };
+    let number = word
+        .parse()
+        .ok()
+        .or_else(|| lines.iter().find_map(constant));
+    number.ok_or_else(|| {
+        let message = format!("`{word}` is neither a number nor a constant of the lines before");
+        Mistake::in_line(place, message)
+    })
 }
 
 /// `line` with the number in place of each `{name}`, `{name+1}`, `{name-8}`.

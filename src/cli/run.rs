@@ -7,7 +7,7 @@ use super::interrupt::stop_token;
 use super::output::say;
 use super::progress::{Meter, duration};
 use clap::Args;
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use secateur::report::{Reference, TableOptions, table, table_json};
 use secateur::run::{Engine, RunError, RunOptions, arm_infos};
 use std::path::PathBuf;
@@ -76,7 +76,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
         eprintln!("{}: {}", experiment.name, experiment.title);
         eprintln!("adapter {}", gpu.adapter().line());
     }
-    if gpu.adapter().kind == "software" {
+    if gpu.adapter().kind == AdapterKind::Software {
         eprintln!(
             "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
         );

@@ -66,7 +66,7 @@ pub fn fetch(
     name: &str,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FetchReport, DataError> {
     let mut report = FetchReport {
         name: name.to_string(),
@@ -91,7 +91,7 @@ fn fetch_idx(
     source: &Source,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(source.name);
@@ -134,7 +134,7 @@ fn fetch_cifar(
     cifar: &Cifar,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(cifar.name);
@@ -243,8 +243,8 @@ impl Mirrors {
         name: &str,
         file: &str,
         folder: &Path,
-        check: &mut CheckBytes,
-        progress: &mut dyn FnMut(Progress),
+        check: &mut CheckBytes<'_>,
+        progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Downloaded, DataError> {
         let mut failures = Vec::new();
         for mirror in &self.list {
@@ -296,7 +296,7 @@ fn transfer(
     agent: &ureq::Agent,
     file: &str,
     url: &str,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     let total = response.body().content_length();

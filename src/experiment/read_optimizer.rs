@@ -180,7 +180,7 @@ pub(super) fn open<'n>(
         .iter()
         .map(|(name, keys)| (*name, (*name, *keys)))
         .collect();
-    let (name, keys) = super::scalars::choice(kind, "kind", &options, problems)?;
+    let (name, keys) = choice(kind, "kind", &options, problems)?;
     let what = format!("the `{name}` {key}");
     Some((name, Fields::open(node, &what, keys, problems)?))
 }

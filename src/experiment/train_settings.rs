@@ -19,7 +19,7 @@ use crate::spec::{
     TrainSpec,
 };
 
-/// The keys of a `train` step that change masks; [train] has none, or every training would.
+/// The keys of a `train` step that change masks; `[train]` has none, or every training would.
 pub(super) const MASK_SCHEDULES: [&str; 2] = ["prune", "rewire"];
 
 /// Every key of `[train]` and of a `train` step.
@@ -197,7 +197,7 @@ impl<'n> Settings<'n> {
         }
     }
 
-    /// Likewise where `none`, the word for what [train] may have set, is the default too.
+    /// Likewise where `none`, the word for what `[train]` may have set, is the default too.
     fn unless<T>(
         &self,
         key: &str,

@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(full.words().len(), model.mask_words());
         assert_eq!(full.counts(&model), [40, 5, 10, 2]);
         assert_eq!(full.density(&model), 1.0);
-        let mut mask = full.clone();
+        let mut mask = full;
         for i in [0, 31, 32, 39, 128] {
             assert!(mask.keeps(i));
             mask.remove(i);

@@ -75,6 +75,7 @@ impl Operator for Activation {
         let shape = self.shape(site);
         let kernel = self.kernel(gpu, "activation_forward")?;
         let count = u64::from(shape.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
@@ -84,6 +85,7 @@ impl Operator for Activation {
         let kernel = self.kernel(gpu, "activation_backward")?;
         let buffers = [site.x, site.dy, dx];
         let count = u64::from(shape.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

@@ -45,6 +45,7 @@ impl Operator for Add {
         // Adding a value to itself binds it twice, which is fine for what is only read.
         let buffers = [site.x, site.with.unwrap_or(site.x), site.y];
         let count = u64::from(shape.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -66,6 +67,7 @@ pub fn record_copy(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("values_copy", &[])?;
     let count = u64::from(span.count);
+    program.moves(2 * 16 * count * u64::from(replicas));
     program.push(gpu, kernel, &span, &[from, to], count, replicas)
 }
 
@@ -82,5 +84,6 @@ pub fn record_add(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("values_add", &[])?;
     let count = u64::from(span.count);
+    program.moves(3 * 16 * count * u64::from(replicas));
     program.push(gpu, kernel, &span, &[from, to], count, replicas)
 }

@@ -83,6 +83,17 @@ fn pixelwise(
     Ok((kernel, site.input.features() as u64 * each))
 }
 
+/// Bytes of the sums of parts, two numbers each: a part is a row of pixels.
+fn sums_bytes(site: &Site<'_>) -> u64 {
+    let parts = site.input.channels * site.input.height;
+    8 * parts as u64 * u64::from(site.replicas)
+}
+
+/// Bytes of adding up the parts: these, and the 4 or 8 numbers that are kept of a channel with those that they are made of.
+fn combine_bytes(site: &Site<'_>) -> u64 {
+    sums_bytes(site) + 40 * site.input.channels as u64 * u64::from(site.replicas)
+}
+
 impl Operator for BatchNorm {
     fn output(&self, input: Shape) -> Result<Shape, String> {
         Ok(input)
@@ -148,14 +159,17 @@ impl Operator for BatchNorm {
             let kernel = gpu.kernel("batch_norm_statistics", &[])?;
             let buffers = [site.state, site.x, site.parts];
             let count = u64::from(shape.parts * shape.channels);
+            program.moves(2 * site.bytes(site.input) + sums_bytes(site));
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         let kernel = gpu.kernel("batch_norm_combine", &[])?;
         let buffers = [site.state, site.parts, site.params, site.kept];
         let count = u64::from(shape.channels);
+        program.moves(combine_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let (kernel, count) = pixelwise(gpu, "batch_norm_forward", site)?;
         let buffers = [site.kept, site.x, site.y];
+        program.moves(site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -164,14 +178,17 @@ impl Operator for BatchNorm {
         let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
         let buffers = [site.state, site.x, site.dy, site.kept, site.parts];
         let count = u64::from(shape.parts * shape.channels);
+        program.moves(2 * site.bytes(site.input) + sums_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let kernel = gpu.kernel("batch_norm_backward_combine", &[])?;
         let buffers = [site.state, site.parts, site.kept, site.grads];
         let count = u64::from(shape.channels);
+        program.moves(combine_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let Some(dx) = site.dx else { return Ok(()) };
         let (kernel, count) = pixelwise(gpu, "batch_norm_backward_data", site)?;
         let buffers = [site.state, site.x, site.dy, site.kept, dx];
+        program.moves(3 * site.bytes(site.input));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

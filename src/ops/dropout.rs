@@ -58,6 +58,7 @@ impl Dropout {
         let kernel = gpu.kernel("dropout_apply", &[])?;
         let buffers = [site.keys, site.state, on];
         let count = u64::from(shape.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

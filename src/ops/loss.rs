@@ -49,5 +49,7 @@ pub fn record_loss(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("softmax_loss", &[])?;
     let count = u64::from(shape.columns);
+    // Logits and their gradients, labels, losses and hits.
+    program.moves(16 * count * u64::from(replicas) * (2 * u64::from(shape.classes) + 3));
     program.push(gpu, kernel, &shape, &buffers, count, replicas)
 }

@@ -110,6 +110,8 @@ impl Operator for MaxPool {
         let shape = shape(site, (self.window, self.window), self.stride);
         let (kernel, count) = kernel(gpu, "max_pool_forward", site, site.output)?;
         let buffers = [site.x, site.y, site.kept];
+        // Values, and the places of the maxima.
+        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -123,6 +125,8 @@ impl Operator for MaxPool {
             kernel(gpu, "max_pool_backward", site, site.input)?
         };
         let buffers = [site.dy, site.kept, dx];
+        // Values, and the places of the maxima.
+        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }
@@ -156,6 +160,7 @@ impl Operator for AvgPool {
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);
         let (kernel, count) = kernel(gpu, "avg_pool_forward", site, site.output)?;
+        program.moves(site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
@@ -165,6 +170,9 @@ impl Operator for AvgPool {
         let shape = shape(site, window, stride);
         let (kernel, count) = kernel(gpu, "avg_pool_backward", site, site.input)?;
         let buffers = [site.dy, site.x, dx];
+        // Where it does a ReLU's backward pass it reads what came out of that ReLU.
+        let reads = if site.fused.backward { 2 } else { 1 };
+        program.moves(reads * site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

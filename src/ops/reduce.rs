@@ -56,6 +56,7 @@ pub(super) fn record_partial_sum(
     };
     let kernel = gpu.kernel("partial_sum", &[])?;
     let buffers = [from, site.grads];
+    program.moves(4 * u64::from(count) * u64::from(parts + 1) * u64::from(site.replicas));
     program.push(
         gpu,
         kernel,
@@ -91,6 +92,7 @@ pub(super) fn record_bias(
     let to = if whole { site.grads } else { site.bias_parts };
     let buffers = [site.dy, to];
     let count = u64::from(outputs * parts);
+    program.moves(site.bytes(site.output) + 4 * count * u64::from(site.replicas));
     program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
     if whole {
         return Ok(());
@@ -137,5 +139,7 @@ pub(super) fn record_kept_partial_sum(
     let kernel = gpu.kernel("kept_partial_sum", &[])?;
     let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
     let invocations = u64::from(kept.most);
+    // An index each.
+    program.moves(4 * kept.total * u64::from(parts + 2));
     program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
 }

@@ -46,6 +46,7 @@ impl Operator for Relu {
         let span = span(site);
         let kernel = gpu.kernel("relu_forward", &[])?;
         let count = u64::from(span.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
     }
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
@@ -55,6 +56,7 @@ impl Operator for Relu {
         let span = span(site);
         let kernel = gpu.kernel("relu_backward", &[])?;
         let count = u64::from(span.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &span, &[site.y, site.dy], count, site.replicas)
     }
 }

@@ -106,6 +106,8 @@ pub struct Kept<'a> {
     pub stride: u32,
     /// The most kept weights of this layer in any replica.
     pub most: u32,
+    /// Kept weights of this layer in all of them.
+    pub total: u64,
     /// [`WeightGrid::taps`].
     pub taps: &'a Buffer,
     /// By input (CSC), where backward-data may run sparse: starts `[replica][inputs + 1]`, entries `[replica][column_stride]`.

@@ -12,7 +12,7 @@ use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 const DISTANCES: u32 = 1 << 22;
 
 impl UnitCriterion {
-    /// As [`Criterion::buffers`](super::Criterion::buffers).
+    /// As [`Criterion::buffers`](crate::spec::Criterion::buffers).
     pub fn buffers(self) -> &'static [&'static str] {
         match self {
             Self::Taylor => SUMS_OVER_BATCHES,

@@ -23,7 +23,7 @@ pub fn to_csv<R: Row>(rows: &[R]) -> Vec<u8> {
         match column.cells {
             Cells::One { .. } => header.push(column.name.to_owned()),
             Cells::Named { by, .. } => {
-                header.extend(names.iter().map(|name| heading::<R>(by, name, &axes)))
+                header.extend(names.iter().map(|name| heading::<R>(by, name, &axes)));
             }
         }
     }

@@ -24,8 +24,8 @@ pub struct ReplicaCheckpoint {
     pub weights: Vec<f32>,
     /// The mask, where the training changes it.
     pub mask: Option<Mask>,
-    /// The optimizer's two averages.
-    pub moments: [Vec<f32>; 2],
+    /// The optimizer's moments.
+    pub moments: Vec<Vec<f32>>,
     /// Where it stands.
     pub state: State,
     /// Its curve.
@@ -59,7 +59,11 @@ impl Checkpoint {
                 } else {
                     None
                 },
-                moments: [read(&workspace.moment1)?, read(&workspace.moment2)?],
+                moments: workspace
+                    .moments
+                    .iter()
+                    .map(read)
+                    .collect::<Result<_, _>>()?,
                 state: *state,
                 points: points.clone(),
                 best,
@@ -85,8 +89,9 @@ impl Checkpoint {
             if let Some(mask) = &replica.mask {
                 replicas.write_mask(gpu, r, mask)?;
             }
-            gpu.write(&workspace.moment1, first, &replica.moments[0])?;
-            gpu.write(&workspace.moment2, first, &replica.moments[1])?;
+            for (to, moments) in workspace.moments.iter().zip(&replica.moments) {
+                gpu.write(to, first, moments)?;
+            }
             if let (Some(best), Some((standing, weights))) = (&mut best, &replica.best) {
                 gpu.write(best.weights(), first, weights)?;
                 best.set_standing(r, *standing);

@@ -11,7 +11,7 @@
 use super::gradients::Move;
 use super::replicas::Replicas;
 use super::scoring::{copy_of, make_absolute, weights_only};
-use super::workspace::Workspace;
+use super::workspace::{Demand, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::model::Source;
 use crate::ops::{Execution, Mode, Span, record_add, record_copy};
@@ -62,7 +62,7 @@ shader_struct! {
 /// The device failed or has no room.
 pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError> {
     let layers = replicas.model.layers.len();
-    let workspace = Workspace::new(gpu, replicas, (1, 1), vec![true; layers])?;
+    let workspace = Workspace::new(gpu, replicas, &Demand::of_batch(1), vec![true; layers])?;
     let nodes = workspace.activations().len() + workspace.gradient_slots().len();
     let pass = Pass {
         gpu,

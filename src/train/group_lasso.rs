@@ -134,6 +134,7 @@ impl GroupLasso {
                 &replicas.params,
             ];
             let count = u64::from(shape.count);
+            program.moves(8 * count * u64::from(replicas.count));
             program.push(gpu, kernel, shape, &buffers, count, replicas.count)?;
         }
         Ok(())

@@ -115,6 +115,8 @@ impl UnitTable {
         let kernel = gpu.kernel("unit_sums", &[("KIND", kind)])?;
         let buffers = [&self.first, &self.runs, &replicas.params, a, to];
         let invocations = 64 * u64::from(self.units);
+        // Most weights are in two units.
+        program.moves(8 * replicas.model.floats as u64 * u64::from(replicas.count));
         program.push(gpu, kernel, &shape, &buffers, invocations, replicas.count)
     }
 

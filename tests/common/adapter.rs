@@ -1,7 +1,7 @@
 //! The device that tests run on.
 
 use super::{no_gpu, skip_part};
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use std::sync::OnceLock;
 
 /// The device, one for all tests of a binary, or `None` where `SECATEUR_NO_GPU=1` says to skip what needs one.
@@ -29,7 +29,7 @@ pub fn own_gpu() -> Gpu {
 
 /// Whether results have the bits of the `f32` twins, or else says that they are not compared.
 pub fn is_exact(gpu: &Gpu) -> bool {
-    let exact = gpu.adapter().kind == "software";
+    let exact = gpu.adapter().kind == AdapterKind::Software;
     if !exact {
         let why =
             "hardware may fuse multiply-adds, and round divisions and roots less than correctly";

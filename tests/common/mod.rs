@@ -1,6 +1,10 @@
-//! What tests share. Each test binary takes a part of it.
+//! What tests share.
 
-#![allow(dead_code, unused_imports)]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary takes a part of it"
+)]
 
 mod adapter;
 mod builders;

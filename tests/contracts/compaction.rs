@@ -242,7 +242,7 @@ fn constants_go_where_they_can() {
     let model = bench.model(&spec);
     let trained = bench.trained(&model, None);
     // conv1's third channel says what its batch normalisation makes of its bias; conv2 has none, but a batch normalisation.
-    let mut dead = trained.clone();
+    let mut dead = trained;
     cut(&model, &mut dead, "conv1.weight", |row, _| row == 2);
     let shift = model.tensors.iter().find(|t| t.name == "bn1.bias").unwrap();
     dead.weights[shift.offset + 2] = 0.75;

@@ -153,7 +153,7 @@ fn a_penalty_is_each_replicas_own() {
         .map(|&l| training(Optimizer::sgd(0.1, 0.9), 6, Some(l)))
         .collect();
     let model = model();
-    let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
+    let replicas = Replicas::new(gpu, model, &keys).unwrap();
     replicas.initialise(gpu).unwrap();
     let sparse = PruneSpec::new(Criterion::Random, Scope::Uniform, Amount::Density(0.1));
     prune::prune(gpu, &replicas, &[&sparse; 3]).unwrap();

@@ -408,7 +408,9 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
             (None, &mut collector),
         )
         .unwrap();
-        let [m1, m2] = &collector.0[0].replicas[0].moments;
+        let [m1, m2] = &collector.0[0].replicas[0].moments[..] else {
+            panic!("Adam has two moments");
+        };
         let newborn = |i: usize| {
             let (square, m2) = (f64::from(m1[i]).powi(2), f64::from(m2[i]));
             (square - m2).abs() <= 1e-5 * m2
@@ -452,7 +454,7 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
         matches!(said(&few), Some(PruneError::TooFewLeft { .. })),
         "{few:?}"
     );
-    let mut broken = start.clone();
+    let mut broken = start;
     broken.weights[3] = f32::NAN;
     let nan = ends(training(adam(0.01), 20, masks), &broken);
     assert!(

@@ -163,8 +163,9 @@ fn a_second_mirror_helps_and_good_files_are_kept() {
     let folder = root.path().join("mnist");
 
     let mut last = (String::new(), 0, None);
-    let mut note =
-        |progress: Progress| last = (progress.file.to_string(), progress.received, progress.total);
+    let mut note = |progress: Progress<'_>| {
+        last = (progress.file.to_string(), progress.received, progress.total);
+    };
     let report = fetch("mnist", root.path(), Some(&mirrors), &mut note).unwrap();
     let size = files[3].1.len() as u64;
     assert_eq!(last, (files[3].0.clone(), size, Some(size)));

@@ -172,7 +172,7 @@ fn damaged_archives_are_refused_by_name() {
     }
     let message = with(&archive("cifar-10-batches-bin", &files[..4]));
     assert!(message.contains("holds no data_batch_5.bin"), "{message}");
-    let mut odd = files.clone();
+    let mut odd = files;
     odd[2].1.pop();
     let message = with(&archive("anywhere", &odd));
     assert!(message.contains("data_batch_3.bin"), "{message}");

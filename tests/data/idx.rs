@@ -112,7 +112,7 @@ fn damaged_files_are_refused_by_name() {
         IdxProblem::ShortHeader { .. }
     ));
     assert_eq!(problem_with(0, cut(&packed, 20)), IdxProblem::GzipTruncated);
-    let mut crc = packed.clone();
+    let mut crc = packed;
     let at = crc.len() - 8;
     crc[at] ^= 0xff;
     assert!(matches!(problem_with(0, crc), IdxProblem::GzipCorrupt(_)));

@@ -42,7 +42,7 @@ pub fn parse(text: &str) -> Result<Experiment, ExperimentErrors> {
 }
 
 pub fn with(text: &str, overrides: &[&str]) -> Result<Experiment, ExperimentErrors> {
-    let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
+    let overrides: Vec<String> = overrides.iter().map(ToString::to_string).collect();
     Experiment::parse("test.toml", text, Path::new("."), &overrides)
 }
 

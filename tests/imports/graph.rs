@@ -24,7 +24,7 @@ struct Source {
     paths: Vec<Vec<String>>,
 }
 
-/// Reads a crate: paths below `src/`, with `/`, and their texts. The binary's root and the library's are one.
+/// Reads a crate: paths below `src/`, with `/`, and their texts. The binary's modules lie beside the library's.
 ///
 /// # Panics
 /// A text is no Rust.
@@ -61,7 +61,7 @@ fn module(file: &str) -> Module {
     let stem = file.trim_end_matches(".rs");
     let parts = stem
         .split('/')
-        .filter(|&part| !matches!(part, "mod" | "lib" | "main"));
+        .filter(|&part| !matches!(part, "mod" | "lib"));
     parts.map(str::to_owned).collect()
 }
 

@@ -263,10 +263,10 @@ fn batch_gather_is_its_twin() {
         let buffers = [&inputs[0], &inputs[1], &inputs[2], &x];
         case.run(&u, &buffers, u64::from(u.words * columns), replicas);
         let exact = twin::<f64>(count, |x| {
-            batch_gather(&u, replicas, &images, &scales, &index, x)
+            batch_gather(&u, replicas, &images, &scales, &index, x);
         });
         let equal = twin::<f32>(count, |x| {
-            batch_gather(&u, replicas, &images, &scales, &index, x)
+            batch_gather(&u, replicas, &images, &scales, &index, x);
         });
         // One multiply-add of numbers up to 255 * 0.014 and 0.6.
         let allowed = vec![2.0 * ROUNDING * 5.0; exact.len()];

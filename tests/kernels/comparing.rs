@@ -125,7 +125,7 @@ fn a_convolution_one_pixel_off_is_noticed() {
     conv::conv_forward(&u, 1, &magnitudes(&params), &magnitudes(&x), &mut bound);
     let allowed = sum_bound(18, &bound);
     assert_eq!(differs(&got, &exact(&x), &allowed), None);
-    let mut shifted = x.clone();
+    let mut shifted = x;
     shifted.rotate_left(4);
     assert!(differs(&got, &exact(&shifted), &allowed).is_some());
 }

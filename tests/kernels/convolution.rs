@@ -214,7 +214,7 @@ fn backward_data_is_its_twin() {
             );
         });
         let equal = twin::<f32>(count, |dx| {
-            conv_backward_data(&u, replicas, &params, &dy, &x, dx)
+            conv_backward_data(&u, replicas, &params, &dy, &x, dx);
         });
         let terms = u.out_channels * u.kernel * u.kernel;
         case.check("dx", &got, &exact, &sum_bound(terms, &bound), &equal);

@@ -71,6 +71,7 @@ fn halved(x: f32) -> f32 { return 0.5 * x; }
 
 const KERNEL: &str = "\
 // y = x / 2
+const LANES: u32 = 12u; // from 10 on
 #import span
 @group(0) @binding(0) var<uniform> u: Span;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
@@ -79,7 +80,7 @@ const KERNEL: &str = "\
 @compute @workgroup_size(8, 4)
 fn halve(@builtin(global_invocation_id) at: vec3<u32>) {
     let i = 4u * at.x;
-#repeat k 10 12
+#repeat k 10 LANES
     y[i + {k-10}u] = halved(x[i + {k-10}u]); // {k}, {k+1}
 #end
 }
@@ -123,6 +124,9 @@ fn repeated_lines_stand_there_with_each_number() {
     ];
     assert_eq!(lines, want);
     assert!(text.contains("fn halved") && !text.contains('#'), "{text}");
+    // A file that another one imported before is there already.
+    let twice = changed("#import span", "#import span\n#import span").unwrap();
+    assert_eq!(twice.text, text);
 }
 
 /// The whole of what `cargo build` shows, and where it is not the text that naga saw.
@@ -131,9 +135,9 @@ fn a_broken_shader_is_shown_as_its_author_wrote_it() {
     let shown = changed("halved(x[i", "halfed(x[i").unwrap_err();
     let want = "\
 no definition in scope for identifier: `halfed`
-  --> shaders/halve.wgsl:11:22
+  --> shaders/halve.wgsl:12:22
    |
-11 |     y[i + {k-10}u] = halfed(x[i + {k-10}u]); // {k}, {k+1}
+12 |     y[i + {k-10}u] = halfed(x[i + {k-10}u]); // {k}, {k+1}
    |                      ^^^^^^ unknown identifier";
     assert_eq!(shown, want);
 
@@ -146,16 +150,16 @@ no definition in scope for identifier: `halfed`
     let shown = changed("#import span", "  #import spam").unwrap_err();
     let want = "\
 there is no shaders/shared/spam.wgsl
- --> shaders/halve.wgsl:2:3
+ --> shaders/halve.wgsl:3:3
   |
-2 |   #import spam
+3 |   #import spam
   |   ^^^^^^^^^^^^";
     assert_eq!(shown, want);
     for (from, to, line) in [
-        ("#repeat k 10 12", "#repeat k 10 many", 10),
-        ("#repeat k 10 12", "#repeat k", 10),
-        ("#repeat k 10 12", "", 12),
-        ("#import span", "#include span", 2),
+        ("10 LANES", "10 MANY", 11),
+        ("#repeat k 10 LANES", "#repeat k", 11),
+        ("#repeat k 10 LANES", "", 13),
+        ("#import span", "#include span", 3),
     ] {
         let shown = changed(from, to).unwrap_err();
         let place = format!(" --> shaders/halve.wgsl:{line}:1\n");

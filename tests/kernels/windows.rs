@@ -122,7 +122,7 @@ fn linear_weight_gradients_go_on() {
         let dy = dice.values((replicas * outputs * samples) as usize);
         let count = (replicas * whole.param_stride) as usize;
         let want = twin::<f32>(count, |g| {
-            dense_backward_weight(&whole, false, replicas, &x, &dy, g)
+            dense_backward_weight(&whole, false, replicas, &x, &dy, g);
         });
         // The twin that goes on does so too.
         for windows in splits(columns) {
@@ -166,7 +166,7 @@ fn linear_weight_gradients_go_on() {
             let (sparse, lists) = round.by_row(&case, &masks);
             let shape = |columns| DenseShape { columns, ..sparse };
             let want = twin::<f32>(count, |g| {
-                dense_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, g)
+                dense_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, g);
             });
             let batch = Batch {
                 gpu,
@@ -209,7 +209,7 @@ fn convolution_weight_gradients_go_on() {
         let (rows, parts) = (whole.out_channels, whole.out_height);
         let count = (replicas * parts * rows * taps) as usize;
         let want = twin::<f32>(count, |part| {
-            conv_backward_weight(&whole, false, replicas, &x, &dy, part)
+            conv_backward_weight(&whole, false, replicas, &x, &dy, part);
         });
         for windows in splits(conv.columns) {
             let got = twin::<f32>(count, |part| {
@@ -247,7 +247,7 @@ fn convolution_weight_gradients_go_on() {
             let lists = [case.with(&whole.grid().taps()), m, ranks, list];
             let shape = |columns| ConvShape { columns, ..sparse };
             let want = twin::<f32>(count, |part| {
-                conv_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, part)
+                conv_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, part);
             });
             let batch = Batch {
                 gpu,

@@ -222,7 +222,7 @@ fn columns_in_words<R: Row>() -> String {
 #[test]
 fn the_docs_have_all_columns() {
     let text = [
-        "# Columns\nWhat the tables of a run folder hold. Made from the source by `SECATEUR_WRITE_DOCS=1 cargo test --test store columns`.\n".into(),
+        "# Columns\nWhat the tables of a run folder hold. Made from the source by `SECATEUR_WRITE_DOCS=1 cargo test --test results columns`.\n".into(),
         columns_in_words::<RunRow>(),
         columns_in_words::<CurveRow>(),
         columns_in_words::<RoundRow>(),
@@ -553,7 +553,7 @@ fn digests_see_values_but_not_padding() {
     let weights = weights_digest(&tensors, &state.weights);
     let mask = mask_digest(&tensors, &state.mask);
     assert_eq!((weights.len(), mask.len()), (16, 16));
-    let mut changed = state.clone();
+    let mut changed = state;
     changed.weights[15] = 1.0; // padding
     changed.mask.remove(17); // a bias
     assert_eq!(weights_digest(&tensors, &changed.weights), weights);
