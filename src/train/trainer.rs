@@ -3,7 +3,7 @@
 use super::choose::Choice;
 use super::error::TrainError;
 use super::group_lasso::GroupLasso;
-use super::hyper::hyper;
+use super::hyper::{hyper, optimizer_kernel};
 use super::metrics::Metrics;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -74,8 +74,8 @@ impl<'a> Trainer<'a> {
     /// The split leaves no training samples, or the device has no room.
     ///
     /// # Panics
-    /// If `specs` has not one entry per replica, or asks for micro-batches that would change bits: no whole chunks of samples, or
-    /// a layer that needs the whole batch.
+    /// If `specs` has not one entry per replica, if their optimizers are not one kernel (SGD with momentum and without are two),
+    /// or they ask for micro-batches that would change bits: no whole chunks of samples, or a layer that needs the whole batch.
     pub fn new(
         gpu: &'a Gpu,
         replicas: &'a Replicas,
@@ -102,6 +102,13 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
         let spec = specs[0];
+        let kernel = optimizer_kernel(&spec.optimizer);
+        assert!(
+            specs
+                .iter()
+                .all(|s| optimizer_kernel(&s.optimizer) == kernel),
+            "one kernel updates all replicas"
+        );
         let mut layers = replicas.model.layers.iter();
         assert!(
             spec.micro_batch() == spec.batch

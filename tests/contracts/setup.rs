@@ -251,7 +251,7 @@ pub fn cohort(gpu: &Gpu, model: &Arc<Model>, clipped: bool) -> Vec<(Key, Snapsho
                 select: r,
             };
             let f = f64::from(r);
-            let optimizer = sgd(0.02 * (1.0 + f), 0.15 * f, r % 2 == 1, 0.001 * f);
+            let optimizer = sgd(0.02 * (1.0 + f), 0.1 + 0.15 * f, r % 2 == 1, 0.001 * f);
             let spec = TrainSpec {
                 clip_norm: clipped.then_some(0.2 + 0.3 * f),
                 ..training(optimizer, Length::Epochs(2))
