@@ -40,22 +40,37 @@
 //! and that prune by a criterion of their own ([`Engine::criterion`]). [`report`] makes tables and plots of rows.
 #![deny(missing_docs)]
 
-pub mod base;
-pub mod bench;
-pub mod data;
-pub mod experiment;
-pub mod gpu;
-pub mod model;
-pub mod ops;
-pub mod prune;
 pub mod report;
-pub mod run;
-pub mod spec;
-pub mod store;
-pub mod train;
 
 pub use experiment::{Experiment, ExperimentErrors};
 pub use gpu::{AdapterDescription, Gpu, GpuError, GpuOptions, list_adapters};
 pub use prune::LayerWeights;
 pub use run::{Engine, Event, Results, RunError, RunOptions, StopToken, arm_infos};
 pub use store::{CurveRow, DataRecord, RunRow};
+
+// What follows is for the command line, the tests and the benchmarks of this package. Nothing of it is promised to stay.
+
+#[doc(hidden)]
+pub mod base;
+#[doc(hidden)]
+pub mod bench;
+#[doc(hidden)]
+pub mod data;
+#[doc(hidden)]
+pub mod experiment;
+#[doc(hidden)]
+pub mod gpu;
+#[doc(hidden)]
+pub mod model;
+#[doc(hidden)]
+pub mod ops;
+#[doc(hidden)]
+pub mod prune;
+#[doc(hidden)]
+pub mod run;
+#[doc(hidden)]
+pub mod spec;
+#[doc(hidden)]
+pub mod store;
+#[doc(hidden)]
+pub mod train;
