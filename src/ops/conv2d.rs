@@ -2,8 +2,8 @@
 
 use super::kernels::Names;
 use super::operator::NO_BIAS;
-use super::product::{Kernels, Pass, Product};
-use super::{Mode, Operator, Parameter, Scratch, Site, WeightGrid};
+use super::product::{Kernels, Product};
+use super::{Mode, Operator, Parameter, Pass, Scratch, Site, WeightGrid};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 

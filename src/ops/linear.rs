@@ -2,8 +2,8 @@
 
 use super::kernels::{Names, data_kernel};
 use super::operator::NO_BIAS;
-use super::product::{Kernels, Pass, Product};
-use super::{Mode, Operator, Parameter, Site, Variant, WeightGrid};
+use super::product::{Kernels, Product};
+use super::{Mode, Operator, Parameter, Pass, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 

@@ -29,11 +29,10 @@ pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
 pub use operator::{Fused, Mode, Operator, Parameter, Scratch, Site, Start};
 pub use pool::PoolShape;
-pub use product::Pass;
 pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, Kept, PrefixShape, TensorShape, WeightGrid};
-pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+pub use variants::{DATA_RIVALS, Execution, Pass, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 pub use window::{CHUNK_SAMPLES, Window};
 
 use crate::spec::Layer;

@@ -1,8 +1,7 @@
 //! What a layer kind is: its shapes and its cost, what it needs and what its passes find.
 
-use super::product::Pass;
 use super::sparse::{Kept, WeightGrid};
-use super::variants::{Variant, Variants};
+use super::variants::{Pass, Variant, Variants};
 use super::window::Window;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::spec::Shape;

@@ -2,42 +2,8 @@
 
 use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
 use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
-use super::{Kept, Site, Variant, Variants};
+use super::{Kept, Pass, Site, Variant};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, ShaderStruct};
-
-/// A pass of such a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
-    /// The output.
-    Forward,
-    /// The gradient of the input.
-    BackwardData,
-    /// The gradient of the weights, and the sums that complete it.
-    BackwardWeight,
-}
-
-impl Pass {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardData, Self::BackwardWeight];
-
-    /// `forward`, `backward-data` or `backward-weight`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::BackwardData => "backward-data",
-            Self::BackwardWeight => "backward-weight",
-        }
-    }
-
-    /// How the pass runs.
-    pub fn of(self, variants: &mut Variants) -> &mut Variant {
-        match self {
-            Self::Forward => &mut variants.forward,
-            Self::BackwardData => &mut variants.backward_data,
-            Self::BackwardWeight => &mut variants.backward_weight,
-        }
-    }
-}
 
 /// The kernels of the three passes.
 pub(super) struct Kernels {

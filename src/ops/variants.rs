@@ -35,6 +35,40 @@ pub struct Variants {
     pub backward_weight: Variant,
 }
 
+/// A pass of a layer that is a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// The output.
+    Forward,
+    /// The gradient of the input.
+    BackwardData,
+    /// The gradient of the weights, and the sums that complete it.
+    BackwardWeight,
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardData, Self::BackwardWeight];
+
+    /// `forward`, `backward-data` or `backward-weight`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::BackwardData => "backward-data",
+            Self::BackwardWeight => "backward-weight",
+        }
+    }
+
+    /// How the pass runs.
+    pub fn of(self, variants: &mut Variants) -> &mut Variant {
+        match self {
+            Self::Forward => &mut variants.forward,
+            Self::BackwardData => &mut variants.backward_data,
+            Self::BackwardWeight => &mut variants.backward_weight,
+        }
+    }
+}
+
 /// What hardware GPUs choose the dense variants of forward and backward-data from.
 pub const DATA_RIVALS: &[Variant] = &[
     Variant::Tile(8, 2),
