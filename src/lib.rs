@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 pub mod bench;
+mod config;
 pub mod data;
 pub mod experiment;
 pub mod gpu;

@@ -2,9 +2,9 @@
 
 use super::control::CONTROLS;
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{choice, line};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 
 /// An arm before any value of the sweep is put in.
 pub(super) struct RawArm<'n> {

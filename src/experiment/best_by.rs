@@ -1,8 +1,8 @@
 //! `best_by` where no score decides anything.
 
-use super::node::Node;
-use super::problem::Problems;
 use super::{Arm, Step};
+use crate::config::Node;
+use crate::config::Problems;
 use crate::spec::Stopping;
 
 const MESSAGE: &str = "`best_by` decides nothing here";

@@ -1,11 +1,11 @@
 //! Controls: another arm with one change.
 
 use super::Step;
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
 use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
 use super::sense::masked;
+use crate::config::{Node, Value};
+use crate::config::{Problem, Problems};
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
 /// What a control changes.

@@ -1,11 +1,11 @@
 //! Which axes of the sweep an arm's steps depend on: those they name, and those in the defaults that they take.
 
 use super::control::unmasked;
-use super::node::Node;
 use super::read_step::scoring_keys;
 use super::read_train::RECALIBRATE;
 use super::sweep::Sweep;
 use super::train_settings::KEYS;
+use crate::config::Node;
 use std::collections::BTreeSet;
 
 pub(super) struct Depends<'a> {

@@ -2,23 +2,22 @@
 
 use super::arms;
 use super::best_by;
-use super::errors::{ExperimentErrors, Source};
 use super::expand::{Shared, expand};
 use super::fields::Fields;
 use super::files::MaskFiles;
 use super::header::{check_version, read_seeds};
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
+use super::read_amount::ALL_AMOUNTS;
 use super::read_dataset::{known_names, read_datasets};
 use super::read_model::read_model;
 use super::read_train::check_defaults;
 use super::scalars::{choice, line};
 use super::sweep::{Point, Sweep};
-use super::{Axis, Experiment, OnCollapse, set, write};
+use super::{Axis, Experiment, ExperimentErrors, OnCollapse, write};
+use crate::config::{self, Source};
+use crate::config::{Node, Value};
+use crate::config::{Problem, Problems};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use toml::de::DeTable;
 
 /// Plans are held in memory and shown in tables.
 const MOST_RUNS: usize = 200_000;
@@ -26,8 +25,13 @@ const MOST_RUNS: usize = 200_000;
 const MOST_POINTS: usize = 10_000;
 /// What `on_collapse` may be.
 const COLLAPSE: [(&str, OnCollapse); 2] = [("warn", OnCollapse::Warn), ("stop", OnCollapse::Stop)];
-/// Syntax errors shown: after a few, the rest are echoes.
-const MOST_SYNTAX: usize = 10;
+/// Keys of which a table takes one: setting one takes the place of the others.
+const EXCLUSIVE: [&[&str]; 4] = [
+    &ALL_AMOUNTS,
+    &["preset", "layers"],
+    &["steps", "control"],
+    &["folder", "of"],
+];
 
 /// See [`Experiment::parse`].
 pub(super) fn parse(
@@ -36,18 +40,9 @@ pub(super) fn parse(
     folder: &Path,
     overrides: &[String],
 ) -> Result<Experiment, ExperimentErrors> {
-    let mut sources = vec![Source {
-        name: file_name.to_string(),
-        text: Arc::from(text),
-    }];
-    for argument in overrides {
-        sources.push(Source {
-            name: "command line".to_string(),
-            text: Arc::from(format!("{}{argument}", set::PREFIX)),
-        });
-    }
+    let sources = config::sources(file_name, text, overrides);
     let mut problems = Problems::default();
-    let experiment = read_tree(text, overrides, &mut problems).and_then(|root| {
+    let experiment = config::parse(text, overrides, &EXCLUSIVE, &mut problems).and_then(|root| {
         let name = Path::new(file_name)
             .file_stem()
             .map_or("experiment".into(), |stem| {
@@ -65,39 +60,6 @@ pub(super) fn parse(
         Some(experiment) if problems.is_empty() => Ok(experiment),
         _ => Err(ExperimentErrors::new(&sources, problems.into_sorted())),
     }
-}
-
-/// Syntax and overrides.
-fn read_tree(text: &str, overrides: &[String], problems: &mut Problems) -> Option<Node> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in errors.iter() {
-        let span = error.span().unwrap_or(0..0);
-        let start = text.floor_char_boundary(span.start.min(text.len()));
-        let line = text[..start].matches('\n').count();
-        // One mistake often makes several errors on its line.
-        if last_line.replace(line) == Some(line) || problems.len() >= MOST_SYNTAX {
-            continue;
-        }
-        problems.add(Problem {
-            message: format!("this is not TOML: {}", error.message()),
-            place: super::node::Place::new(0, span, 0),
-            path: String::new(),
-            used_at: None,
-            help: Some("the file's contents are checked once its syntax is right".into()),
-        });
-    }
-    if !errors.is_empty() {
-        return None;
-    }
-    let mut root = Node::from_table(&table, 0);
-    for (index, argument) in overrides.iter().enumerate() {
-        if let Err(problem) = set::apply(&mut root, argument, index + 1) {
-            problems.add(*problem);
-        }
-    }
-    root.assign_paths(String::new());
-    Some(root)
 }
 
 fn read_root(

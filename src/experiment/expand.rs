@@ -3,15 +3,16 @@
 use super::arms::{Body, RawArm};
 use super::control::{is_dense, put_control, without_masks};
 use super::depends::Depends;
-use super::errors::Source;
 use super::files::MaskFiles;
 use super::iterate::unrolled;
-use super::node::Node;
-use super::problem::Problems;
 use super::read_model::read_model;
 use super::read_step::{Surroundings, read_step};
 use super::sweep::{Point, Sweep};
-use super::{Arm, Step, Variant, sense, suggest};
+use super::{Arm, Step, Variant, sense};
+use crate::config::Node;
+use crate::config::Problems;
+use crate::config::Source;
+use crate::config::suggest;
 use std::collections::BTreeSet;
 
 /// The steps an arm starts from, and the controls put upon them, innermost first.

@@ -1,8 +1,8 @@
 //! Reading tables: known keys only, and missing ones by name.
 
-use super::node::{Node, Value, join};
-use super::problem::{Problem, Problems};
-use super::suggest;
+use crate::config::suggest;
+use crate::config::{Node, Value, join};
+use crate::config::{Problem, Problems};
 
 /// A table whose keys have been checked.
 pub(super) struct Fields<'n> {

@@ -1,9 +1,10 @@
 //! Mask files that an experiment loads.
 
-use super::node::Node;
-use super::problem::Problems;
+use super::digest;
 use super::scalars::line;
-use super::{digest, suggest};
+use crate::config::Node;
+use crate::config::Problems;
+use crate::config::suggest;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! `secateur = 1` and `seeds`.
 
 use super::fields::missing;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{integer, integer32, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use std::collections::BTreeSet;
 
 /// The format this program reads.

@@ -1,9 +1,9 @@
 //! `{ iterate = { rounds = N, steps = [...] } }`: the same steps over and over, written once (Frankle and Carbin 2019, section 2).
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{integer, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 
 /// Rounds of one `iterate`: more would be a mistake, and each is stages of its own.
 const MOST: u64 = 1000;

@@ -3,8 +3,8 @@
 //! The format is described in `docs/experiment-file.md`. Reading is strict: an unknown key, a value out of range or a
 //! step that cannot mean anything is a mistake, and all mistakes are reported together, each with its place.
 //!
-//! A file passes through a tree of values that know their places (`node`), overrides (`set`), and readers for each
-//! table (`read_*`), once for every point of the sweep (`sweep`, `expand`).
+//! A file passes through a tree of values that know their places (`crate::config`) and readers for each table (`read_*`), once for
+//! every point of the sweep (`sweep`, `expand`).
 
 mod arms;
 mod best_by;
@@ -12,16 +12,13 @@ mod control;
 mod depends;
 mod digest;
 mod document;
-mod errors;
 mod expand;
 mod fields;
 mod files;
 mod header;
 mod iterate;
 mod kept;
-mod node;
 mod plan;
-mod problem;
 mod read_amount;
 mod read_augment;
 mod read_dataset;
@@ -36,14 +33,11 @@ mod read_train;
 mod read_units;
 mod scalars;
 mod sense;
-mod set;
-mod set_path;
-mod suggest;
 mod sweep;
 mod train_settings;
 mod types;
 mod write;
 
-pub use errors::{ExperimentErrors, Mistake};
+pub use crate::config::{Errors as ExperimentErrors, Mistake};
 pub use plan::{Plan, Run, Stage};
 pub use types::{Arm, Axis, Experiment, OnCollapse, Step, Variant};

@@ -1,11 +1,11 @@
 //! How much a prune step keeps: one of several keys.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_model::prunable;
 use super::read_step::Surroundings;
 use super::scalars::{Interval, NOT_NEGATIVE, POSITIVE, UNIT, integer, number, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::{Amount, Norms, Sap};
 use std::collections::BTreeMap;
 

@@ -1,9 +1,9 @@
 //! `augment` of a train step.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{NOT_NEGATIVE, boolean, choice, integer, number, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::{Augment, Fill};
 
 const KEYS: [&str; 7] = [

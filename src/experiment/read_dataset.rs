@@ -1,9 +1,9 @@
 //! `[datasets.NAME]`: folders of images, and some classes of another dataset.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
 use super::scalars::{choice, integer, line, wrong_type};
+use crate::config::{Node, Value};
+use crate::config::{Problem, Problems};
 use crate::data::{self, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 use std::collections::BTreeMap;
 use std::path::Path;

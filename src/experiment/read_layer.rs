@@ -1,10 +1,10 @@
 //! One entry of `layers`.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{BELOW_ONE, boolean, choice, integer, number, string, wrong_type};
-use super::suggest;
+use crate::config::Problems;
+use crate::config::suggest;
+use crate::config::{Node, Value};
 use crate::spec::{Layer, NamedLayer};
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! `prune` and `rewire` within a `train` step: masks that change while it runs.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_step::{Surroundings, read_prune};
 use super::scalars::{BELOW_ONE, POSITIVE, choice, length, number};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::{
     Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, PruneSpec, Rewire, Scope,
 };

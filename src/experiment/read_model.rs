@@ -1,10 +1,11 @@
 //! `[model]`: a preset or a list of layers.
 
 use super::fields::Fields;
-use super::node::{Node, is_bare};
-use super::problem::Problems;
+use super::read_layer;
 use super::scalars::choice;
-use super::{read_layer, suggest};
+use crate::config::Problems;
+use crate::config::suggest;
+use crate::config::{Node, is_bare};
 use crate::model::presets;
 use crate::ops::operator;
 use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};
@@ -72,7 +73,7 @@ fn preset(node: &Node, problems: &mut Problems) -> Option<(String, Vec<NamedLaye
 }
 
 fn custom(node: &Node, problems: &mut Problems) -> Option<Vec<NamedLayer>> {
-    use super::node::Value;
+    use crate::config::Value;
     match &node.value {
         Value::Array(items) if !items.is_empty() => {
             let read: Vec<_> = read_layer::read_layers(items, problems);

@@ -1,9 +1,9 @@
 //! How pixels are normalised.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{FINITE, Interval, POSITIVE, choice, number32, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::Normalise;
 
 /// `normalise`: a word, or means and standard deviations.

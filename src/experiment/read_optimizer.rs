@@ -1,10 +1,10 @@
 //! `optimizer` tables. Defaults are PyTorch's.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::scalars::{BELOW_ONE, Interval, NOT_NEGATIVE, POSITIVE, boolean, choice, number32};
-use super::suggest;
+use crate::config::Problems;
+use crate::config::suggest;
+use crate::config::{Node, Value};
 use crate::spec::{DecayOn, Optimizer};
 
 /// Each kind with the keys beside `kind`.

@@ -1,10 +1,10 @@
 //! `schedule` tables: how the learning rate changes.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_optimizer::open;
 use super::scalars::{POSITIVE, UNIT, length, number, wrong_type};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::{Decay, Length, Schedule};
 
 /// Each kind with the keys beside `kind`.

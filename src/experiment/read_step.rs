@@ -3,15 +3,15 @@
 use super::Step;
 use super::fields::Fields;
 use super::files::MaskFiles;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_amount::{AMOUNTS, read_amount};
 use super::read_mask_schedule::read_mask_schedule;
 use super::read_model::prunable;
 use super::read_train::{MOVEMENT, SCORING, read_recalibrate, read_scoring, read_train};
 use super::read_units::{UNIT_CRITERIA, prunes_units, read_prune_units};
 use super::scalars::{boolean, choice, integer32, length, wrong_type};
-use super::suggest;
+use crate::config::Problems;
+use crate::config::suggest;
+use crate::config::{Node, Value};
 use crate::spec::{
     Amount, Criterion, Layer, MaskStep, ModelSpec, PruneSpec, Restart, Scope, TrainSpec,
 };

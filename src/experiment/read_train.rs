@@ -2,11 +2,11 @@
 
 use super::best_by;
 use super::fields::Fields;
-use super::node::Node;
-use super::problem::Problems;
 use super::read_mask_schedule;
 use super::scalars::integer32;
 use super::train_settings::{KEYS, NEEDED, Settings};
+use crate::config::Node;
+use crate::config::Problems;
 use crate::spec::{ModelSpec, TrainSpec};
 
 /// Checks `[train]` by itself, so that a default no step uses is still read.

@@ -1,11 +1,11 @@
 //! A `prune` step with `structure = "units"`.
 
 use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_step::{Surroundings, read_data, read_in_scope};
 use super::read_train::SCORING;
 use super::scalars::{NOT_NEGATIVE, UNIT, choice, integer, number};
+use crate::config::Problems;
+use crate::config::{Node, Value};
 use crate::spec::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};
 
 pub(super) const UNIT_CRITERIA: [(&str, UnitCriterion); 7] = [

@@ -1,8 +1,8 @@
 //! Reading single values: type, range, choice. Each returns `None` after reporting what is wrong.
 
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
-use super::suggest;
+use crate::config::suggest;
+use crate::config::{Node, Value};
+use crate::config::{Problem, Problems};
 use crate::spec::Length;
 
 /// A range of real numbers, and how a message says it.

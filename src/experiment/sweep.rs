@@ -1,8 +1,8 @@
 //! The `[sweep]` table, and putting its values where `"$axis"` stands.
 
-use super::node::{Entry, Node, Value, is_bare};
-use super::problem::{Problem, Problems};
-use super::suggest;
+use crate::config::suggest;
+use crate::config::{Entry, Node, Value, is_bare};
+use crate::config::{Problem, Problems};
 use std::collections::BTreeSet;
 
 pub(super) struct Sweep<'n> {

@@ -1,8 +1,6 @@
 //! The settings of a training: what a step and `[train]` say, key by key.
 
 use super::fields::missing;
-use super::node::{Node, Value};
-use super::problem::Problems;
 use super::read_augment::read_augment;
 use super::read_model::{learning, needs_whole_batch};
 use super::read_normalise::read_normalise;
@@ -12,7 +10,9 @@ use super::scalars::{
     BELOW_ONE, NOT_NEGATIVE, POSITIVE, boolean, choice, integer, integer32, length, number,
     number32, wrong_type,
 };
-use super::suggest;
+use crate::config::Problems;
+use crate::config::suggest;
+use crate::config::{Node, Value};
 use crate::ops::CHUNK_SAMPLES;
 use crate::spec::{
     Augment, BestBy, DecayOn, Keep, Length, ModelSpec, Normalise, Optimizer, Schedule, Stopping,

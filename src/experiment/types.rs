@@ -1,8 +1,7 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
 use super::digest::{json, sha256, step_json};
-use super::errors::ExperimentErrors;
-use super::{document, files};
+use super::{ExperimentErrors, document, files};
 use crate::data::{DatasetSpec, Origin};
 use crate::spec::{MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec, UnitPrune};
 use serde::{Deserialize, Serialize};

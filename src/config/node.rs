@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 /// A place in one of the texts that were read: 0 is the file, the others are `--set` arguments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub struct Place {
     pub source: usize,
     pub start: usize,
     pub end: usize,
@@ -23,7 +23,7 @@ impl Place {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub struct Node {
     pub value: Value,
     pub place: Place,
     /// E.g. `arm[0].steps[1].prune.sparsity`: what errors print and `--set` takes.
@@ -35,7 +35,7 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
     String(String),
     /// Wider than TOML's 64 bits, so that numbers out of range are still numbers.
     Integer(i128),
@@ -49,7 +49,7 @@ pub(super) enum Value {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub struct Entry {
     pub key: String,
     pub key_place: Place,
     pub node: Node,
@@ -185,7 +185,7 @@ impl Node {
 }
 
 /// `path.key`, quoting keys that are not bare.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub fn join(path: &str, key: &str) -> String {
     let key = if is_bare(key) {
         key.to_string()
     } else {
@@ -199,7 +199,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 /// Whether a key needs no quotes in TOML.
-pub(super) fn is_bare(key: &str) -> bool {
+pub fn is_bare(key: &str) -> bool {
     let bare = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     !key.is_empty() && key.chars().all(bare)
 }

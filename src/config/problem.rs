@@ -2,8 +2,9 @@
 
 use super::node::{Node, Place};
 
+/// A mistake whose place in its text is not looked up yet.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub struct Problem {
     pub message: String,
     pub place: Place,
     /// The path that `--set` takes.
@@ -15,7 +16,7 @@ pub(super) struct Problem {
 
 /// All mistakes so far, each once: the same value is read again for every point of the sweep.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub struct Problems {
     list: Vec<Problem>,
 }
 
