@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Lab, count, gpu, no_gpu, row};
+use secateur::model::mask::kept_per_tensor;
 use secateur::model::{Model, presets};
-use secateur::prune::{kept_per_tensor, prune_units};
+use secateur::prune::prune_units;
 use secateur::spec::{
     Amount, Init, Layer, ModelSpec, Shape, UnitAmount, UnitCriterion, UnitPrune, UnitRule,
     UnitScope,

@@ -1,8 +1,9 @@
 //! `[datasets]`, `balanced` and `augment` of the experiment file: what is read, and where mistakes point.
 
-use secateur::data::{Origin, Resize, SearchPath, load_described};
+use secateur::data::{SearchPath, load_described, shape_of_described};
 use secateur::experiment::{Experiment, Step};
 use secateur::spec::{Augment, Fill, TrainSpec};
+use secateur::spec::{Origin, Resize};
 use std::fs;
 use tempfile::TempDir;
 
@@ -60,9 +61,9 @@ fn described_datasets_are_read_with_their_defaults() {
     assert_eq!(spec.folder, root.path().join("a"));
     assert_eq!(spec.classes, ["x", "y"]);
     assert_eq!(spec.rule.resize, Resize::Stretch);
-    assert_eq!(mine.shape(), Some((3, 24, 32, 2)));
+    assert_eq!(shape_of_described(mine), Some((3, 24, 32, 2)));
     let two = &experiment.datasets["two"];
-    assert_eq!(two.shape(), Some((1, 28, 28, 2)));
+    assert_eq!(shape_of_described(two), Some((1, 28, 28, 2)));
     assert_eq!(
         two.classes.as_deref(),
         Some(&["bag".to_string(), "t-shirt".to_string()][..])
@@ -185,7 +186,7 @@ fn train_with(line: &str) -> Result<TrainSpec, String> {
     let read = Experiment::parse("e.toml", &text, std::path::Path::new("."), &[]);
     let experiment = read.map_err(|errors| errors.render(false))?;
     match &experiment.arms[0].variants[0].steps[0] {
-        Step::Train(spec) => Ok(spec.clone()),
+        Step::Train(step) => Ok(step.train.clone()),
         other => panic!("{other:?}"),
     }
 }

@@ -4,7 +4,7 @@ use secateur::experiment::{Experiment, ExperimentErrors, Mistake, OnCollapse, Pl
 use secateur::spec::{
     Amount, Criterion, DecayOn, FractionDecay, Gradual, Grow, Init, Layer, Length, MaskSchedule,
     MaskStep, Normalise, Norms, Optimizer, PruneSpec, Restart, Rewire, Sap, Schedule, Scope,
-    UnitAmount, UnitCriterion,
+    TrainStep, UnitAmount, UnitCriterion,
 };
 use std::path::Path;
 
@@ -112,7 +112,7 @@ fn defaults_are_filled_in() {
         .map(|arm| arm.name.as_str())
         .collect();
     assert_eq!(names, ["mask from MNIST", "shuffled", "dense"]);
-    let Step::Train(train) = &experiment.arms[2].variants[0].steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &experiment.arms[2].variants[0].steps[0] else {
         panic!("not a train step");
     };
     assert_eq!(train.dataset, "fashion-mnist");
@@ -138,7 +138,7 @@ fn optimizers_have_pytorchs_defaults() {
     let optimizer = |text: &str| {
         let text = with_steps(&format!("{{ train = {{ optimizer = {text} }} }}"));
         match &good(&text).arms[0].variants[0].steps[0] {
-            Step::Train(train) => train.optimizer,
+            Step::Train(step) => step.train.optimizer,
             _ => panic!("not a train step"),
         }
     };
@@ -394,7 +394,7 @@ fn batch_normalisation_has_steps_and_settings_of_its_own() {
         "{ train = { freeze = [\"fc1\", \"bn1\"], optimizer = { kind = \"sgd\", lr = 0.1, weight_decay_on = \"weights\" } } }, { recalibrate = { batches = 7, batch = 32 } }",
     ));
     let steps = &experiment.arms[0].variants[0].steps;
-    let Step::Train(train) = &steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &steps[0] else {
         panic!("not a train step");
     };
     assert_eq!(train.freeze, ["bn1", "fc1"]);
@@ -426,7 +426,7 @@ fn micro_batches_are_whole_chunks_of_the_batch() {
         let experiment = good(text);
         let arm = experiment.arms.last().expect("an arm");
         match &arm.variants[0].steps[0] {
-            Step::Train(spec) => (spec.batch, spec.micro_batch),
+            Step::Train(step) => (step.train.batch, step.train.micro_batch),
             other => panic!("{other:?}"),
         }
     };
@@ -605,7 +605,7 @@ fn amounts_may_be_of_layers_of_runs_or_the_weights_own() {
 fn masks_that_change_within_a_training_have_their_defaults() {
     let steps = |text: &str| good(&with_steps(text)).arms[0].variants[0].steps.clone();
     let masks = |step: &Step| match step {
-        Step::Train(spec) => spec.masks.clone().map(|masks| *masks),
+        Step::Train(step) => step.masks.clone().map(|masks| *masks),
         _ => None,
     };
     let gradual = steps("{ train = { prune = { sparsity = 0.9 } } }");
@@ -1467,7 +1467,7 @@ fn overrides_use_the_paths_of_errors() {
     assert_eq!(experiment.axes[0].values, ["0.25"]);
     let first = &experiment.arms[0].variants[0];
     assert_eq!(first.model.name, "custom");
-    let Step::Train(train) = &first.steps[0] else {
+    let Step::Train(TrainStep { train, .. }) = &first.steps[0] else {
         panic!("not a train step");
     };
     assert_eq!((train.batch, train.length), (32, Length::Epochs(1)));
@@ -1545,7 +1545,7 @@ fn equal_histories_share_their_stages() {
     let mnist = plan
         .stages
         .iter()
-        .filter(|stage| matches!(&stage.step, Step::Train(train) if train.dataset == "mnist"));
+        .filter(|stage| matches!(&stage.step, Step::Train(step) if step.train.dataset == "mnist"));
     assert_eq!(mnist.count(), 2, "ten arms, one MNIST training per seed");
     assert_eq!(plan.runs.len(), 2 * (2 + 2 + 1 + 8));
     // Per seed: 12 runs start with the same training, and each shuffled run shares the pruning of its twin.

@@ -4,9 +4,8 @@ mod common;
 
 use common::{Lab, no_gpu};
 use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage};
-use secateur::data::{
-    DataError, Dataset, FolderSpec, ImageRule, OnBadImage, Resize, classes_of, load_folder,
-};
+use secateur::data::{DataError, Dataset, classes_of, load_folder};
+use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;

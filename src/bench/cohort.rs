@@ -1,6 +1,9 @@
 //! The cohorts that are measured: replicas under random masks of a density, before their first step.
 
-use super::{BenchError, Breakdown, Ceilings, Options, breakdown};
+use super::ceilings::Ceilings;
+use super::error::BenchError;
+use super::kernels::{Breakdown, breakdown};
+use super::options::Options;
 use crate::data::Dataset;
 use crate::gpu::Gpu;
 use crate::model::Model;

@@ -1,8 +1,9 @@
 //! The kernels of one training step, timed apart, against the ceilings.
 
+use super::ceilings::Ceilings;
+use super::error::BenchError;
 use super::timing::time;
 use super::work::{Shapes, Work};
-use super::{BenchError, Ceilings};
 use crate::gpu::{Gpu, GpuError};
 use crate::train::{Replicas, Trainer};
 use serde::Serialize;

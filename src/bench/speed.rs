@@ -1,6 +1,6 @@
 //! How long a cohort takes as it is: a step of its training, and a pass over the test set.
 
-use super::BenchError;
+use super::error::BenchError;
 use super::timing::time;
 use crate::gpu::Gpu;
 use crate::train::{Part, Trainer};

@@ -1,7 +1,8 @@
 //! Whole training steps, over densities and sizes of the cohort.
 
+use super::cohort::Bench;
+use super::error::BenchError;
 use super::timing::{LEAST_RUNS, time};
-use super::{Bench, BenchError};
 use serde::Serialize;
 use std::time::Duration;
 

@@ -5,9 +5,9 @@
 //! bytes: each array once where it is read and once where it is written, batches padded to a multiple of 4 samples; a gather
 //! counts as if its batch lay in its part of the images, which it does unless they are larger than one binding.
 
-use crate::model::{LayerAt, Model};
-use crate::ops::{Fused, fuse};
-use crate::prune::kept_per_tensor;
+use crate::model::mask::kept_per_tensor;
+use crate::model::{LayerAt, Model, fuse};
+use crate::ops::Fused;
 use crate::train::{ALL_WEIGHTS, KEPT_WEIGHTS};
 
 /// What a dispatch has to do.

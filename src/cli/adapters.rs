@@ -1,7 +1,7 @@
 //! `secateur adapters`.
 
 use super::failure::Failure;
-use super::say;
+use super::output::say;
 use clap::Args;
 use secateur::gpu::{AdapterDescription, GpuError, list_adapters, read_tuning, tuning_file};
 

@@ -1,10 +1,10 @@
 //! `secateur bench`.
 
-use super::AdapterArgs;
+use super::args::AdapterArgs;
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::model::preset;
-use super::say;
+use super::output::say;
 use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};

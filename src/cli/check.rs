@@ -1,8 +1,8 @@
 //! `secateur check`.
 
-use super::ExperimentArgs;
+use super::args::ExperimentArgs;
 use super::failure::Failure;
-use super::say;
+use super::output::say;
 use clap::Args;
 use secateur::experiment::Experiment;
 use secateur::run::{Models, datasets, known_facts, verify};

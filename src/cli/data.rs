@@ -1,8 +1,8 @@
 //! `secateur data list|fetch|preview`.
 
-use super::DataArgs;
+use super::args::DataArgs;
 use super::failure::Failure;
-use super::say;
+use super::output::say;
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use secateur::data::{self, SearchPath};

@@ -1,9 +1,9 @@
 //! `secateur model summary`.
 
-use super::ExperimentArgs;
+use super::args::ExperimentArgs;
 use super::check::verified;
 use super::failure::Failure;
-use super::say;
+use super::output::say;
 use clap::{Args, Subcommand};
 use secateur::model::{LayerAt, Model as Network, Source, presets};
 use secateur::spec::{INPUT, Init, ModelSpec, Shape};

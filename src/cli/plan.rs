@@ -1,9 +1,9 @@
 //! `secateur plan`.
 
+use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::check::verified;
 use super::failure::Failure;
-use super::say;
-use super::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
+use super::output::say;
 use clap::Args;
 use secateur::data::SearchPath;
 use secateur::experiment::{self, Step};
@@ -70,9 +70,10 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     let cohorts = run::cohorts(&plan, &models, &limits).map_err(Failure::experiment)?;
     say(format_args!("trainings that share a program:"));
     for cohort in &cohorts {
-        let Step::Train(spec) = &cohort.stage.step else {
+        let Step::Train(step) = &cohort.stage.step else {
             continue;
         };
+        let spec = &step.train;
         let replicas = cohort.replicas as u64;
         say(format_args!(
             "  {} x {} on {}, batch {}, {}: cohorts of up to {replicas}, {:.1} MiB each (largest buffers: {})",

@@ -1,9 +1,9 @@
 //! `secateur run`.
 
+use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
-use super::say;
-use super::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
+use super::output::say;
 use clap::Args;
 use secateur::data::SearchPath;
 use secateur::gpu::{Gpu, GpuOptions};

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Split, digest, sha256};
+use super::dataset::{Split, digest, sha256};
 
 /// What decoding a folder gives.
 pub(super) struct Decoded {

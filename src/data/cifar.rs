@@ -6,7 +6,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Content, DataError, SearchPath, Split, sha256, sources};
+use super::dataset::{Content, Split, sha256};
+use super::error::{CifarProblem, DataError};
+use super::search::SearchPath;
+use super::sources;
 
 /// Rows and columns of every image.
 const SIDE: usize = 32;
@@ -90,38 +93,6 @@ const FINE: [&str; 100] = [
     "telephone", "television", "tiger", "tractor", "train", "trout", "tulip", "turtle", "wardrobe", "whale",
     "willow_tree", "wolf", "woman", "worm",
 ];
-
-/// What is wrong with a file of records or an archive of them.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CifarProblem {
-    /// Not a whole number of records, or none.
-    #[error(
-        "it has {found} bytes, which is no whole number of records of {record} bytes: the file is truncated or of another kind"
-    )]
-    Size {
-        /// Bytes there are.
-        found: usize,
-        /// Bytes of a record.
-        record: usize,
-    },
-    /// A label that is no class.
-    #[error("label {index} is {value}, but the classes are 0 to {}", .classes - 1)]
-    Label {
-        /// The sample, from 0.
-        index: usize,
-        /// Its label.
-        value: u8,
-        /// Number of classes.
-        classes: usize,
-    },
-    /// The archive cannot be unpacked.
-    #[error("the archive is damaged or truncated ({0})")]
-    Archive(String),
-    /// The archive lacks a file.
-    #[error("the archive holds no {0}")]
-    Missing(&'static str),
-}
 
 /// The dataset of this name.
 pub(super) fn find(name: &str) -> Option<&'static Cifar> {

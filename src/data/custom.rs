@@ -2,43 +2,25 @@
 
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
+use super::dataset::{Dataset, Split, digest};
+use super::error::DataError;
+use super::folder::load_folder;
+use super::known::{load, shape_of};
+use super::search::SearchPath;
+use crate::spec::{DatasetSpec, Origin};
 
-use super::folder::{FolderSpec, load_folder};
-use super::{DataError, Dataset, SearchPath, Split, digest, load, shape_of};
-
-/// Where the samples of a described dataset come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Origin {
-    /// A folder of images.
-    Folder(FolderSpec),
-    /// One of [`names`](super::names).
-    Of(String),
-}
-
-/// A dataset that an experiment describes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DatasetSpec {
-    /// Where its samples come from.
-    pub origin: Origin,
-    /// Only these classes, in this order; all if `None`.
-    pub classes: Option<Vec<String>>,
-}
-
-impl DatasetSpec {
-    /// (channels, height, width, classes), known without reading a sample; `None` if it is made of an unknown dataset.
-    pub fn shape(&self) -> Option<(usize, usize, usize, usize)> {
-        let (channels, height, width, all) = match &self.origin {
-            Origin::Folder(spec) => {
-                let rule = &spec.rule;
-                (rule.channels, rule.height, rule.width, spec.classes.len())
-            }
-            Origin::Of(name) => shape_of(name)?,
-        };
-        let classes = self.classes.as_ref().map_or(all, Vec::len);
-        Some((channels, height, width, classes))
-    }
+/// (channels, height, width, classes) of a described dataset, known without reading a sample; `None` if it is made of an unknown
+/// one.
+pub fn shape_of_described(spec: &DatasetSpec) -> Option<(usize, usize, usize, usize)> {
+    let (channels, height, width, all) = match &spec.origin {
+        Origin::Folder(folder) => {
+            let rule = &folder.rule;
+            (rule.channels, rule.height, rule.width, folder.classes.len())
+        }
+        Origin::Of(name) => shape_of(name)?,
+    };
+    let classes = spec.classes.as_ref().map_or(all, Vec::len);
+    Some((channels, height, width, classes))
 }
 
 /// Reads a described dataset. Decoded images are kept in the folder `cache`, where there is one.

@@ -4,31 +4,8 @@ use std::path::Path;
 
 use image::imageops::FilterType;
 use image::{DynamicImage, ImageReader};
-use serde::{Deserialize, Serialize};
 
-/// How an image of another size is brought to the dataset's. Where a size changes, each new pixel is the mean of the old
-/// ones under a triangle as wide as one new pixel on each side, and at least one old one (bilinear with anti-aliasing).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// Rows and columns each by their own factor.
-    Stretch,
-    /// By one factor, the smallest that fills the shape; what then stands out is cut off alike on both sides.
-    Crop,
-}
-
-/// The shape and rule that every image of a folder is brought to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImageRule {
-    /// 1: grey (luma of BT.709); 3: red, green, blue.
-    pub channels: usize,
-    /// Rows.
-    pub height: usize,
-    /// Columns.
-    pub width: usize,
-    /// What happens to other sizes.
-    pub resize: Resize,
-}
+use crate::spec::{ImageRule, Resize};
 
 /// Decodes a PNG or JPEG file into `out`, `[channel][y][x]`. Transparency is dropped, and a turn noted in EXIF is not made.
 /// The error is the reason in words.

@@ -7,9 +7,10 @@
 use glam::{DAffine2, DMat2, DVec2};
 
 use super::canvas::{self, Coverage, SIDE};
+use super::dataset::{Content, Split};
+use super::error::DataError;
 use super::rng::Draws;
 use super::strokes::{self, Class, Shape};
-use super::{Content, DataError, Split};
 
 /// What sets one drawn dataset apart from another.
 pub(super) struct Drawn {

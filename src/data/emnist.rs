@@ -1,7 +1,7 @@
 //! EMNIST: handwritten digits and letters in six splits, as IDX files (Cohen, Afshar, Tapson, van Schaik 2017,
 //! arXiv:1702.05373). Its images are stored column by column, and its letters are labelled from 1.
 
-use super::sources::{Check, File, Source};
+use super::source::{Check, File, Source};
 
 macro_rules! file {
     ($split:literal, $part:literal, $what:literal, $dimensions:literal) => {

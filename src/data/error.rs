@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CifarProblem, IdxProblem};
+use super::idx::IdxProblem;
 
 /// A dataset could not be read, drawn or downloaded. Each message says what is wrong, where, and the next step.
 #[derive(Debug, thiserror::Error)]
@@ -164,6 +164,38 @@ pub enum DataError {
         /// What is wrong.
         problem: String,
     },
+}
+
+/// What is wrong with a file of records or an archive of them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CifarProblem {
+    /// Not a whole number of records, or none.
+    #[error(
+        "it has {found} bytes, which is no whole number of records of {record} bytes: the file is truncated or of another kind"
+    )]
+    Size {
+        /// Bytes there are.
+        found: usize,
+        /// Bytes of a record.
+        record: usize,
+    },
+    /// A label that is no class.
+    #[error("label {index} is {value}, but the classes are 0 to {}", .classes - 1)]
+    Label {
+        /// The sample, from 0.
+        index: usize,
+        /// Its label.
+        value: u8,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The archive cannot be unpacked.
+    #[error("the archive is damaged or truncated ({0})")]
+    Archive(String),
+    /// The archive lacks a file.
+    #[error("the archive holds no {0}")]
+    Missing(&'static str),
 }
 
 fn and_others(others: usize) -> String {

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::cifar::{self, Cifar};
-use super::sources::{self, Source, Verdict};
-use super::{DataError, Known, idx, known};
+use super::error::DataError;
+use super::idx;
+use super::known::{Known, known};
+use super::source::{Source, Verdict};
+use super::sources;
 
 /// The largest published file has 170 MB; a server that sends more is wrong.
 const MOST_BYTES: u64 = 256 << 20;

@@ -7,39 +7,17 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::cache::{self, Decoded};
-use super::decode::{ImageRule, decode};
-use super::{DataError, Dataset, Split, digest, sha256};
+use super::dataset::{Dataset, Split, digest, sha256};
+use super::decode::decode;
+use super::error::DataError;
+use crate::spec::{FolderSpec, OnBadImage};
 
 /// Labels are bytes.
 const MOST_CLASSES: usize = 256;
 const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 const SPLITS: [&str; 2] = ["train", "test"];
-
-/// What happens at an image that cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnBadImage {
-    /// Nothing is loaded.
-    Error,
-    /// The image is left out, counted and named.
-    Skip,
-}
-
-/// A folder of images as a dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FolderSpec {
-    /// What holds `train/` and `test/`.
-    pub folder: PathBuf,
-    /// The classes found there, in order; see [`classes_of`].
-    pub classes: Vec<String>,
-    /// What each image is brought to.
-    pub rule: ImageRule,
-    /// What happens at a bad one.
-    pub on_bad_image: OnBadImage,
-}
 
 /// An image file: its path in the folder, and its class.
 struct File {

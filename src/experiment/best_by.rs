@@ -42,7 +42,8 @@ pub(super) fn check_default(train: Option<&Node>, arms: &[Arm], problems: &mut P
         .iter()
         .flat_map(|arm| &arm.variants)
         .flat_map(|v| &v.steps);
-    let decides = steps.any(|step| matches!(step, Step::Train(spec) if spec.stopping.decides()));
+    let decides =
+        steps.any(|step| matches!(step, Step::Train(step) if step.train.stopping.decides()));
     // Arms with mistakes may lack the training that it is meant for.
     if !decides && problems.is_empty() {
         problems.at(node, MESSAGE, HELP);

@@ -1,9 +1,9 @@
 //! Controls: another arm with one change.
 
 use super::Step;
-use super::read_mask_schedule::KEYS as MASK_SCHEDULES;
 use super::scalars::choice;
 use super::sense::masked;
+use super::train_settings::MASK_SCHEDULES;
 use crate::config::{Node, Value};
 use crate::config::{Problem, Problems};
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
@@ -182,17 +182,17 @@ fn makes(step: &Step) -> bool {
 
 /// Whether it is a training that exchanges weights.
 fn rewires(step: &Step) -> bool {
-    let Step::Train(spec) = step else {
+    let Step::Train(step) = step else {
         return false;
     };
-    matches!(spec.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
+    matches!(step.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
 }
 
 /// [`Step::prunes`], to be changed.
 fn pruned_by(step: &mut Step) -> Option<&mut PruneSpec> {
     match step {
         Step::Prune(spec) => Some(spec),
-        Step::Train(spec) => match spec.masks.as_deref_mut() {
+        Step::Train(step) => match step.masks.as_deref_mut() {
             Some(MaskSchedule::Gradual(gradual)) => Some(&mut gradual.prune),
             _ => None,
         },

@@ -1,11 +1,13 @@
 //! Which axes of the sweep an arm's steps depend on: those they name, and those in the defaults that they take.
 
 use super::control::unmasked;
-use super::read_step::scoring_keys;
-use super::read_train::RECALIBRATE;
+use super::read_prune::CRITERIA;
+use super::read_train::{MOVEMENT, RECALIBRATE, SCORING};
+use super::read_units::UNIT_CRITERIA;
 use super::sweep::Sweep;
 use super::train_settings::KEYS;
 use crate::config::Node;
+use crate::spec::Criterion;
 use std::collections::BTreeSet;
 
 pub(super) struct Depends<'a> {
@@ -92,5 +94,19 @@ impl Depends<'_> {
         values
             .map(|value| self.sweep.substitute(value, &Vec::new()))
             .collect()
+    }
+}
+
+/// The keys of `[train]` that a prune step by this criterion takes.
+fn scoring_keys(criterion: &Node) -> &'static [&'static str] {
+    let named = |word: &str| criterion.text() == Some(word);
+    let weights = CRITERIA.iter().find(|(word, _)| named(word));
+    let units = UNIT_CRITERIA.iter().find(|(word, _)| named(word));
+    let reads = weights.is_some_and(|(_, criterion)| criterion.reads_data())
+        || units.is_some_and(|(_, criterion)| criterion.reads_data());
+    match weights {
+        Some((_, Criterion::Movement)) => &MOVEMENT,
+        _ if reads => &SCORING,
+        _ => &[],
     }
 }

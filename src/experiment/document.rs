@@ -12,7 +12,9 @@ use super::read_model::read_model;
 use super::read_train::check_defaults;
 use super::scalars::{choice, line};
 use super::sweep::{Point, Sweep};
-use super::{Axis, Experiment, ExperimentErrors, OnCollapse, write};
+use super::types::{Axis, Experiment, OnCollapse};
+use super::write::{self, written};
+use super::{ExperimentErrors, files};
 use crate::config::{self, Source};
 use crate::config::{Node, Value};
 use crate::config::{Problem, Problems};
@@ -33,32 +35,74 @@ const EXCLUSIVE: [&[&str]; 4] = [
     &["folder", "of"],
 ];
 
-/// See [`Experiment::parse`].
-pub(super) fn parse(
-    file_name: &str,
-    text: &str,
-    folder: &Path,
-    overrides: &[String],
-) -> Result<Experiment, ExperimentErrors> {
-    let sources = config::sources(file_name, text, overrides);
-    let mut problems = Problems::default();
-    let experiment = config::parse(text, overrides, &EXCLUSIVE, &mut problems).and_then(|root| {
-        let name = Path::new(file_name)
-            .file_stem()
-            .map_or("experiment".into(), |stem| {
-                stem.to_string_lossy().into_owned()
-            });
-        let mut experiment = read_root(&root, name, folder, &sources, &mut problems)?;
-        experiment.text = if overrides.is_empty() {
-            text.to_string()
-        } else {
-            write::document(&root)
+impl Experiment {
+    /// Reads and checks a file. `overrides` are `PATH=VALUE`, applied in order.
+    ///
+    /// # Errors
+    /// All mistakes in the file and the overrides, or that the file cannot be read.
+    pub fn read(path: &Path, overrides: &[String]) -> Result<Experiment, ExperimentErrors> {
+        let file_name = path.display().to_string();
+        let unreadable =
+            |message, help| Err(ExperimentErrors::unreadable(&file_name, message, help));
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let near = files::nearest_file(path, "toml");
+                let help = match near {
+                    Some(near) => format!("did you mean {near}?"),
+                    None => "give the path of an experiment's TOML file".to_string(),
+                };
+                return unreadable(format!("cannot read {file_name}: {error}"), help);
+            }
         };
-        Some(experiment)
-    });
-    match experiment {
-        Some(experiment) if problems.is_empty() => Ok(experiment),
-        _ => Err(ExperimentErrors::new(&sources, problems.into_sorted())),
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let good = error.utf8_error().valid_up_to();
+                let newlines = error.as_bytes()[..good]
+                    .iter()
+                    .filter(|byte| **byte == b'\n');
+                let line = newlines.count() + 1;
+                let message = format!("{file_name} is not UTF-8: line {line}, byte {good}");
+                return unreadable(message, "save it as UTF-8 text".to_string());
+            }
+        };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Experiment::parse(&file_name, &text, folder, overrides)
+    }
+
+    /// Checks a text. `file_name` stands in errors, and its stem names the experiment; paths of mask files are relative
+    /// to `folder`.
+    ///
+    /// # Errors
+    /// All mistakes in the text and the overrides.
+    pub fn parse(
+        file_name: &str,
+        text: &str,
+        folder: &Path,
+        overrides: &[String],
+    ) -> Result<Experiment, ExperimentErrors> {
+        let sources = config::sources(file_name, text, overrides);
+        let mut problems = Problems::default();
+        let tree = config::parse(text, overrides, &EXCLUSIVE, &mut problems);
+        let experiment = tree.and_then(|root| {
+            let name = Path::new(file_name)
+                .file_stem()
+                .map_or("experiment".into(), |stem| {
+                    stem.to_string_lossy().into_owned()
+                });
+            let mut experiment = read_root(&root, name, folder, &sources, &mut problems)?;
+            experiment.text = if overrides.is_empty() {
+                text.to_string()
+            } else {
+                write::document(&root)
+            };
+            Some(experiment)
+        });
+        match experiment {
+            Some(experiment) if problems.is_empty() => Ok(experiment),
+            _ => Err(ExperimentErrors::new(&sources, problems.into_sorted())),
+        }
     }
 }
 
@@ -171,20 +215,6 @@ fn read_root(
         text: String::new(),
         mask_files: files.into_digests(),
     })
-}
-
-/// A value of the sweep as people wrote it, but for what `--set` changed in it; strings without their quotes.
-pub(super) fn written(node: &Node, sources: &[Source]) -> String {
-    let place = &node.place;
-    let text = sources
-        .get(place.source)
-        .filter(|_| !node.overridden)
-        .and_then(|source| source.text.get(place.start..place.end));
-    match (node.text(), text) {
-        (Some(text), _) => text.to_string(),
-        (None, Some(text)) if !text.contains('\n') => text.trim().to_string(),
-        _ => write::inline(node),
-    }
 }
 
 fn check_used(sweep: &Sweep<'_>, used: &BTreeSet<usize>, problems: &mut Problems) {

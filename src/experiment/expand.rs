@@ -6,8 +6,10 @@ use super::depends::Depends;
 use super::files::MaskFiles;
 use super::iterate::unrolled;
 use super::read_model::read_model;
-use super::read_step::{Surroundings, read_step};
+use super::read_step::read_step;
+use super::surroundings::Surroundings;
 use super::sweep::{Point, Sweep};
+use super::write::written;
 use super::{Arm, Step, Variant, sense};
 use crate::config::Node;
 use crate::config::Problems;
@@ -190,7 +192,7 @@ impl Chain<'_> {
             .iter()
             .filter_map(|(axis, value)| {
                 let axis = &shared.sweep.axes[*axis];
-                let written = super::document::written(axis.values.get(*value)?, shared.sources);
+                let written = written(axis.values.get(*value)?, shared.sources);
                 Some((axis.name.to_string(), written))
             })
             .collect();

@@ -2,7 +2,7 @@
 
 use super::digest::{json, step_json};
 use super::{Experiment, Step};
-use crate::spec::{MaskStep, ModelSpec, Restart, Stopping, TrainSpec};
+use crate::spec::{MaskStep, ModelSpec, Restart, Stopping, TrainSpec, TrainStep};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -22,7 +22,7 @@ pub struct Stage {
     pub step: Step,
     /// Of a rewinding: the training it goes back into, up to the point it goes back to, and that training's
     /// [`Stage::train_ordinal`].
-    pub rewound: Option<(TrainSpec, u32)>,
+    pub rewound: Option<(TrainStep, u32)>,
     /// `train` steps before this one in its history.
     pub train_ordinal: u32,
     /// `restart = "fresh"` steps up to and including this one.
@@ -37,8 +37,8 @@ impl Stage {
     /// What it trains: its own training, or the beginning of the one that it rewinds.
     pub fn training(&self) -> Option<&TrainSpec> {
         match &self.step {
-            Step::Train(spec) => Some(spec),
-            _ => self.rewound.as_ref().map(|(spec, _)| spec),
+            Step::Train(step) => Some(&step.train),
+            _ => self.rewound.as_ref().map(|(step, _)| &step.train),
         }
     }
 }
@@ -158,7 +158,7 @@ struct History<'m> {
     fresh_ordinal: u32,
     step_ordinal: u32,
     /// The first training since the weights were fresh, with its ordinal.
-    origin: Option<(TrainSpec, u32)>,
+    origin: Option<(TrainStep, u32)>,
 }
 
 impl<'m> History<'m> {
@@ -197,24 +197,21 @@ impl<'m> History<'m> {
     /// Counts a step as lying before the next.
     fn finish(&mut self, step: &Step) {
         self.step_ordinal += 1;
-        if let Step::Train(spec) = step {
+        if let Step::Train(step) = step {
             let ordinal = self.train_ordinal;
-            self.origin.get_or_insert_with(|| (spec.clone(), ordinal));
+            self.origin.get_or_insert_with(|| (step.clone(), ordinal));
             self.train_ordinal += 1;
         }
     }
 
     /// [`Stage::rewound`].
-    fn rewound(&self, step: &Step) -> Option<(TrainSpec, u32)> {
+    fn rewound(&self, step: &Step) -> Option<(TrainStep, u32)> {
         let Step::Restart(Restart::Rewind(to)) = step else {
             return None;
         };
-        let (spec, ordinal) = self.origin.clone()?;
-        let beginning = TrainSpec {
-            leave: Some(*to),
-            stopping: Stopping::NEVER,
-            ..spec
-        };
+        let (mut beginning, ordinal) = self.origin.clone()?;
+        beginning.train.leave = Some(*to);
+        beginning.train.stopping = Stopping::NEVER;
         Some((beginning, ordinal))
     }
 }

@@ -2,8 +2,8 @@
 
 use super::fields::Fields;
 use super::read_model::prunable;
-use super::read_step::Surroundings;
 use super::scalars::{Interval, NOT_NEGATIVE, POSITIVE, UNIT, integer, number, wrong_type};
+use super::surroundings::Surroundings;
 use crate::config::Problems;
 use crate::config::{Node, Value};
 use crate::spec::{Amount, Norms, Sap};

@@ -4,7 +4,8 @@ use super::fields::Fields;
 use super::scalars::{choice, integer, line, wrong_type};
 use crate::config::{Node, Value};
 use crate::config::{Problem, Problems};
-use crate::data::{self, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
+use crate::data;
+use crate::spec::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -1,16 +1,14 @@
 //! `prune` and `rewire` within a `train` step: masks that change while it runs.
 
 use super::fields::Fields;
-use super::read_step::{Surroundings, read_prune};
+use super::read_prune::read_prune;
 use super::scalars::{BELOW_ONE, POSITIVE, choice, length, number};
+use super::surroundings::Surroundings;
 use crate::config::Problems;
 use crate::config::{Node, Value};
 use crate::spec::{
     Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, PruneSpec, Rewire, Scope,
 };
-
-/// The keys of a `train` step that change masks; [train] has none, or every training would.
-pub(super) const KEYS: [&str; 2] = ["prune", "rewire"];
 
 /// What is to stay at the end, as in a `prune` step.
 const PRUNE: [&str; 7] = [

@@ -2,9 +2,8 @@
 
 use super::best_by;
 use super::fields::Fields;
-use super::read_mask_schedule;
 use super::scalars::integer32;
-use super::train_settings::{KEYS, NEEDED, Settings};
+use super::train_settings::{KEYS, MASK_SCHEDULES, NEEDED, Settings};
 use crate::config::Node;
 use crate::config::Problems;
 use crate::spec::{ModelSpec, TrainSpec};
@@ -32,7 +31,7 @@ pub(super) fn read_train(
     (datasets, model): (&[String], Option<&ModelSpec>),
     problems: &mut Problems,
 ) -> Option<TrainSpec> {
-    let keys = [&KEYS[..], &read_mask_schedule::KEYS].concat();
+    let keys = [&KEYS[..], &MASK_SCHEDULES].concat();
     Fields::open(step, "this train step", &keys, problems)?;
     let settings = Settings {
         step,
@@ -67,7 +66,6 @@ pub(super) fn read_train(
         balanced: read.balanced?,
         normalise: read.normalise?,
         augment: read.augment?,
-        masks: None,
     })
     .filter(|_| complete)
 }

@@ -1,9 +1,10 @@
 //! A `prune` step with `structure = "units"`.
 
 use super::fields::Fields;
-use super::read_step::{Surroundings, read_data, read_in_scope};
+use super::read_prune::{read_data, read_in_scope};
 use super::read_train::SCORING;
 use super::scalars::{NOT_NEGATIVE, UNIT, choice, integer, number};
+use super::surroundings::Surroundings;
 use crate::config::Problems;
 use crate::config::{Node, Value};
 use crate::spec::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitRule, UnitScope};

@@ -94,7 +94,7 @@ type Verdict = Result<(), (&'static str, String)>;
 impl State {
     fn take(&mut self, step: &Step, after_training: bool) -> Verdict {
         match step {
-            Step::Train(spec) => {
+            Step::Train(step) => {
                 let masked = self.masked;
                 self.trained = true;
                 self.restarted = false;
@@ -103,7 +103,7 @@ impl State {
                     (false, true) => Origin::Zeroed,
                     (false, false) => Origin::Whole,
                 });
-                match spec.masks.as_deref() {
+                match step.masks.as_deref() {
                     Some(MaskSchedule::Gradual(gradual)) => self.prune(&gradual.prune),
                     Some(MaskSchedule::Rewire(_)) if !masked => Err((
                         "there is no mask to rewire at this point",

@@ -19,6 +19,9 @@ use crate::spec::{
     TrainSpec,
 };
 
+/// The keys of a `train` step that change masks; [train] has none, or every training would.
+pub(super) const MASK_SCHEDULES: [&str; 2] = ["prune", "rewire"];
+
 /// Every key of `[train]` and of a `train` step.
 pub(super) const KEYS: [&str; 20] = [
     "dataset",

@@ -1,5 +1,6 @@
 //! TOML text of a tree, for the copy of an experiment whose overrides were applied.
 
+use crate::config::Source;
 use crate::config::{Entry, Node, Value, is_bare};
 
 /// A whole file: plain keys first, then tables, then lists of tables.
@@ -26,6 +27,20 @@ pub(super) fn document(root: &Node) -> String {
         }
     }
     out
+}
+
+/// A value of the sweep as people wrote it, but for what `--set` changed in it; strings without their quotes.
+pub(super) fn written(node: &Node, sources: &[Source]) -> String {
+    let place = &node.place;
+    let text = sources
+        .get(place.source)
+        .filter(|_| !node.overridden)
+        .and_then(|source| source.text.get(place.start..place.end));
+    match (node.text(), text) {
+        (Some(text), _) => text.to_string(),
+        (None, Some(text)) if !text.contains('\n') => text.trim().to_string(),
+        _ => inline(node),
+    }
 }
 
 /// One value, inline.

@@ -3,12 +3,6 @@
 use super::GpuError;
 use wgpu::DeviceType;
 
-/// What to do where there is no adapter.
-pub const INSTALL_HINT: &str = "\
-On Debian or Ubuntu, the software adapter is one package away:  sudo apt-get install mesa-vulkan-drivers libvulkan1
-On Fedora:  sudo dnf install mesa-vulkan-drivers.  With a real GPU, install its vendor's Vulkan driver.
-Then `secateur adapters` lists what was found.";
-
 /// One adapter, as listed by `secateur adapters`.
 #[derive(Clone, Debug)]
 pub struct AdapterDescription {

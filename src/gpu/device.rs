@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+/// Told a few times a second how many repeats of a program are done; false stops it.
+pub type Observe<'a> = &'a mut dyn FnMut(u64) -> bool;
+
 /// How to open a device.
 #[derive(Clone, Debug, Default)]
 pub struct GpuOptions {
@@ -387,7 +390,7 @@ impl Gpu {
     }
 
     /// Runs `program` `times` times, in submissions of about 100 ms, up to three in flight.
-    /// `tick(done)` is called as submissions complete; it returns false to stop early (Ctrl-C), at a whole number of repeats.
+    /// `observe` is told how many repeats are done; the program stops at a whole number of them.
     ///
     /// # Errors
     /// The device failed; names the program.
@@ -395,7 +398,7 @@ impl Gpu {
         &self,
         program: &Program,
         times: u64,
-        tick: &mut dyn FnMut(u64) -> bool,
+        observe: Observe<'_>,
     ) -> Result<u64, GpuError> {
         self.note(program.label());
         let mut pending: VecDeque<(Ticket, u64)> = VecDeque::new();
@@ -420,7 +423,7 @@ impl Gpu {
             // Grow at most fourfold at a time: the first submissions also compile shaders.
             let wanted = (SUBMISSION_TARGET.as_secs_f64() / each.max(1e-7)) as u64;
             per_submission = wanted.clamp(1, (per_submission * 4).min(4096));
-            going &= tick(done);
+            going &= observe(done);
         }
         self.check()?;
         Ok(done)

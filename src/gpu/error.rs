@@ -1,6 +1,10 @@
 //! What can go wrong between the program and the device.
 
-use super::adapter::INSTALL_HINT;
+/// What to do where there is no adapter.
+pub const INSTALL_HINT: &str = "\
+On Debian or Ubuntu, the software adapter is one package away:  sudo apt-get install mesa-vulkan-drivers libvulkan1
+On Fedora:  sudo dnf install mesa-vulkan-drivers.  With a real GPU, install its vendor's Vulkan driver.
+Then `secateur adapters` lists what was found.";
 
 /// A failure of the adapter, the driver or a request to them.
 #[derive(Debug, Clone, thiserror::Error)]

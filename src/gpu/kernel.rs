@@ -3,22 +3,11 @@
 //! Shaders are plain WGSL plus two things: a line `#import NAME` takes in `shaders/shared/NAME.wgsl`, and a line
 //! `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants).
 
-use super::kernels::{Access, shared_sources, source_of};
+use super::kernels::{Access, KernelSource, shared_sources, source_of};
 use super::{Gpu, GpuError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
-
-/// One row of the kernel table.
-#[derive(Clone, Copy, Debug)]
-pub struct KernelSource {
-    /// The file stem, the entry point, the debug label and the CPU twin's name.
-    pub name: &'static str,
-    /// The WGSL text as written, before imports.
-    pub source: &'static str,
-    /// Bindings in `@binding` order.
-    pub bindings: &'static [Access],
-}
 
 /// A kernel, compiled or being compiled.
 ///

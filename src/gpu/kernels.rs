@@ -1,7 +1,17 @@
 //! The table of kernels: name, source and bindings. Everything else about a kernel is read off its WGSL.
 
-use super::KernelSource;
 use Access::{Read, ReadWrite, Uniform};
+
+/// One row of the kernel table.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelSource {
+    /// The file stem, the entry point, the debug label and the CPU twin's name.
+    pub name: &'static str,
+    /// The WGSL text as written, before imports.
+    pub source: &'static str,
+    /// Bindings in `@binding` order.
+    pub bindings: &'static [Access],
+}
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,10 +11,10 @@ mod pipelines;
 mod program;
 mod tuning;
 
-pub use adapter::{AdapterDescription, INSTALL_HINT, list_adapters};
-pub use device::{Buffer, Gpu, GpuOptions};
-pub use error::GpuError;
-pub use kernel::{Kernel, KernelSource, assemble};
-pub use kernels::{Access, KERNELS, shared_sources, source_of};
+pub use adapter::{AdapterDescription, list_adapters};
+pub use device::{Buffer, Gpu, GpuOptions, Observe};
+pub use error::{GpuError, INSTALL_HINT};
+pub use kernel::{Kernel, assemble};
+pub use kernels::{Access, KERNELS, KernelSource, shared_sources, source_of};
 pub use program::{Dispatch, MAX_GROUPS, Program, ProgramPart, groups_for};
 pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};

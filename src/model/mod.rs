@@ -1,10 +1,12 @@
 //! Models: layers, presets, and the shapes and parameters that follow from them.
 
 mod deep;
+mod fuse;
 pub mod mask;
 mod network;
 pub mod presets;
 mod structure;
 
+pub use fuse::fuse;
 pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Source, Tensor, readers};
 pub use structure::{Channels, Member, Run, Structure, UnitGroup};

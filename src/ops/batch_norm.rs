@@ -1,7 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), as PyTorch does it: the batch's biased variance normalises, its unbiased one
 //! goes into the running variance.
 
-use super::variants::columns_per_invocation;
+use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Parameter, Scratch, Site, Start};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
 use crate::spec::Shape;

@@ -1,9 +1,9 @@
 //! 2-D convolution (cross-correlation), square kernel, zero padding.
 
-use super::reduce::{record_bias, record_partial_sum};
-use super::sparse::record_kept_partial_sum;
-use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
-use super::{Mode, NO_BIAS, Operator, Parameter, Scratch, Site, WeightGrid};
+use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::operator::NO_BIAS;
+use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
+use super::{Mode, Operator, Parameter, Scratch, Site, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};

@@ -1,8 +1,9 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
+use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::operator::NO_BIAS;
 use super::reduce::record_bias;
-use super::variants::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
-use super::{Mode, NO_BIAS, Operator, Parameter, Site, Variant, WeightGrid};
+use super::{Mode, Operator, Parameter, Site, Variant, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::spec::Shape;
 use bytemuck::{Pod, Zeroable};

@@ -8,8 +8,10 @@ mod batch_norm;
 mod conv2d;
 mod dropout;
 mod flatten;
+mod kernels;
 mod linear;
 mod loss;
+mod operator;
 mod pool;
 mod reduce;
 mod relu;
@@ -24,263 +26,15 @@ pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
+pub use operator::{Fused, Mode, Operator, Parameter, Scratch, Site, Start};
 pub use pool::PoolShape;
-pub use reduce::{BiasShape, PartialShape};
+pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
-pub use sparse::{ColumnsShape, Kept, KeptPartialShape, PrefixShape, TensorShape, WeightGrid};
+pub use sparse::{ColumnsShape, Kept, PrefixShape, TensorShape, WeightGrid};
 pub use variants::{DATA_RIVALS, Execution, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 pub use window::{CHUNK_SAMPLES, Window};
 
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{LayerAt, Source, readers};
-use crate::spec::{Layer, Shape};
-
-/// The offset that says "no bias".
-const NO_BIAS: u32 = u32::MAX;
-
-/// A parameter tensor that a layer needs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parameter {
-    /// `weight` or `bias`.
-    pub role: &'static str,
-    /// Sizes, output side first.
-    pub shape: Vec<usize>,
-    /// Whether masks apply to it.
-    pub prunable: bool,
-    /// Whether the optimizer changes it; running statistics are moved by the forward pass.
-    pub learned: bool,
-    /// What it starts as.
-    pub start: Start,
-    /// Inputs that feed one output.
-    pub fan_in: usize,
-    /// Outputs that one input feeds.
-    pub fan_out: usize,
-}
-
-impl Parameter {
-    /// The weight of a layer that mixes its inputs, of this shape, and its bias if it has one.
-    fn weight_and_bias(
-        shape: Vec<usize>,
-        (fan_in, fan_out): (usize, usize),
-        bias: bool,
-    ) -> Vec<Self> {
-        let outputs = shape[0];
-        let drawn = |role, shape| Self {
-            role,
-            shape,
-            prunable: role == "weight",
-            learned: true,
-            start: Start::Drawn,
-            fan_in,
-            fan_out,
-        };
-        let mut tensors = vec![drawn("weight", shape)];
-        tensors.extend(bias.then(|| drawn("bias", vec![outputs])));
-        tensors
-    }
-}
-
-/// What fresh parameters are.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
-    /// Drawn as [`crate::spec::Init`] says.
-    Drawn,
-    /// This number everywhere.
-    Constant(f32),
-}
-
-/// What a forward pass is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// To be scored: no dropout, running statistics.
-    Evaluation,
-    /// To be followed by a backward pass: dropout, statistics of the batch, which the running ones follow.
-    Training,
-    /// To be followed by a backward pass that nothing learns from: no dropout, statistics of the batch, which the running
-    /// ones follow; whoever scores puts these back.
-    Scoring,
-    /// For the running statistics alone, which become the average over all batches of the pass: no dropout.
-    Recalibration,
-}
-
-/// Extra memory a layer needs per replica, in 4-byte words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scratch {
-    /// Kept from forward to backward (places of maxima).
-    pub kept: u64,
-    /// Partial sums of a backward pass. All layers share the room, unless there are micro-batches.
-    pub parts: u64,
-    /// Partial sums of the bias, likewise.
-    pub bias_parts: u64,
-}
-
-/// Which passes of a ReLU its neighbours do while they store. At the ReLU: leave the pass out. At the layer before it
-/// (forward) and after it (backward): do the pass. The bits are those of the passes done apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Fused {
-    /// The layer before applies it to its output.
-    pub forward: bool,
-    /// The layer after applies it to the gradient of its input.
-    pub backward: bool,
-}
-
-/// Where a layer stands in a cohort's memory.
-pub struct Site<'a> {
-    /// Number of the layer, which keys its random stream.
-    pub layer: u32,
-    /// Replicas in the cohort: the grid's z.
-    pub replicas: u32,
-    /// The samples that are worked on.
-    pub window: Window,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// Where the layer's tensors start in them, in the order of [`Operator::parameters`].
-    pub offsets: &'a [u32],
-    /// Shape of the input.
-    pub input: Shape,
-    /// Shape of the output.
-    pub output: Shape,
-    /// Flat parameters of all replicas.
-    pub params: &'a Buffer,
-    /// Flat gradients of all replicas.
-    pub grads: &'a Buffer,
-    /// Random keys, one per replica.
-    pub keys: &'a Buffer,
-    /// Training states, one per replica.
-    pub state: &'a Buffer,
-    /// Input activations.
-    pub x: &'a Buffer,
-    /// What an addition adds to them.
-    pub with: Option<&'a Buffer>,
-    /// Output activations; operators in place find their input there.
-    pub y: &'a Buffer,
-    /// Gradient of the output; becomes the gradient of the input for operators that pass it on.
-    pub dy: &'a Buffer,
-    /// Where the input's gradient goes; `None` where nothing below learns, and for operators that pass `dy` on.
-    pub dx: Option<&'a Buffer>,
-    /// [`Scratch::kept`] words per replica.
-    pub kept: &'a Buffer,
-    /// [`Scratch::parts`] words per replica, at least.
-    pub parts: &'a Buffer,
-    /// [`Scratch::bias_parts`] words per replica, at least.
-    pub bias_parts: &'a Buffer,
-    /// Whether gradients of the layer's own parameters are wanted.
-    pub learns: bool,
-    /// What is done on the way.
-    pub fused: Fused,
-    /// The kept weights, where some pass may run sparse.
-    pub sparse: Option<Kept<'a>>,
-    /// How its passes run.
-    pub variants: Variants,
-}
-
-/// What a layer kind is.
-pub trait Operator: Send + Sync {
-    /// The output's shape.
-    ///
-    /// # Errors
-    /// A sentence saying why this input cannot be taken.
-    fn output(&self, input: Shape) -> Result<Shape, String>;
-
-    /// Its tensors.
-    fn parameters(&self, _input: Shape) -> Vec<Parameter> {
-        Vec::new()
-    }
-
-    /// Multiply-adds for one sample forward.
-    fn multiply_adds(&self, _input: Shape) -> u64 {
-        0
-    }
-
-    /// Whether it overwrites its input.
-    fn in_place(&self) -> bool {
-        false
-    }
-
-    /// Whether it is there for training alone: scoring leaves it out of both passes.
-    fn only_in_training(&self) -> bool {
-        false
-    }
-
-    /// Whether SynFlow's linear pass runs it; what does not hands values on as they are.
-    fn carries_flow(&self) -> bool {
-        true
-    }
-
-    /// Whether the gradient of its input is left where that of its output stood.
-    fn passes_gradient_on(&self) -> bool {
-        self.in_place()
-    }
-
-    /// Whether what it makes of a sample depends on the others of the batch, so that there can be no micro-batches.
-    fn needs_whole_batch(&self) -> bool {
-        false
-    }
-
-    /// Whether every output channel is made of all input channels; other layers keep channels apart, or flatten them.
-    fn mixes_channels(&self) -> bool {
-        false
-    }
-
-    /// Of a layer that keeps channels apart: what a channel becomes, evaluated, that is `x` in every pixel. `own` are the channel's
-    /// entries of the layer's tensors; an addition is given the sum.
-    fn of_constant(&self, x: f64, _own: &[f32]) -> f64 {
-        x
-    }
-
-    /// Whether no output sees zeros from outside of the image in the place of its input.
-    fn reads_whole_windows(&self) -> bool {
-        true
-    }
-
-    /// Which of its tensors holds a number for each channel that it subtracts from its input when evaluated.
-    fn subtracts(&self) -> Option<usize> {
-        None
-    }
-
-    /// Its weight tensor, if its kernels have sparse variants.
-    fn weight_grid(&self, _input: Shape) -> Option<WeightGrid> {
-        None
-    }
-
-    /// Whether it is a ReLU, which neighbours may do on the way.
-    fn is_relu(&self) -> bool {
-        false
-    }
-
-    /// Whether it can apply a ReLU to the output it stores.
-    fn fuses_relu_forward(&self) -> bool {
-        false
-    }
-
-    /// Whether it can apply a ReLU's backward pass to the gradient it stores.
-    fn fuses_relu_backward(&self) -> bool {
-        false
-    }
-
-    /// Extra memory per replica for `columns` vec4s of samples.
-    fn scratch(&self, _input: Shape, _columns: u32) -> Scratch {
-        Scratch::default()
-    }
-
-    /// Records the forward pass.
-    ///
-    /// # Errors
-    /// The device refused a kernel or a buffer.
-    fn forward(
-        &self,
-        gpu: &Gpu,
-        program: &mut Program,
-        site: &Site<'_>,
-        mode: Mode,
-    ) -> Result<(), GpuError>;
-
-    /// Records the backward pass: gradients of the parameters, and of the input where `site.dx` asks for it.
-    ///
-    /// # Errors
-    /// The device refused a kernel or a buffer.
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError>;
-}
+use crate::spec::Layer;
 
 /// The registry: which operator runs a layer.
 pub fn operator(layer: &Layer) -> Box<dyn Operator> {
@@ -310,30 +64,4 @@ pub fn operator(layer: &Layer) -> Box<dyn Operator> {
         Layer::LeakyRelu { slope } => Box::new(activation::Activation::LeakyRelu { slope }),
         Layer::Gelu => Box::new(activation::Activation::Gelu),
     }
-}
-
-/// What each layer does or leaves out; see [`Fused`]. A neighbour does a pass only where nobody else reads what is between.
-pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
-    let mut fused = vec![Fused::default(); layers.len()];
-    for i in 0..layers.len() {
-        if !layers[i].operator.is_relu() {
-            continue;
-        }
-        if let Source::Layer(before) = layers[i].from
-            && layers[before].operator.fuses_relu_forward()
-            && readers(layers, layers[i].from) == 1
-        {
-            fused[i].forward = true;
-            fused[before].forward = true;
-        }
-        let own = Source::Layer(i);
-        if readers(layers, own) == 1
-            && let Some(after) = layers.iter().position(|l| l.from == own)
-            && layers[after].operator.fuses_relu_backward()
-        {
-            fused[i].backward = true;
-            fused[after].backward = true;
-        }
-    }
-    fused
 }

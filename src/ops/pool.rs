@@ -1,7 +1,7 @@
 //! Max and average pooling; windows lie wholly inside the image.
 
 use super::conv2d::windows;
-use super::variants::columns_per_invocation;
+use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Scratch, Site};
 use crate::gpu::{Gpu, GpuError, Kernel, Program};
 use crate::spec::Shape;

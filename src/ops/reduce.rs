@@ -1,7 +1,8 @@
 //! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
 
-use super::Site;
-use super::variants::onto;
+use super::kernels::onto;
+use super::operator::Site;
+use super::sparse::Kept;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use bytemuck::{Pod, Zeroable};
 
@@ -97,4 +98,45 @@ pub(super) fn record_bias(
     }
     let sums = (outputs, parts, offset);
     record_partial_sum(gpu, program, site, site.bias_parts, sums)
+}
+
+/// Uniform of `kept_partial_sum`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub struct KeptPartialShape {
+    /// Weights of the layer.
+    pub count: u32,
+    /// Parts to add.
+    pub parts: u32,
+    /// Where the layer's weights start in the flat gradients.
+    pub weight_offset: u32,
+    /// Floats per replica in the flat gradients.
+    pub param_stride: u32,
+    /// Room for kept indices per replica.
+    pub kept_stride: u32,
+}
+
+/// Records `grads = sum over parts of site.parts` for the kept weights of a layer, once its parts are complete.
+pub(super) fn record_kept_partial_sum(
+    gpu: &Gpu,
+    program: &mut Program,
+    site: &Site<'_>,
+    kept: &Kept<'_>,
+    count: u32,
+    parts: u32,
+) -> Result<(), GpuError> {
+    if !site.window.is_last() {
+        return Ok(());
+    }
+    let shape = KeptPartialShape {
+        count,
+        parts,
+        weight_offset: site.offsets[0],
+        param_stride: site.param_stride,
+        kept_stride: kept.stride,
+    };
+    let kernel = gpu.kernel("kept_partial_sum", &[])?;
+    let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
+    let invocations = u64::from(kept.most);
+    program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
 }

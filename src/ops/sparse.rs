@@ -1,10 +1,9 @@
 //! Sparse execution: what a layer needs to run on its kept weights alone, and the structs of those kernels.
 //!
 //! A layer's sparse kernels add the same products in the same order as its dense ones; pruned weights would add 0. So a
-//! layer may run either way, forward and backward apart, and no bit tells which (design contract 3).
+//! layer may run either way, forward and backward apart, and no bit tells which.
 
-use super::{Site, Variant};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::Buffer;
 use bytemuck::{Pod, Zeroable};
 
 /// Uniform of `prefix_sum`.
@@ -31,22 +30,6 @@ pub struct ColumnsShape {
     pub mask_words: u32,
     /// Entries per replica.
     pub stride: u32,
-}
-
-/// Uniform of `kept_partial_sum`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct KeptPartialShape {
-    /// Weights of the layer.
-    pub count: u32,
-    /// Parts to add.
-    pub parts: u32,
-    /// Where the layer's weights start in the flat gradients.
-    pub weight_offset: u32,
-    /// Floats per replica in the flat gradients.
-    pub param_stride: u32,
-    /// Room for kept indices per replica.
-    pub kept_stride: u32,
 }
 
 /// Uniform of `gradient_mask`.
@@ -139,36 +122,4 @@ impl<'a> Kept<'a> {
     pub(super) fn rows(&self) -> [&'a Buffer; 3] {
         [self.masks, self.ranks, self.list]
     }
-}
-
-impl<'a> Site<'a> {
-    /// The kept weights, if this variant runs on them.
-    pub(super) fn sparse_for(&self, variant: Variant) -> Option<Kept<'a>> {
-        self.sparse.filter(|_| variant.is_sparse())
-    }
-}
-
-/// Records `grads = sum over parts of site.parts` for the kept weights of a layer, once its parts are complete.
-pub(super) fn record_kept_partial_sum(
-    gpu: &Gpu,
-    program: &mut Program,
-    site: &Site<'_>,
-    kept: &Kept<'_>,
-    count: u32,
-    parts: u32,
-) -> Result<(), GpuError> {
-    if !site.window.is_last() {
-        return Ok(());
-    }
-    let shape = KeptPartialShape {
-        count,
-        parts,
-        weight_offset: site.offsets[0],
-        param_stride: site.param_stride,
-        kept_stride: kept.stride,
-    };
-    let kernel = gpu.kernel("kept_partial_sum", &[])?;
-    let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
-    let invocations = u64::from(kept.most);
-    program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
 }

@@ -1,11 +1,9 @@
 //! Variants of the product kernels: register tiles, the broadcast variant of software adapters, and sparse execution. They
-//! change speed only: no sum depends on them (design contract 3).
+//! change speed only: no sum depends on them.
 
-use super::Site;
-use crate::gpu::{AdapterDescription, Gpu, GpuError, Kernel};
+use crate::gpu::AdapterDescription;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 /// How one pass of a layer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,8 +134,8 @@ pub struct Execution {
 }
 
 /// The register tiles that run where nothing better is known, and where a shape does not suit the broadcast kernels.
-const DATA_TILE: (u32, u32) = (8, 2);
-const WEIGHT_TILE: (u32, u32) = (4, 4);
+pub(super) const DATA_TILE: (u32, u32) = (8, 2);
+pub(super) const WEIGHT_TILE: (u32, u32) = (4, 4);
 
 impl Default for Execution {
     fn default() -> Self {
@@ -178,139 +176,5 @@ impl Execution {
             backward_data: self.data,
             backward_weight: self.weight,
         }
-    }
-}
-
-/// Inputs per invocation of the broadcast variants of backward-weight.
-const BROADCAST_INPUTS: u32 = 4;
-/// Below this many vec4s of samples most lanes of a broadcast subgroup would idle.
-const BROADCAST_COLUMNS: u32 = 8;
-
-/// Rows per invocation of the broadcast variants: the 8 lanes of a subgroup load one or two each.
-fn broadcast_rows(rows: u32) -> u32 {
-    if rows <= 8 { 8 } else { 16 }
-}
-
-/// The kernels of one pass.
-#[derive(Clone, Copy)]
-pub(super) struct Names {
-    pub(super) plain: &'static str,
-    pub(super) broadcast: &'static str,
-    pub(super) workgroup: Option<&'static str>,
-}
-
-/// Rows of invocations in a workgroup of the `*_workgroup` kernels, and columns.
-const WORKGROUP: u32 = 16;
-
-/// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
-/// which columns share; hardware wants the invocations.
-pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
-    if gpu.adapter().kind == "software" {
-        4
-    } else {
-        1
-    }
-}
-
-/// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `suits` says
-/// whether the shape can run the broadcast variant.
-pub(super) fn data_kernel(
-    gpu: &Gpu,
-    variant: Variant,
-    names: Names,
-    [rows, pixels, columns]: [u32; 3],
-    suits: bool,
-) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
-        (Variant::Broadcast, _) if suits && columns >= BROADCAST_COLUMNS => {
-            let r = broadcast_rows(rows);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
-            (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
-        }
-        (Variant::Workgroup(r, c), Some(name)) => {
-            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
-            let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
-            (kernel, row_tiles, lanes)
-        }
-        _ => {
-            let (r, c) = tile_of(variant, DATA_TILE);
-            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c)])?;
-            (kernel, rows.div_ceil(r), columns.div_ceil(c))
-        }
-    };
-    let count = u64::from(row_tiles) * u64::from(pixels) * u64::from(lanes);
-    Ok((kernel, count))
-}
-
-/// The constant that says whether gradients go on from what an earlier window of the batch left.
-pub(super) fn onto(site: &Site<'_>) -> (&'static str, u32) {
-    ("ONTO", u32::from(site.window.goes_on()))
-}
-
-/// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
-pub(super) fn weight_kernel(
-    gpu: &Gpu,
-    site: &Site<'_>,
-    names: Names,
-    [parts, rows, taps]: [u32; 3],
-) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (variant, onto) = (site.variants.backward_weight, onto(site));
-    let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
-        (Variant::Broadcast, _) => {
-            let r = broadcast_rows(rows);
-            let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), onto])?;
-            (kernel, rows.div_ceil(r), lanes)
-        }
-        (Variant::Workgroup(r, c), Some(name)) => {
-            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), onto])?;
-            let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, taps]);
-            (kernel, row_tiles, lanes)
-        }
-        _ => {
-            let (r, c) = tile_of(variant, WEIGHT_TILE);
-            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c), onto])?;
-            (kernel, rows.div_ceil(r), taps.div_ceil(c))
-        }
-    };
-    let count = u64::from(parts) * u64::from(row_tiles) * u64::from(lanes);
-    Ok((kernel, count))
-}
-
-/// Tiles in workgroup memory: of the rows, and the invocations along the columns, where whole workgroups stand.
-fn workgroup_tiles((r, c): (u32, u32), [rows, columns]: [u32; 2]) -> (u32, u32) {
-    let lanes = columns.div_ceil(WORKGROUP * c) * WORKGROUP * WORKGROUP;
-    (rows.div_ceil(WORKGROUP * r), lanes)
-}
-
-/// A sparse forward or backward-data kernel for `rows` rows of `pixels` pixels and `columns` vec4s of samples, and its
-/// invocations.
-pub(super) fn sparse_kernel(
-    gpu: &Gpu,
-    variant: Variant,
-    plain: &'static str,
-    broadcast: Option<&'static str>,
-    [rows, pixels, columns]: [u32; 3],
-) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (name, tile, lanes) = match (variant, broadcast) {
-        (Variant::SparseBroadcast(most), Some(name)) => {
-            // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
-            let tile = (columns / 8).clamp(1, most);
-            (name, tile, columns.div_ceil(tile).next_multiple_of(8))
-        }
-        (Variant::SparseBroadcast(tile) | Variant::Sparse(tile), _) => {
-            (plain, tile, columns.div_ceil(tile))
-        }
-        _ => (plain, 1, columns),
-    };
-    let kernel = gpu.kernel(name, &[("COLS", tile)])?;
-    let count = u64::from(rows) * u64::from(pixels) * u64::from(lanes);
-    Ok((kernel, count))
-}
-
-fn tile_of(variant: Variant, usual: (u32, u32)) -> (u32, u32) {
-    match variant {
-        Variant::Tile(rows, columns) => (rows, columns),
-        _ => usual,
     }
 }

@@ -1,7 +1,7 @@
 //! How many weights prune steps ask for, to stand beside how many they left.
 
-use super::PruneError;
 use super::counts::{Group, tensors_in_scope};
+use super::error::PruneError;
 use crate::model::Model;
 use crate::spec::{Amount, PruneSpec, Scope};
 

@@ -1,16 +1,17 @@
 //! Masks that change while a training runs, on the GPU.
 
-use super::PruneError;
 use super::asked::asked_density;
 use super::counts::{self, CountError, Group};
 use super::criterion::Scorer;
+use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
-use super::steps::{alive_in, keep_largest, kept_per_tensor};
+use super::steps::{alive_in, keep_largest};
+use crate::model::mask::kept_per_tensor;
 use crate::spec::{
     Amount, Criterion, Gradual, Grow, MaskSchedule, Moments, PruneSpec, Rewire, Scope, TrainSpec,
 };
-use crate::train::{TrainError, Trainer};
+use crate::train::{MaskHook, TrainError, Trainer};
 use std::ops::Range;
 
 /// The changes that are to come in a training.
@@ -23,57 +24,30 @@ pub struct MaskChanges<'s> {
 }
 
 impl<'s> MaskChanges<'s> {
-    /// Those of a training that takes `stretch` of its length; `None` where its masks stay.
+    /// Those of a training on `samples`, which takes `stretch` of its length.
     ///
     /// # Errors
     /// The schedule does not fit into the training.
     pub fn new(
-        spec: &'s TrainSpec,
+        schedule: &'s MaskSchedule,
+        spec: &TrainSpec,
         samples: u32,
         stretch: Range<u64>,
-    ) -> Result<Option<Self>, TrainError> {
-        let Some(schedule) = &spec.masks else {
-            return Ok(None);
-        };
+    ) -> Result<Self, PruneError> {
         let moments = schedule.moments(spec.length, samples, spec.batch);
-        let moments = moments.map_err(TrainError::MaskSchedule)?;
+        let moments = moments.map_err(PruneError::Schedule)?;
         // The last change is the one that comes to what is asked for.
         if let Some(last) = moments.at.last().filter(|&&last| last < stretch.start) {
-            return Err(TrainError::MaskSchedule(format!(
+            return Err(PruneError::Schedule(format!(
                 "the training is entered at step {}, after the last change of its masks at step {last}",
                 stretch.start
             )));
         }
-        Ok(Some(Self {
+        Ok(Self {
             schedule,
             moments,
             stretch,
-        }))
-    }
-
-    /// The first change at or after step `done` of the stretch, if there is one.
-    pub fn next(&self, done: u64) -> Option<u64> {
-        let from = self.stretch.start + done;
-        let next = *self.moments.at.iter().find(|&&t| t >= from)?;
-        (next <= self.stretch.end).then(|| next - self.stretch.start)
-    }
-
-    /// Whether a layer keeps as many weights as it has through all changes.
-    pub fn keeps_counts(&self) -> bool {
-        matches!(self.schedule, MaskSchedule::Rewire(_))
-    }
-
-    /// Makes the change that is due after `done` steps of the stretch. Weights, gradients and optimizer states outside the new
-    /// masks are 0 afterwards.
-    ///
-    /// # Errors
-    /// Weights or gradients that are NaN, an amount that the model cannot meet, or the device failed.
-    pub fn make(&self, trainer: &Trainer<'_>, done: u64) -> Result<(), PruneError> {
-        let step = self.stretch.start + done;
-        match self.schedule {
-            MaskSchedule::Gradual(gradual) => self.shrink(gradual, trainer, step),
-            MaskSchedule::Rewire(rewire) => self.rewire(rewire, trainer, step),
-        }
+        })
     }
 
     fn shrink(
@@ -165,6 +139,27 @@ impl<'s> MaskChanges<'s> {
         trainer.clear_pruned_moments()?;
         grow(trainer, rewire.grow, &masked, &after, step)?;
         Ok(trainer.clear_pruned_gradients()?)
+    }
+}
+
+impl MaskHook for MaskChanges<'_> {
+    fn next(&self, done: u64) -> Option<u64> {
+        let from = self.stretch.start + done;
+        let next = *self.moments.at.iter().find(|&&t| t >= from)?;
+        (next <= self.stretch.end).then(|| next - self.stretch.start)
+    }
+
+    fn keeps_counts(&self) -> bool {
+        matches!(self.schedule, MaskSchedule::Rewire(_))
+    }
+
+    /// Weights or gradients that are NaN, and an amount that the model cannot meet, are errors.
+    fn change(&self, trainer: &Trainer<'_>, done: u64) -> Result<(), TrainError> {
+        let step = self.stretch.start + done;
+        Ok(match self.schedule {
+            MaskSchedule::Gradual(gradual) => self.shrink(gradual, trainer, step),
+            MaskSchedule::Rewire(rewire) => self.rewire(rewire, trainer, step),
+        }?)
     }
 }
 

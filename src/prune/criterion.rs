@@ -1,10 +1,10 @@
 //! Criteria: the registry, and how scores become sort keys on the GPU.
 
-use super::PruneError;
+use super::error::PruneError;
 use super::grasp::hessian_gradient;
 use super::invert::invert_keys;
 use super::lamp::lamp_keys;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::spec::Criterion;
 use crate::train::{Gathered, Replicas, TrainError, Trainer, synaptic_flow};
 use bytemuck::{Pod, Zeroable};
@@ -75,9 +75,6 @@ impl Criterion {
 
 /// What [`Trainer::gather`] needs.
 pub(super) const SUMS_OVER_BATCHES: &[&str] = &["sums over batches", "weights put aside"];
-
-/// Called a few times a second while batches run; false stops.
-pub type Observe<'a> = &'a mut dyn FnMut(u64) -> bool;
 
 /// Scores of replicas.
 pub(super) struct Scorer<'a> {

@@ -1,12 +1,36 @@
 //! Units or weights: where to remove whole units, and where single weights.
 
-use super::steps::{Data, PruneError, prune};
-use super::unit_steps::prune_units;
-use super::{Observe, unit_groups};
-use crate::gpu::Gpu;
+use super::error::PruneError;
+use super::steps::{Data, prune};
+use super::unit_choice::unit_groups;
+use super::unit_steps::remove_units;
+use crate::gpu::{Gpu, Observe};
 use crate::model::{Model, Structure, UnitGroup, mask};
 use crate::spec::{Criterion, PruneSpec, Scope, UnitAmount, UnitPrune};
 use crate::train::{Key, Replicas, Snapshot};
+
+/// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
+/// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask
+/// bits, and nobody reads what they make. Returns what a user should hear: groups whose last unit stayed against the amount, and
+/// what a rule decided.
+/// `observe` is as in [`super::prune_on`].
+///
+/// # Errors
+/// NaN scores, fewer units left than asked for, no data where the criterion reads some, or the device failed. Masks are
+/// unchanged in all these cases but the last.
+pub fn prune_units(
+    gpu: &Gpu,
+    replicas: &Replicas,
+    specs: &[&UnitPrune],
+    data: Option<&Data<'_>>,
+    observe: Observe<'_>,
+) -> Result<Vec<String>, PruneError> {
+    match specs.first() {
+        Some(first) if first.rule.is_some() => prune_either(gpu, replicas, specs, data, observe),
+        Some(_) => remove_units(gpu, replicas, specs, data, observe),
+        None => Ok(Vec::new()),
+    }
+}
 
 /// The weights that exist of each unit of a group.
 fn units_of(model: &Model, group: &UnitGroup, snapshot: &Snapshot) -> Vec<Vec<f64>> {
@@ -26,8 +50,8 @@ fn units_of(model: &Model, group: &UnitGroup, snapshot: &Snapshot) -> Vec<Vec<f6
 /// Replica by replica: each may decide otherwise.
 ///
 /// # Errors
-/// As [`super::prune_units`].
-pub(super) fn prune_either(
+/// As [`prune_units`].
+fn prune_either(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&UnitPrune],
@@ -76,7 +100,7 @@ pub(super) fn prune_either(
                 layers: Some(units),
                 ..(*spec).clone()
             };
-            notes.extend(prune_units(gpu, &alone, &[&spec], data, observe)?);
+            notes.extend(remove_units(gpu, &alone, &[&spec], data, observe)?);
         }
         after.extend(alone.download(gpu)?);
     }

@@ -1,8 +1,7 @@
 //! The Hessian times the gradient (Wang et al. 2020), by a finite difference.
 
-use super::PruneError;
-use super::criterion::Observe;
-use crate::gpu::{Buffer, Gpu};
+use super::error::PruneError;
+use crate::gpu::{Buffer, Gpu, Observe};
 use crate::train::{Gathered, Replicas, Trainer, copy_of, norms, shift, weights_only};
 
 /// Length of a step along g, as a share of the weights' own length: 2^-8.

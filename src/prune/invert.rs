@@ -2,9 +2,9 @@
 //! et al. 2021, "Pruning neural networks at initialization: why are we missing the mark?", section 5).
 
 use super::counts::Group;
-use super::kept_per_tensor;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
+use crate::model::mask::kept_per_tensor;
 use crate::ops::Span;
 
 /// Turns the order of sort keys round, `[replica][float]`; 0 stays 0.

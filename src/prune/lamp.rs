@@ -1,6 +1,6 @@
 //! Layer-adaptive magnitude (Lee et al. 2021, equation 1).
 
-use super::PruneError;
+use super::error::PruneError;
 use crate::gpu::{Buffer, Gpu};
 use crate::model::{Model, mask};
 use crate::train::{Replicas, Snapshot};

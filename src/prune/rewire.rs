@@ -1,8 +1,8 @@
 //! Growth: pruned weights that exist again, at 0.
 
-use super::PruneError;
 use super::counts::Group;
 use super::criterion::refuse_nans;
+use super::error::PruneError;
 use super::steps::keep_top;
 use crate::gpu::Program;
 use crate::spec::Grow;

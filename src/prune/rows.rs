@@ -1,10 +1,10 @@
 //! Selection within the rows of a layer, one per output, and within runs of a row: groups too many and too small for
 //! [`super::select`], which keeps a histogram of each in memory.
 
-use super::PruneError;
 use super::counts::{kept_after, kept_of, tensors_in_scope};
-use super::criterion::{Observe, Scorer};
-use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Program};
+use super::criterion::Scorer;
+use super::error::PruneError;
+use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program};
 use crate::model::{Model, Tensor, mask};
 use crate::spec::{Amount, PowerSums, PruneSpec};
 use crate::train::Snapshot;

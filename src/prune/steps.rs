@@ -1,70 +1,19 @@
 //! Prune and mask steps on replicas that are on the GPU.
 
-use super::UnitError;
 use super::counts::{self, CountError, Group};
-use super::criterion::{Observe, Scorer};
+use super::criterion::Scorer;
+use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
 use super::sap::lower_to_sap;
 use super::selection::{Part, Segment, select};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, Observe, Program};
 use crate::model::Model;
+use crate::model::mask::kept_per_tensor;
 use crate::ops::{Execution, SparseRule};
 use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
-use crate::train::{Replicas, ResidentDataset, TrainError, Trainer};
+use crate::train::{Replicas, ResidentDataset, Trainer};
 use bytemuck::{Pod, Zeroable};
-
-/// Why a prune or mask step could not be done.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum PruneError {
-    /// The device failed.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-    /// The amount does not fit the model.
-    #[error(transparent)]
-    Count(#[from] CountError),
-    /// Units cannot be pruned as asked.
-    #[error(transparent)]
-    Unit(#[from] UnitError),
-    /// A training or a pass over batches that scores are measured with.
-    #[error(transparent)]
-    Train(TrainError),
-    /// A criterion that reads data was given none.
-    #[error("this criterion is measured on batches, and no dataset was given to the prune step")]
-    NoData,
-    /// The scores have no order.
-    #[error(
-        "{count} weights or their scores are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."
-    )]
-    NotANumber {
-        /// NaN scores.
-        count: u32,
-        /// Which replica.
-        replica: usize,
-    },
-    /// Fewer weights exist than are to stay.
-    #[error(
-        "asked to keep {keep} weights of {layers}, but the mask leaves only {alive}. Pruned weights do not return, and all amounts but `remaining` count all weights, not those still there."
-    )]
-    TooFewLeft {
-        /// Asked for.
-        keep: u64,
-        /// Still there.
-        alive: u64,
-        /// Where.
-        layers: String,
-    },
-}
-
-impl From<TrainError> for PruneError {
-    fn from(error: TrainError) -> Self {
-        match error {
-            TrainError::Gpu(error) => Self::Gpu(error),
-            TrainError::Masks(error) => *error,
-            error => Self::Train(error),
-        }
-    }
-}
 
 /// What scores are measured on.
 pub struct Data<'a> {
@@ -88,21 +37,6 @@ pub struct ShuffleShape {
     pub tensor: u32,
     /// Mask words per replica.
     pub mask_words: u32,
-}
-
-/// Kept weights per tensor of `model`; biases count whole.
-pub fn kept_per_tensor(model: &Model, mask: &[u32]) -> Vec<u64> {
-    model
-        .tensors
-        .iter()
-        .map(|t| {
-            let words = &mask[t.offset / 32..(t.offset + t.count).div_ceil(32)];
-            let ones: u64 = words.iter().map(|w| u64::from(w.count_ones())).sum();
-            // Bits past the tensor's end are 1 by convention.
-            let tail = words.len() * 32 - t.count;
-            ones - tail as u64
-        })
-        .collect()
 }
 
 /// [`prune_on`] by a criterion that reads no data.

@@ -1,9 +1,9 @@
 //! Scores of units: sums that the GPU makes, and what criteria make of them.
 
-use super::PruneError;
-use super::criterion::{Observe, SUMS_OVER_BATCHES, ScoreShape};
+use super::criterion::{SUMS_OVER_BATCHES, ScoreShape};
+use super::error::PruneError;
 use super::unit_choice::{Scores, scales};
-use crate::gpu::{Buffer, Gpu, Program};
+use crate::gpu::{Buffer, Gpu, Observe, Program};
 use crate::model::{Member, Structure, UnitGroup, mask};
 use crate::spec::{UnitCriterion, UnitScope};
 use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};

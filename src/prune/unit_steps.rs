@@ -1,25 +1,17 @@
 //! Pruning whole units of replicas that are on the GPU.
 
-use super::criterion::Observe;
-use super::either::prune_either;
-use super::steps::{Data, PruneError, scoring_trainer};
+use super::error::PruneError;
+use super::steps::{Data, scoring_trainer};
 use super::unit_choice::{choose_units, unit_groups};
 use super::unit_scores::UnitScorer;
-use crate::gpu::Gpu;
+use crate::gpu::{Gpu, Observe};
 use crate::model::{Structure, mask};
 use crate::spec::{TrainSpec, UnitPrune};
 use crate::train::Replicas;
 
-/// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
-/// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask
-/// bits, and nobody reads what they make. Returns what a user should hear: groups whose last unit stayed against the amount, and
-/// what a rule decided.
-/// `observe` is as in [`super::prune_on`].
-///
-/// # Errors
-/// NaN scores, fewer units left than asked for, no data where the criterion reads some, or the device failed. Masks are
-/// unchanged in all these cases but the last.
-pub fn prune_units(
+/// Removes units from every replica by its own amount; returns groups whose last unit stayed against it, in words. As
+/// [`super::prune_units`], where no rule decides.
+pub(super) fn remove_units(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&UnitPrune],
@@ -29,9 +21,6 @@ pub fn prune_units(
     let Some(first) = specs.first() else {
         return Ok(Vec::new());
     };
-    if first.rule.is_some() {
-        return prune_either(gpu, replicas, specs, data, observe);
-    }
     let model = &replicas.model;
     let structure = Structure::of(model);
     let groups = unit_groups(model, &structure, first)?;

@@ -2,7 +2,6 @@
 //!
 //! Sizes are in pixels of the finished picture, y pointing down. Figures build a [`Scene`]; only this file knows plotters.
 
-use super::plots::{Plot, PlotError};
 use ab_glyph::{Font, FontRef, Glyph, PxScale, ScaleFont, point};
 use image::{ExtendedColorType, ImageEncoder, codecs::png::PngEncoder};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
@@ -24,6 +23,22 @@ const SVG_PER_EM: f64 = 1.24;
 const SVG_TOP_TO_BASELINE: f64 = 0.76;
 /// The bitmap is drawn this much larger and averaged down: smooth curves and evenly spaced letters.
 const SUPERSAMPLING: u32 = 2;
+
+/// A drawn figure in both formats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plot {
+    /// File name without extension.
+    pub name: String,
+    /// The figure as SVG text.
+    pub svg: String,
+    /// The same figure as a PNG file.
+    pub png: Vec<u8>,
+}
+
+/// Drawing failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot draw the plot: {0}")]
+pub struct PlotError(String);
 
 /// Red, green, blue.
 pub(super) type Rgb = (u8, u8, u8);

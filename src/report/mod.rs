@@ -14,11 +14,11 @@ mod table_json;
 pub(crate) mod text_table;
 mod ticks;
 
+pub use canvas::{Plot, PlotError};
 pub use difference::{Difference, Reference};
 pub use groups::{ArmInfo, Group, group_runs};
 pub use plot_accuracy::{accuracy_plots, dense_arms};
 pub use plot_curves::curve_plots;
-pub use plots::{Plot, PlotError};
 pub use stats::{Summary, paired_difference};
 pub use table::{TableOptions, table};
 pub use table_json::table_json;

@@ -1,9 +1,10 @@
 //! Test accuracy against density.
 
+use super::canvas::{Plot, PlotError};
 use super::groups::{ArmInfo, Group, combinations, compatible, group_runs, names};
 use super::plots::{
-    CUT, Figure, Frame, Key, LEFT, Look, Plot, PlotError, RIGHT, WIDTH, draw_marker, looks,
-    seeds_in_words, value_range,
+    CUT, Figure, Frame, Key, LEFT, Look, RIGHT, WIDTH, draw_marker, looks, seeds_in_words,
+    value_range,
 };
 use crate::store::{RunRow, slug};
 

@@ -1,8 +1,9 @@
 //! Learning curves.
 
+use super::canvas::{Plot, PlotError};
 use super::groups::{ArmInfo, combinations, compatible, names};
 use super::plots::{
-    CUT, Figure, Frame, Key, Look, Plot, PlotError, draw_marker, looks, seeds_in_words, value_range,
+    CUT, Figure, Frame, Key, Look, draw_marker, looks, seeds_in_words, value_range,
 };
 use super::stats::Summary;
 use crate::store::{CurveRow, slug};

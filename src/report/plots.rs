@@ -5,22 +5,6 @@ use super::groups::ArmInfo;
 use super::stats::Summary;
 use super::ticks::Axis;
 
-/// A drawn figure in both formats.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plot {
-    /// File name without extension.
-    pub name: String,
-    /// The figure as SVG text.
-    pub svg: String,
-    /// The same figure as a PNG file.
-    pub png: Vec<u8>,
-}
-
-/// Drawing failed.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot draw the plot: {0}")]
-pub struct PlotError(pub(super) String);
-
 pub(super) const BLACK: Rgb = (0, 0, 0);
 const GREY: Rgb = (95, 95, 95);
 const GRID: Rgb = (226, 226, 226);

@@ -1,9 +1,10 @@
 //! Trainings that may cost as many multiply-adds as the whole network would, dense ("Scratch-B": Liu et al. 2019, section 3).
 
+use super::error::RunError;
 use super::measures::kept_multiply_adds;
-use super::{RunError, Session};
+use super::session::Session;
 use crate::experiment::{Stage, Step};
-use crate::spec::{Length, TrainSpec, steps_of};
+use crate::spec::{Length, steps_of};
 use crate::train::{MOST_STEPS, training_samples};
 
 impl Session<'_> {
@@ -14,9 +15,10 @@ impl Session<'_> {
     /// The model was not checked.
     pub(super) fn as_it_runs(&self, id: usize) -> Result<Stage, RunError> {
         let mut stage = self.plan.stages[id].clone();
-        let Step::Train(spec) = &stage.step else {
+        let Step::Train(step) = &stage.step else {
             return Ok(stage);
         };
+        let spec = &step.train;
         let snapshot = stage.parent.and_then(|p| self.snapshots.get(&p));
         let data = self.datasets.get(&spec.dataset);
         let (true, Some(snapshot), Some(data)) = (spec.equal_flops, snapshot, data) else {
@@ -29,10 +31,9 @@ impl Session<'_> {
         };
         let steps = steps_of(spec.length, samples, spec.batch);
         if let Some(longer) = longer(steps, whole, kept) {
-            stage.step = Step::Train(TrainSpec {
-                length: Length::Steps(longer),
-                ..spec.clone()
-            });
+            let mut step = step.clone();
+            step.train.length = Length::Steps(longer);
+            stage.step = Step::Train(step);
         }
         Ok(stage)
     }

@@ -1,7 +1,9 @@
 //! Trainings saved between their passes, and taken up again.
 
-use super::record::{CurvePoint, Exact};
-use super::{RunError, RunOptions, Session};
+use super::error::RunError;
+use super::exact::Exact;
+use super::record::CurvePoint;
+use super::session::{RunOptions, Session};
 use crate::experiment::{Stage, Step};
 use crate::store::{Partial, RunFolder};
 use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing, State, Watch};

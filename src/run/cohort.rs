@@ -1,11 +1,13 @@
 //! Which stages can share a cohort, and how many replicas a cohort may have.
 
-use super::verify::model_key;
+use super::facts::model_key;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
-use crate::spec::{Amount, MaskStep, ModelSpec, Optimizer, TrainSpec, UnitAmount, UnitPrune};
+use crate::spec::{
+    Amount, MaskStep, ModelSpec, Optimizer, TrainSpec, TrainStep, UnitAmount, UnitPrune,
+};
 use crate::train::{Demand, Memory};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
@@ -24,7 +26,8 @@ pub fn key(stage: &Stage) -> String {
 /// [`key`] of a stage whose network is this one by then.
 pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
     let step = match &stage.step {
-        Step::Train(spec) | Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
+        Step::Train(step) => serde_json::to_string(&alike_step(step)),
+        Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
         Step::Prune(spec) => {
             let alike = crate::spec::PruneSpec {
                 amount: match spec.amount {
@@ -53,7 +56,7 @@ pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
             stage
                 .rewound
                 .as_ref()
-                .map(|(spec, ordinal)| (alike(spec), ordinal)),
+                .map(|(step, ordinal)| (alike_step(step), ordinal)),
         )),
     };
     let kind = match &stage.step {
@@ -66,6 +69,14 @@ pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
         Step::Compact => "compact",
     };
     format!("{kind} {} {}", step.unwrap_or_default(), model_key(model))
+}
+
+/// [`alike`] of the training of a step.
+fn alike_step(step: &TrainStep) -> TrainStep {
+    TrainStep {
+        train: alike(&step.train),
+        ..step.clone()
+    }
 }
 
 /// A training with all that may differ between replicas taken out.

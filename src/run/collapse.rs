@@ -1,6 +1,7 @@
 //! Says, before anything trains, that a mask lets nothing through.
 
-use super::{RunError, Session};
+use super::error::RunError;
+use super::session::Session;
 use crate::experiment::{OnCollapse, Step};
 use crate::model::Model;
 use crate::prune::paths;
@@ -21,7 +22,7 @@ impl Session<'_> {
         let stage = &self.plan.stages[id];
         let makes_a_mask = match &stage.step {
             Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_) => true,
-            Step::Train(spec) => spec.masks.is_some(),
+            Step::Train(step) => step.masks.is_some(),
             _ => false,
         };
         if !makes_a_mask {

@@ -3,12 +3,14 @@
 use super::checkpoint::Saver;
 use super::cohort;
 use super::demand::demand;
+use super::error::RunError;
 use super::memory::density_after;
-use super::place::{Context, Outcome};
+use super::outcome::Outcome;
+use super::place::Context;
 use super::score::score;
+use super::session::{RunOptions, Session};
 use super::steps::{Start, execute};
 use super::training::profile;
-use super::{RunError, RunOptions, Session};
 use crate::bench::breakdown_text;
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
@@ -193,7 +195,9 @@ impl Session<'_> {
         let count = stages.len();
         let plural = if count == 1 { "" } else { "s" };
         match &stages[0].step {
-            Step::Train(spec) => format!("training {count} replica{plural} on {}", spec.dataset),
+            Step::Train(step) => {
+                format!("training {count} replica{plural} on {}", step.train.dataset)
+            }
             Step::Recalibrate(spec) => {
                 format!("recalibrating {count} replica{plural} on {}", spec.dataset)
             }

@@ -8,7 +8,8 @@ use crate::train::Demand;
 /// the test set is read as in that.
 pub fn demand(stage: &Stage, end: Option<&TrainSpec>, density: f64) -> Demand {
     let (spec, density, beside): (_, _, &'static [&'static str]) = match &stage.step {
-        Step::Train(spec) => return Demand::of(spec, density),
+        Step::Train(step) if step.masks.is_some() => (Some(&step.train), density, &["scores"]),
+        Step::Train(step) => (Some(&step.train), density, &[]),
         Step::Recalibrate(spec) => (Some(spec), density, &["weights put aside"]),
         // Scores are measured dense.
         Step::Prune(spec) => (spec.data.as_deref().or(end), 1.0, spec.criterion.buffers()),

@@ -150,7 +150,7 @@ pub(super) fn replica_of(error: &PruneError) -> Option<usize> {
 pub(super) fn replica_of_training(error: &TrainError) -> Option<usize> {
     match error {
         TrainError::Violation { replica, .. } => Some(*replica),
-        TrainError::Masks(error) => replica_of(error),
+        TrainError::Masks(error) => error.downcast_ref().and_then(replica_of),
         _ => None,
     }
 }

@@ -1,16 +1,45 @@
 //! Saves finished stages, and writes the rows, tables and plots of the runs they end.
 
+use super::error::RunError;
 use super::measures::{Measures, measure, word};
-use super::place::{Outcome, tensor_infos};
+use super::outcome::Outcome;
+use super::place::tensor_infos;
+use super::record::Record;
 use super::rows::{curve_rows, round_rows, run_row};
-use super::{Finished, Record, RunError, Session, arm_infos};
-use crate::experiment::{Run, Step};
+use super::session::Session;
+use crate::experiment::{Experiment, Run, Step};
 use crate::model::Model;
-use crate::report;
+use crate::report::{self, ArmInfo};
 use crate::spec::MaskStep;
-use crate::store::{CurveRow, MaskOrigin, RoundRow, RunRow, StageState};
+use crate::store::{CurveRow, DataRecord, MaskOrigin, RoundRow, RunRow, StageState};
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+
+/// All rows of a finished experiment.
+pub struct Finished {
+    /// One per run, in the plan's order.
+    pub rows: Vec<RunRow>,
+    /// The run folder.
+    pub folder: PathBuf,
+    /// Stages that an earlier call had already computed.
+    pub resumed: usize,
+    /// What the results were computed on.
+    pub data: Vec<DataRecord>,
+    /// Bytes of GPU buffers at the peak.
+    pub peak_bytes: u64,
+}
+
+/// The arms, for tables and plots.
+pub fn arm_infos(experiment: &Experiment) -> Vec<ArmInfo> {
+    experiment
+        .arms
+        .iter()
+        .map(|arm| ArmInfo {
+            name: arm.name.clone(),
+            control_of: arm.control_of.clone(),
+        })
+        .collect()
+}
 
 impl Session<'_> {
     /// Saves a finished stage and lets go of what nobody needs any more.
@@ -143,8 +172,8 @@ impl Session<'_> {
         let mut origin = String::new();
         for &id in &run.stages {
             let step = &self.plan.stages[id].step;
-            if let Step::Train(spec) = step {
-                dataset.clone_from(&spec.dataset);
+            if let Step::Train(step) = step {
+                dataset.clone_from(&step.train.dataset);
             }
             if step.prunes().is_some() || matches!(step, Step::PruneUnits(_)) {
                 origin.clone_from(&dataset);
@@ -162,7 +191,7 @@ impl Session<'_> {
                 step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
                     step_text(step, &self.experiment.mask_files)
                 }
-                Step::Train(spec) => serde_json::to_string(spec.masks.as_ref()?).ok(),
+                Step::Train(step) => serde_json::to_string(step.masks.as_ref()?).ok(),
                 _ => None,
             })
             .collect();

@@ -1,9 +1,10 @@
 //! What is left of a network after a step: counts, paths, work, and how far from equal its weights are.
 
-use super::record::Exact;
+use super::exact::Exact;
 use crate::experiment::Step;
+use crate::model::mask::kept_per_tensor;
 use crate::model::{Model, mask};
-use crate::prune::{kept_per_tensor, paths};
+use crate::prune::paths;
 use crate::spec::{PowerSums, REPORTED};
 use crate::train::Snapshot;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use super::asked::follow;
 use super::cohort::{self, Limits, key};
 use super::demand::demand;
-use super::verify::Models;
+use super::facts::Models;
 use crate::data::Dataset;
 use crate::experiment::{Plan, Stage, Step};
 use crate::model::Model;

@@ -4,8 +4,10 @@
 //! seed: it is known once the stage is computed, or read from a saved stage, which says what it holds.
 
 use super::cohort::{key, key_with};
-use super::place::Outcome;
-use super::{Record, RunError, Session};
+use super::error::RunError;
+use super::outcome::{Network, Outcome};
+use super::record::Record;
+use super::session::Session;
 use crate::experiment::Stage;
 use crate::model::Model;
 use crate::prune;
@@ -14,15 +16,6 @@ use std::sync::Arc;
 
 /// Where a saved stage says what its network is made of.
 const NOTE: &str = "network";
-
-/// A network that is not the experiment's own.
-#[derive(Clone)]
-pub struct Network {
-    /// What it is made of.
-    pub spec: ModelSpec,
-    /// The same with shapes.
-    pub model: Arc<Model>,
-}
 
 impl Session<'_> {
     /// The network that a stage starts from. That of a stage whose parent is yet to be computed may turn out smaller.

@@ -1,7 +1,8 @@
 //! How alike the masks of an experiment's runs are.
 
+use super::error::RunError;
 use super::place::tensor_infos;
-use super::{RunError, Session};
+use super::session::Session;
 use crate::experiment::Run;
 use crate::model::Model;
 use crate::store::{OverlapRow, load_mask};

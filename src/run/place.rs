@@ -1,8 +1,6 @@
-//! Cohorts on the GPU: what their steps need to know, and what comes of them.
+//! Cohorts on the GPU, and what their steps need to know.
 
 use super::error::RunError;
-use super::networks::Network;
-use super::record::Record;
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
@@ -10,7 +8,9 @@ use crate::model::Model;
 use crate::ops::Execution;
 use crate::spec::TrainSpec;
 use crate::store::TensorInfo;
-use crate::train::{Key, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales};
+use crate::train::{
+    Key, MaskHook, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
+};
 use std::sync::Arc;
 
 /// What a step needs to know of the world.
@@ -23,16 +23,6 @@ pub struct Context<'a> {
     pub verify_sparse: bool,
     /// The dataset that the cohort trains or is tested on, in both places.
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
-}
-
-/// A stage's outcome.
-pub struct Outcome {
-    /// Weights and mask.
-    pub snapshot: Arc<Snapshot>,
-    /// Curves, scores and violations.
-    pub record: Record,
-    /// The network that they are of, where this stage made it another.
-    pub network: Option<Network>,
 }
 
 /// The store's view of a model's tensors.
@@ -78,11 +68,12 @@ pub(super) fn place(
     Ok(replicas)
 }
 
-/// A trainer of replicas on the cohort's dataset.
+/// A trainer of replicas on the cohort's dataset; `changes` makes the changes of masks in it, if there are any.
 pub(super) fn trainer_of<'t>(
     context: &Context<'t>,
     replicas: &'t Replicas,
     specs: &'t [&'t TrainSpec],
+    changes: Option<&'t dyn MaskHook>,
     what: &str,
 ) -> Result<Trainer<'t>, RunError> {
     let (data, resident) = context.data.ok_or_else(|| {
@@ -90,13 +81,14 @@ pub(super) fn trainer_of<'t>(
     })?;
     let scales = scales(&specs[0].normalise, data);
     let (gpu, execution) = (context.gpu, &context.execution);
-    Trainer::new(gpu, replicas, resident, specs, &scales, execution)
+    Trainer::with_changes(gpu, replicas, resident, specs, changes, &scales, execution)
         .map_err(|source| failed(what, source))
 }
 
 pub(super) fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
     let specs = stages.iter().filter_map(|s| match &s.step {
-        Step::Train(spec) | Step::Recalibrate(spec) => Some(spec),
+        Step::Train(step) => Some(&step.train),
+        Step::Recalibrate(spec) => Some(spec),
         _ => None,
     });
     specs.collect()

@@ -1,43 +1,15 @@
 //! Goes on from what an earlier call left in the run folder.
 
+use super::error::RunError;
 use super::finish::records_of;
-use super::place::{Outcome, tensor_infos};
-use super::rows::{Facts, curve_rows, last_pass};
-use super::{RunError, Session};
+use super::outcome::Outcome;
+use super::place::tensor_infos;
+use super::rows::{curve_rows, last_pass};
+use super::session::Session;
 use crate::experiment::Step;
-use crate::store::RunRow;
 use crate::train::Snapshot;
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
-
-/// Refuses to go on from results of another adapter, driver, version or data. All of them are in the digests of stages and none is
-/// in the experiment's: no stage would be found, and what is computed anew would not fit the files that are there.
-pub(super) fn check_origin(row: &RunRow, facts: &Facts, folder: &Path) -> Result<(), RunError> {
-    let folder = folder.display().to_string();
-    if row.adapter != facts.adapter || row.driver != facts.driver {
-        return Err(RunError::OtherAdapter {
-            folder,
-            theirs: format!("{}, driver {}", row.adapter, row.driver),
-            ours: format!("{}, driver {}", facts.adapter, facts.driver),
-        });
-    }
-    if row.version != env!("CARGO_PKG_VERSION") {
-        return Err(RunError::OtherVersion {
-            folder,
-            theirs: row.version.clone(),
-            ours: env!("CARGO_PKG_VERSION"),
-        });
-    }
-    if row.data_digest != facts.data_digest {
-        return Err(RunError::OtherData {
-            folder,
-            theirs: row.data_digest.clone(),
-            ours: facts.data_digest.clone(),
-        });
-    }
-    Ok(())
-}
 
 impl Session<'_> {
     /// Stages worth a file: trainings, prune steps that run batches or iterate, and whatever a run ends with. The others are

@@ -1,17 +1,19 @@
 //! From finished stages to the rows of results.csv, curves.csv and rounds.csv.
 
 use super::asked::asked_density;
+use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
 use super::place::tensor_infos;
 use super::record::{CurvePoint, Record};
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
-use crate::prune::kept_per_tensor;
+use crate::model::mask::kept_per_tensor;
 use crate::spec::TrainSpec;
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::Snapshot;
 use serde_json::Value;
+use std::path::Path;
 
 /// What every row repeats.
 pub struct Facts {
@@ -30,12 +32,40 @@ impl Facts {
     pub fn adapter_name(adapter: &AdapterDescription) -> String {
         format!("{} ({})", adapter.name, adapter.backend)
     }
+
+    /// Refuses to go on from results of another adapter, driver, version or data. All of them are in the digests of stages and none is
+    /// in the experiment's: no stage would be found, and what is computed anew would not fit the files that are there.
+    pub(super) fn check(&self, row: &RunRow, folder: &Path) -> Result<(), RunError> {
+        let folder = folder.display().to_string();
+        if row.adapter != self.adapter || row.driver != self.driver {
+            return Err(RunError::OtherAdapter {
+                folder,
+                theirs: format!("{}, driver {}", row.adapter, row.driver),
+                ours: format!("{}, driver {}", self.adapter, self.driver),
+            });
+        }
+        if row.version != env!("CARGO_PKG_VERSION") {
+            return Err(RunError::OtherVersion {
+                folder,
+                theirs: row.version.clone(),
+                ours: env!("CARGO_PKG_VERSION"),
+            });
+        }
+        if row.data_digest != self.data_digest {
+            return Err(RunError::OtherData {
+                folder,
+                theirs: row.data_digest.clone(),
+                ours: self.data_digest.clone(),
+            });
+        }
+        Ok(())
+    }
 }
 
 /// The last training of a variant: what its test score is about.
 pub fn last_training(variant: &Variant) -> Option<&TrainSpec> {
     variant.steps.iter().rev().find_map(|step| match step {
-        Step::Train(spec) => Some(spec),
+        Step::Train(step) => Some(&step.train),
         _ => None,
     })
 }
@@ -196,7 +226,7 @@ pub fn curve_rows(
     let mut rows = Vec::new();
     for (&id, record) in run.stages.iter().zip(records) {
         let stage = &plan.stages[id];
-        let Step::Train(spec) = &stage.step else {
+        let Step::Train(step) = &stage.step else {
             continue;
         };
         rows.extend(record.curve.iter().map(|point| CurveRow {
@@ -204,7 +234,7 @@ pub fn curve_rows(
             seed: run.seed,
             point: variant.point.clone(),
             train_step: stage.train_ordinal,
-            dataset: spec.dataset.clone(),
+            dataset: step.train.dataset.clone(),
             epoch: point.epoch,
             step: point.step,
             learning_rate: point.learning_rate.0,

@@ -2,7 +2,8 @@
 
 use super::error::RunError;
 use super::interrupt;
-use super::place::{Context, Outcome, failed, place, trainer_of};
+use super::outcome::Outcome;
+use super::place::{Context, failed, place, trainer_of};
 use crate::experiment::Stage;
 use crate::model::Model;
 use crate::spec::TrainSpec;
@@ -25,7 +26,7 @@ pub fn score(
     let goes_on = &mut |_| !interrupt::asked();
     let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
     let replicas = place(context.gpu, model, stages, &snapshots)?;
-    let trainer = trainer_of(context, &replicas, specs, what)?;
+    let trainer = trainer_of(context, &replicas, specs, None, what)?;
     let validation = if specs[0].validation > 0 {
         Some(
             trainer

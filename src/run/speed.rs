@@ -1,12 +1,13 @@
 //! `--measure-speed`: what the masks of finished runs save on this adapter.
 
+use super::error::RunError;
 use super::place::{Context, place, trainer_of};
-use super::{RunError, Session};
+use super::session::Session;
 use crate::bench::speed;
 use crate::experiment::Stage;
 use crate::model::Model;
+use crate::model::mask::kept_per_tensor;
 use crate::ops::{Execution, SparseRule};
-use crate::prune::kept_per_tensor;
 use crate::spec::TrainSpec;
 use crate::store::SpeedRow;
 use crate::train::Snapshot;
@@ -47,11 +48,11 @@ impl Session<'_> {
             ..*context
         };
         let replicas = place(context.gpu, model, stages, &starts)?;
-        let trainer = trainer_of(&dense, &replicas, specs, what)?;
+        let trainer = trainer_of(&dense, &replicas, specs, None, what)?;
         let without = speed(context.gpu, &trainer, WINDOW)?;
         drop(trainer);
         let replicas = place(context.gpu, model, stages, &starts)?;
-        let trainer = trainer_of(context, &replicas, specs, what)?;
+        let trainer = trainer_of(context, &replicas, specs, None, what)?;
         let sparse = trainer.sparse_layers();
         // Where no layer is faster sparse, both run the same kernels, and the clock's noise is no speedup.
         let with = match sparse.is_empty() {

@@ -3,7 +3,8 @@
 use super::checkpoint::Saver;
 use super::error::{RunError, replica_of, with_seed};
 use super::interrupt;
-use super::place::{Context, Outcome, place, tensor_infos};
+use super::outcome::Outcome;
+use super::place::{Context, place, tensor_infos};
 use super::progress::Meter;
 use super::record::Record;
 use super::training::{recalibrate, rewind, train, verify_sparse};

@@ -3,15 +3,17 @@
 use super::checkpoint::{Saver, Watcher};
 use super::error::{RunError, replica_of_training, with_seed};
 use super::interrupt;
-use super::place::{Context, Outcome, failed, place, specs_of, trainer_of};
+use super::outcome::Outcome;
+use super::place::{Context, failed, place, specs_of, trainer_of};
 use super::progress::Meter;
 use super::record::{CurvePoint, Record};
 use crate::bench::{Breakdown, breakdown};
 use crate::experiment::{Stage, Step};
 use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
+use crate::prune::MaskChanges;
 use crate::spec::TrainSpec;
-use crate::train::{Checkpoint, Replicas, Snapshot};
+use crate::train::{Checkpoint, MaskHook, Replicas, Snapshot, stretch_of, training_samples};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +29,9 @@ pub(super) fn train(
     what: &str,
 ) -> Result<Vec<Record>, RunError> {
     let specs = specs_of(stages);
-    let mut trainer = trainer_of(context, replicas, &specs, what)?;
+    let changes = changes_of(context, stages[0], what)?;
+    let changes = changes.as_ref().map(|changes| changes as &dyn MaskHook);
+    let mut trainer = trainer_of(context, replicas, &specs, changes, what)?;
     let sparse = trainer.sparse_layers();
     if !sparse.is_empty() {
         meter.note(&format!("  sparse: {sparse}"));
@@ -58,6 +62,28 @@ pub(super) fn train(
         .collect())
 }
 
+/// How masks change in the training of a stage, if they do.
+fn changes_of<'s>(
+    context: &Context<'_>,
+    stage: &'s Stage,
+    what: &str,
+) -> Result<Option<MaskChanges<'s>>, RunError> {
+    let (Step::Train(step), Some((data, _))) = (&stage.step, context.data) else {
+        return Ok(None);
+    };
+    let Some(schedule) = &step.masks else {
+        return Ok(None);
+    };
+    let samples = training_samples(&step.train, data.train.len() as u32);
+    let samples = samples.map_err(|source| failed(what, source))?;
+    let stretch = stretch_of(&step.train, samples).map_err(|source| failed(what, source))?;
+    let changes = MaskChanges::new(schedule, &step.train, samples, stretch);
+    changes.map(Some).map_err(|source| RunError::Prune {
+        what: what.to_owned(),
+        source,
+    })
+}
+
 /// Averages running statistics anew.
 pub(super) fn recalibrate(
     context: &Context<'_>,
@@ -66,7 +92,7 @@ pub(super) fn recalibrate(
     what: &str,
 ) -> Result<(), RunError> {
     let specs = specs_of(stages);
-    let trainer = trainer_of(context, replicas, &specs, what)?;
+    let trainer = trainer_of(context, replicas, &specs, None, what)?;
     let ran = trainer.recalibrate(&mut |_| !interrupt::asked());
     ran.map_err(|source| failed(what, source))
 }
@@ -83,9 +109,9 @@ pub(super) fn rewind(
     let then: Vec<Stage> = stages
         .iter()
         .filter_map(|stage| {
-            let (spec, ordinal) = stage.rewound.clone()?;
+            let (step, ordinal) = stage.rewound.clone()?;
             Some(Stage {
-                step: Step::Train(spec),
+                step: Step::Train(step),
                 train_ordinal: ordinal,
                 ..(*stage).clone()
             })
@@ -159,7 +185,7 @@ pub fn profile(
     };
     let specs: Vec<TrainSpec> = specs_of(stages).iter().map(alone).collect();
     let specs: Vec<&TrainSpec> = specs.iter().collect();
-    let trainer = trainer_of(context, &replicas, &specs, what)?;
+    let trainer = trainer_of(context, &replicas, &specs, None, what)?;
     let batch = specs[0].batch;
     Ok(breakdown(
         gpu,

@@ -1,37 +1,12 @@
 //! Checks that need the data's shapes and the model's: everything that can be known wrong before anything runs.
 
+use super::facts::{DataFacts, Models, any_samples};
 use super::verify_steps::{MaskVerdicts, check_steps};
-use crate::data;
 use crate::experiment::{Experiment, Step};
 use crate::model::{LayerAt, Model, Structure};
-use crate::spec::{Length, ModelSpec, Normalise, Shape, TrainSpec, steps_of};
+use crate::spec::{ModelSpec, Normalise, TrainSpec, steps_of};
 use crate::train::{MOST_STEPS, stretch_of, training_samples};
 use std::collections::BTreeMap;
-use std::sync::Arc;
-
-/// Input shape, classes and training samples of a dataset; samples are unknown before the files are read.
-#[derive(Clone, Copy, Debug)]
-pub struct DataFacts {
-    /// One image.
-    pub shape: Shape,
-    /// Classes.
-    pub classes: usize,
-    /// Training samples, once the dataset is loaded.
-    pub train: Option<u32>,
-}
-
-/// What is known of an experiment's dataset without reading its files.
-pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
-    let (channels, height, width, classes) = match experiment.datasets.get(name) {
-        Some(spec) => spec.shape()?,
-        None => data::shape_of(name)?,
-    };
-    Some(DataFacts {
-        shape: Shape::new(channels, height, width),
-        classes,
-        train: None,
-    })
-}
 
 /// The train steps of an experiment, each dataset once.
 pub fn datasets(experiment: &Experiment) -> Vec<String> {
@@ -50,26 +25,6 @@ fn trainings(experiment: &Experiment) -> impl Iterator<Item = &TrainSpec> {
         .flat_map(|arm| &arm.variants)
         .flat_map(|variant| &variant.steps)
         .filter_map(Step::data)
-}
-
-/// The models of an experiment, shapes inferred, by the canonical text of their spec.
-#[derive(Default)]
-pub struct Models(BTreeMap<String, Arc<Model>>);
-
-/// The canonical text that names a model.
-pub fn model_key(spec: &ModelSpec) -> String {
-    serde_json::to_string(&(&spec.layers, spec.init)).unwrap_or_default()
-}
-
-impl Models {
-    /// The model of a spec that was verified.
-    pub fn of(&self, spec: &ModelSpec) -> Option<&Arc<Model>> {
-        self.0.get(&model_key(spec))
-    }
-    /// Every distinct model.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
-        self.0.values()
-    }
 }
 
 /// Builds every model on every dataset it trains on, and walks through the steps of every variant.
@@ -139,10 +94,7 @@ fn check_train(
     *before = Some((spec.dataset.clone(), *found));
     let built = Model::new(model, found.shape, found.classes)
         .map_err(|e| format!("model {} on {}: {e}", model.name, spec.dataset))?;
-    let known = models
-        .0
-        .entry(model_key(model))
-        .or_insert_with(|| Arc::new(built));
+    let known = models.enter(model, built);
     if known.input != found.shape || known.classes != found.classes {
         return Err(format!(
             "model {} is used with inputs of {} elsewhere in this file and of {} on {}; make two experiments of it",
@@ -211,15 +163,4 @@ fn check_normalisation(
         "{which} has one sample, so that layer {:?} sees one value per channel, whose variance is 0; choose another `batch`, or `samples` that it divides",
         layer.name
     ))
-}
-
-/// A number of samples that does for comparing the lengths of a training, `more` among them, while its dataset is not loaded: any,
-/// where all are of one kind.
-pub(super) fn any_samples(spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
-    let kind = |length: &Length| matches!(length, Length::Steps(_));
-    let mut lengths = [spec.enter, spec.leave]
-        .into_iter()
-        .chain(more.iter().copied());
-    let alike = lengths.all(|l| l.is_none_or(|l| kind(&l) == kind(&spec.length)));
-    alike.then_some(spec.batch)
 }

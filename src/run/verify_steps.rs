@@ -2,12 +2,12 @@
 //! end, mask files of another network.
 
 use super::asked::follow;
+use super::facts::{DataFacts, any_samples, model_key};
 use super::place::tensor_infos;
-use super::verify::{DataFacts, any_samples, model_key};
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
-use crate::spec::{Length, MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec};
+use crate::spec::{Length, MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
 use crate::train::{stretch_of, training_samples};
 use std::collections::BTreeMap;
@@ -54,8 +54,8 @@ impl<'a> Walk<'a> {
         let verdict = self.check(step);
         follow(&mut self.asked, step);
         match step {
-            Step::Train(spec) => {
-                self.origin.get_or_insert(spec);
+            Step::Train(step) => {
+                self.origin.get_or_insert(&step.train);
             }
             Step::Restart(Restart::Fresh) => self.origin = None,
             Step::Compact => self.whole = false,
@@ -69,7 +69,7 @@ impl<'a> Walk<'a> {
             self.counts(spec)?;
         }
         match step {
-            Step::Train(spec) => self.schedule(spec),
+            Step::Train(step) => self.schedule(step),
             Step::PruneUnits(spec) => unit_groups(self.model, &Structure::of(self.model), spec)
                 .map(|_| ())
                 .map_err(|e| e.to_string()),
@@ -99,8 +99,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn schedule(&self, spec: &TrainSpec) -> Result<(), String> {
-        if let Some(MaskSchedule::Gradual(gradual)) = spec.masks.as_deref()
+    fn schedule(&self, step: &TrainStep) -> Result<(), String> {
+        let (spec, Some(schedule)) = (&step.train, step.masks.as_deref()) else {
+            return Ok(());
+        };
+        if let MaskSchedule::Gradual(gradual) = schedule
             && let Some(last) = asked_density(&gradual.prune, self.model, Some(1.0))
             && gradual.initial_sparsity > 1.0 - last + 1e-9
         {
@@ -110,10 +113,9 @@ impl<'a> Walk<'a> {
                 1.0 - last
             ));
         }
-        let lengths = match spec.masks.as_deref() {
-            Some(MaskSchedule::Gradual(gradual)) => vec![gradual.begin, gradual.end],
-            Some(MaskSchedule::Rewire(rewire)) => vec![Some(rewire.every), rewire.until],
-            None => return Ok(()),
+        let lengths = match schedule {
+            MaskSchedule::Gradual(gradual) => [gradual.begin, gradual.end],
+            MaskSchedule::Rewire(rewire) => [Some(rewire.every), rewire.until],
         };
         let Some(samples) = self.samples(spec, &lengths) else {
             return Ok(());
@@ -121,7 +123,7 @@ impl<'a> Walk<'a> {
         let Ok(stretch) = stretch_of(spec, samples) else {
             return Ok(());
         };
-        let changes = MaskChanges::new(spec, samples, stretch);
+        let changes = MaskChanges::new(schedule, spec, samples, stretch);
         changes.map(|_| ()).map_err(|e| e.to_string())
     }
 

@@ -4,6 +4,7 @@
 //! here makes every stage a new one. Nothing here knows of a GPU, of TOML, or of how it is carried out.
 
 mod augment;
+mod dataset;
 mod length;
 mod mask_schedule;
 mod model;
@@ -12,10 +13,12 @@ mod prune;
 mod sap;
 mod shape;
 mod train;
+mod train_step;
 mod unit_rule;
 mod units;
 
 pub use augment::{Augment, Fill};
+pub use dataset::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 pub use length::{Length, steps_of, steps_per_epoch};
 pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
 pub use model::{INPUT, Init, Layer, ModelSpec, NamedLayer};
@@ -26,5 +29,6 @@ pub use shape::Shape;
 pub use train::{
     BestBy, Decay, DecayOn, Keep, Normalise, Optimizer, Schedule, Stopping, TrainSpec,
 };
+pub use train_step::TrainStep;
 pub use unit_rule::{UnitRule, mean_norm, spread};
 pub use units::{UnitAmount, UnitCriterion, UnitPrune, UnitScope};

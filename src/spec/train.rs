@@ -1,6 +1,6 @@
-//! What a `train` step asks for.
+//! A training: what is trained on, for how long, by which rule.
 
-use super::{Augment, Length, MaskSchedule};
+use super::{Augment, Length};
 use serde::{Deserialize, Serialize};
 
 /// The update rule and its hyper-parameters. Names and defaults are PyTorch's.
@@ -199,7 +199,7 @@ pub enum BestBy {
     Accuracy,
 }
 
-/// A `train` step with every default filled in.
+/// A training with every default filled in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrainSpec {
     /// Name of the dataset to train on.
@@ -251,9 +251,6 @@ pub struct TrainSpec {
     pub normalise: Normalise,
     /// Random changes of the images trained on.
     pub augment: Option<Augment>,
-    /// How masks change meanwhile; `None` where they stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub masks: Option<Box<MaskSchedule>>,
 }
 
 impl TrainSpec {
@@ -281,7 +278,6 @@ impl TrainSpec {
             balanced: false,
             normalise: Normalise::Measured,
             augment: None,
-            masks: None,
         }
     }
 

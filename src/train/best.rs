@@ -1,7 +1,7 @@
 //! Early stopping and the best weights, by the validation split; each replica for itself.
 
+use super::metrics::Metrics;
 use super::replicas::Replicas;
-use super::trainer::Metrics;
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::spec::{BestBy, Keep, Stopping};
 

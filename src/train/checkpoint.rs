@@ -1,7 +1,7 @@
 //! A training between two passes, off the GPU: what it takes to go on from there with the same bits.
 
 use super::best::{Best, Standing};
-use super::passes::EpochPoint;
+use super::metrics::EpochPoint;
 use super::replicas::Replicas;
 use super::state::State;
 use super::workspace::Workspace;

@@ -1,8 +1,9 @@
 //! What can end a training.
 
 use crate::gpu::GpuError;
-use crate::prune::PruneError;
 use crate::spec::Length;
+use std::error::Error;
+use std::sync::Arc;
 
 /// Why a training or evaluation did not finish.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -39,12 +40,9 @@ pub enum TrainError {
         /// Asked for.
         samples: Option<u32>,
     },
-    /// Masks cannot change as they should: their schedule does not fit into the training.
-    #[error("{0}. Lower `end` or `until`, or train longer.")]
-    MaskSchedule(String),
-    /// A change of masks within the training.
+    /// A change of masks within the training: what a [`MaskHook`](super::MaskHook) says.
     #[error(transparent)]
-    Masks(Box<PruneError>),
+    Masks(Arc<dyn Error + Send + Sync>),
     /// The part of the training that is asked for is none.
     #[error(
         "a training of {length} cannot begin at {} and end at {}. A point to enter or to rewind to lies before the end.",

@@ -6,8 +6,8 @@
 //! weight between two removable units is in two groups, and shrinks by the factors of both. The step is decoupled: its
 //! length is the learning rate of the moment, whatever the optimizer made of the gradient.
 
-use super::Replicas;
-use super::units::{UnitSum, UnitTable};
+use super::replicas::Replicas;
+use super::unit_table::{UnitSum, UnitTable};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Member, Model, Run, Structure};
 use bytemuck::{Pod, Zeroable};

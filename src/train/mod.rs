@@ -1,5 +1,6 @@
 //! Training: replicas on the GPU, the recorded training step, evaluation and the audit.
 
+mod activity;
 mod augment;
 mod best;
 mod checkpoint;
@@ -11,6 +12,7 @@ mod gradients;
 mod group_lasso;
 mod hyper;
 mod interleave;
+mod metrics;
 mod passes;
 mod program;
 mod replicas;
@@ -21,9 +23,10 @@ mod sparsity;
 mod state;
 mod trainer;
 mod traits;
-mod units;
+mod unit_table;
 mod workspace;
 
+pub use activity::ActivityShape;
 pub use augment::{AugmentDraw, AugmentedGather, Warp};
 pub use best::Standing;
 pub use checkpoint::{Checkpoint, ReplicaCheckpoint};
@@ -31,13 +34,14 @@ pub use error::TrainError;
 pub use flow::{Rescale, Share, synaptic_flow};
 pub use group_lasso::ShrinkShape;
 pub use interleave::interleaved;
-pub use passes::{EpochPoint, Progress, Trained, Watch};
+pub use metrics::{EpochPoint, Metrics};
+pub use passes::{Progress, Trained, Watch};
 pub use program::{ALL_WEIGHTS, KEPT_WEIGHTS};
 pub use replicas::{Replicas, Snapshot};
 pub use resident::{ImagePart, ResidentDataset, ResidentSplit, measure, scales};
 pub use schedule::{MOST_STEPS, factors, stretch_of};
 pub use scoring::{Gathered, copy_of, norms, shift, weights_only};
 pub use state::{Advance, Draw, Gather, Hyper, InitShape, Key, ParamsShape, State};
-pub use trainer::{Metrics, Part, Trainer, training_samples};
-pub use units::{ActivityShape, UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};
+pub use trainer::{MaskHook, Part, Trainer, training_samples};
+pub use unit_table::{UnitPairs, UnitRun, UnitShape, UnitSum, UnitTable};
 pub use workspace::{Demand, Memory, Workspace};

@@ -1,35 +1,14 @@
 //! A training: its passes one after another, and between them the audit, the scores, and what is kept.
 
-use super::TrainError;
 use super::best::Best;
 use super::checkpoint::Checkpoint;
+use super::error::TrainError;
 use super::hyper::hyper;
-use super::trainer::{Metrics, Part, Trainer};
+use super::metrics::{EpochPoint, Metrics};
+use super::trainer::{Part, Trainer};
 use crate::gpu::Program;
-use crate::prune::{MaskChanges, PruneError};
 use crate::spec::steps_per_epoch;
 use std::ops::Range;
-
-/// A replica at the end of a pass.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochPoint {
-    /// Passes done (the last may be cut short by a length in steps).
-    pub epoch: u32,
-    /// Optimizer steps done.
-    pub step: u32,
-    /// Learning rate of the last step.
-    pub learning_rate: f64,
-    /// Share of the prunable weights that exist, of the network that trains.
-    pub density: f64,
-    /// Over the pass, with the weights of each moment.
-    pub train: Metrics,
-    /// On the validation split, where there is one.
-    pub validation: Option<Metrics>,
-    /// Mask violations found by the audit.
-    pub violations: u32,
-    /// Steps of the training so far whose loss was not finite.
-    pub broken: u32,
-}
 
 /// What a training leaves of a replica beside its weights.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +63,6 @@ impl Trainer<'_> {
         from: Option<Checkpoint>,
         watch: &mut dyn Watch,
     ) -> Result<Vec<Trained>, TrainError> {
-        let changes = self.changes()?;
         let mut best = Best::new(self.gpu, self.replicas, self.spec().stopping)?;
         let audit = self.audit_program()?;
         let per_epoch = u64::from(steps_per_epoch(self.samples, self.spec().batch));
@@ -105,16 +83,16 @@ impl Trainer<'_> {
                 sparsity.refill(self.gpu)?;
             }
         }
-        self.choose_if_settled(changes.as_ref(), done)?;
+        self.choose_if_settled(done)?;
         let mut program = self.training_program()?;
         while done < self.steps {
             let end = (done + per_epoch).min(self.steps);
             self.gpu.write(&self.workspace.state, 0, &states)?;
-            self.run(&mut program, changes.as_ref(), done..end, watch)?;
+            self.run(&mut program, done..end, watch)?;
             done = end;
             states = self.gpu.read(&self.workspace.state, 0, states.len())?;
             let violations = self.audit(&audit)?;
-            if changes.is_some() {
+            if self.changes.is_some() {
                 density = self.replicas.densities(self.gpu)?;
             }
             let validation = if self.spec().validation > 0 {
@@ -151,7 +129,7 @@ impl Trainer<'_> {
                 });
             }
             // The pass that is kept must be one with the masks that the training ends with.
-            let settled = changes.as_ref().is_none_or(|c| c.next(done).is_none());
+            let settled = self.changes.is_none_or(|c| c.next(done).is_none());
             if let (Some(best), Some(scores), true) = (&mut best, &validation, settled) {
                 best.judge(self.gpu, self.replicas, epoch, scores)?;
                 if best.all_stopped() {
@@ -167,7 +145,7 @@ impl Trainer<'_> {
                     workspace,
                     progress,
                     best.as_ref(),
-                    changes.is_some(),
+                    self.changes.is_some(),
                 )?;
                 if !watch.checkpoint(checkpoint) {
                     return Err(TrainError::Interrupted);
@@ -196,16 +174,15 @@ impl Trainer<'_> {
     fn run(
         &mut self,
         program: &mut Program,
-        changes: Option<&MaskChanges<'_>>,
         steps: Range<u64>,
         watch: &mut dyn Watch,
     ) -> Result<(), TrainError> {
         let mut done = steps.start;
         while done < steps.end {
-            if self.change_masks(changes, done)? {
+            if self.change_masks(done)? {
                 *program = self.training_program()?;
             }
-            let change = changes.and_then(|c| c.next(done + 1));
+            let change = self.changes.and_then(|c| c.next(done + 1));
             let chunk = change.map_or(steps.end, |at| at.min(steps.end)) - done;
             let mut going = true;
             let ran = self.gpu.run_repeated(program, chunk, &mut |count| {
@@ -218,37 +195,26 @@ impl Trainer<'_> {
             done += ran;
         }
         if done == self.steps {
-            self.change_masks(changes, done)?;
+            self.change_masks(done)?;
         }
         Ok(())
     }
 
     /// Makes the change of masks that is due after `done` steps, if any. True where the kernels of a step are others now.
-    fn change_masks(
-        &mut self,
-        changes: Option<&MaskChanges<'_>>,
-        done: u64,
-    ) -> Result<bool, TrainError> {
-        let Some(changes) = changes.filter(|c| c.next(done) == Some(done)) else {
+    fn change_masks(&mut self, done: u64) -> Result<bool, TrainError> {
+        let Some(changes) = self.changes.filter(|c| c.next(done) == Some(done)) else {
             return Ok(false);
         };
-        changes.make(self, done).map_err(|error| match error {
-            PruneError::Gpu(error) => TrainError::Gpu(error),
-            PruneError::Train(error) => error,
-            error => TrainError::Masks(Box::new(error)),
-        })?;
+        changes.change(self, done)?;
         if let Some(sparsity) = &self.sparsity {
             sparsity.refill(self.gpu)?;
         }
-        self.choose_if_settled(Some(changes), done + 1)
+        self.choose_if_settled(done + 1)
     }
 
     /// Where masks that have shrunk will not change from step `from` on, lets them run sparse. True if it was so.
-    fn choose_if_settled(
-        &mut self,
-        changes: Option<&MaskChanges<'_>>,
-        from: u64,
-    ) -> Result<bool, TrainError> {
+    fn choose_if_settled(&mut self, from: u64) -> Result<bool, TrainError> {
+        let changes = self.changes;
         let settled = changes.is_some_and(|c| !c.keeps_counts() && c.next(from).is_none());
         if settled && from <= self.steps {
             self.choose_kernels(self.execution.sparse)?;

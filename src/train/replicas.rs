@@ -2,9 +2,9 @@
 
 use super::state::{InitShape, Key, ParamsShape};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::model::mask::kept_per_tensor;
 use crate::model::{ALIGNMENT, Model};
 use crate::ops::Start;
-use crate::prune::kept_per_tensor;
 use crate::spec::Init;
 use std::sync::Arc;
 
@@ -167,7 +167,6 @@ impl Replicas {
         gpu.run(&program)
     }
 
-    /// Records: every pruned weight becomes 0.
     /// Records: `values` (`[replica][float]`) become 0 wherever the masks have a 0.
     pub(crate) fn record_mask_apply(
         &self,

@@ -1,6 +1,6 @@
 //! The steps that a training takes, and the learning rate's factor at each step.
 
-use super::TrainError;
+use super::error::TrainError;
 use crate::spec::{Decay, Schedule, TrainSpec, steps_of};
 use std::f64::consts::PI;
 use std::ops::Range;

@@ -1,9 +1,10 @@
 //! Forward and backward over batches for scores: what gradients add up to at the present weights, which stay as they are.
 
+use super::error::TrainError;
+use super::replicas::Replicas;
 use super::state::ParamsShape;
 use super::trainer::Trainer;
-use super::{Replicas, TrainError};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::Mode;
 
 /// What is added up over the batches of a training, for each parameter.
@@ -32,7 +33,7 @@ impl Trainer<'_> {
         &self,
         what: Gathered,
         sums: &Buffer,
-        observe: &mut dyn FnMut(u64) -> bool,
+        observe: Observe<'_>,
     ) -> Result<(), TrainError> {
         let (gpu, r) = (self.gpu, self.replicas);
         let trains = what == Gathered::Movement;

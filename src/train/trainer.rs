@@ -1,9 +1,10 @@
 //! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
-use super::TrainError;
 use super::choose::Choice;
+use super::error::TrainError;
 use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
+use super::metrics::Metrics;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, stretch_of};
@@ -11,29 +12,9 @@ use super::sparsity::Sparsity;
 use super::state::{Hyper, State};
 use super::traits::traits;
 use super::workspace::Workspace;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
-use crate::prune::MaskChanges;
 use crate::spec::{TrainSpec, steps_of, steps_per_epoch};
-
-/// Loss and accuracy over some samples.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Metrics {
-    /// Mean cross-entropy per sample, in nats.
-    pub loss: f64,
-    /// Share of samples whose class was right, in percent.
-    pub accuracy: f64,
-}
-
-impl Metrics {
-    pub(super) fn of(state: &State) -> Self {
-        let seen = f64::from(state.seen.max(1));
-        Self {
-            loss: f64::from(state.loss_sum) / seen,
-            accuracy: 100.0 * f64::from(state.correct) / seen,
-        }
-    }
-}
 
 /// Which samples an evaluation reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +25,31 @@ pub enum Part {
     Test,
 }
 
+/// Changes masks while a training runs.
+pub trait MaskHook {
+    /// The first step at or after step `done` before which masks change, if there is one. Steps count from where the training
+    /// begins; a change may come after the last.
+    fn next(&self, done: u64) -> Option<u64>;
+
+    /// Whether every layer keeps as many weights as it has through all changes; otherwise it may only lose some.
+    fn keeps_counts(&self) -> bool;
+
+    /// Makes the change that is due after `done` steps. Weights, gradients and optimizer states outside the new masks are 0
+    /// afterwards.
+    ///
+    /// # Errors
+    /// The change cannot be made, or the device failed.
+    fn change(&self, trainer: &Trainer<'_>, done: u64) -> Result<(), TrainError>;
+}
+
 /// Replicas that train together on one dataset.
 pub struct Trainer<'a> {
     pub(super) gpu: &'a Gpu,
     pub(super) replicas: &'a Replicas,
     pub(super) data: &'a ResidentDataset,
     pub(super) specs: &'a [&'a TrainSpec],
+    /// How masks change meanwhile, if they do.
+    pub(super) changes: Option<&'a dyn MaskHook>,
     pub(super) execution: Execution,
     pub(super) workspace: Workspace,
     pub(super) sparsity: Option<Sparsity>,
@@ -59,8 +59,6 @@ pub struct Trainer<'a> {
     pub(super) factors: Buffer,
     pub(super) table: Vec<f32>,
     pub(super) steps: u64,
-    /// Those before the first of ours, where the training is entered late.
-    entered: u64,
     pub(super) samples: u32,
     pub(super) lasso: Option<GroupLasso>,
     /// What the optimizer must look up before it changes a parameter, if anything.
@@ -83,6 +81,22 @@ impl<'a> Trainer<'a> {
         replicas: &'a Replicas,
         data: &'a ResidentDataset,
         specs: &'a [&'a TrainSpec],
+        scales: &[[f32; 2]],
+        execution: &Execution,
+    ) -> Result<Self, TrainError> {
+        Self::with_changes(gpu, replicas, data, specs, None, scales, execution)
+    }
+
+    /// The same, and masks change while it trains.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`].
+    pub fn with_changes(
+        gpu: &'a Gpu,
+        replicas: &'a Replicas,
+        data: &'a ResidentDataset,
+        specs: &'a [&'a TrainSpec],
+        changes: Option<&'a dyn MaskHook>,
         scales: &[[f32; 2]],
         execution: &Execution,
     ) -> Result<Self, TrainError> {
@@ -133,15 +147,15 @@ impl<'a> Trainer<'a> {
             replicas,
             data,
             specs,
+            changes,
             execution: *execution,
             table,
             steps,
-            entered: stretch.start,
             samples,
             lasso,
             traits,
         };
-        let shrinks = trainer.changes()?.is_some_and(|c| !c.keeps_counts());
+        let shrinks = changes.is_some_and(|c| !c.keeps_counts());
         trainer.choose_kernels(if shrinks {
             SparseRule::Never
         } else {
@@ -172,12 +186,6 @@ impl<'a> Trainer<'a> {
         };
         self.variants = choice.all()?;
         Ok(())
-    }
-
-    /// How masks change while this trains.
-    pub(super) fn changes(&self) -> Result<Option<MaskChanges<'a>>, TrainError> {
-        let stretch = self.entered..self.entered + self.steps;
-        MaskChanges::new(self.specs[0], self.samples, stretch)
     }
 
     /// The device.
@@ -227,7 +235,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// The device failed, or `observe` stopped it.
-    pub fn recalibrate(&self, observe: &mut dyn FnMut(u64) -> bool) -> Result<(), TrainError> {
+    pub fn recalibrate(&self, observe: Observe<'_>) -> Result<(), TrainError> {
         self.rewind()?;
         let mut program = Program::new("recalibration");
         self.record_passes(&mut program, Mode::Recalibration)?;
@@ -243,11 +251,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// The device failed, or `observe` stopped it.
-    pub fn evaluate(
-        &self,
-        part: Part,
-        observe: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Vec<Metrics>, TrainError> {
+    pub fn evaluate(&self, part: Part, observe: Observe<'_>) -> Result<Vec<Metrics>, TrainError> {
         let samples = match part {
             Part::Validation => self.spec().validation,
             Part::Test => self.data.test.count,

@@ -8,8 +8,8 @@ use super::replicas::Replicas;
 use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Model, Source, readers};
-use crate::ops::{Fused, Site, Span, Variants, Window, fuse, record_add, record_copy};
+use crate::model::{Model, Source, fuse, readers};
+use crate::ops::{Fused, Site, Span, Variants, Window, record_add, record_copy};
 use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
@@ -29,19 +29,14 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// That of a training under masks of this density.
+    /// That of a training under masks of this density, which stay.
     pub fn of(spec: &TrainSpec, density: f64) -> Self {
         Self {
             batch: spec.batch,
             micro_batch: spec.micro_batch(),
             density,
             keeps_weights: spec.stopping.decides(),
-            // Where masks change meanwhile.
-            beside: if spec.masks.is_some() {
-                &["scores"]
-            } else {
-                &[]
-            },
+            beside: &[],
         }
     }
 

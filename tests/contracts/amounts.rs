@@ -6,7 +6,8 @@ use super::setup::{
 };
 use crate::common::{Dice, gpu};
 use secateur::model::Model;
-use secateur::prune::{self, kept_per_tensor};
+use secateur::model::mask::kept_per_tensor;
+use secateur::prune;
 use secateur::spec::{Amount, Norms, PruneSpec, Sap, Scope};
 use secateur::train::Snapshot;
 use std::sync::Arc;

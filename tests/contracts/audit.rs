@@ -6,8 +6,8 @@ use super::setup::{
 };
 use crate::common::{dataset, gpu};
 use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::kept_per_tensor;
 use secateur::spec::{Length, TrainSpec};
 use secateur::train::{Key, Progress, Snapshot, TrainError};
 

@@ -4,14 +4,16 @@ use super::setup::{SIDE, World, flat_model, kept, linear, model, trainer, usual}
 use crate::common::{dataset, gpu};
 use secateur::gpu::Gpu;
 use secateur::model::Model;
+use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{self, PruneError, kept_per_tensor};
+use secateur::prune::{self, MaskChanges, PruneError};
 use secateur::spec::{
     Amount, Criterion, FractionDecay, Gradual, Grow, Layer, Length, MaskSchedule, Optimizer,
-    PruneSpec, Rewire, Scope, Shape, TrainSpec,
+    PruneSpec, Rewire, Scope, Shape, TrainSpec, TrainStep,
 };
 use secateur::train::{
-    Checkpoint, Key, Progress, Replicas, Snapshot, TrainError, Trained, Trainer, Watch,
+    Checkpoint, Key, MaskHook, Progress, Replicas, Snapshot, TrainError, Trained, Trainer, Watch,
+    stretch_of, training_samples,
 };
 use std::sync::Arc;
 
@@ -56,12 +58,21 @@ fn adam(lr: f64) -> Optimizer {
     }
 }
 
-fn training(optimizer: Optimizer, steps: u32, masks: MaskSchedule) -> TrainSpec {
-    TrainSpec {
-        validation: 20,
+fn training(optimizer: Optimizer, steps: u32, masks: MaskSchedule) -> TrainStep {
+    TrainStep {
+        train: TrainSpec {
+            validation: 20,
+            ..TrainSpec::plain("spots", 22, Length::Steps(steps), optimizer)
+        },
         masks: Some(Box::new(masks)),
-        ..TrainSpec::plain("spots", 22, Length::Steps(steps), optimizer)
     }
+}
+
+/// The same up to this step.
+fn until(step: &TrainStep, leave: u32) -> TrainStep {
+    let mut step = step.clone();
+    step.train.leave = Some(Length::Steps(leave));
+    step
 }
 
 fn gradual(scope: Scope) -> Gradual {
@@ -110,7 +121,7 @@ fn fresh(gpu: &Gpu, model: &Arc<Model>, seed: u32, density: f64) -> Snapshot {
 }
 
 /// A replica to be trained.
-type Member = (u32, Snapshot, TrainSpec);
+type Member = (u32, Snapshot, TrainStep);
 
 fn run(
     gpu: &Gpu,
@@ -124,13 +135,21 @@ fn run(
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();
-    let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2).collect();
+    let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2.train).collect();
+    let (spec, schedule) = (specs[0], cohort[0].2.masks.as_deref());
+    let samples = training_samples(spec, world.resident.train.count)?;
+    let stretch = stretch_of(spec, samples)?;
+    let changes = schedule.map(|masks| MaskChanges::new(masks, spec, samples, stretch));
+    let changes = changes.transpose()?;
+    let changes = changes.as_ref().map(|changes| changes as &dyn MaskHook);
     let execution = Execution {
         sparse,
         ..usual(gpu)
     };
     let (resident, scales) = (&world.resident, world.scales());
-    let mut trainer = Trainer::new(gpu, &replicas, resident, &specs, &scales, &execution)?;
+    let mut trainer = Trainer::with_changes(
+        gpu, &replicas, resident, &specs, changes, &scales, &execution,
+    )?;
     let trained = trainer.train(from, watch)?;
     Ok(replicas
         .download(gpu)
@@ -175,15 +194,16 @@ fn gradual_pruning_keeps_exact_counts_after_every_step() {
     let model = flat_model();
     let schedule = gradual(Scope::Layer);
     let whole = training(adam(0.01), 20, MaskSchedule::Gradual(schedule.clone()));
-    let moments = whole.masks.as_ref().unwrap().moments(whole.length, 130, 22);
+    let moments = whole
+        .masks
+        .as_ref()
+        .unwrap()
+        .moments(whole.train.length, 130, 22);
     let moments = moments.unwrap();
     assert_eq!(moments.at, [3, 7, 11, 15, 16]);
     let start = fresh(gpu, &model, 1, 1.0);
     for leave in 1..=20u32 {
-        let spec = TrainSpec {
-            leave: Some(Length::Steps(leave)),
-            ..whole.clone()
-        };
+        let spec = until(&whole, leave);
         let after = train(gpu, &world, &model, &(1, start.clone(), spec));
         let last = moments.at.iter().rev().find(|&&t| t <= u64::from(leave));
         let counts = kept_per_tensor(&model, &after.mask);
@@ -208,10 +228,7 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
     let model = flat_model();
     let start = fresh(gpu, &model, 1, 0.3);
     let spec = training(adam(0.01), 20, MaskSchedule::Gradual(gradual(Scope::Layer)));
-    let early = TrainSpec {
-        leave: Some(Length::Steps(4)),
-        ..spec.clone()
-    };
+    let early = until(&spec, 4);
     let early = train(gpu, &world, &model, &(1, start.clone(), early));
     assert_eq!(early.mask, start.mask);
     let last = train(gpu, &world, &model, &(1, start.clone(), spec));
@@ -319,18 +336,10 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     let start = fresh(gpu, &model, 3, 0.3);
     let masks = MaskSchedule::Rewire(rewire(Grow::Gradient, 5));
     let whole = training(adam(0.01), 40, masks.clone());
-    let leave = Some(Length::Steps(5));
-    let grown = TrainSpec {
-        leave,
-        ..whole.clone()
-    };
-    let grown = train(gpu, &world, &model, &(3, start.clone(), grown));
+    let first = until(&whole, 5);
+    let grown = train(gpu, &world, &model, &(3, start.clone(), first.clone()));
 
-    let still = TrainSpec {
-        leave,
-        masks: None,
-        ..whole.clone()
-    };
+    let still = first.train;
     let replicas = Replicas::new(gpu, model.clone(), &[key(3)]).unwrap();
     replicas.upload(gpu, &[&start]).unwrap();
     let specs = [&still];
@@ -341,7 +350,7 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     let before = replicas.download(gpu).unwrap().remove(0);
     trainer.dense_gradients().unwrap();
     let grads: Vec<f32> = gpu.read(&replicas.grads, 0, model.floats).unwrap();
-    let moments = masks.moments(whole.length, 130, 22).unwrap();
+    let moments = masks.moments(whole.train.length, 130, 22).unwrap();
     let MaskSchedule::Rewire(rewire) = &masks else {
         panic!("a rewiring")
     };
@@ -383,17 +392,14 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
         let change = STEPS_PER_EPOCH - 1;
         let masks = MaskSchedule::Rewire(rewire(grow, change));
         let whole = training(adam(0.01), 40, masks.clone());
-        let cut = TrainSpec {
-            leave: Some(Length::Steps(change)),
-            ..whole.clone()
-        };
+        let cut = until(&whole, change);
         let at = train(gpu, &world, &model, &(5, start.clone(), cut));
         let grown: Vec<usize> = model
             .prunable_tensors()
             .flat_map(|t| range(&model, t))
             .filter(|&i| kept(&at.mask, i) && at.weights[i] == 0.0)
             .collect();
-        let moments = masks.moments(whole.length, 130, 22).unwrap();
+        let moments = masks.moments(whole.train.length, 130, 22).unwrap();
         let MaskSchedule::Rewire(rewire) = &masks else {
             panic!("a rewiring")
         };
@@ -439,18 +445,20 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
     let model = flat_model();
     let start = fresh(gpu, &model, 1, 1.0);
     let masks = MaskSchedule::Gradual(gradual(Scope::Layer));
-    let ends = |spec: TrainSpec, start: &Snapshot| {
+    let ends = |spec: TrainStep, start: &Snapshot| {
         alone(gpu, &world, &model, &(1, start.clone(), spec)).err()
+    };
+    let said = |error: &Option<TrainError>| match error {
+        Some(TrainError::Masks(error)) => error.downcast_ref::<PruneError>().cloned(),
+        _ => None,
     };
     let short = ends(training(adam(0.01), 10, masks.clone()), &start);
     assert!(
-        matches!(short, Some(TrainError::MaskSchedule(_))),
+        matches!(said(&short), Some(PruneError::Schedule(_))),
         "{short:?}"
     );
-    let late = TrainSpec {
-        enter: Some(Length::Steps(17)),
-        ..training(adam(0.01), 20, masks.clone())
-    };
+    let mut late = training(adam(0.01), 20, masks.clone());
+    late.train.enter = Some(Length::Steps(17));
     let late = ends(late, &start).map(|e| e.to_string());
     assert!(late.is_some_and(|text| text.contains("after the last change")));
     // Uniform shares of a tenth where a layer has a twentieth left: not what was asked for.
@@ -459,17 +467,17 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
         training(adam(0.01), 20, uniform),
         &fresh(gpu, &model, 1, 0.05),
     );
-    let Some(TrainError::Masks(error)) = &few else {
-        panic!("{few:?}")
-    };
-    assert!(matches!(**error, PruneError::TooFewLeft { .. }), "{error}");
+    assert!(
+        matches!(said(&few), Some(PruneError::TooFewLeft { .. })),
+        "{few:?}"
+    );
     let mut broken = start.clone();
     broken.weights[3] = f32::NAN;
     let nan = ends(training(adam(0.01), 20, masks), &broken);
-    let Some(TrainError::Masks(error)) = &nan else {
-        panic!("{nan:?}")
-    };
-    assert!(matches!(**error, PruneError::NotANumber { .. }), "{error}");
+    assert!(
+        matches!(said(&nan), Some(PruneError::NotANumber { .. })),
+        "{nan:?}"
+    );
 }
 
 #[test]
@@ -486,10 +494,8 @@ fn frozen_layers_are_not_rewired() {
     let model = flat_model();
     let start = fresh(gpu, &model, 2, 0.3);
     for grow in [Grow::Random, Grow::Gradient] {
-        let spec = TrainSpec {
-            freeze: vec!["fc1".to_owned()],
-            ..training(adam(0.01), 20, MaskSchedule::Rewire(rewire(grow, 4)))
-        };
+        let mut spec = training(adam(0.01), 20, MaskSchedule::Rewire(rewire(grow, 4)));
+        spec.train.freeze = vec!["fc1".to_owned()];
         let after = train(gpu, &world, &model, &(2, start.clone(), spec));
         let differ = |t| {
             let mut places = range(&model, t);

@@ -7,7 +7,8 @@ use super::setup::{
 use crate::common::{Dice, gpu};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::Model;
-use secateur::prune::{self, Part, PruneError, Segment, kept_per_tensor};
+use secateur::model::mask::kept_per_tensor;
+use secateur::prune::{self, Part, PruneError, Segment};
 use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
 

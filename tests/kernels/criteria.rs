@@ -10,11 +10,10 @@ use crate::reference::number::widen;
 use crate::reference::scoring::gradient_accumulate;
 use secateur::data::{Dataset, Split};
 use secateur::gpu::Gpu;
+use secateur::model::mask::kept_per_tensor;
 use secateur::model::{Model, presets};
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{
-    Data, PruneError, hessian_gradient, kept_per_tensor, lamp_order, prune, prune_on,
-};
+use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
 use secateur::spec::{
     Amount, Criterion, Init, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope,
     Shape, TrainSpec,

@@ -1,0 +1,70 @@
+//! What is known of an experiment before anything runs: its data's shapes and its models.
+
+use crate::data;
+use crate::experiment::Experiment;
+use crate::model::Model;
+use crate::spec::{Length, ModelSpec, Shape, TrainSpec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Input shape, classes and training samples of a dataset; samples are unknown before the files are read.
+#[derive(Clone, Copy, Debug)]
+pub struct DataFacts {
+    /// One image.
+    pub shape: Shape,
+    /// Classes.
+    pub classes: usize,
+    /// Training samples, once the dataset is loaded.
+    pub train: Option<u32>,
+}
+
+/// What is known of an experiment's dataset without reading its files.
+pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
+    let (channels, height, width, classes) = match experiment.datasets.get(name) {
+        Some(spec) => data::shape_of_described(spec)?,
+        None => data::shape_of(name)?,
+    };
+    Some(DataFacts {
+        shape: Shape::new(channels, height, width),
+        classes,
+        train: None,
+    })
+}
+
+/// The models of an experiment, shapes inferred, by the canonical text of their spec.
+#[derive(Default)]
+pub struct Models(BTreeMap<String, Arc<Model>>);
+
+/// The canonical text that names a model.
+pub fn model_key(spec: &ModelSpec) -> String {
+    serde_json::to_string(&(&spec.layers, spec.init)).unwrap_or_default()
+}
+
+impl Models {
+    /// The model of a spec that was verified.
+    pub fn of(&self, spec: &ModelSpec) -> Option<&Arc<Model>> {
+        self.0.get(&model_key(spec))
+    }
+
+    /// The model of this spec: the one that is known, or else this one from now on.
+    pub(super) fn enter(&mut self, spec: &ModelSpec, built: Model) -> &Arc<Model> {
+        let entry = self.0.entry(model_key(spec));
+        entry.or_insert_with(|| Arc::new(built))
+    }
+
+    /// Every distinct model.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
+        self.0.values()
+    }
+}
+
+/// A number of samples that does for comparing the lengths of a training, `more` among them, while its dataset is not loaded: any,
+/// where all are of one kind.
+pub(super) fn any_samples(spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
+    let kind = |length: &Length| matches!(length, Length::Steps(_));
+    let mut lengths = [spec.enter, spec.leave]
+        .into_iter()
+        .chain(more.iter().copied());
+    let alike = lengths.all(|l| l.is_none_or(|l| kind(&l) == kind(&spec.length)));
+    alike.then_some(spec.batch)
+}

@@ -1,0 +1,70 @@
+//! Datasets that an experiment describes: a folder of images, or some classes of another dataset.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// How an image of another size is brought to the dataset's. Where a size changes, each new pixel is the mean of the old
+/// ones under a triangle as wide as one new pixel on each side, and at least one old one (bilinear with anti-aliasing).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resize {
+    /// Rows and columns each by their own factor.
+    Stretch,
+    /// By one factor, the smallest that fills the shape; what then stands out is cut off alike on both sides.
+    Crop,
+}
+
+/// The shape and rule that every image of a folder is brought to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRule {
+    /// 1: grey (luma of BT.709); 3: red, green, blue.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// What happens to other sizes.
+    pub resize: Resize,
+}
+
+/// What happens at an image that cannot be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnBadImage {
+    /// Nothing is loaded.
+    Error,
+    /// The image is left out, counted and named.
+    Skip,
+}
+
+/// A folder of images as a dataset.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderSpec {
+    /// What holds `train/` and `test/`.
+    pub folder: PathBuf,
+    /// The classes found there, in order; see [`crate::data::classes_of`].
+    pub classes: Vec<String>,
+    /// What each image is brought to.
+    pub rule: ImageRule,
+    /// What happens at a bad one.
+    pub on_bad_image: OnBadImage,
+}
+
+/// Where the samples of a described dataset come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A folder of images.
+    Folder(FolderSpec),
+    /// One of [`names`](crate::data::names).
+    Of(String),
+}
+
+/// A dataset that an experiment describes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetSpec {
+    /// Where its samples come from.
+    pub origin: Origin,
+    /// Only these classes, in this order; all if `None`.
+    pub classes: Option<Vec<String>>,
+}
