@@ -62,6 +62,7 @@ fn enter<'n>(
                         key: key.clone(),
                         key_place: place.clone(),
                         node: Node::new(Value::Table(Vec::new()), place),
+                        inherited: false,
                     });
                     entries.len() - 1
                 }

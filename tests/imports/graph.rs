@@ -194,8 +194,8 @@ impl Source {
         }
         let name = name.or_else(|| path.last().cloned());
         if let (Some(name), Some(path)) = (name, outside(path, inner)) {
-            // An inner module that takes a name of the file makes it no other.
-            let own = path.len() == 2 && path[0] == "self" && path[1] == name;
+            // An inner module that takes a name of the file makes it no other; nor does handing on a macro of the file.
+            let own = path == [name.clone()] || path == ["self".to_owned(), name.clone()];
             if !own {
                 self.uses.push((name, path, public));
             }
