@@ -3,7 +3,7 @@
 # Checks and times Secateur on a machine with a hardware GPU, which need not have Rust or a network.
 #
 #   benches/hardware.sh pack FOLDER    here: builds, and gathers all that the other machine needs into FOLDER
-#   FOLDER/hardware.sh run RESULTS     there: runs everything in about eight minutes, and leaves a log of each part and
+#   FOLDER/hardware.sh run RESULTS     there: runs everything in about four minutes, and leaves a log of each part and
 #                                      the reports as JSON in RESULTS
 #
 # What runs: the kernel tests and the contracts against the CPU twins; `secateur bench` (ceilings, kernels, densities,
@@ -21,10 +21,11 @@ usage() {
     exit 2
 }
 
-# built ARGUMENTS...: builds, and prints the programs that cargo made, a line each.
+# built KIND NAME: builds that target (bin, bench or test), and prints where its program is. Cargo names the programs that
+# the target needs besides it, in no fixed order.
 built() {
-    cargo build --release --message-format=json-render-diagnostics "$@" |
-        sed -n 's/.*"executable":"\([^"]*\)".*/\1/p'
+    cargo build --release --message-format=json-render-diagnostics "--$1" "$2" |
+        sed -n "/\"kind\":\[\"$1\"\]/s/.*\"executable\":\"\([^\"]*\)\".*/\1/p"
 }
 
 pack() {
@@ -33,12 +34,12 @@ pack() {
     mkdir -p "$folder/peers/torch" "$folder/tests"
     folder=$(cd "$folder" && pwd)
     cd "$here/.."
-    program=$(built --bin secateur | tail -n 1)
+    program=$(built bin secateur)
     cp "$program" "$folder/secateur"
-    program=$(built --bench training | tail -n 1)
+    program=$(built bench training)
     cp "$program" "$folder/training"
     for test in kernels contracts; do
-        program=$(built --test "$test" | tail -n 1)
+        program=$(built test "$test")
         cp "$program" "$folder/tests/$test"
     done
     strip "$folder"/secateur "$folder"/training "$folder"/tests/*

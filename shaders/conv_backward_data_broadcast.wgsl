@@ -33,22 +33,9 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     let base = group.z * u.param_stride + u.weight_offset;
     let a = base + row_a * area;
     let b = base + row_b * area;
-    var s0 = vec4<f32>();
-    var s1 = vec4<f32>();
-    var s2 = vec4<f32>();
-    var s3 = vec4<f32>();
-    var s4 = vec4<f32>();
-    var s5 = vec4<f32>();
-    var s6 = vec4<f32>();
-    var s7 = vec4<f32>();
-    var s8 = vec4<f32>();
-    var s9 = vec4<f32>();
-    var s10 = vec4<f32>();
-    var s11 = vec4<f32>();
-    var s12 = vec4<f32>();
-    var s13 = vec4<f32>();
-    var s14 = vec4<f32>();
-    var s15 = vec4<f32>();
+#repeat k 0 16
+    var s{k} = vec4<f32>();
+#end
     // p in padded coordinates; taps beyond it would reach before the first output.
     let py = pixel / u.in_width + u.padding;
     let px = pixel % u.in_width + u.padding;
@@ -72,23 +59,13 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
                 let ys = dy[place];
                 let wa = params[a + tap];
                 let wb = params[b + tap];
-                s0 = fma(vec4<f32>(subgroupBroadcast(wa, 0u)), ys, s0);
-                s1 = fma(vec4<f32>(subgroupBroadcast(wa, 1u)), ys, s1);
-                s2 = fma(vec4<f32>(subgroupBroadcast(wa, 2u)), ys, s2);
-                s3 = fma(vec4<f32>(subgroupBroadcast(wa, 3u)), ys, s3);
-                s4 = fma(vec4<f32>(subgroupBroadcast(wa, 4u)), ys, s4);
-                s5 = fma(vec4<f32>(subgroupBroadcast(wa, 5u)), ys, s5);
-                s6 = fma(vec4<f32>(subgroupBroadcast(wa, 6u)), ys, s6);
-                s7 = fma(vec4<f32>(subgroupBroadcast(wa, 7u)), ys, s7);
+#repeat k 0 8
+                s{k} = fma(vec4<f32>(subgroupBroadcast(wa, {k}u)), ys, s{k});
+#end
                 if ROWS == 16u {
-                    s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), ys, s8);
-                    s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), ys, s9);
-                    s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), ys, s10);
-                    s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), ys, s11);
-                    s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), ys, s12);
-                    s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), ys, s13);
-                    s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), ys, s14);
-                    s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), ys, s15);
+#repeat k 8 16
+                    s{k} = fma(vec4<f32>(subgroupBroadcast(wb, {k-8}u)), ys, s{k});
+#end
                 }
                 tap += stride;
                 place -= columns;
@@ -99,22 +76,12 @@ fn conv_backward_data_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builti
     if column >= u.columns { return; }
     let to = ((group.z * u.in_channels + row) * pixels + pixel) * u.columns + column;
     let step = pixels * u.columns;
-    if row + 0u < u.in_channels { put(to + 0u * step, s0); }
-    if row + 1u < u.in_channels { put(to + 1u * step, s1); }
-    if row + 2u < u.in_channels { put(to + 2u * step, s2); }
-    if row + 3u < u.in_channels { put(to + 3u * step, s3); }
-    if row + 4u < u.in_channels { put(to + 4u * step, s4); }
-    if row + 5u < u.in_channels { put(to + 5u * step, s5); }
-    if row + 6u < u.in_channels { put(to + 6u * step, s6); }
-    if row + 7u < u.in_channels { put(to + 7u * step, s7); }
+#repeat k 0 8
+    if row + {k}u < u.in_channels { put(to + {k}u * step, s{k}); }
+#end
     if ROWS == 16u {
-        if row + 8u < u.in_channels { put(to + 8u * step, s8); }
-        if row + 9u < u.in_channels { put(to + 9u * step, s9); }
-        if row + 10u < u.in_channels { put(to + 10u * step, s10); }
-        if row + 11u < u.in_channels { put(to + 11u * step, s11); }
-        if row + 12u < u.in_channels { put(to + 12u * step, s12); }
-        if row + 13u < u.in_channels { put(to + 13u * step, s13); }
-        if row + 14u < u.in_channels { put(to + 14u * step, s14); }
-        if row + 15u < u.in_channels { put(to + 15u * step, s15); }
+#repeat k 8 16
+        if row + {k}u < u.in_channels { put(to + {k}u * step, s{k}); }
+#end
     }
 }

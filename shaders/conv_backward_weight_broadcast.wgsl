@@ -81,86 +81,45 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     let tap1 = tap_at(group.z, qy, tap + 1u);
     let tap2 = tap_at(group.z, qy, tap + 2u);
     let tap3 = tap_at(group.z, qy, tap + 3u);
-    var s0 = start(qy, row + 0u, tap, group.z);
-    var s1 = start(qy, row + 1u, tap, group.z);
-    var s2 = start(qy, row + 2u, tap, group.z);
-    var s3 = start(qy, row + 3u, tap, group.z);
-    var s4 = start(qy, row + 4u, tap, group.z);
-    var s5 = start(qy, row + 5u, tap, group.z);
-    var s6 = start(qy, row + 6u, tap, group.z);
-    var s7 = start(qy, row + 7u, tap, group.z);
-    var s8 = start(qy, row + 8u, tap, group.z);
-    var s9 = start(qy, row + 9u, tap, group.z);
-    var s10 = start(qy, row + 10u, tap, group.z);
-    var s11 = start(qy, row + 11u, tap, group.z);
-    var s12 = start(qy, row + 12u, tap, group.z);
-    var s13 = start(qy, row + 13u, tap, group.z);
-    var s14 = start(qy, row + 14u, tap, group.z);
-    var s15 = start(qy, row + 15u, tap, group.z);
+#repeat k 0 16
+    var s{k} = start(qy, row + {k}u, tap, group.z);
+#end
     for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
         let end = min(chunk + CHUNK, u.columns);
         for (var qx = 0u; qx < u.out_width; qx++) {
-            let used0 = used(tap0, qx);
-            let x0at = place(tap0, qx);
-            let used1 = used(tap1, qx);
-            let x1at = place(tap1, qx);
-            let used2 = used(tap2, qx);
-            let x2at = place(tap2, qx);
-            let used3 = used(tap3, qx);
-            let x3at = place(tap3, qx);
+#repeat k 0 4
+            let used{k} = used(tap{k}, qx);
+            let x{k}at = place(tap{k}, qx);
+#end
             for (var b = chunk; b < end; b++) {
                 let own_a = dy[yat_a + qx * u.columns + b];
                 let own_b = dy[yat_b + qx * u.columns + b];
                 // fma(dy, 0, s) = s: a tap outside the image adds nothing.
-                var x0 = vec4<f32>();
-                if used0 { x0 = x[x0at + b]; }
-                var x1 = vec4<f32>();
-                if used1 { x1 = x[x1at + b]; }
-                var x2 = vec4<f32>();
-                if used2 { x2 = x[x2at + b]; }
-                var x3 = vec4<f32>();
-                if used3 { x3 = x[x3at + b]; }
+#repeat k 0 4
+                var x{k} = vec4<f32>();
+                if used{k} { x{k} = x[x{k}at + b]; }
+#end
                 let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
                 let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
                 let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
                 let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-                s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
-                s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
-                s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
-                s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
-                s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
-                s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
-                s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
-                s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
+#repeat k 0 8
+                s{k} = add_samples(s{k}, subgroupBroadcast(own_a, {k}u), t0, t1, t2, t3);
+#end
                 if ROWS == 16u {
-                    s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
-                    s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
-                    s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
-                    s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
-                    s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
-                    s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
-                    s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
-                    s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+#repeat k 8 16
+                    s{k} = add_samples(s{k}, subgroupBroadcast(own_b, {k-8}u), t0, t1, t2, t3);
+#end
                 }
             }
         }
     }
-    store(qy, row + 0u, tap, group.z, s0);
-    store(qy, row + 1u, tap, group.z, s1);
-    store(qy, row + 2u, tap, group.z, s2);
-    store(qy, row + 3u, tap, group.z, s3);
-    store(qy, row + 4u, tap, group.z, s4);
-    store(qy, row + 5u, tap, group.z, s5);
-    store(qy, row + 6u, tap, group.z, s6);
-    store(qy, row + 7u, tap, group.z, s7);
+#repeat k 0 8
+    store(qy, row + {k}u, tap, group.z, s{k});
+#end
     if ROWS == 16u {
-        store(qy, row + 8u, tap, group.z, s8);
-        store(qy, row + 9u, tap, group.z, s9);
-        store(qy, row + 10u, tap, group.z, s10);
-        store(qy, row + 11u, tap, group.z, s11);
-        store(qy, row + 12u, tap, group.z, s12);
-        store(qy, row + 13u, tap, group.z, s13);
-        store(qy, row + 14u, tap, group.z, s14);
-        store(qy, row + 15u, tap, group.z, s15);
+#repeat k 8 16
+        store(qy, row + {k}u, tap, group.z, s{k});
+#end
     }
 }

@@ -36,22 +36,12 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
         bias_a = params[base + u.bias_offset + row_a];
         bias_b = params[base + u.bias_offset + row_b];
     }
-    var s0 = vec4<f32>(subgroupBroadcast(bias_a, 0u));
-    var s1 = vec4<f32>(subgroupBroadcast(bias_a, 1u));
-    var s2 = vec4<f32>(subgroupBroadcast(bias_a, 2u));
-    var s3 = vec4<f32>(subgroupBroadcast(bias_a, 3u));
-    var s4 = vec4<f32>(subgroupBroadcast(bias_a, 4u));
-    var s5 = vec4<f32>(subgroupBroadcast(bias_a, 5u));
-    var s6 = vec4<f32>(subgroupBroadcast(bias_a, 6u));
-    var s7 = vec4<f32>(subgroupBroadcast(bias_a, 7u));
-    var s8 = vec4<f32>(subgroupBroadcast(bias_b, 0u));
-    var s9 = vec4<f32>(subgroupBroadcast(bias_b, 1u));
-    var s10 = vec4<f32>(subgroupBroadcast(bias_b, 2u));
-    var s11 = vec4<f32>(subgroupBroadcast(bias_b, 3u));
-    var s12 = vec4<f32>(subgroupBroadcast(bias_b, 4u));
-    var s13 = vec4<f32>(subgroupBroadcast(bias_b, 5u));
-    var s14 = vec4<f32>(subgroupBroadcast(bias_b, 6u));
-    var s15 = vec4<f32>(subgroupBroadcast(bias_b, 7u));
+#repeat k 0 8
+    var s{k} = vec4<f32>(subgroupBroadcast(bias_a, {k}u));
+#end
+#repeat k 8 16
+    var s{k} = vec4<f32>(subgroupBroadcast(bias_b, {k-8}u));
+#end
     // Window corner in padded coordinates, and the taps that fall inside the image.
     let top = (pixel / u.out_width) * u.stride;
     let left = (pixel % u.out_width) * u.stride;
@@ -68,23 +58,13 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
                 let xs = x[place + at];
                 let wa = params[a + tap];
                 let wb = params[b + tap];
-                s0 = fma(vec4<f32>(subgroupBroadcast(wa, 0u)), xs, s0);
-                s1 = fma(vec4<f32>(subgroupBroadcast(wa, 1u)), xs, s1);
-                s2 = fma(vec4<f32>(subgroupBroadcast(wa, 2u)), xs, s2);
-                s3 = fma(vec4<f32>(subgroupBroadcast(wa, 3u)), xs, s3);
-                s4 = fma(vec4<f32>(subgroupBroadcast(wa, 4u)), xs, s4);
-                s5 = fma(vec4<f32>(subgroupBroadcast(wa, 5u)), xs, s5);
-                s6 = fma(vec4<f32>(subgroupBroadcast(wa, 6u)), xs, s6);
-                s7 = fma(vec4<f32>(subgroupBroadcast(wa, 7u)), xs, s7);
+#repeat k 0 8
+                s{k} = fma(vec4<f32>(subgroupBroadcast(wa, {k}u)), xs, s{k});
+#end
                 if ROWS == 16u {
-                    s8 = fma(vec4<f32>(subgroupBroadcast(wb, 0u)), xs, s8);
-                    s9 = fma(vec4<f32>(subgroupBroadcast(wb, 1u)), xs, s9);
-                    s10 = fma(vec4<f32>(subgroupBroadcast(wb, 2u)), xs, s10);
-                    s11 = fma(vec4<f32>(subgroupBroadcast(wb, 3u)), xs, s11);
-                    s12 = fma(vec4<f32>(subgroupBroadcast(wb, 4u)), xs, s12);
-                    s13 = fma(vec4<f32>(subgroupBroadcast(wb, 5u)), xs, s13);
-                    s14 = fma(vec4<f32>(subgroupBroadcast(wb, 6u)), xs, s14);
-                    s15 = fma(vec4<f32>(subgroupBroadcast(wb, 7u)), xs, s15);
+#repeat k 8 16
+                    s{k} = fma(vec4<f32>(subgroupBroadcast(wb, {k-8}u)), xs, s{k});
+#end
                 }
             }
         }
@@ -92,22 +72,12 @@ fn conv_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     if column >= u.columns { return; }
     let to = ((group.z * u.out_channels + row) * pixels + pixel) * u.columns + column;
     let step = pixels * u.columns;
-    if row + 0u < u.out_channels { y[to + 0u * step] = rectified(s0, u.relu); }
-    if row + 1u < u.out_channels { y[to + 1u * step] = rectified(s1, u.relu); }
-    if row + 2u < u.out_channels { y[to + 2u * step] = rectified(s2, u.relu); }
-    if row + 3u < u.out_channels { y[to + 3u * step] = rectified(s3, u.relu); }
-    if row + 4u < u.out_channels { y[to + 4u * step] = rectified(s4, u.relu); }
-    if row + 5u < u.out_channels { y[to + 5u * step] = rectified(s5, u.relu); }
-    if row + 6u < u.out_channels { y[to + 6u * step] = rectified(s6, u.relu); }
-    if row + 7u < u.out_channels { y[to + 7u * step] = rectified(s7, u.relu); }
+#repeat k 0 8
+    if row + {k}u < u.out_channels { y[to + {k}u * step] = rectified(s{k}, u.relu); }
+#end
     if ROWS == 16u {
-        if row + 8u < u.out_channels { y[to + 8u * step] = rectified(s8, u.relu); }
-        if row + 9u < u.out_channels { y[to + 9u * step] = rectified(s9, u.relu); }
-        if row + 10u < u.out_channels { y[to + 10u * step] = rectified(s10, u.relu); }
-        if row + 11u < u.out_channels { y[to + 11u * step] = rectified(s11, u.relu); }
-        if row + 12u < u.out_channels { y[to + 12u * step] = rectified(s12, u.relu); }
-        if row + 13u < u.out_channels { y[to + 13u * step] = rectified(s13, u.relu); }
-        if row + 14u < u.out_channels { y[to + 14u * step] = rectified(s14, u.relu); }
-        if row + 15u < u.out_channels { y[to + 15u * step] = rectified(s15, u.relu); }
+#repeat k 8 16
+        if row + {k}u < u.out_channels { y[to + {k}u * step] = rectified(s{k}, u.relu); }
+#end
     }
 }

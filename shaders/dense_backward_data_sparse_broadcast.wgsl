@@ -40,46 +40,13 @@ fn dense_backward_data_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>,
         let o = entries[group.z * u.kept_stride + min(k + lane, end - 1u)] >> 10u;
         let own_weight = params[base + o * u.inputs];
         let own_line = o * u.columns;
-        if k + 0u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 0u));
-            let line = subgroupBroadcast(own_line, 0u);
+#repeat j 0 8
+        if k + {j}u < end {
+            let weight = vec4<f32>(subgroupBroadcast(own_weight, {j}u));
+            let line = subgroupBroadcast(own_line, {j}u);
             for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
         }
-        if k + 1u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 1u));
-            let line = subgroupBroadcast(own_line, 1u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 2u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 2u));
-            let line = subgroupBroadcast(own_line, 2u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 3u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 3u));
-            let line = subgroupBroadcast(own_line, 3u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 4u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 4u));
-            let line = subgroupBroadcast(own_line, 4u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 5u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 5u));
-            let line = subgroupBroadcast(own_line, 5u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 6u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 6u));
-            let line = subgroupBroadcast(own_line, 6u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
-        if k + 7u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, 7u));
-            let line = subgroupBroadcast(own_line, 7u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
-        }
+#end
     }
     for (var c = 0u; c < COLS; c++) {
         let column = tile + c * column_tiles;

@@ -50,68 +50,34 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     let x1at = (xbase + min(column + 1u, u.inputs - 1u)) * u.columns;
     let x2at = (xbase + min(column + 2u, u.inputs - 1u)) * u.columns;
     let x3at = (xbase + min(column + 3u, u.inputs - 1u)) * u.columns;
-    var s0 = start(row + 0u, column, group.z);
-    var s1 = start(row + 1u, column, group.z);
-    var s2 = start(row + 2u, column, group.z);
-    var s3 = start(row + 3u, column, group.z);
-    var s4 = start(row + 4u, column, group.z);
-    var s5 = start(row + 5u, column, group.z);
-    var s6 = start(row + 6u, column, group.z);
-    var s7 = start(row + 7u, column, group.z);
-    var s8 = start(row + 8u, column, group.z);
-    var s9 = start(row + 9u, column, group.z);
-    var s10 = start(row + 10u, column, group.z);
-    var s11 = start(row + 11u, column, group.z);
-    var s12 = start(row + 12u, column, group.z);
-    var s13 = start(row + 13u, column, group.z);
-    var s14 = start(row + 14u, column, group.z);
-    var s15 = start(row + 15u, column, group.z);
+#repeat k 0 16
+    var s{k} = start(row + {k}u, column, group.z);
+#end
     for (var b = 0u; b < u.columns; b++) {
         let own_a = dy[yat_a + b];
         let own_b = dy[yat_b + b];
-        let x0 = x[x0at + b];
-        let x1 = x[x1at + b];
-        let x2 = x[x2at + b];
-        let x3 = x[x3at + b];
+#repeat k 0 4
+        let x{k} = x[x{k}at + b];
+#end
         let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
         let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);
         let t2 = vec4<f32>(x0.z, x1.z, x2.z, x3.z);
         let t3 = vec4<f32>(x0.w, x1.w, x2.w, x3.w);
-        s0 = add_samples(s0, subgroupBroadcast(own_a, 0u), t0, t1, t2, t3);
-        s1 = add_samples(s1, subgroupBroadcast(own_a, 1u), t0, t1, t2, t3);
-        s2 = add_samples(s2, subgroupBroadcast(own_a, 2u), t0, t1, t2, t3);
-        s3 = add_samples(s3, subgroupBroadcast(own_a, 3u), t0, t1, t2, t3);
-        s4 = add_samples(s4, subgroupBroadcast(own_a, 4u), t0, t1, t2, t3);
-        s5 = add_samples(s5, subgroupBroadcast(own_a, 5u), t0, t1, t2, t3);
-        s6 = add_samples(s6, subgroupBroadcast(own_a, 6u), t0, t1, t2, t3);
-        s7 = add_samples(s7, subgroupBroadcast(own_a, 7u), t0, t1, t2, t3);
+#repeat k 0 8
+        s{k} = add_samples(s{k}, subgroupBroadcast(own_a, {k}u), t0, t1, t2, t3);
+#end
         if ROWS == 16u {
-            s8 = add_samples(s8, subgroupBroadcast(own_b, 0u), t0, t1, t2, t3);
-            s9 = add_samples(s9, subgroupBroadcast(own_b, 1u), t0, t1, t2, t3);
-            s10 = add_samples(s10, subgroupBroadcast(own_b, 2u), t0, t1, t2, t3);
-            s11 = add_samples(s11, subgroupBroadcast(own_b, 3u), t0, t1, t2, t3);
-            s12 = add_samples(s12, subgroupBroadcast(own_b, 4u), t0, t1, t2, t3);
-            s13 = add_samples(s13, subgroupBroadcast(own_b, 5u), t0, t1, t2, t3);
-            s14 = add_samples(s14, subgroupBroadcast(own_b, 6u), t0, t1, t2, t3);
-            s15 = add_samples(s15, subgroupBroadcast(own_b, 7u), t0, t1, t2, t3);
+#repeat k 8 16
+            s{k} = add_samples(s{k}, subgroupBroadcast(own_b, {k-8}u), t0, t1, t2, t3);
+#end
         }
     }
-    store(row + 0u, column, group.z, s0);
-    store(row + 1u, column, group.z, s1);
-    store(row + 2u, column, group.z, s2);
-    store(row + 3u, column, group.z, s3);
-    store(row + 4u, column, group.z, s4);
-    store(row + 5u, column, group.z, s5);
-    store(row + 6u, column, group.z, s6);
-    store(row + 7u, column, group.z, s7);
+#repeat k 0 8
+    store(row + {k}u, column, group.z, s{k});
+#end
     if ROWS == 16u {
-        store(row + 8u, column, group.z, s8);
-        store(row + 9u, column, group.z, s9);
-        store(row + 10u, column, group.z, s10);
-        store(row + 11u, column, group.z, s11);
-        store(row + 12u, column, group.z, s12);
-        store(row + 13u, column, group.z, s13);
-        store(row + 14u, column, group.z, s14);
-        store(row + 15u, column, group.z, s15);
+#repeat k 8 16
+        store(row + {k}u, column, group.z, s{k});
+#end
     }
 }

@@ -42,14 +42,9 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
         if ONTO == 1u { sum = grads[to]; }
         for (var b = 0u; b < u.columns; b += 8u) {
             let own = dy[yat + min(b + lane, u.columns - 1u)];
-            if b + 0u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 0u), x[xat + b + 0u]); }
-            if b + 1u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 1u), x[xat + b + 1u]); }
-            if b + 2u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 2u), x[xat + b + 2u]); }
-            if b + 3u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 3u), x[xat + b + 3u]); }
-            if b + 4u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 4u), x[xat + b + 4u]); }
-            if b + 5u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 5u), x[xat + b + 5u]); }
-            if b + 6u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 6u), x[xat + b + 6u]); }
-            if b + 7u < u.columns { sum = add_product(sum, subgroupBroadcast(own, 7u), x[xat + b + 7u]); }
+#repeat k 0 8
+            if b + {k}u < u.columns { sum = add_product(sum, subgroupBroadcast(own, {k}u), x[xat + b + {k}u]); }
+#end
         }
         if k + lane < end { grads[to] = sum; }
     }

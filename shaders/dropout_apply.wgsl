@@ -4,7 +4,7 @@
 #import grid
 #import random
 #import state
-struct Dropout {
+struct DropoutShape {
     count: u32,     // vec4s per replica
     columns: u32,   // vec4s of samples
     first_column: u32,  // in the batch
@@ -14,7 +14,7 @@ struct Dropout {
     scale: f32,
     layer: u32,
 }
-@group(0) @binding(0) var<uniform> u: Dropout;
+@group(0) @binding(0) var<uniform> u: DropoutShape;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>; // (seed, fresh, train, select) per replica
 @group(0) @binding(2) var<storage, read> state: array<State>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;

@@ -2,13 +2,13 @@
 // Keyed by (seed, tensor, mask steps so far). One invocation owns one word of 32 weights; bits past the tensor's end stay 1.
 #import grid
 #import random
-struct Shuffle {
+struct ShuffleShape {
     first_word: u32, // of the tensor in a replica's mask
     count: u32,      // weights
     tensor: u32,
     mask_words: u32, // per replica
 }
-@group(0) @binding(0) var<uniform> u: Shuffle;
+@group(0) @binding(0) var<uniform> u: ShuffleShape;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>; // (seed, fresh, train, select) per replica
 @group(0) @binding(2) var<storage, read> masks: array<u32>;
 @group(0) @binding(3) var<storage, read_write> shuffled: array<u32>;

@@ -4,7 +4,7 @@
 #import grid
 #import math
 #import random
-struct Init {
+struct InitShape {
     offset: u32,       // of the tensor in the flat parameters
     count: u32,
     kind: u32,
@@ -12,7 +12,7 @@ struct Init {
     scale: f32,
     param_stride: u32, // floats per replica
 }
-@group(0) @binding(0) var<uniform> u: Init;
+@group(0) @binding(0) var<uniform> u: InitShape;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>; // (seed, fresh, train, select) per replica
 @group(0) @binding(2) var<storage, read_write> params: array<f32>;
 

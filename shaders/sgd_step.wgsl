@@ -1,33 +1,15 @@
-// g' = clip g + weight_decay w;  v = momentum v + g';  w -= lr (nesterov ? g' + momentum v : v).   (PyTorch's SGD)
-// v is moment1. One invocation owns four parameters of one replica, or one kept one.
-#import grid
-#import hyper
-#import params
-#import state
-#import step
-const KEPT: u32 = 0u; // 1: walk the list of kept floats
-const TRAITS: u32 = 0u; // 1: some parameters do not learn, or do not decay
-const SECOND: u32 = 0u; // 1: there is a second moment
-@group(0) @binding(0) var<uniform> u: ParamsShape;
-@group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
-@group(0) @binding(2) var<storage, read> state: array<State>;
-@group(0) @binding(3) var<storage, read> masks: array<u32>;
-@group(0) @binding(4) var<storage, read_write> params: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> grads: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> moment1: array<vec4<f32>>;
-@group(0) @binding(7) var<storage, read_write> moment2: array<vec4<f32>>; // unused, so that all optimizers bind alike
+// w -= lr g',  g' = clip g + weight_decay w.   (PyTorch's SGD without momentum)
+// One invocation owns four parameters of one replica, or one kept one.
+const MOMENTS: u32 = 0u;
+#import optimizer
 
 fn updated(r: u32, p: Parameter) -> Parameter {
-    let h = hyper[r];
-    let g = fma(vec4<f32>(select(0.0, h.weight_decay, p.decays)), p.w, p.g * state[r].clip);
-    let v = fma(vec4<f32>(h.momentum), p.m1, g);
-    let d = select(v, fma(vec4<f32>(h.momentum), v, g), h.nesterov != 0u);
-    return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, v, p.m2, p.decays);
+    let g = fma(vec4<f32>(select(0.0, hyper[r].weight_decay, p.decays)), p.w, p.g * state[r].clip);
+    return Parameter(fma(vec4<f32>(-state[r].lr), g, p.w), p.g, p.decays);
 }
 
 @compute @workgroup_size(64)
 fn sgd_step(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
             @builtin(local_invocation_index) local: u32) {
-    let at = flat_index(group, groups, 64u, local);
-    if KEPT == 1u { step_kept(group.z, at); } else { step_all(group.z, at); }
+    optimizer_step(group.z, flat_index(group, groups, 64u, local));
 }

@@ -6,7 +6,7 @@
 #import grid
 #import math
 #import state
-struct Loss {
+struct LossShape {
     classes: u32,
     columns: u32, // vec4s of samples
     first_column: u32,  // in the batch
@@ -14,7 +14,7 @@ struct Loss {
     own: f32,     // 1 - s + s / classes with label smoothing s (Szegedy et al. 2016), else 1
     other: f32,   // s / classes, else 0
 }
-@group(0) @binding(0) var<uniform> u: Loss;
+@group(0) @binding(0) var<uniform> u: LossShape;
 @group(0) @binding(1) var<storage, read> state: array<State>;
 @group(0) @binding(2) var<storage, read> label: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read> logits: array<vec4<f32>>; // [R][classes][columns]

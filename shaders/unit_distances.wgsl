@@ -12,7 +12,7 @@ struct UnitPairs {
 }
 @group(0) @binding(0) var<uniform> u: UnitPairs;
 @group(0) @binding(1) var<storage, read> first: array<u32>; // the runs of unit n of the table are first[n] .. first[n + 1]
-@group(0) @binding(2) var<storage, read> runs: array<Run>;
+@group(0) @binding(2) var<storage, read> runs: array<UnitRun>;
 @group(0) @binding(3) var<storage, read> params: array<f32>;
 @group(0) @binding(4) var<storage, read_write> square: array<f32>; // [R][rows][units]
 

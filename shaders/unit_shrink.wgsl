@@ -4,7 +4,7 @@
 // One invocation owns one weight of one tensor.
 #import grid
 #import state
-struct Shrink {
+struct ShrinkShape {
     offset: u32,       // of the tensor in the flat parameters
     count: u32,
     param_stride: u32, // floats per replica
@@ -15,7 +15,7 @@ struct Shrink {
     column_len: u32,   // floats of a unit's columns in one row
     width: u32,        // floats of a row
 }
-@group(0) @binding(0) var<uniform> u: Shrink;
+@group(0) @binding(0) var<uniform> u: ShrinkShape;
 @group(0) @binding(1) var<storage, read> state: array<State>;
 @group(0) @binding(2) var<storage, read> lambda: array<f32>; // [R]
 @group(0) @binding(3) var<storage, read> root: array<f32>; // [units]

@@ -10,7 +10,7 @@ struct UnitShape {
 const KIND: u32 = 0u;
 @group(0) @binding(0) var<uniform> u: UnitShape;
 @group(0) @binding(1) var<storage, read> first: array<u32>; // [units + 1]: the runs of unit n are first[n] .. first[n + 1]
-@group(0) @binding(2) var<storage, read> runs: array<Run>;
+@group(0) @binding(2) var<storage, read> runs: array<UnitRun>;
 @group(0) @binding(3) var<storage, read> params: array<f32>;
 @group(0) @binding(4) var<storage, read> sums: array<f32>; // a; unused but by KIND 2
 @group(0) @binding(5) var<storage, read_write> sum: array<f32>; // [R][units]

@@ -1,10 +1,11 @@
 //! Secateur: experiments on pruning neural networks, run by compute shaders on any GPU that wgpu reaches.
 //!
-//! Rooms, from the ground up: [`gpu`] (device, kernels, programs), [`ops`] (layer kinds), [`model`] and [`data`],
-//! [`train`] and [`prune`], then [`experiment`] (the TOML file and its plan), [`store`] and [`report`], and [`run`], which
-//! carries a plan out; [`bench`] measures. The binary's commands are in `src/cli/`.
+//! Each module is a room with its own vocabulary; `docs/architecture.md` says which may import which. An experiment is read by
+//! [`experiment`], made of the plain data of [`spec`], and carried out by [`run()`](run::run). The binary's commands are in
+//! `src/cli/`.
 #![deny(missing_docs)]
 
+pub mod base;
 pub mod bench;
 mod config;
 pub mod data;

@@ -1,20 +1,19 @@
 //! What this adapter can do at best through our own path: multiply-adds in registers, and a copy larger than its caches.
 
 use super::timing::time;
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::ops::Span;
-use bytemuck::{Pod, Zeroable};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
-/// Uniform of `probe_fma`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ProbeShape {
-    /// vec4s of output, one per invocation.
-    pub count: u32,
-    /// Times that the unrolled body runs.
-    pub rounds: u32,
+shader_struct! {
+    /// Uniform of `probe_fma`.
+    pub struct ProbeShape {
+        /// vec4s of output, one per invocation.
+        pub count: u32,
+        /// Times that the unrolled body runs.
+        pub rounds: u32,
+    }
 }
 
 /// The two ceilings.

@@ -42,7 +42,7 @@ impl<'a> Bench<'a> {
             gpu,
             model,
             options,
-            memory: Self::planned(model, options),
+            memory: Self::planned(model, &spec, options),
             resident: ResidentDataset::upload(gpu, data)?,
             scales: scales(&spec.normalise, data),
             spec,
@@ -50,16 +50,13 @@ impl<'a> Bench<'a> {
     }
 
     /// What a cohort needs at the density that needs most.
-    fn planned(model: &Model, options: &Options) -> Memory {
-        let plans = options.densities.iter().map(|&density| {
-            let demand = Demand {
-                density,
-                ..Demand::of_batch(options.batch)
-            };
-            Memory::plan(model, &demand)
-        });
+    fn planned(model: &Model, spec: &TrainSpec, options: &Options) -> Memory {
+        let plans = options
+            .densities
+            .iter()
+            .map(|&density| Memory::plan(model, &Demand::of(spec, density)));
         let largest = plans.max_by_key(|plan| plan.bytes(1));
-        largest.unwrap_or_else(|| Memory::plan(model, &Demand::of_batch(options.batch)))
+        largest.unwrap_or_else(|| Memory::plan(model, &Demand::of(spec, 1.0)))
     }
 
     /// Why a cohort of `count` cannot be, if so.

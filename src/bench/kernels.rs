@@ -3,8 +3,7 @@
 use super::ceilings::Ceilings;
 use super::error::BenchError;
 use super::timing::time;
-use super::work::{Shapes, Work};
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::{Gpu, ProgramPart, Work};
 use crate::train::{Replicas, Trainer};
 use serde::Serialize;
 use std::time::Duration;
@@ -20,7 +19,7 @@ pub struct KernelRow {
     pub seconds: f64,
     /// Share of the sum of all dispatches.
     pub share_of_step: f64,
-    /// Floating-point operations, of products; see the kernel's [`Work`].
+    /// Floating-point operations, of products; see [`Work`].
     pub flops: Option<u64>,
     /// Bytes moved, of everything else.
     pub bytes: Option<u64>,
@@ -62,20 +61,14 @@ pub fn breakdown(
     ceilings: Option<&Ceilings>,
     window: Duration,
 ) -> Result<Breakdown, BenchError> {
-    let masks = masks(gpu, replicas)?;
-    let masks: Vec<&[u32]> = masks.chunks_exact(replicas.model.mask_words()).collect();
-    let shapes = Shapes::new(&replicas.model, batch, &masks);
     trainer.rewind()?;
     let program = trainer.training_program()?;
     // The whole first: it leaves a batch and activations for the parts.
     let step_seconds = time(gpu, &program, window)?.seconds;
     let mut kernels = Vec::new();
-    let mut before = "";
     for part in program.parts() {
         let seconds = time(gpu, &part.program, window)?.seconds;
-        let work = shapes.work(part.kernel, &part.place, before);
-        before = part.kernel;
-        kernels.push(row(part.kernel, &part.place, seconds, work, ceilings));
+        kernels.push(row(&part, seconds, ceilings));
     }
     let sum_seconds: f64 = kernels.iter().map(|row| row.seconds).sum();
     for row in &mut kernels {
@@ -84,21 +77,23 @@ pub fn breakdown(
     Ok(Breakdown {
         replicas: replicas.count,
         batch,
-        density: shapes.density(),
+        density: density(gpu, replicas)?,
         kernels,
         sum_seconds,
         step_seconds,
     })
 }
 
-fn row(
-    kernel: &'static str,
-    place: &str,
-    seconds: f64,
-    work: Option<Work>,
-    ceilings: Option<&Ceilings>,
-) -> KernelRow {
-    let (flops, bytes) = match work {
+/// Kept weights by all prunable ones, all replicas together.
+fn density(gpu: &Gpu, replicas: &Replicas) -> Result<f64, BenchError> {
+    let model = &replicas.model;
+    let masks = replicas.read_masks(gpu)?;
+    let kept: u64 = masks.iter().map(|mask| mask.prunable_count(model)).sum();
+    Ok(kept as f64 / (masks.len() * model.prunable()).max(1) as f64)
+}
+
+fn row(part: &ProgramPart, seconds: f64, ceilings: Option<&Ceilings>) -> KernelRow {
+    let (flops, bytes) = match part.work {
         Some(Work::Flops(flops)) => (Some(flops), None),
         Some(Work::Bytes(bytes)) => (None, Some(bytes)),
         None => (None, None),
@@ -111,8 +106,8 @@ fn row(
             .or(gbytes.map(|rate| rate / most.gb_per_second))
     });
     KernelRow {
-        kernel,
-        place: place.to_owned(),
+        kernel: part.kernel,
+        place: part.place.to_string(),
         seconds,
         share_of_step: 0.0,
         flops,
@@ -121,9 +116,4 @@ fn row(
         gb_per_second: gbytes,
         share_of_ceiling,
     }
-}
-
-fn masks(gpu: &Gpu, replicas: &Replicas) -> Result<Vec<u32>, GpuError> {
-    let words = replicas.model.mask_words() * replicas.count as usize;
-    gpu.read(&replicas.masks, 0, words)
 }

@@ -15,7 +15,6 @@ mod speed;
 mod steps;
 mod text;
 mod timing;
-mod work;
 
 pub use ceilings::{Ceilings, ProbeShape, ceilings};
 pub use error::BenchError;
@@ -27,4 +26,3 @@ pub use selection::{SelectionRow, selection};
 pub use speed::{Speed, speed};
 pub use steps::{CohortSteps, FASTER, StepRow, crossover};
 pub use text::{breakdown_text, report_text};
-pub use work::{Shapes, Work};

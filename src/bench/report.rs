@@ -9,7 +9,7 @@ use super::product::{ProductRow, product};
 use super::selection::{SelectionRow, selection};
 use super::steps::CohortSteps;
 use crate::data::Dataset;
-use crate::gpu::Gpu;
+use crate::gpu::{AdapterKind, Gpu};
 use crate::model::Model;
 use serde::Serialize;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct AdapterFacts {
     /// `Vulkan`, `Metal` or `Dx12`.
     pub backend: String,
     /// `discrete`, `integrated`, `virtual`, `software` or `other`.
-    pub kind: &'static str,
+    pub kind: AdapterKind,
     /// Driver name and version.
     pub driver: String,
 }

@@ -8,7 +8,7 @@ use super::output::say;
 use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use secateur::run::{DEFAULT_MEMORY, RunError};
 use secateur::spec::Shape;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 impl Bench {
     fn options(&self, gpu: &Gpu) -> Options {
         let quick = self.quick;
-        let software = gpu.adapter().kind == "software";
+        let software = gpu.adapter().kind == AdapterKind::Software;
         let or =
             |given: &[f64], usual: &[f64]| if given.is_empty() { usual } else { given }.to_vec();
         let mut densities = if quick {

@@ -25,6 +25,15 @@ impl Failure {
             code: 5,
         }
     }
+    /// A run that Ctrl-C ended, in this folder.
+    pub fn interrupted(folder: &str) -> Self {
+        Self {
+            message: format!(
+                "interrupted. Finished stages are in {folder}; the same command goes on from there and ends with the same results."
+            ),
+            code: RunError::Interrupted.exit_code(),
+        }
+    }
     pub fn code(&self) -> u8 {
         self.code
     }

@@ -4,15 +4,19 @@ mod adapters;
 mod args;
 mod bench;
 mod check;
+mod completions;
 mod data;
 mod execution;
 mod failure;
+mod interrupt;
+mod man;
 mod model;
 mod output;
 mod plan;
+mod progress;
 mod run;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use output::complain;
 use std::process::ExitCode;
 
@@ -42,6 +46,10 @@ enum Command {
     /// Look at models
     #[command(subcommand)]
     Model(model::Model),
+    /// Print a script that completes commands and options in a shell
+    Completions(completions::Completions),
+    /// Print the manual page, or write one for each command
+    Man(man::Manual),
 }
 
 /// Runs the command and turns its failure into a message and an exit code.
@@ -54,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Data(args) => data::run(args),
         Command::Model(args) => model::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
+        Command::Man(args) => man::run(&args, Cli::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -113,7 +113,12 @@ fn summary(model: &Network, batch: u32) {
     if model.statistics() > 0 {
         say(format_args!("{} running statistics", model.statistics()));
     }
-    let memory = Memory::plan(model, &Demand::of_batch(batch));
+    // As much as any optimizer takes.
+    let demand = Demand {
+        moments: 2,
+        ..Demand::of_batch(batch)
+    };
+    let memory = Memory::plan(model, &demand);
     say(format_args!(
         "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",
         memory.bytes(1) as f64 / f64::from(1 << 20)

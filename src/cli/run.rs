@@ -3,12 +3,13 @@
 use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
+use super::interrupt::stop_token;
 use super::output::say;
+use super::progress::{Meter, duration};
 use clap::Args;
-use secateur::data::SearchPath;
-use secateur::gpu::{Gpu, GpuOptions};
+use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use secateur::report::{Reference, TableOptions, table, table_json};
-use secateur::run::{self, RunOptions, arm_infos, duration};
+use secateur::run::{Engine, RunError, RunOptions, arm_infos};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -75,7 +76,7 @@ pub fn run(args: Run) -> Result<(), Failure> {
         eprintln!("{}: {}", experiment.name, experiment.title);
         eprintln!("adapter {}", gpu.adapter().line());
     }
-    if gpu.adapter().kind == "software" {
+    if gpu.adapter().kind == AdapterKind::Software {
         eprintln!(
             "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
         );
@@ -83,22 +84,28 @@ pub fn run(args: Run) -> Result<(), Failure> {
     let out = args
         .out
         .unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
-    let finished = run::run(
-        &experiment,
-        &gpu,
-        &RunOptions {
-            out,
-            search: Some(SearchPath::new(args.data.data)),
-            memory: args.cohort.bytes(),
-            replicas: args.cohort.replicas,
-            execution: Some(args.execution.on(&gpu)),
-            verify_sparse: args.verify_sparse,
-            profile: args.profile,
-            measure_speed: args.measure_speed,
-            checkpoint: args.checkpoint,
-            quiet: args.quiet,
-        },
-    )?;
+    let options = RunOptions {
+        out,
+        data: args.data.data,
+        memory: args.cohort.bytes(),
+        replicas: args.cohort.replicas,
+        execution: Some(args.execution.on(&gpu)),
+        verify_sparse: args.verify_sparse,
+        profile: args.profile,
+        measure_speed: args.measure_speed,
+        checkpoint: args.checkpoint,
+    };
+    let folder = options.out.display().to_string();
+    let mut meter = Meter::new(args.quiet);
+    let finished = Engine::new(&gpu, options)
+        .on_event(|event| meter.show(event))
+        .stop(stop_token())
+        .execute(&experiment);
+    drop(meter);
+    let finished = finished.map_err(|error| match error {
+        RunError::Interrupted => Failure::interrupted(&folder),
+        error => error.into(),
+    })?;
     let arms = arm_infos(&experiment);
     if args.json {
         let mut json = table_json(&experiment.title, &finished.rows, &arms, &reference);

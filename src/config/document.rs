@@ -32,7 +32,7 @@ pub fn parse(
 ) -> Option<Node> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut last_line = None;
-    for error in errors.iter() {
+    for error in &errors {
         let span = error.span().unwrap_or(0..0);
         let start = text.floor_char_boundary(span.start.min(text.len()));
         let line = text[..start].matches('\n').count();

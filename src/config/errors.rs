@@ -1,6 +1,7 @@
 //! What is wrong with an experiment, for people.
 
 use super::problem::Problem;
+use crate::base::at_spaces;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 use std::fmt;
 use std::ops::Range;
@@ -157,23 +158,9 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
-/// Lines of at most 90 characters. The renderer's own wrapping would break names at their hyphens.
+/// Long words stay whole, since they may be paths. The renderer's own wrapping would break names at their hyphens.
 fn wrap(text: &str) -> String {
-    let mut out = String::new();
-    let mut width = 0;
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if width > 0 && width + 1 + length > 90 {
-            out.push('\n');
-            width = 0;
-        } else if width > 0 {
-            out.push(' ');
-            width += 1;
-        }
-        out.push_str(word);
-        width += length;
-    }
-    out
+    textwrap::fill(text, at_spaces(90).break_words(false))
 }
 
 /// The part of a span that lies on its first line, moved onto character boundaries.

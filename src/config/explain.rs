@@ -93,7 +93,7 @@ impl Walk {
                     ..Entry::new(path, tag.name, "which of its kinds it is", &Shape::Any)
                 });
             }
-            for kind in kinds.iter() {
+            for kind in *kinds {
                 self.fields((kind.table)(), path, &[kind.word]);
             }
         }
@@ -123,7 +123,7 @@ impl Walk {
             Shape::Swept(shape) => self.shape(shape, path),
             Shape::Either(shapes) => shapes.iter().for_each(|shape| self.shape(shape, path)),
             Shape::Choice(of) => {
-                for of in of.iter() {
+                for of in *of {
                     if let Some((shape, like)) = of.key {
                         let shape = shape();
                         let entry = Entry {

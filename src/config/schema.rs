@@ -51,7 +51,7 @@ impl Definitions {
             return self.object(table, &own, None, swept);
         };
         let mut alternatives = Vec::new();
-        for kind in kinds.iter() {
+        for kind in *kinds {
             let more = (kind.table)();
             let mut fields: Vec<&Field> = more.fields.iter().collect();
             if tag.name.is_empty() && fields.is_empty() {

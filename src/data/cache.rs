@@ -3,12 +3,13 @@
 //! A file is one line of JSON, then labels and images of the training split, then of the test split. A checksum covers all
 //! of it together with the key: what is stale or damaged is decoded again, never trusted.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::dataset::{Split, digest, sha256};
+use super::dataset::{Split, digest};
+use crate::base::{self, sha256, write_with_folder};
 
 /// What decoding a folder gives.
 pub(super) struct Decoded {
@@ -31,8 +32,7 @@ struct Header {
 
 /// Where decoded datasets are kept, if this user has a cache folder.
 pub fn cache_folder() -> Option<PathBuf> {
-    let base = directories::BaseDirs::new()?;
-    Some(base.cache_dir().join("secateur").join("datasets"))
+    Some(base::cache_folder()?.join("datasets"))
 }
 
 /// What is in `file` under `key`, if it is sound.
@@ -78,21 +78,15 @@ pub(super) fn write(file: &Path, key: &str, decoded: &Decoded) {
         test: decoded.test.len(),
         skipped: decoded.skipped.clone(),
     };
-    let _ = try_write(file, &header, decoded);
-}
-
-fn try_write(file: &Path, header: &Header, decoded: &Decoded) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut temporary, header)?;
-    temporary.write_all(b"\n")?;
-    for split in [&decoded.train, &decoded.test] {
-        temporary.write_all(&split.labels)?;
-        temporary.write_all(&split.images)?;
-    }
-    temporary.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    let _ = write_with_folder(file, |out| {
+        serde_json::to_writer(&mut *out, &header)?;
+        out.write_all(b"\n")?;
+        for split in [&decoded.train, &decoded.test] {
+            out.write_all(&split.labels)?;
+            out.write_all(&split.images)?;
+        }
+        Ok(())
+    });
 }
 
 fn check(key: &str, digest: &str, skipped: &[String]) -> String {

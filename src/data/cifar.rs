@@ -6,10 +6,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Content, Split, sha256};
+use super::dataset::{Content, Split};
 use super::error::{CifarProblem, DataError};
 use super::search::SearchPath;
 use super::sources;
+use crate::base::sha256;
 
 /// Rows and columns of every image.
 const SIDE: usize = 32;

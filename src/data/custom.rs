@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::dataset::{Dataset, Split, digest};
+use super::dataset::{Dataset, Split};
 use super::error::DataError;
 use super::folder::load_folder;
 use super::known::{load, shape_of};
@@ -39,13 +39,13 @@ pub fn load_described(
     };
     data.name = name.to_string();
     if let Some(classes) = &spec.classes {
-        select(&mut data, classes)?;
+        data = select(data, classes)?;
     }
     Ok(data)
 }
 
 /// Keeps the samples of `classes`, in their order, and numbers the classes anew.
-fn select(data: &mut Dataset, classes: &[String]) -> Result<(), DataError> {
+fn select(data: Dataset, classes: &[String]) -> Result<Dataset, DataError> {
     let new_label: Vec<Option<u8>> = data
         .class_names
         .iter()
@@ -53,7 +53,7 @@ fn select(data: &mut Dataset, classes: &[String]) -> Result<(), DataError> {
         .map(|place| place.and_then(|place| u8::try_from(place).ok()))
         .collect();
     let each = data.channels * data.height * data.width;
-    for split in [&mut data.train, &mut data.test] {
+    let choose = |split: &Split| {
         let mut chosen = Split {
             images: Vec::new(),
             labels: Vec::new(),
@@ -70,15 +70,19 @@ fn select(data: &mut Dataset, classes: &[String]) -> Result<(), DataError> {
                 classes: classes.join(", "),
             });
         }
-        *split = chosen;
-    }
+        Ok(chosen)
+    };
+    let splits = [choose(&data.train)?, choose(&data.test)?];
     // `train/CLASS/FILE`.
-    data.skipped.retain(|path| {
+    let is_chosen = |path: &String| {
         let class = path.split('/').nth(1);
         classes.iter().any(|name| Some(name.as_str()) == class)
-    });
-    data.class_names = classes.to_vec();
+    };
     let shape = [data.channels, data.height, data.width];
-    data.digest = digest(shape, [&data.train, &data.test]);
-    Ok(())
+    Ok(Dataset {
+        skipped: data.skipped.into_iter().filter(is_chosen).collect(),
+        source: data.source,
+        warnings: data.warnings,
+        ..Dataset::new(&data.name, classes.to_vec(), shape, splits)
+    })
 }

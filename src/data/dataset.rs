@@ -1,5 +1,6 @@
 //! Samples in memory, and the digest that names them.
 
+use crate::base::hex;
 use sha2::{Digest, Sha256};
 
 /// Samples and their labels.
@@ -40,6 +41,8 @@ pub struct Dataset {
     pub train: Split,
     /// Samples to test on, once.
     pub test: Split,
+    /// What the pixels of each channel are like.
+    pub statistics: Vec<ChannelStatistics>,
     /// sha256, in hex, over the shape, labels and images of both splits: equal digests, equal data.
     pub digest: String,
     /// Where it was read from, for people.
@@ -48,6 +51,77 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Image files that were left out since they cannot be decoded.
     pub skipped: Vec<String>,
+}
+
+/// What the pixels of one channel are like, over the training images: those of the test set are never looked at.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ChannelStatistics {
+    /// Mean of byte / 255.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub std: f64,
+}
+
+impl Dataset {
+    /// A dataset of images of this shape (channels, height, width): training samples, then test samples.
+    pub fn new(
+        name: &str,
+        class_names: Vec<String>,
+        shape: [usize; 3],
+        splits: [Split; 2],
+    ) -> Self {
+        let digest = digest(shape, splits.each_ref());
+        Self::with_digest(name, class_names, shape, splits, digest)
+    }
+
+    /// The same where the digest is known.
+    pub(super) fn with_digest(
+        name: &str,
+        class_names: Vec<String>,
+        [channels, height, width]: [usize; 3],
+        [train, test]: [Split; 2],
+        digest: String,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            class_names,
+            channels,
+            height,
+            width,
+            statistics: measure(&train.images, channels, height * width),
+            train,
+            test,
+            digest,
+            source: String::new(),
+            warnings: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+}
+
+/// The statistics of images with planes of so many pixels: exact integer sums first.
+fn measure(images: &[u8], channels: usize, plane: usize) -> Vec<ChannelStatistics> {
+    let mut sums = vec![(0u64, 0u64); channels];
+    for image in images.chunks_exact(plane * channels) {
+        for (sum, pixels) in sums.iter_mut().zip(image.chunks_exact(plane)) {
+            for &pixel in pixels {
+                let value = u64::from(pixel);
+                sum.0 += value;
+                sum.1 += value * value;
+            }
+        }
+    }
+    let count = (images.len() / channels).max(1) as f64;
+    sums.into_iter()
+        .map(|(sum, squares)| {
+            let mean = sum as f64 / count;
+            let variance = (squares as f64 / count - mean * mean).max(0.0);
+            ChannelStatistics {
+                mean: mean / 255.0,
+                std: variance.sqrt() / 255.0,
+            }
+        })
+        .collect()
 }
 
 /// What a source of data delivers, before it is a [`Dataset`].
@@ -63,19 +137,11 @@ pub(super) struct Content {
 
 impl Content {
     pub fn into_dataset(self, name: &str) -> Dataset {
-        let [channels, height, width] = self.shape;
+        let splits = [self.train, self.test];
         Dataset {
-            name: name.to_string(),
-            class_names: self.class_names,
-            channels,
-            height,
-            width,
-            digest: digest(self.shape, [&self.train, &self.test]),
-            train: self.train,
-            test: self.test,
             source: self.source,
             warnings: self.warnings,
-            skipped: Vec::new(),
+            ..Dataset::new(name, self.class_names, self.shape, splits)
         }
     }
 }
@@ -91,15 +157,5 @@ pub(super) fn digest(shape: [usize; 3], splits: [&Split; 2]) -> String {
         hash.update(&split.labels);
         hash.update(&split.images);
     }
-    hex(&hash.finalize())
-}
-
-/// Bytes as lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// sha256 of `bytes`, in hex.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    hex(hash)
 }

@@ -1,6 +1,6 @@
 //! Downloads the datasets that are files of the publishers.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::idx;
 use super::known::{Known, known};
 use super::source::{Source, Verdict};
 use super::sources;
+use crate::base::write_whole;
 
 /// The largest published file has 170 MB; a server that sends more is wrong.
 const MOST_BYTES: u64 = 256 << 20;
@@ -65,7 +66,7 @@ pub fn fetch(
     name: &str,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<FetchReport, DataError> {
     let mut report = FetchReport {
         name: name.to_string(),
@@ -90,7 +91,7 @@ fn fetch_idx(
     source: &Source,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(source.name);
@@ -133,7 +134,7 @@ fn fetch_cifar(
     cifar: &Cifar,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(cifar.name);
@@ -242,8 +243,8 @@ impl Mirrors {
         name: &str,
         file: &str,
         folder: &Path,
-        check: &mut CheckBytes,
-        progress: &mut dyn FnMut(Progress),
+        check: &mut CheckBytes<'_>,
+        progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Downloaded, DataError> {
         let mut failures = Vec::new();
         for mirror in &self.list {
@@ -295,7 +296,7 @@ fn transfer(
     agent: &ureq::Agent,
     file: &str,
     url: &str,
-    progress: &mut dyn FnMut(Progress),
+    progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     let total = response.body().content_length();
@@ -343,19 +344,7 @@ fn save(folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, DataError> {
         }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder, "create the folder"))?;
-    // In the same folder, so that the rename stays within one file system. Dropped on failure, it deletes itself.
-    let mut temporary =
-        tempfile::NamedTempFile::new_in(folder).map_err(failed(folder, "write into it"))?;
-    temporary
-        .write_all(bytes)
-        .map_err(failed(&path, "write it"))?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(failed(&path, "write it"))?;
-    temporary
-        .persist(&path)
-        .map_err(|error| failed(&path, "put it in place")(error.error))?;
+    write_whole(&path, |file| file.write_all(bytes)).map_err(failed(&path, "write it"))?;
     Ok(path)
 }
 

@@ -9,9 +9,10 @@ use std::time::UNIX_EPOCH;
 use rayon::prelude::*;
 
 use super::cache::{self, Decoded};
-use super::dataset::{Dataset, Split, digest, sha256};
+use super::dataset::{Dataset, Split, digest};
 use super::decode::decode;
 use super::error::DataError;
+use crate::base::sha256;
 use crate::spec::{FolderSpec, OnBadImage};
 
 /// Labels are bytes.
@@ -271,18 +272,17 @@ pub fn load_folder(
             splits.iter().map(Vec::len).sum::<usize>(),
         ));
     }
-    let [channels, height, width] = spec.shape();
+    let splits = [decoded.train, decoded.test];
     Ok(Dataset {
-        name: name.to_string(),
-        class_names: spec.classes.clone(),
-        channels,
-        height,
-        width,
-        train: decoded.train,
-        test: decoded.test,
-        digest: decoded.digest,
         source: spec.folder.display().to_string(),
         warnings,
         skipped: decoded.skipped,
+        ..Dataset::with_digest(
+            name,
+            spec.classes.clone(),
+            spec.shape(),
+            splits,
+            decoded.digest,
+        )
     })
 }

@@ -25,7 +25,7 @@ mod strokes;
 
 pub use cache::cache_folder;
 pub use custom::{load_described, shape_of_described};
-pub use dataset::{Dataset, Split};
+pub use dataset::{ChannelStatistics, Dataset, Split};
 pub use error::{CifarProblem, DataError};
 pub use fetch::{FetchReport, FetchedFile, Progress, fetch};
 pub use folder::{classes_of, load_folder};

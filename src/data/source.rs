@@ -1,6 +1,6 @@
 //! What is known of a dataset that is IDX files before any is read.
 
-use super::dataset::sha256;
+use crate::base::sha256;
 
 /// A checksum known for a file.
 pub(super) enum Check {

@@ -3,12 +3,13 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::dataset::{Content, Split, sha256};
+use super::dataset::{Content, Split};
 use super::error::DataError;
 use super::idx::IdxProblem;
 use super::search::SearchPath;
 use super::source::{Check, File, Source, Verdict};
 use super::{emnist, idx};
+use crate::base::sha256;
 
 /// Rows and columns of every image here.
 pub(super) const SIDE: usize = 28;

@@ -1,19 +1,11 @@
 //! Names by content: SHA-256 over canonical JSON.
 
 use super::types::{Axis, Experiment, Step, Variant};
+use crate::base::sha256;
 use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// Lower-case hexadecimal SHA-256.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
-}
 
 /// JSON with fields in declared order. Everything given here is strings, finite numbers and lists of them, which
 /// always serialise; the fallback keeps a mistake in that from becoming a panic.

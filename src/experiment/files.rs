@@ -1,6 +1,6 @@
 //! Mask files that an experiment loads.
 
-use super::digest;
+use crate::base::sha256;
 use crate::config::{Form, Line, Node, Problems, Reader, suggest};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ impl MaskFiles {
         }
         match std::fs::read(&path) {
             Ok(bytes) => {
-                let digest = digest::sha256(&bytes);
+                let digest = sha256(&bytes);
                 self.digests.borrow_mut().insert(path.clone(), digest);
                 Some(path)
             }

@@ -2,6 +2,7 @@
 
 use super::digest::{json, step_json};
 use super::{Experiment, Step};
+use crate::base::hex;
 use crate::spec::{MaskStep, ModelSpec, Restart, Stopping, TrainSpec, TrainStep};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -190,8 +191,7 @@ impl<'m> History<'m> {
             self.fresh_ordinal += 1;
             self.origin = None;
         }
-        let digest = self.hash.clone().finalize();
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(self.hash.clone())
     }
 
     /// Counts a step as lying before the next.

@@ -1,6 +1,8 @@
 //! Finding adapters and choosing one.
 
 use super::GpuError;
+use serde::Serialize;
+use std::fmt;
 use wgpu::DeviceType;
 
 /// One adapter, as listed by `secateur adapters`.
@@ -12,8 +14,8 @@ pub struct AdapterDescription {
     pub name: String,
     /// `Vulkan`, `Metal` or `Dx12`.
     pub backend: String,
-    /// `discrete`, `integrated`, `virtual`, `software` or `other`.
-    pub kind: &'static str,
+    /// What it is.
+    pub kind: AdapterKind,
     /// Driver name and version, as the driver gives them.
     pub driver: String,
     /// Largest storage binding in bytes: the limit on parameters x replicas and on activations.
@@ -32,24 +34,43 @@ impl AdapterDescription {
     }
 }
 
-fn kind_of(kind: DeviceType) -> &'static str {
-    match kind {
-        DeviceType::DiscreteGpu => "discrete",
-        DeviceType::IntegratedGpu => "integrated",
-        DeviceType::VirtualGpu => "virtual",
-        DeviceType::Cpu => "software",
-        DeviceType::Other => "other",
+/// What runs shaders, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdapterKind {
+    /// A GPU with memory of its own.
+    Discrete,
+    /// A GPU that shares the processor's memory.
+    Integrated,
+    /// A GPU that a virtual machine lends.
+    Virtual,
+    /// What the driver does not say.
+    Other,
+    /// The processor.
+    Software,
+}
+
+impl From<DeviceType> for AdapterKind {
+    fn from(kind: DeviceType) -> Self {
+        match kind {
+            DeviceType::DiscreteGpu => Self::Discrete,
+            DeviceType::IntegratedGpu => Self::Integrated,
+            DeviceType::VirtualGpu => Self::Virtual,
+            DeviceType::Cpu => Self::Software,
+            DeviceType::Other => Self::Other,
+        }
     }
 }
 
-/// Lower is preferred.
-fn rank(kind: DeviceType) -> u8 {
-    match kind {
-        DeviceType::DiscreteGpu => 0,
-        DeviceType::IntegratedGpu => 1,
-        DeviceType::VirtualGpu => 2,
-        DeviceType::Other => 3,
-        DeviceType::Cpu => 4,
+impl fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discrete => "discrete",
+            Self::Integrated => "integrated",
+            Self::Virtual => "virtual",
+            Self::Other => "other",
+            Self::Software => "software",
+        })
     }
 }
 
@@ -59,7 +80,7 @@ pub(super) fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterDescript
         index,
         name: info.name.clone(),
         backend: format!("{:?}", info.backend),
-        kind: kind_of(info.device_type),
+        kind: info.device_type.into(),
         driver: format!("{} {}", info.driver, info.driver_info)
             .trim()
             .to_owned(),
@@ -85,7 +106,7 @@ pub(super) fn enumerate() -> Vec<wgpu::Adapter> {
             })
             .collect();
     // Stable: adapters of one kind stay in the driver's order, so an index means the same each time.
-    adapters.sort_by_key(|a| rank(a.get_info().device_type));
+    adapters.sort_by_key(|a| AdapterKind::from(a.get_info().device_type));
     adapters
 }
 
@@ -163,7 +184,7 @@ mod tests {
             index,
             name: (*name).to_owned(),
             backend: "Vulkan".to_owned(),
-            kind: "discrete",
+            kind: AdapterKind::Discrete,
             driver: "NVIDIA 550.54".to_owned(),
             max_binding: 1 << 27,
             subgroup: None,

@@ -1,11 +1,12 @@
 //! The device: buffers in and out, errors caught, submissions paced.
 
-use super::adapter::{self, AdapterDescription};
+use super::adapter::{self, AdapterDescription, AdapterKind};
 use super::kernel::KernelCache;
 use super::pipelines::Pipelines;
 use super::program::Program;
-use super::tuning::{TuneMode, Tuning, cache_folder};
+use super::tuning::{TuneMode, Tuning};
 use super::{GpuError, Kernel};
+use crate::base::cache_folder;
 use bytemuck::Pod;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -137,12 +138,16 @@ impl Gpu {
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
     pub fn no_op() -> Self {
-        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor::default());
+        let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
+            // So that the kernels for subgroups are validated too.
+            required_features: wgpu::Features::SUBGROUP,
+            ..wgpu::DeviceDescriptor::default()
+        });
         let description = AdapterDescription {
             index: 0,
             name: "no-op".to_owned(),
             backend: "Noop".to_owned(),
-            kind: "other",
+            kind: AdapterKind::Other,
             driver: String::new(),
             max_binding: device.limits().max_storage_buffer_binding_size,
             subgroup: None,
@@ -179,7 +184,7 @@ impl Gpu {
         Self {
             device,
             queue,
-            shapes_in_storage: description.kind == "software",
+            shapes_in_storage: description.kind == AdapterKind::Software,
             description,
             max_binding,
             allocated: Arc::default(),
@@ -293,7 +298,7 @@ impl Gpu {
     /// # Errors
     /// As [`Gpu::buffer`].
     pub fn buffer_with<T: Pod>(&self, label: &str, data: &[T]) -> Result<Buffer, GpuError> {
-        let buffer = self.buffer(label, std::mem::size_of_val(data) as u64)?;
+        let buffer = self.buffer(label, size_of_val(data) as u64)?;
         self.write(&buffer, 0, data)?;
         Ok(buffer)
     }
@@ -303,7 +308,7 @@ impl Gpu {
         let usage = wgpu::BufferUsages::UNIFORM
             | wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_DST;
-        let bytes = (std::mem::size_of::<T>() as u64).next_multiple_of(16);
+        let bytes = (size_of::<T>() as u64).next_multiple_of(16);
         let buffer = self.allocate(label, bytes, usage)?;
         self.queue
             .write_buffer(buffer.raw(), 0, bytemuck::bytes_of(value));
@@ -362,7 +367,7 @@ impl Gpu {
         offset: u64,
         count: usize,
     ) -> Result<Vec<T>, GpuError> {
-        let bytes = (count * std::mem::size_of::<T>()) as u64;
+        let bytes = (count * size_of::<T>()) as u64;
         if bytes == 0 {
             return Ok(Vec::new());
         }

@@ -1,9 +1,9 @@
 //! From WGSL text to a compiled pipeline.
 //!
-//! Shaders are plain WGSL plus two things: a line `#import NAME` takes in `shaders/shared/NAME.wgsl`, and a line
-//! `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants).
+//! A line `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants). All else that shaders are
+//! made of is done when the program is built, by `build/`.
 
-use super::kernels::{Access, KernelSource, shared_sources, source_of};
+use super::kernels::{Access, KernelSource, source_of};
 use super::{Gpu, GpuError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -18,6 +18,8 @@ pub struct Kernel {
     pub name: &'static str,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) bindings: &'static [Access],
+    /// The struct that its uniform holds.
+    pub(super) uniform: &'static str,
     /// Invocations per workgroup, x * y * z.
     pub workgroup: u32,
     compiling: Mutex<Option<JoinHandle<Compiled>>>,
@@ -83,44 +85,27 @@ fn rejected(name: &str, reason: impl Into<String>) -> GpuError {
     }
 }
 
-/// The full WGSL text of a kernel: imports taken in, constants replaced.
+/// The WGSL text of a kernel with these values in place of its constants.
 ///
 /// # Errors
-/// An unknown import, or a constant that the source does not declare.
+/// A constant that the text does not declare.
 pub fn assemble(
     source: &KernelSource,
     constants: &[(&'static str, u32)],
 ) -> Result<String, GpuError> {
-    let mut out = String::new();
-    let mut replaced = vec![false; constants.len()];
-    for line in source.source.lines() {
-        if let Some(import) = line.strip_prefix("#import ") {
-            let import = import.trim();
-            let text = shared_sources()
-                .iter()
-                .find(|(name, _)| *name == import)
-                .map(|(_, text)| *text)
-                .ok_or_else(|| rejected(source.name, format!("unknown import {import}")))?;
-            out.push_str(text);
-        } else if let Some(position) = constants
-            .iter()
-            .position(|(name, _)| line.starts_with(&format!("const {name}: u32 =")))
-        {
-            let (name, value) = constants[position];
-            out.push_str(&format!("const {name}: u32 = {value}u;"));
-            replaced[position] = true;
-        } else {
-            out.push_str(line);
-        }
-        out.push('\n');
+    let mut text = source.source.to_owned();
+    for (name, value) in constants {
+        let declaration = format!("\nconst {name}: u32 =");
+        let at = text
+            .find(&declaration)
+            .ok_or_else(|| rejected(source.name, format!("it declares no constant {name}")))?;
+        let value_at = at + declaration.len();
+        let end = text[value_at..]
+            .find('\n')
+            .map_or(text.len(), |n| value_at + n);
+        text.replace_range(value_at..end, &format!(" {value}u;"));
     }
-    match replaced.iter().position(|r| !r) {
-        Some(missing) => Err(rejected(
-            source.name,
-            format!("it declares no constant {}", constants[missing].0),
-        )),
-        None => Ok(out),
-    }
+    Ok(text)
 }
 
 fn compile(
@@ -133,15 +118,6 @@ fn compile(
     if gpu.shapes_in_storage {
         text = text.replace("var<uniform> u:", "var<storage, read> u:");
     }
-    let parsed =
-        naga::front::wgsl::parse_str(&text).map_err(|e| rejected(name, e.emit_to_string(&text)))?;
-    let entry = parsed
-        .entry_points
-        .iter()
-        .find(|e| e.name == name)
-        .ok_or_else(|| rejected(name, "its entry point must have the file's name"))?;
-    let workgroup = entry.workgroup_size.iter().product();
-
     let entries: Vec<_> = source
         .bindings
         .iter()
@@ -178,7 +154,8 @@ fn compile(
         name,
         layout,
         bindings: source.bindings,
-        workgroup,
+        uniform: source.uniform,
+        workgroup: source.workgroup,
         compiling: Mutex::new(Some(compiling)),
         compiled: OnceLock::new(),
     })

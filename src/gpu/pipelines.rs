@@ -1,6 +1,6 @@
 //! The driver's compiled shaders, kept in the user's cache folder where the backend can hand them out (Vulkan).
 
-use super::tuning::write_cache;
+use crate::base::write_with_folder;
 use std::path::PathBuf;
 
 /// wgpu's pipeline cache and the file it lives in. A missing, stale or damaged file is never an error: shaders are compiled.
@@ -56,7 +56,7 @@ impl Drop for Pipelines {
         let Some(kept) = &self.0 else { return };
         // A cache that cannot be written costs compiling next time, no more.
         if let Some(now) = kept.cache.get_data().filter(|now| *now != kept.before) {
-            let _ = write_cache(&kept.file, &now);
+            let _ = write_with_folder(&kept.file, |file| file.write_all(&now));
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A program: a recorded list of dispatches that never changes while it runs.
 
-use super::{Access, Buffer, Gpu, GpuError, Kernel};
-use bytemuck::Pod;
+use super::{Buffer, Gpu, GpuError, Kernel, ShaderStruct};
 use std::sync::Arc;
 
 /// WebGPU's default limit on workgroups per dimension.
@@ -14,14 +13,29 @@ pub struct Dispatch {
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
     place: Arc<str>,
+    work: Option<Work>,
     /// What the bind group keeps alive, so that it counts as allocated for as long.
     _bound: Vec<Buffer>,
+}
+
+/// What a dispatch has to do, all replicas together.
+///
+/// Products count floating-point operations: two per multiply-add, of every weight, or of the kept ones where the kernel is
+/// sparse; biases, a ReLU on the way and taps outside the image are not told apart. All other kernels count bytes: each array
+/// once where it is read and once where it is written. Batches are padded to a multiple of 4 samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Floating-point operations.
+    Flops(u64),
+    /// Bytes moved.
+    Bytes(u64),
 }
 
 /// Dispatches in order; each sees what the ones before it wrote.
 pub struct Program {
     label: String,
     place: Arc<str>,
+    work: Option<Work>,
     dispatches: Vec<Dispatch>,
 }
 
@@ -31,6 +45,8 @@ pub struct ProgramPart {
     pub kernel: &'static str,
     /// What it works on, see [`Program::place`].
     pub place: Arc<str>,
+    /// What it has to do, where the recorder said so.
+    pub work: Option<Work>,
     /// The dispatch as a program of its own.
     pub program: Program,
 }
@@ -49,6 +65,7 @@ impl Program {
         Self {
             label: label.into(),
             place: Arc::default(),
+            work: None,
             dispatches: Vec::new(),
         }
     }
@@ -56,6 +73,16 @@ impl Program {
     /// Names what the dispatches from here on work on (a layer, the batch), for profiles.
     pub fn place(&mut self, name: &str) {
         self.place = name.into();
+    }
+
+    /// Says for profiles that the next dispatch is a product of so many multiply-adds, all replicas together.
+    pub fn multiplies(&mut self, multiply_adds: u64) {
+        self.work = Some(Work::Flops(2 * multiply_adds));
+    }
+
+    /// Says for profiles how many bytes the next dispatch reads and writes, all replicas together.
+    pub fn moves(&mut self, bytes: u64) {
+        self.work = Some(Work::Bytes(bytes));
     }
 
     /// Its name.
@@ -78,7 +105,7 @@ impl Program {
     ///
     /// # Errors
     /// A buffer could not be made, the grid is too large, or wgpu rejects the bindings; names the kernel.
-    pub fn push<U: Pod>(
+    pub fn push<U: ShaderStruct>(
         &mut self,
         gpu: &Gpu,
         kernel: Arc<Kernel>,
@@ -95,7 +122,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::push`].
-    pub fn push_groups<U: Pod>(
+    pub fn push_groups<U: ShaderStruct>(
         &mut self,
         gpu: &Gpu,
         kernel: Arc<Kernel>,
@@ -103,6 +130,7 @@ impl Program {
         buffers: &[&Buffer],
         groups: [u32; 3],
     ) -> Result<(), GpuError> {
+        let work = self.work.take();
         if groups.contains(&0) {
             return Ok(());
         }
@@ -116,7 +144,12 @@ impl Program {
                 ),
             });
         }
-        debug_assert_eq!(kernel.bindings.first(), Some(&Access::Uniform));
+        if kernel.uniform != U::NAME {
+            return Err(GpuError::Rejected {
+                during: format!("kernel {}", kernel.name),
+                reason: format!("a uniform {} instead of {}", U::NAME, kernel.uniform),
+            });
+        }
         let uniform = gpu.uniform(kernel.name, uniform)?;
         let bound: Vec<&Buffer> = std::iter::once(&uniform)
             .chain(buffers.iter().copied())
@@ -141,6 +174,7 @@ impl Program {
             bind_group,
             groups,
             place: self.place.clone(),
+            work,
             _bound: bound.into_iter().cloned().collect(),
         });
         Ok(())
@@ -153,27 +187,15 @@ impl Program {
             .map(|dispatch| ProgramPart {
                 kernel: dispatch.kernel.name,
                 place: dispatch.place.clone(),
+                work: dispatch.work,
                 program: Self {
                     label: dispatch.kernel.name.to_owned(),
                     place: dispatch.place.clone(),
+                    work: None,
                     dispatches: vec![dispatch.clone()],
                 },
             })
             .collect()
-    }
-
-    /// The dispatches of the kernels that `wanted` names, in order.
-    pub fn only(&self, wanted: impl Fn(&str) -> bool) -> Program {
-        Self {
-            label: self.label.clone(),
-            place: self.place.clone(),
-            dispatches: self
-                .dispatches
-                .iter()
-                .filter(|dispatch| wanted(dispatch.kernel.name))
-                .cloned()
-                .collect(),
-        }
     }
 
     pub(super) fn record(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<(), GpuError> {

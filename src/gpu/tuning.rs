@@ -3,8 +3,8 @@
 //! A choice changes speed only, so a missing, stale or damaged cache is never an error: it is measured again.
 
 use super::AdapterDescription;
+use crate::base::{cache_folder, write_with_folder};
 use std::collections::{BTreeMap, HashSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -32,11 +32,6 @@ struct Choices {
     known: BTreeMap<String, String>,
     measured: HashSet<String>,
     unsaved: bool,
-}
-
-/// Where this user's caches are, if there is such a place.
-pub(super) fn cache_folder() -> Option<PathBuf> {
-    Some(directories::BaseDirs::new()?.cache_dir().join("secateur"))
 }
 
 /// Where the choices of `adapter` are kept, if there is a cache folder for this user.
@@ -122,16 +117,6 @@ impl Tuning {
             }
         }
         // A cache that cannot be written costs a measurement next time, no more.
-        let _ = serde_json::to_vec_pretty(&all).map(|bytes| write_cache(file, &bytes));
+        let _ = write_with_folder(file, |out| Ok(serde_json::to_writer_pretty(out, &all)?));
     }
-}
-
-/// Writes a cache file whole or not at all.
-pub(super) fn write_cache(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-    temporary.write_all(bytes)?;
-    temporary.persist(file).map_err(|e| e.error)?;
-    Ok(())
 }

@@ -2,11 +2,12 @@
 
 mod deep;
 mod fuse;
-pub mod mask;
+mod mask;
 mod network;
 pub mod presets;
 mod structure;
 
 pub use fuse::fuse;
+pub use mask::Mask;
 pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Source, Tensor, readers};
 pub use structure::{Channels, Member, Run, Structure, UnitGroup};

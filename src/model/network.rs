@@ -31,6 +31,13 @@ pub struct Tensor {
     pub fan_out: usize,
 }
 
+impl Tensor {
+    /// Its floats in the flat buffer.
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.count
+    }
+}
+
 /// Where a layer's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {

@@ -3,19 +3,18 @@
 //! They read their input in both passes and so leave it alone.
 
 use super::{Mode, Operator, Site};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-/// Uniform of `activation_forward` and `activation_backward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ActivationShape {
-    /// vec4s per replica.
-    pub count: u32,
-    /// Leaky ReLU: the slope below 0.
-    pub slope: f32,
+shader_struct! {
+    /// Uniform of `activation_forward` and `activation_backward`.
+    pub struct ActivationShape {
+        /// vec4s per replica.
+        pub count: u32,
+        /// Leaky ReLU: the slope below 0.
+        pub slope: f32,
+    }
 }
 
 /// The functions.
@@ -76,6 +75,7 @@ impl Operator for Activation {
         let shape = self.shape(site);
         let kernel = self.kernel(gpu, "activation_forward")?;
         let count = u64::from(shape.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
@@ -85,6 +85,7 @@ impl Operator for Activation {
         let kernel = self.kernel(gpu, "activation_backward")?;
         let buffers = [site.x, site.dy, dx];
         let count = u64::from(shape.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

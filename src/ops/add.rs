@@ -1,18 +1,17 @@
 //! Addition of two layers' outputs, and the copies and sums that values with several readers need.
 
 use super::{Mode, Operator, Site, Span};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `add_forward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct AddShape {
-    /// vec4s per replica.
-    pub count: u32,
-    /// 1: the sum goes through a ReLU.
-    pub relu: u32,
+shader_struct! {
+    /// Uniform of `add_forward`.
+    pub struct AddShape {
+        /// vec4s per replica.
+        pub count: u32,
+        /// 1: the sum goes through a ReLU.
+        pub relu: u32,
+    }
 }
 
 pub(super) struct Add;
@@ -46,6 +45,7 @@ impl Operator for Add {
         // Adding a value to itself binds it twice, which is fine for what is only read.
         let buffers = [site.x, site.with.unwrap_or(site.x), site.y];
         let count = u64::from(shape.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -67,6 +67,7 @@ pub fn record_copy(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("values_copy", &[])?;
     let count = u64::from(span.count);
+    program.moves(2 * 16 * count * u64::from(replicas));
     program.push(gpu, kernel, &span, &[from, to], count, replicas)
 }
 
@@ -83,5 +84,6 @@ pub fn record_add(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("values_add", &[])?;
     let count = u64::from(span.count);
+    program.moves(3 * 16 * count * u64::from(replicas));
     program.push(gpu, kernel, &span, &[from, to], count, replicas)
 }

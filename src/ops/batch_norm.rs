@@ -3,9 +3,8 @@
 
 use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Parameter, Scratch, Site, Start};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
 /// Added to the variance.
@@ -13,38 +12,38 @@ const EPS: f32 = 1e-5;
 /// Share of a batch in the running statistics.
 const MOMENTUM: f32 = 0.1;
 
-/// Uniform of the `batch_norm_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct BatchNormShape {
-    /// Channels, or features of a flat input.
-    pub channels: u32,
-    /// Parts the pixels are split into: rows.
-    pub parts: u32,
-    /// Pixels per part.
-    pub pixels: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where the weights start in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the biases start.
-    pub bias_offset: u32,
-    /// Where the running means start.
-    pub mean_offset: u32,
-    /// Where the running variances start.
-    pub variance_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 0 evaluation, 1 training, 2 recalibration.
-    pub mode: u32,
-    /// 1: the gradients of weights and biases are wanted.
-    pub learns: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// Share of the batch in the running statistics.
-    pub momentum: f32,
-    /// Added to the variance.
-    pub eps: f32,
+shader_struct! {
+    /// Uniform of the `batch_norm_*` kernels.
+    pub struct BatchNormShape {
+        /// Channels, or features of a flat input.
+        pub channels: u32,
+        /// Parts the pixels are split into: rows.
+        pub parts: u32,
+        /// Pixels per part.
+        pub pixels: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where the weights start in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the biases start.
+        pub bias_offset: u32,
+        /// Where the running means start.
+        pub mean_offset: u32,
+        /// Where the running variances start.
+        pub variance_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 0 evaluation, 1 training, 2 recalibration.
+        pub mode: u32,
+        /// 1: the gradients of weights and biases are wanted.
+        pub learns: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// Share of the batch in the running statistics.
+        pub momentum: f32,
+        /// Added to the variance.
+        pub eps: f32,
+    }
 }
 
 pub(super) struct BatchNorm;
@@ -82,6 +81,17 @@ fn pixelwise(
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
     let each = u64::from(site.window.columns.div_ceil(columns));
     Ok((kernel, site.input.features() as u64 * each))
+}
+
+/// Bytes of the sums of parts, two numbers each: a part is a row of pixels.
+fn sums_bytes(site: &Site<'_>) -> u64 {
+    let parts = site.input.channels * site.input.height;
+    8 * parts as u64 * u64::from(site.replicas)
+}
+
+/// Bytes of adding up the parts: these, and the 4 or 8 numbers that are kept of a channel with those that they are made of.
+fn combine_bytes(site: &Site<'_>) -> u64 {
+    sums_bytes(site) + 40 * site.input.channels as u64 * u64::from(site.replicas)
 }
 
 impl Operator for BatchNorm {
@@ -149,14 +159,17 @@ impl Operator for BatchNorm {
             let kernel = gpu.kernel("batch_norm_statistics", &[])?;
             let buffers = [site.state, site.x, site.parts];
             let count = u64::from(shape.parts * shape.channels);
+            program.moves(2 * site.bytes(site.input) + sums_bytes(site));
             program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         }
         let kernel = gpu.kernel("batch_norm_combine", &[])?;
         let buffers = [site.state, site.parts, site.params, site.kept];
         let count = u64::from(shape.channels);
+        program.moves(combine_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let (kernel, count) = pixelwise(gpu, "batch_norm_forward", site)?;
         let buffers = [site.kept, site.x, site.y];
+        program.moves(site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -165,14 +178,17 @@ impl Operator for BatchNorm {
         let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
         let buffers = [site.state, site.x, site.dy, site.kept, site.parts];
         let count = u64::from(shape.parts * shape.channels);
+        program.moves(2 * site.bytes(site.input) + sums_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let kernel = gpu.kernel("batch_norm_backward_combine", &[])?;
         let buffers = [site.state, site.parts, site.kept, site.grads];
         let count = u64::from(shape.channels);
+        program.moves(combine_bytes(site));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
         let Some(dx) = site.dx else { return Ok(()) };
         let (kernel, count) = pixelwise(gpu, "batch_norm_backward_data", site)?;
         let buffers = [site.state, site.x, site.dy, site.kept, dx];
+        program.moves(3 * site.bytes(site.input));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

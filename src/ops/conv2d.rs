@@ -1,50 +1,74 @@
 //! 2-D convolution (cross-correlation), square kernel, zero padding.
 
-use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::kernels::Names;
 use super::operator::NO_BIAS;
-use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
+use super::product::{Kernels, Pass, Product};
 use super::{Mode, Operator, Parameter, Scratch, Site, WeightGrid};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of the `conv_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ConvShape {
-    /// Input channels.
-    pub in_channels: u32,
-    /// Input rows.
-    pub in_height: u32,
-    /// Input columns.
-    pub in_width: u32,
-    /// Output channels.
-    pub out_channels: u32,
-    /// Output rows.
-    pub out_height: u32,
-    /// Output columns.
-    pub out_width: u32,
-    /// Kernel height and width.
-    pub kernel: u32,
-    /// Step between windows.
-    pub stride: u32,
-    /// Zeros on every side.
-    pub padding: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where W starts in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the bias starts; `u32::MAX` for none.
-    pub bias_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
-    /// Sparse kernels: room for kept indices per replica.
-    pub kept_stride: u32,
+shader_struct! {
+    /// Uniform of the `conv_*` kernels.
+    pub struct ConvShape {
+        /// Input channels.
+        pub in_channels: u32,
+        /// Input rows.
+        pub in_height: u32,
+        /// Input columns.
+        pub in_width: u32,
+        /// Output channels.
+        pub out_channels: u32,
+        /// Output rows.
+        pub out_height: u32,
+        /// Output columns.
+        pub out_width: u32,
+        /// Kernel height and width.
+        pub kernel: u32,
+        /// Step between windows.
+        pub stride: u32,
+        /// Zeros on every side.
+        pub padding: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where W starts in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the bias starts; `u32::MAX` for none.
+        pub bias_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+        /// Sparse kernels: room for kept indices per replica.
+        pub kept_stride: u32,
+    }
 }
+
+/// The kernels of its passes.
+const KERNELS: Kernels = Kernels {
+    forward: Names {
+        plain: "conv_forward",
+        broadcast: "conv_forward_broadcast",
+        workgroup: Some("conv_forward_workgroup"),
+        sparse: "conv_forward_sparse",
+        sparse_broadcast: None,
+    },
+    backward_data: Names {
+        plain: "conv_backward_data",
+        broadcast: "conv_backward_data_broadcast",
+        workgroup: Some("conv_backward_data_workgroup"),
+        sparse: "conv_backward_data_sparse",
+        sparse_broadcast: None,
+    },
+    backward_weight: Names {
+        plain: "conv_backward_weight",
+        broadcast: "conv_backward_weight_broadcast",
+        workgroup: None,
+        sparse: "conv_backward_weight_sparse",
+        sparse_broadcast: None,
+    },
+};
 
 pub(super) struct Conv2d {
     pub(super) channels: usize,
@@ -57,6 +81,26 @@ pub(super) struct Conv2d {
 impl Conv2d {
     fn taps(&self, input: Shape) -> usize {
         input.channels * self.kernel * self.kernel
+    }
+
+    fn product(&self, site: &Site<'_>) -> Product<ConvShape> {
+        let shape = self.shape(site);
+        Product {
+            kernels: &KERNELS,
+            shape,
+            with_kept: |shape, kept_stride| ConvShape {
+                kept_stride,
+                ..shape
+            },
+            outputs: shape.out_channels,
+            inputs: shape.in_channels,
+            pixels: [site.output, site.input].map(|image| image.plane() as u32),
+            taps: self.taps(site.input) as u32,
+            parts: Some(shape.out_height),
+            reads_taps: true,
+            suits_broadcast: true,
+            bias: self.bias.then_some(shape.bias_offset),
+        }
     }
 
     fn shape(&self, site: &Site<'_>) -> ConvShape {
@@ -167,119 +211,20 @@ impl Operator for Conv2d {
         site: &Site<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        let grid = [
-            shape.out_channels,
-            site.output.plane() as u32,
-            shape.columns,
-        ];
-        if let Some(kept) = site.sparse_for(site.variants.forward) {
-            let shape = ConvShape {
-                kept_stride: kept.stride,
-                ..shape
-            };
-            let (kernel, count) = sparse_kernel(
-                gpu,
-                site.variants.forward,
-                "conv_forward_sparse",
-                None,
-                grid,
-            )?;
-            let [masks, ranks, list] = kept.rows();
-            let buffers = [site.params, site.x, kept.taps, masks, ranks, list, site.y];
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
-        }
-        let names = Names {
-            plain: "conv_forward",
-            broadcast: "conv_forward_broadcast",
-            workgroup: Some("conv_forward_workgroup"),
-        };
-        let (kernel, count) = data_kernel(gpu, site.variants.forward, names, grid, true)?;
-        let buffers = [site.params, site.x, site.y];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        self.product(site).record(gpu, program, site, Pass::Forward)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
-        if site.learns {
-            self.backward_weight(gpu, program, site)?;
-            if self.bias {
-                record_bias(gpu, program, site, self.shape(site).bias_offset)?;
-            }
-        }
-        match site.dx {
-            Some(dx) => self.backward_data(gpu, program, site, dx),
-            None => Ok(()),
-        }
+        self.product(site).backward(gpu, program, site)
     }
-}
 
-impl Conv2d {
-    fn backward_weight(
+    fn record_pass(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
+        pass: Pass,
     ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        let taps = self.taps(site.input) as u32;
-        let weights = shape.out_channels * taps;
-        let parts = shape.out_height;
-        if let Some(kept) = site.sparse_for(site.variants.backward_weight) {
-            let shape = ConvShape {
-                kept_stride: kept.stride,
-                ..shape
-            };
-            let kernel = gpu.kernel("conv_backward_weight_sparse", &[onto(site)])?;
-            let [masks, ranks, list] = kept.rows();
-            let buffers = [site.x, site.dy, kept.taps, masks, ranks, list, site.parts];
-            let count = u64::from(kept.most) * u64::from(parts);
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-            return record_kept_partial_sum(gpu, program, site, &kept, weights, parts);
-        }
-        let names = Names {
-            plain: "conv_backward_weight",
-            broadcast: "conv_backward_weight_broadcast",
-            workgroup: None,
-        };
-        let grid = [parts, shape.out_channels, taps];
-        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
-        let buffers = [site.x, site.dy, site.parts];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        let sums = (weights, parts, shape.weight_offset);
-        record_partial_sum(gpu, program, site, site.parts, sums)
-    }
-
-    fn backward_data(
-        &self,
-        gpu: &Gpu,
-        program: &mut Program,
-        site: &Site<'_>,
-        dx: &Buffer,
-    ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        let grid = [shape.in_channels, site.input.plane() as u32, shape.columns];
-        if let Some(kept) = site.sparse_for(site.variants.backward_data) {
-            let shape = ConvShape {
-                kept_stride: kept.column_stride,
-                ..shape
-            };
-            let (kernel, count) = sparse_kernel(
-                gpu,
-                site.variants.backward_data,
-                "conv_backward_data_sparse",
-                None,
-                grid,
-            )?;
-            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
-        }
-        let names = Names {
-            plain: "conv_backward_data",
-            broadcast: "conv_backward_data_broadcast",
-            workgroup: Some("conv_backward_data_workgroup"),
-        };
-        let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
-        let buffers = [site.params, site.dy, site.x, dx];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        self.product(site).record(gpu, program, site, pass)
     }
 }

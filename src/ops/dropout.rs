@@ -1,30 +1,29 @@
 //! Dropout of elements or whole channels (Srivastava et al. 2014; Tompson et al. 2015), in place.
 
 use super::{Mode, Operator, Site};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `dropout_apply`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct DropoutShape {
-    /// vec4s per replica.
-    pub count: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Which of the batch's the first is.
-    pub first_column: u32,
-    /// vec4s of samples in the whole batch.
-    pub batch_columns: u32,
-    /// Features per unit: 1, or the pixels of a channel.
-    pub plane: u32,
-    /// p * 2^32.
-    pub threshold: u32,
-    /// 1 / (1 - p).
-    pub scale: f32,
-    /// Number of the layer.
-    pub layer: u32,
+shader_struct! {
+    /// Uniform of `dropout_apply`.
+    pub struct DropoutShape {
+        /// vec4s per replica.
+        pub count: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Which of the batch's the first is.
+        pub first_column: u32,
+        /// vec4s of samples in the whole batch.
+        pub batch_columns: u32,
+        /// Features per unit: 1, or the pixels of a channel.
+        pub plane: u32,
+        /// p * 2^32.
+        pub threshold: u32,
+        /// 1 / (1 - p).
+        pub scale: f32,
+        /// Number of the layer.
+        pub layer: u32,
+    }
 }
 
 pub(super) struct Dropout {
@@ -59,6 +58,7 @@ impl Dropout {
         let kernel = gpu.kernel("dropout_apply", &[])?;
         let buffers = [site.keys, site.state, on];
         let count = u64::from(shape.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::operator::Site;
 use super::variants::{DATA_TILE, Variant, WEIGHT_TILE};
-use crate::gpu::{Gpu, GpuError, Kernel};
+use crate::gpu::{AdapterKind, Gpu, GpuError, Kernel};
 use std::sync::Arc;
 
 /// Inputs per invocation of the broadcast variants of backward-weight.
@@ -21,6 +21,8 @@ pub(super) struct Names {
     pub(super) plain: &'static str,
     pub(super) broadcast: &'static str,
     pub(super) workgroup: Option<&'static str>,
+    pub(super) sparse: &'static str,
+    pub(super) sparse_broadcast: Option<&'static str>,
 }
 
 /// Rows of invocations in a workgroup of the `*_workgroup` kernels, and columns.
@@ -29,7 +31,7 @@ const WORKGROUP: u32 = 16;
 /// vec4s of samples per invocation of kernels that do little with each. Software adapters spend most on index arithmetic,
 /// which columns share; hardware wants the invocations.
 pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
-    if gpu.adapter().kind == "software" {
+    if gpu.adapter().kind == AdapterKind::Software {
         4
     } else {
         1
@@ -112,11 +114,11 @@ fn workgroup_tiles((r, c): (u32, u32), [rows, columns]: [u32; 2]) -> (u32, u32) 
 pub(super) fn sparse_kernel(
     gpu: &Gpu,
     variant: Variant,
-    plain: &'static str,
-    broadcast: Option<&'static str>,
+    names: Names,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (name, tile, lanes) = match (variant, broadcast) {
+    let plain = names.sparse;
+    let (name, tile, lanes) = match (variant, names.sparse_broadcast) {
         (Variant::SparseBroadcast(most), Some(name)) => {
             // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
             let tile = (columns / 8).clamp(1, most);

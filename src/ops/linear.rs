@@ -1,36 +1,60 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
-use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::kernels::{Names, data_kernel};
 use super::operator::NO_BIAS;
-use super::reduce::record_bias;
+use super::product::{Kernels, Pass, Product};
 use super::{Mode, Operator, Parameter, Site, Variant, WeightGrid};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of the `dense_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct DenseShape {
-    /// Inputs.
-    pub inputs: u32,
-    /// Outputs.
-    pub outputs: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where W starts in the flat parameters.
-    pub weight_offset: u32,
-    /// Where the bias starts; `u32::MAX` for none.
-    pub bias_offset: u32,
-    /// Floats per replica in the flat parameters.
-    pub param_stride: u32,
-    /// 1: the output goes through a ReLU.
-    pub relu: u32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
-    /// Sparse kernels: room for kept indices per replica.
-    pub kept_stride: u32,
+shader_struct! {
+    /// Uniform of the `dense_*` kernels.
+    pub struct DenseShape {
+        /// Inputs.
+        pub inputs: u32,
+        /// Outputs.
+        pub outputs: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where W starts in the flat parameters.
+        pub weight_offset: u32,
+        /// Where the bias starts; `u32::MAX` for none.
+        pub bias_offset: u32,
+        /// Floats per replica in the flat parameters.
+        pub param_stride: u32,
+        /// 1: the output goes through a ReLU.
+        pub relu: u32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+        /// Sparse kernels: room for kept indices per replica.
+        pub kept_stride: u32,
+    }
 }
+
+/// The kernels of its passes.
+const KERNELS: Kernels = Kernels {
+    forward: Names {
+        plain: "dense_forward",
+        broadcast: "dense_forward_broadcast",
+        workgroup: Some("dense_forward_workgroup"),
+        sparse: "dense_forward_sparse",
+        sparse_broadcast: Some("dense_forward_sparse_broadcast"),
+    },
+    backward_data: Names {
+        plain: "dense_backward_data",
+        broadcast: "dense_backward_data_broadcast",
+        workgroup: Some("dense_backward_data_workgroup"),
+        sparse: "dense_backward_data_sparse",
+        sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
+    },
+    backward_weight: Names {
+        plain: "dense_backward_weight",
+        broadcast: "dense_backward_weight_broadcast",
+        workgroup: Some("dense_backward_weight_workgroup"),
+        sparse: "dense_backward_weight_sparse",
+        sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
+    },
+};
 
 pub(super) struct Linear {
     pub(super) features: usize,
@@ -38,6 +62,26 @@ pub(super) struct Linear {
 }
 
 impl Linear {
+    fn product(&self, site: &Site<'_>) -> Product<DenseShape> {
+        let shape = self.shape(site);
+        Product {
+            kernels: &KERNELS,
+            shape,
+            with_kept: |shape, kept_stride| DenseShape {
+                kept_stride,
+                ..shape
+            },
+            outputs: shape.outputs,
+            inputs: shape.inputs,
+            pixels: [1, 1],
+            taps: shape.inputs,
+            parts: None,
+            reads_taps: false,
+            suits_broadcast: suits_broadcast(shape.inputs),
+            bias: self.bias.then_some(shape.bias_offset),
+        }
+    }
+
     fn shape(&self, site: &Site<'_>) -> DenseShape {
         DenseShape {
             inputs: site.input.features() as u32,
@@ -65,16 +109,15 @@ pub fn record_product(
     buffers: [&Buffer; 3],
     replicas: u32,
 ) -> Result<(), GpuError> {
-    let names = Names {
-        plain: "dense_forward",
-        broadcast: "dense_forward_broadcast",
-        workgroup: Some("dense_forward_workgroup"),
-    };
-    // The broadcast variant reads weights four at a time.
-    let suits = shape.inputs.is_multiple_of(4);
+    let suits = suits_broadcast(shape.inputs);
     let grid = [shape.outputs, 1, shape.columns];
-    let (kernel, count) = data_kernel(gpu, variant, names, grid, suits)?;
+    let (kernel, count) = data_kernel(gpu, variant, KERNELS.forward, grid, suits)?;
     program.push(gpu, kernel, shape, &buffers, count, replicas)
+}
+
+/// The broadcast variant of the forward pass reads weights four at a time.
+fn suits_broadcast(inputs: u32) -> bool {
+    inputs.is_multiple_of(4)
 }
 
 impl Operator for Linear {
@@ -117,116 +160,20 @@ impl Operator for Linear {
         site: &Site<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        let grid = [shape.outputs, 1, shape.columns];
-        if let Some(kept) = site.sparse_for(site.variants.forward) {
-            let shape = DenseShape {
-                kept_stride: kept.stride,
-                ..shape
-            };
-            let (kernel, count) = sparse_kernel(
-                gpu,
-                site.variants.forward,
-                "dense_forward_sparse",
-                Some("dense_forward_sparse_broadcast"),
-                grid,
-            )?;
-            let [masks, ranks, list] = kept.rows();
-            let buffers = [site.params, site.x, masks, ranks, list, site.y];
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
-        }
-        let buffers = [site.params, site.x, site.y];
-        record_product(
-            gpu,
-            program,
-            site.variants.forward,
-            &shape,
-            buffers,
-            site.replicas,
-        )
+        self.product(site).record(gpu, program, site, Pass::Forward)
     }
 
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
-        if site.learns {
-            self.backward_weight(gpu, program, site)?;
-            if self.bias {
-                record_bias(gpu, program, site, self.shape(site).bias_offset)?;
-            }
-        }
-        match site.dx {
-            Some(dx) => self.backward_data(gpu, program, site, dx),
-            None => Ok(()),
-        }
+        self.product(site).backward(gpu, program, site)
     }
-}
 
-impl Linear {
-    fn backward_weight(
+    fn record_pass(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         site: &Site<'_>,
+        pass: Pass,
     ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        if let Some(kept) = site.sparse_for(site.variants.backward_weight) {
-            let shape = DenseShape {
-                kept_stride: kept.stride,
-                ..shape
-            };
-            let broadcast = matches!(site.variants.backward_weight, Variant::SparseBroadcast(_));
-            let (name, count) = if broadcast {
-                let lanes = u64::from(shape.outputs) * 8;
-                ("dense_backward_weight_sparse_broadcast", lanes)
-            } else {
-                ("dense_backward_weight_sparse", u64::from(kept.most))
-            };
-            let kernel = gpu.kernel(name, &[onto(site)])?;
-            let [masks, ranks, list] = kept.rows();
-            let buffers = [site.x, site.dy, masks, ranks, list, site.grads];
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
-        }
-        let names = Names {
-            plain: "dense_backward_weight",
-            broadcast: "dense_backward_weight_broadcast",
-            workgroup: Some("dense_backward_weight_workgroup"),
-        };
-        let grid = [1, shape.outputs, shape.inputs];
-        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
-        let buffers = [site.x, site.dy, site.grads];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
-    }
-
-    fn backward_data(
-        &self,
-        gpu: &Gpu,
-        program: &mut Program,
-        site: &Site<'_>,
-        dx: &Buffer,
-    ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
-        let grid = [shape.inputs, 1, shape.columns];
-        if let Some(kept) = site.sparse_for(site.variants.backward_data) {
-            let shape = DenseShape {
-                kept_stride: kept.column_stride,
-                ..shape
-            };
-            let (kernel, count) = sparse_kernel(
-                gpu,
-                site.variants.backward_data,
-                "dense_backward_data_sparse",
-                Some("dense_backward_data_sparse_broadcast"),
-                grid,
-            )?;
-            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
-        }
-        let names = Names {
-            plain: "dense_backward_data",
-            broadcast: "dense_backward_data_broadcast",
-            workgroup: Some("dense_backward_data_workgroup"),
-        };
-        let (kernel, count) = data_kernel(gpu, site.variants.backward_data, names, grid, true)?;
-        let buffers = [site.params, site.dy, site.x, dx];
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        self.product(site).record(gpu, program, site, pass)
     }
 }

@@ -1,25 +1,24 @@
 //! Softmax and cross-entropy in one: loss, gradient of the logits, and whether the class was right.
 
 use super::Window;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use bytemuck::{Pod, Zeroable};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 
-/// Uniform of `softmax_loss`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct LossShape {
-    /// Classes.
-    pub classes: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Which of the batch's the first is.
-    pub first_column: u32,
-    /// vec4s of samples in the whole batch.
-    pub batch_columns: u32,
-    /// Target probability of the sample's class.
-    pub own: f32,
-    /// Target probability of every other class.
-    pub other: f32,
+shader_struct! {
+    /// Uniform of `softmax_loss`.
+    pub struct LossShape {
+        /// Classes.
+        pub classes: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Which of the batch's the first is.
+        pub first_column: u32,
+        /// vec4s of samples in the whole batch.
+        pub batch_columns: u32,
+        /// Target probability of the sample's class.
+        pub own: f32,
+        /// Target probability of every other class.
+        pub other: f32,
+    }
 }
 
 impl LossShape {
@@ -50,5 +49,7 @@ pub fn record_loss(
 ) -> Result<(), GpuError> {
     let kernel = gpu.kernel("softmax_loss", &[])?;
     let count = u64::from(shape.columns);
+    // Logits and their gradients, labels, losses and hits.
+    program.moves(16 * count * u64::from(replicas) * (2 * u64::from(shape.classes) + 3));
     program.push(gpu, kernel, &shape, &buffers, count, replicas)
 }

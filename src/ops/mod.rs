@@ -1,6 +1,6 @@
 //! One file per layer kind: its shapes, its cost, and which kernels run it forward and backward.
 //!
-//! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator`].
+//! A new kind implements [`Operator`] in a file of its own and gets one line in [`operator()`].
 
 mod activation;
 mod add;
@@ -13,6 +13,7 @@ mod linear;
 mod loss;
 mod operator;
 mod pool;
+mod product;
 mod reduce;
 mod relu;
 mod sparse;
@@ -29,6 +30,7 @@ pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
 pub use operator::{Fused, Mode, Operator, Parameter, Scratch, Site, Start};
 pub use pool::PoolShape;
+pub use product::Pass;
 pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, Kept, PrefixShape, TensorShape, WeightGrid};

@@ -1,5 +1,6 @@
 //! What a layer kind is: its shapes and its cost, what it needs and what its passes find.
 
+use super::product::Pass;
 use super::sparse::{Kept, WeightGrid};
 use super::variants::{Variant, Variants};
 use super::window::Window;
@@ -152,6 +153,18 @@ impl<'a> Site<'a> {
     }
 }
 
+impl Site<'_> {
+    /// Bytes of a value of this shape, all replicas together.
+    pub(super) fn bytes(&self, shape: Shape) -> u64 {
+        self.vectors(shape.features()) * 16
+    }
+
+    /// vec4s of samples of so many features, all replicas together.
+    pub(super) fn vectors(&self, features: usize) -> u64 {
+        features as u64 * u64::from(self.window.columns) * u64::from(self.replicas)
+    }
+}
+
 /// What a layer kind is.
 pub trait Operator: Send + Sync {
     /// The output's shape.
@@ -258,4 +271,18 @@ pub trait Operator: Send + Sync {
     /// # Errors
     /// The device refused a kernel or a buffer.
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError>;
+
+    /// Records one pass of a product alone, for measurements; nothing where the layer is none.
+    ///
+    /// # Errors
+    /// The device refused a kernel or a buffer.
+    fn record_pass(
+        &self,
+        _gpu: &Gpu,
+        _program: &mut Program,
+        _site: &Site<'_>,
+        _pass: Pass,
+    ) -> Result<(), GpuError> {
+        Ok(())
+    }
 }

@@ -3,37 +3,36 @@
 use super::conv2d::windows;
 use super::kernels::columns_per_invocation;
 use super::{Mode, Operator, Scratch, Site};
-use crate::gpu::{Gpu, GpuError, Kernel, Program};
+use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 use std::sync::Arc;
 
-/// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct PoolShape {
-    /// Channels.
-    pub channels: u32,
-    /// Input rows.
-    pub in_height: u32,
-    /// Input columns.
-    pub in_width: u32,
-    /// Output rows.
-    pub out_height: u32,
-    /// Output columns.
-    pub out_width: u32,
-    /// Window rows.
-    pub window_height: u32,
-    /// Window columns.
-    pub window_width: u32,
-    /// Step between windows.
-    pub stride: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Average pooling: 1 / (window area).
-    pub share: f32,
-    /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
-    pub gate: u32,
+shader_struct! {
+    /// Uniform of the `max_pool_*` and `avg_pool_*` kernels.
+    pub struct PoolShape {
+        /// Channels.
+        pub channels: u32,
+        /// Input rows.
+        pub in_height: u32,
+        /// Input columns.
+        pub in_width: u32,
+        /// Output rows.
+        pub out_height: u32,
+        /// Output columns.
+        pub out_width: u32,
+        /// Window rows.
+        pub window_height: u32,
+        /// Window columns.
+        pub window_width: u32,
+        /// Step between windows.
+        pub stride: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Average pooling: 1 / (window area).
+        pub share: f32,
+        /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
+        pub gate: u32,
+    }
 }
 
 pub(super) struct MaxPool {
@@ -111,6 +110,8 @@ impl Operator for MaxPool {
         let shape = shape(site, (self.window, self.window), self.stride);
         let (kernel, count) = kernel(gpu, "max_pool_forward", site, site.output)?;
         let buffers = [site.x, site.y, site.kept];
+        // Values, and the places of the maxima.
+        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
@@ -124,6 +125,8 @@ impl Operator for MaxPool {
             kernel(gpu, "max_pool_backward", site, site.input)?
         };
         let buffers = [site.dy, site.kept, dx];
+        // Values, and the places of the maxima.
+        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }
@@ -157,6 +160,7 @@ impl Operator for AvgPool {
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);
         let (kernel, count) = kernel(gpu, "avg_pool_forward", site, site.output)?;
+        program.moves(site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
@@ -166,6 +170,9 @@ impl Operator for AvgPool {
         let shape = shape(site, window, stride);
         let (kernel, count) = kernel(gpu, "avg_pool_backward", site, site.input)?;
         let buffers = [site.dy, site.x, dx];
+        // Where it does a ReLU's backward pass it reads what came out of that ReLU.
+        let reads = if site.fused.backward { 2 } else { 1 };
+        program.moves(reads * site.bytes(site.input) + site.bytes(site.output));
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 }

@@ -3,39 +3,38 @@
 use super::kernels::onto;
 use super::operator::Site;
 use super::sparse::Kept;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use bytemuck::{Pod, Zeroable};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 
-/// Uniform of `bias_backward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct BiasShape {
-    /// Output channels or features.
-    pub outputs: u32,
-    /// Parts the pixels are split into.
-    pub parts: u32,
-    /// Pixels per part.
-    pub pixels: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Where the sums go.
-    pub offset: u32,
-    /// Floats per replica there.
-    pub stride: u32,
+shader_struct! {
+    /// Uniform of `bias_backward`.
+    pub struct BiasShape {
+        /// Output channels or features.
+        pub outputs: u32,
+        /// Parts the pixels are split into.
+        pub parts: u32,
+        /// Pixels per part.
+        pub pixels: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Where the sums go.
+        pub offset: u32,
+        /// Floats per replica there.
+        pub stride: u32,
+    }
 }
 
-/// Uniform of `partial_sum`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct PartialShape {
-    /// Values.
-    pub count: u32,
-    /// Parts to add.
-    pub parts: u32,
-    /// Where the sums go in the flat gradients.
-    pub offset: u32,
-    /// Floats per replica in the flat gradients.
-    pub param_stride: u32,
+shader_struct! {
+    /// Uniform of `partial_sum`.
+    pub struct PartialShape {
+        /// Values.
+        pub count: u32,
+        /// Parts to add.
+        pub parts: u32,
+        /// Where the sums go in the flat gradients.
+        pub offset: u32,
+        /// Floats per replica in the flat gradients.
+        pub param_stride: u32,
+    }
 }
 
 /// Records `grads[offset..offset + count] = sum over parts`, once these are complete.
@@ -57,6 +56,7 @@ pub(super) fn record_partial_sum(
     };
     let kernel = gpu.kernel("partial_sum", &[])?;
     let buffers = [from, site.grads];
+    program.moves(4 * u64::from(count) * u64::from(parts + 1) * u64::from(site.replicas));
     program.push(
         gpu,
         kernel,
@@ -92,6 +92,7 @@ pub(super) fn record_bias(
     let to = if whole { site.grads } else { site.bias_parts };
     let buffers = [site.dy, to];
     let count = u64::from(outputs * parts);
+    program.moves(site.bytes(site.output) + 4 * count * u64::from(site.replicas));
     program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
     if whole {
         return Ok(());
@@ -100,20 +101,20 @@ pub(super) fn record_bias(
     record_partial_sum(gpu, program, site, site.bias_parts, sums)
 }
 
-/// Uniform of `kept_partial_sum`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct KeptPartialShape {
-    /// Weights of the layer.
-    pub count: u32,
-    /// Parts to add.
-    pub parts: u32,
-    /// Where the layer's weights start in the flat gradients.
-    pub weight_offset: u32,
-    /// Floats per replica in the flat gradients.
-    pub param_stride: u32,
-    /// Room for kept indices per replica.
-    pub kept_stride: u32,
+shader_struct! {
+    /// Uniform of `kept_partial_sum`.
+    pub struct KeptPartialShape {
+        /// Weights of the layer.
+        pub count: u32,
+        /// Parts to add.
+        pub parts: u32,
+        /// Where the layer's weights start in the flat gradients.
+        pub weight_offset: u32,
+        /// Floats per replica in the flat gradients.
+        pub param_stride: u32,
+        /// Room for kept indices per replica.
+        pub kept_stride: u32,
+    }
 }
 
 /// Records `grads = sum over parts of site.parts` for the kept weights of a layer, once its parts are complete.
@@ -138,5 +139,7 @@ pub(super) fn record_kept_partial_sum(
     let kernel = gpu.kernel("kept_partial_sum", &[])?;
     let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
     let invocations = u64::from(kept.most);
+    // An index each.
+    program.moves(4 * kept.total * u64::from(parts + 2));
     program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
 }

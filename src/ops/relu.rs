@@ -1,16 +1,15 @@
 //! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
 use super::{Mode, Operator, Site};
-use crate::gpu::{Gpu, GpuError, Program};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `relu_forward` and `relu_backward`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Span {
-    /// vec4s per replica.
-    pub count: u32,
+shader_struct! {
+    /// Uniform of `relu_forward` and `relu_backward`.
+    pub struct Span {
+        /// vec4s per replica.
+        pub count: u32,
+    }
 }
 
 pub(super) struct Relu;
@@ -47,6 +46,7 @@ impl Operator for Relu {
         let span = span(site);
         let kernel = gpu.kernel("relu_forward", &[])?;
         let count = u64::from(span.count);
+        program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
     }
     fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
@@ -56,6 +56,7 @@ impl Operator for Relu {
         let span = span(site);
         let kernel = gpu.kernel("relu_backward", &[])?;
         let count = u64::from(span.count);
+        program.moves(3 * site.bytes(site.output));
         program.push(gpu, kernel, &span, &[site.y, site.dy], count, site.replicas)
     }
 }

@@ -3,47 +3,46 @@
 //! A layer's sparse kernels add the same products in the same order as its dense ones; pruned weights would add 0. So a
 //! layer may run either way, forward and backward apart, and no bit tells which.
 
-use crate::gpu::Buffer;
-use bytemuck::{Pod, Zeroable};
+use crate::gpu::{Buffer, shader_struct};
 
-/// Uniform of `prefix_sum`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct PrefixShape {
-    /// Counts per replica.
-    pub count: u32,
+shader_struct! {
+    /// Uniform of `prefix_sum`.
+    pub struct PrefixShape {
+        /// Counts per replica.
+        pub count: u32,
+    }
 }
 
-/// Uniform of `column_count` and `column_fill`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ColumnsShape {
-    /// Input features, or channels.
-    pub inputs: u32,
-    /// Output features, or channels.
-    pub outputs: u32,
-    /// Kernel height and width; 1 for a linear layer.
-    pub kernel: u32,
-    /// Where W starts in the flat parameters.
-    pub weight_offset: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// Entries per replica.
-    pub stride: u32,
+shader_struct! {
+    /// Uniform of `column_count` and `column_fill`.
+    pub struct ColumnsShape {
+        /// Input features, or channels.
+        pub inputs: u32,
+        /// Output features, or channels.
+        pub outputs: u32,
+        /// Kernel height and width; 1 for a linear layer.
+        pub kernel: u32,
+        /// Where W starts in the flat parameters.
+        pub weight_offset: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// Entries per replica.
+        pub stride: u32,
+    }
 }
 
-/// Uniform of `gradient_mask`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct TensorShape {
-    /// Quad of the tensor's first value.
-    pub first: u32,
-    /// Quads of the tensor.
-    pub count: u32,
-    /// Quads per replica.
-    pub quads: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
+shader_struct! {
+    /// Uniform of `gradient_mask`.
+    pub struct TensorShape {
+        /// Quad of the tensor's first value.
+        pub first: u32,
+        /// Quads of the tensor.
+        pub count: u32,
+        /// Quads per replica.
+        pub quads: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+    }
 }
 
 /// A weight tensor as sparse kernels see it: `W[output][input][ky][kx]`.
@@ -107,6 +106,8 @@ pub struct Kept<'a> {
     pub stride: u32,
     /// The most kept weights of this layer in any replica.
     pub most: u32,
+    /// Kept weights of this layer in all of them.
+    pub total: u64,
     /// [`WeightGrid::taps`].
     pub taps: &'a Buffer,
     /// By input (CSC), where backward-data may run sparse: starts `[replica][inputs + 1]`, entries `[replica][column_stride]`.

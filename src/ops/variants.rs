@@ -1,7 +1,7 @@
 //! Variants of the product kernels: register tiles, the broadcast variant of software adapters, and sparse execution. They
 //! change speed only: no sum depends on them.
 
-use crate::gpu::AdapterDescription;
+use crate::gpu::{AdapterDescription, AdapterKind};
 use std::fmt;
 use std::str::FromStr;
 
@@ -59,8 +59,8 @@ pub const WEIGHT_RIVALS: &[Variant] = &[
 impl Variant {
     /// What to measure on an adapter of this kind where this variant is the usual one. On software adapters that one has always
     /// won; hardware GPUs differ in how large a tile pays, and whether workgroup memory does.
-    pub fn rivals(self, kind: &str, hardware: &[Self]) -> Vec<Self> {
-        if kind == "software" {
+    pub fn rivals(self, kind: AdapterKind, hardware: &[Self]) -> Vec<Self> {
+        if kind == AdapterKind::Software {
             vec![self]
         } else {
             hardware.to_vec()
@@ -152,7 +152,7 @@ impl Execution {
     /// The usual for an adapter: broadcast on software adapters with subgroups of 8 (lavapipe), where a load costs some
     /// 30 cycles and a broadcast one or two; register tiles elsewhere.
     pub fn for_adapter(adapter: &AdapterDescription) -> Self {
-        if adapter.kind != "software" {
+        if adapter.kind != AdapterKind::Software {
             return Self::default();
         }
         if adapter.subgroup != Some(8) {

@@ -7,7 +7,6 @@ use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::steps::{alive_in, keep_largest};
-use crate::model::mask::kept_per_tensor;
 use crate::spec::{
     Amount, Criterion, Gradual, Grow, MaskSchedule, Moments, PruneSpec, Rewire, Scope, TrainSpec,
 };
@@ -71,7 +70,7 @@ impl<'s> MaskChanges<'s> {
         };
         let mut groups = Vec::new();
         for mask in replicas.read_masks(gpu)? {
-            let alive = kept_per_tensor(model, &mask);
+            let alive = mask.counts(model);
             let mut own = match counts::groups_of(model, &now, &alive) {
                 // Layers that stay dense lost weights before, and the others need not lose any yet.
                 Err(CountError::TooMany { .. }) if !at_the_end => {
@@ -110,7 +109,7 @@ impl<'s> MaskChanges<'s> {
         let masked: Vec<usize> = replicas.model.prunable_tensors().collect();
         let (mut stay, mut after) = (Vec::new(), Vec::new());
         for mask in replicas.read_masks(gpu)? {
-            let alive = kept_per_tensor(&replicas.model, &mask);
+            let alive = mask.counts(&replicas.model);
             let groups = |keep: &dyn Fn(usize) -> u64| -> Vec<Group> {
                 let group = |&t: &usize| Group {
                     tensors: vec![t],

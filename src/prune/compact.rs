@@ -1,7 +1,7 @@
 //! Compaction: the same network in smaller tensors, without the units that nobody reads or that never change.
 
 use super::constants::constants;
-use crate::model::{Member, Model, ShapeError, Source, Structure, mask, readers};
+use crate::model::{Mask, Member, Model, ShapeError, Source, Structure, readers};
 use crate::spec::{Layer, ModelSpec};
 use crate::train::Snapshot;
 use std::sync::Arc;
@@ -51,14 +51,14 @@ struct Work<'a> {
     model: &'a Model,
     structure: &'a Structure,
     weights: Vec<f32>,
-    mask: Vec<u32>,
+    mask: Mask,
     /// `[group][unit]`.
     left: Vec<Vec<bool>>,
 }
 
 impl Work<'_> {
     fn exists(&self, i: usize) -> bool {
-        mask::kept(&self.mask, i)
+        self.mask.keeps(i)
     }
 
     fn reads(&self, reader: &Member, unit: usize) -> bool {
@@ -80,7 +80,7 @@ impl Work<'_> {
         }
         self.left[g][unit] = false;
         for i in self.structure.groups[g].weights(self.model, unit) {
-            mask::remove(&mut self.mask, i);
+            self.mask.remove(i);
             self.weights[i] = 0.0;
         }
         true
@@ -191,13 +191,13 @@ impl Work<'_> {
         let model = Model::new(&spec, self.model.input, self.model.classes)?;
         let mut snapshot = Snapshot {
             weights: vec![0.0; model.floats],
-            mask: vec![u32::MAX; model.mask_words()],
+            mask: Mask::full(model.floats),
         };
         for (number, new) in model.tensors.iter().enumerate() {
             for (to, from) in (new.offset..).zip(self.indices(number)) {
                 snapshot.weights[to] = self.weights[from];
                 if !self.exists(from) {
-                    mask::remove(&mut snapshot.mask, to);
+                    snapshot.mask.remove(to);
                 }
             }
         }

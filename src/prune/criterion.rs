@@ -4,27 +4,26 @@ use super::error::PruneError;
 use super::grasp::hessian_gradient;
 use super::invert::invert_keys;
 use super::lamp::lamp_keys;
-use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program, shader_struct};
 use crate::spec::Criterion;
 use crate::train::{Gathered, Replicas, TrainError, Trainer, synaptic_flow};
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of the `*_score` kernels (`shaders/shared/score.wgsl`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ScoreShape {
-    /// Where the tensor starts in the flat parameters.
-    pub offset: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// The tensor's number, which keys its random stream.
-    pub tensor: u32,
-    /// 1: every weight may be selected; 0: only those the mask keeps.
-    pub revive: u32,
+shader_struct! {
+    /// Uniform of the `*_score` kernels (`shaders/shared/score.wgsl`).
+    pub struct ScoreShape {
+        /// Where the tensor starts in the flat parameters.
+        pub offset: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// The tensor's number, which keys its random stream.
+        pub tensor: u32,
+        /// 1: every weight may be selected; 0: only those the mask keeps.
+        pub revive: u32,
+    }
 }
 
 /// How a criterion scores.

@@ -5,7 +5,7 @@ use super::steps::{Data, prune};
 use super::unit_choice::unit_groups;
 use super::unit_steps::remove_units;
 use crate::gpu::{Gpu, Observe};
-use crate::model::{Model, Structure, UnitGroup, mask};
+use crate::model::{Model, Structure, UnitGroup};
 use crate::spec::{Criterion, PruneSpec, Scope, UnitAmount, UnitPrune};
 use crate::train::{Key, Replicas, Snapshot};
 
@@ -34,7 +34,7 @@ pub fn prune_units(
 
 /// The weights that exist of each unit of a group.
 fn units_of(model: &Model, group: &UnitGroup, snapshot: &Snapshot) -> Vec<Vec<f64>> {
-    let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
+    let exists = |i: &usize| snapshot.mask.keeps(*i);
     let weights = |unit| {
         let rows = group.producers.iter().map(|m| m.run(model, unit));
         let there = rows.flat_map(|run| run.indices()).filter(exists);

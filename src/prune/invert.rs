@@ -3,8 +3,7 @@
 
 use super::counts::Group;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::Model;
-use crate::model::mask::kept_per_tensor;
+use crate::model::{Mask, Model};
 use crate::ops::Span;
 
 /// Turns the order of sort keys round, `[replica][float]`; 0 stays 0.
@@ -24,8 +23,8 @@ pub(super) fn invert_keys(gpu: &Gpu, score: &Buffer, floats: usize) -> Result<()
 }
 
 /// Each layer of `groups` for itself, to keep as many as `mask` does.
-pub(super) fn layer_by_layer(model: &Model, groups: &[Group], mask: &[u32]) -> Vec<Group> {
-    let kept = kept_per_tensor(model, mask);
+pub(super) fn layer_by_layer(model: &Model, groups: &[Group], mask: &Mask) -> Vec<Group> {
+    let kept = mask.counts(model);
     let tensors = groups.iter().flat_map(|group| &group.tensors);
     let own = |&tensor: &usize| Group {
         tensors: vec![tensor],

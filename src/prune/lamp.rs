@@ -2,7 +2,7 @@
 
 use super::error::PruneError;
 use crate::gpu::{Buffer, Gpu};
-use crate::model::{Model, mask};
+use crate::model::Model;
 use crate::train::{Replicas, Snapshot};
 
 /// The weights that exist, largest score first: index and score. The score of a weight is its square over the sum of squares of
@@ -13,10 +13,7 @@ use crate::train::{Replicas, Snapshot};
 pub fn lamp_order(model: &Model, snapshot: &Snapshot) -> Vec<(u32, f64)> {
     let mut scores: Vec<(u32, f64)> = Vec::new();
     for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
-        let mut order: Vec<usize> = (tensor.offset..tensor.offset + tensor.count)
-            .filter(exists)
-            .collect();
+        let mut order: Vec<usize> = snapshot.mask.kept_in(tensor).collect();
         // Bits of positive floats have the order of the floats.
         let size = |i: usize| snapshot.weights[i].abs().to_bits();
         order.sort_unstable_by_key(|&i| (std::cmp::Reverse(size(i)), i));

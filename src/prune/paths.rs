@@ -1,6 +1,6 @@
 //! Which kept weights can matter: those on a path from the model's input to its output.
 
-use crate::model::{LayerAt, Model, Source, mask};
+use crate::model::{LayerAt, Mask, Model, Source};
 
 /// What a mask leaves of one layer with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct LayerPaths {
 /// the image that weight looks, and a flattened channel is as many features as it has pixels. Weights that only ever see padding
 /// count as the others. Layers without weights hand each channel on, and an addition joins two. Biases are no paths: what no
 /// input reaches is a constant.
-pub fn paths(model: &Model, mask: &[u32]) -> Vec<LayerPaths> {
+pub fn paths(model: &Model, mask: &Mask) -> Vec<LayerPaths> {
     let links: Vec<Option<Links>> = model
         .layers
         .iter()
@@ -75,13 +75,13 @@ struct Links {
 
 impl Links {
     /// `None` for a layer without weights.
-    fn of(model: &Model, layer: &LayerAt, mask: &[u32]) -> Option<Self> {
+    fn of(model: &Model, layer: &LayerAt, mask: &Mask) -> Option<Self> {
         let number = layer.tensors.clone().find(|&t| model.tensors[t].prunable)?;
         let tensor = &model.tensors[number];
         let inputs = layer.input.channels;
         // A linear layer on an image reads a channel as many columns, a kernel as many taps: either way they lie together.
         let together = tensor.count / (tensor.shape[0] * inputs);
-        let bit = |i: usize| u32::from(mask::kept(mask, i));
+        let bit = |i: usize| u32::from(mask.keeps(i));
         let between = |pair: usize| {
             let first = tensor.offset + pair * together;
             (first..first + together).map(bit).sum()
@@ -174,16 +174,13 @@ mod tests {
     }
 
     /// A mask that keeps these weights, (tensor, index), alone.
-    fn keeping(model: &Model, weights: &[(usize, usize)]) -> Vec<u32> {
-        let mut mask = vec![u32::MAX; model.mask_words()];
-        for tensor in model.tensors.iter().filter(|t| t.prunable) {
-            for i in tensor.offset..tensor.offset + tensor.count {
-                mask::remove(&mut mask, i);
+    fn keeping(model: &Model, weights: &[(usize, usize)]) -> Mask {
+        let mut mask = Mask::full(model.floats);
+        for (number, tensor) in model.tensors.iter().enumerate().filter(|(_, t)| t.prunable) {
+            let stays = |i: &usize| weights.contains(&(number, i - tensor.offset));
+            for i in tensor.range().filter(|i| !stays(i)) {
+                mask.remove(i);
             }
-        }
-        for &(tensor, i) in weights {
-            let i = model.tensors[tensor].offset + i;
-            mask[i / 32] |= 1 << (i % 32);
         }
         mask
     }
@@ -206,7 +203,7 @@ mod tests {
     }
 
     /// (effective, dead, reached) per layer.
-    fn found(model: &Model, mask: &[u32]) -> Vec<(u64, u64, u64)> {
+    fn found(model: &Model, mask: &Mask) -> Vec<(u64, u64, u64)> {
         let all = paths(model, mask).into_iter();
         all.map(|p| (p.effective, p.dead, p.reached)).collect()
     }
@@ -240,7 +237,7 @@ mod tests {
         );
         // a's unit 2 has no weight and 3 no reader; b's unit 2 is read by none; b's 1 is fed by a unit that is not.
         assert_eq!(found(&model, &mask), [(2, 2, 3), (1, 1, 2), (1, 0, 1)]);
-        let dense = vec![u32::MAX; model.mask_words()];
+        let dense = Mask::full(model.floats);
         assert_eq!(found(&model, &dense), [(20, 0, 4), (12, 0, 3), (6, 0, 2)]);
         let none = keeping(&model, &[(0, 0), (2, 0)]);
         assert_eq!(found(&model, &none), [(0, 4, 1), (0, 3, 0), (0, 1, 0)]);

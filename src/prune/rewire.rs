@@ -4,27 +4,26 @@ use super::counts::Group;
 use super::criterion::refuse_nans;
 use super::error::PruneError;
 use super::steps::keep_top;
-use crate::gpu::Program;
+use crate::gpu::{Program, shader_struct};
 use crate::spec::Grow;
 use crate::train::Trainer;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `growth_score`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct GrowthShape {
-    /// Where the tensor starts in the flat parameters.
-    pub offset: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// The tensor's number, which keys its random stream.
-    pub tensor: u32,
-    /// Optimizer steps before this growth.
-    pub step: u32,
+shader_struct! {
+    /// Uniform of `growth_score`.
+    pub struct GrowthShape {
+        /// Where the tensor starts in the flat parameters.
+        pub offset: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// The tensor's number, which keys its random stream.
+        pub tensor: u32,
+        /// Optimizer steps before this growth.
+        pub step: u32,
+    }
 }
 
 /// Lets weights of `tensors` grow until each replica's groups have as many as they keep; by gradient, that which stands.

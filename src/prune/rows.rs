@@ -4,50 +4,48 @@
 use super::counts::{kept_after, kept_of, tensors_in_scope};
 use super::criterion::Scorer;
 use super::error::PruneError;
-use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program};
-use crate::model::{Model, Tensor, mask};
+use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Observe, Program, shader_struct};
+use crate::model::{Mask, Model, Tensor};
 use crate::spec::{Amount, PowerSums, PruneSpec};
-use crate::train::Snapshot;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `select_rows` and `select_rows_write` (`shaders/shared/rows.wgsl`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct RowsShape {
-    /// Where the tensor starts, in keys.
-    pub offset: u32,
-    /// Its keys.
-    pub count: u32,
-    /// Keys of a row.
-    pub row: u32,
-    /// Keys per replica.
-    pub score_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// Its first row among those of all tensors.
-    pub first: u32,
-    /// Rows of all tensors.
-    pub rows: u32,
+shader_struct! {
+    /// Uniform of `select_rows` and `select_rows_write` (`shaders/shared/rows.wgsl`).
+    pub struct RowsShape {
+        /// Where the tensor starts, in keys.
+        pub offset: u32,
+        /// Its keys.
+        pub count: u32,
+        /// Keys of a row.
+        pub row: u32,
+        /// Keys per replica.
+        pub score_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// Its first row among those of all tensors.
+        pub first: u32,
+        /// Rows of all tensors.
+        pub rows: u32,
+    }
 }
 
-/// Uniform of `select_runs`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct RunsShape {
-    /// Where the tensor starts, in keys.
-    pub offset: u32,
-    /// Its keys.
-    pub count: u32,
-    /// Keys of a row.
-    pub row: u32,
-    /// Keys per replica.
-    pub score_stride: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
-    /// How many of each run stay.
-    pub keep: u32,
-    /// Keys of a run.
-    pub run: u32,
+shader_struct! {
+    /// Uniform of `select_runs`.
+    pub struct RunsShape {
+        /// Where the tensor starts, in keys.
+        pub offset: u32,
+        /// Its keys.
+        pub count: u32,
+        /// Keys of a row.
+        pub row: u32,
+        /// Keys per replica.
+        pub score_stride: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+        /// How many of each run stay.
+        pub keep: u32,
+        /// Keys of a run.
+        pub run: u32,
+    }
 }
 
 /// Weights of one output: of a linear layer its inputs, of a convolution its kernels.
@@ -65,26 +63,26 @@ fn pruned(model: &Model, spec: &PruneSpec) -> Result<Vec<usize>, PruneError> {
     Ok(tensors)
 }
 
-/// For each row of `tensors`, how many weights exist and how many of them stay.
+/// For each row of `tensors`, how many weights exist and how many of them stay. `weights` are there where they decide that.
 fn row_counts(
     model: &Model,
     tensors: &[usize],
     spec: &PruneSpec,
-    snapshot: &Snapshot,
+    mask: &Mask,
+    weights: Option<&[f32]>,
 ) -> Result<Vec<(u64, u64)>, PruneError> {
     let mut counts = Vec::new();
     for tensor in tensors.iter().map(|&t| &model.tensors[t]) {
         let row = row_of(tensor);
-        for first in (tensor.offset..tensor.offset + tensor.count).step_by(row) {
-            let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
-            let there = (first..first + row).filter(exists);
+        for first in tensor.range().step_by(row) {
+            let there = (first..first + row).filter(|&i| mask.keeps(i));
             let alive = there.clone().count() as u64;
-            let keep = match spec.amount {
-                Amount::Sap(sap) => {
-                    let weights = there.map(|i| snapshot.weights[i]);
-                    alive - sap.pruned(&PowerSums::of(weights, sap.norms))
+            let keep = match (spec.amount, weights) {
+                (Amount::Sap(sap), Some(weights)) => {
+                    let there = there.map(|i| weights[i]);
+                    alive - sap.pruned(&PowerSums::of(there, sap.norms))
                 }
-                amount => kept_of(amount, row as u64, alive),
+                (amount, _) => kept_of(amount, row as u64, alive),
             };
             if keep > alive {
                 return Err(PruneError::TooFewLeft {
@@ -99,21 +97,25 @@ fn row_counts(
     Ok(counts)
 }
 
-/// Prunes each row within itself. `snapshots` are the replicas as they are.
+/// Prunes each row within itself. `masks` are those of the replicas as they are, and `weights` are theirs where an amount is decided by
+/// them.
 ///
 /// # Errors
 /// As [`super::prune_on`].
 pub(super) fn prune_rows(
     scorer: &Scorer<'_>,
     specs: &[&PruneSpec],
-    snapshots: &[Snapshot],
+    (masks, weights): (&[Mask], Option<&[Vec<f32>]>),
     observe: Observe<'_>,
 ) -> Result<(), PruneError> {
     let (gpu, replicas) = (scorer.gpu, scorer.replicas);
     let model = &*replicas.model;
     let tensors = pruned(model, specs[0])?;
-    let counts = specs.iter().zip(snapshots);
-    let counts = counts.map(|(spec, snapshot)| row_counts(model, &tensors, spec, snapshot));
+    let of_replica = |(r, spec): (usize, &&PruneSpec)| {
+        let weights = weights.map(|weights| weights[r].as_slice());
+        row_counts(model, &tensors, spec, &masks[r], weights)
+    };
+    let counts = specs.iter().enumerate().map(of_replica);
     let counts = counts.collect::<Result<Vec<_>, _>>()?;
     let shots = specs[0].iterations;
     for shot in 1..=shots {

@@ -4,40 +4,41 @@
 //! fixes the digit in which the threshold lies. Four rounds on the key, four on the index among keys equal to it. Then
 //! `select_write` sets the mask bits.
 
-use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Program};
-use bytemuck::{Pod, Zeroable};
+use crate::gpu::{Buffer, Gpu, GpuError, MAX_GROUPS, Program, shader_struct};
+use bytemuck::Zeroable;
 
 /// Keys per block: one workgroup's work. The same number stands in `shaders/shared/select.wgsl`.
 pub const BLOCK: u32 = 8192;
 
-/// Uniform of the `select_*` kernels.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct SelectShape {
-    /// Blocks in this part.
-    pub blocks: u32,
-    /// Groups per replica.
-    pub groups: u32,
-    /// Keys per replica in this part's score buffer.
-    pub score_stride: u32,
-    /// Mask words per replica in this part's mask buffer.
-    pub mask_words: u32,
-    /// Index of the part's first key.
-    pub base: u32,
+shader_struct! {
+    /// Uniform of the `select_*` kernels.
+    pub struct SelectShape {
+        /// Blocks in this part.
+        pub blocks: u32,
+        /// Groups per replica.
+        pub groups: u32,
+        /// Keys per replica in this part's score buffer.
+        pub score_stride: u32,
+        /// Mask words per replica in this part's mask buffer.
+        pub mask_words: u32,
+        /// Index of the part's first key.
+        pub base: u32,
+    }
 }
 
-/// A group's threshold while it is being found.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Threshold {
-    /// Bits decided so far of the smallest selected key.
-    pub key: u32,
-    /// Likewise of its inverted index.
-    pub index: u32,
-    /// How many to select among the keys that match so far.
-    pub rank: u32,
-    /// Rounds done, 0 to 8.
-    pub round: u32,
+shader_struct! {
+    /// A group's threshold while it is being found.
+    #[derive(Default, PartialEq, Eq)]
+    pub struct Threshold {
+        /// Bits decided so far of the smallest selected key.
+        pub key: u32,
+        /// Likewise of its inverted index.
+        pub index: u32,
+        /// How many to select among the keys that match so far.
+        pub rank: u32,
+        /// Rounds done, 0 to 8.
+        pub round: u32,
+    }
 }
 
 /// A stretch of keys that belong to one group.

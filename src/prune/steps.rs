@@ -5,15 +5,13 @@ use super::criterion::Scorer;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
-use super::sap::lower_to_sap;
+use super::sap::{lower_to_sap, weights_for_sap};
 use super::selection::{Part, Segment, select};
-use crate::gpu::{Buffer, Gpu, Observe, Program};
-use crate::model::Model;
-use crate::model::mask::kept_per_tensor;
+use crate::gpu::{Buffer, Gpu, Observe, Program, shader_struct};
+use crate::model::{Mask, Model};
 use crate::ops::{Execution, SparseRule};
 use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
 use crate::train::{Replicas, ResidentDataset, Trainer};
-use bytemuck::{Pod, Zeroable};
 
 /// What scores are measured on.
 pub struct Data<'a> {
@@ -25,18 +23,18 @@ pub struct Data<'a> {
     pub execution: Execution,
 }
 
-/// Uniform of `mask_shuffle`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ShuffleShape {
-    /// First word of the tensor in a replica's mask.
-    pub first_word: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Its number, which keys its random stream.
-    pub tensor: u32,
-    /// Mask words per replica.
-    pub mask_words: u32,
+shader_struct! {
+    /// Uniform of `mask_shuffle`.
+    pub struct ShuffleShape {
+        /// First word of the tensor in a replica's mask.
+        pub first_word: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Its number, which keys its random stream.
+        pub tensor: u32,
+        /// Mask words per replica.
+        pub mask_words: u32,
+    }
 }
 
 /// [`prune_on`] by a criterion that reads no data.
@@ -64,20 +62,24 @@ pub fn prune_on(
         return Ok(());
     };
     let data_of = trainings(specs);
-    let scores = || scorer(gpu, replicas, specs, &data_of, data);
+    let scorer = |invert| scorer(gpu, replicas, first.criterion, invert, &data_of, data);
     if let Amount::NOfM { n, m } = first.amount {
-        return prune_runs(&scores()?, first, (n, m), observe);
+        return prune_runs(&scorer(first.invert)?, first, (n, m), observe);
     }
-    let before = replicas.download(gpu)?;
+    let masks = replicas.read_masks(gpu)?;
+    let weights = weights_for_sap(gpu, replicas, specs)?;
     if first.scope == Scope::Neuron {
-        return prune_rows(&scores()?, specs, &before, observe);
+        let before = (masks.as_slice(), weights.as_deref());
+        return prune_rows(&scorer(first.invert)?, specs, before, observe);
     }
+    let model = &replicas.model;
     let (mut groups, mut alive) = (Vec::new(), Vec::new());
-    for (spec, snapshot) in specs.iter().zip(&before) {
-        let kept = kept_per_tensor(&replicas.model, &snapshot.mask);
-        let mut own = counts::groups_of(&replicas.model, spec, &kept)?;
-        lower_to_sap(&replicas.model, spec, snapshot, &mut own);
-        alive.push(alive_in(&replicas.model, &own, &snapshot.mask)?);
+    for (replica, (spec, mask)) in specs.iter().zip(&masks).enumerate() {
+        let mut own = counts::groups_of(model, spec, &mask.counts(model))?;
+        if let Some(weights) = &weights {
+            lower_to_sap(model, spec, (&weights[replica], mask), &mut own);
+        }
+        alive.push(alive_in(model, &own, mask)?);
         groups.push(own);
     }
     let shots: Vec<Vec<Vec<Group>>> = (1..=first.iterations)
@@ -92,48 +94,41 @@ pub fn prune_on(
         })
         .collect();
     if !first.invert {
-        return take(gpu, replicas, specs, &shots, data, observe).map(|_| ());
+        return take(&scorer(false)?, &shots, observe);
     }
-    // How many each layer keeps is known once the criterion has had its way.
-    let plain: Vec<PruneSpec> = specs
-        .iter()
-        .map(|&spec| PruneSpec {
-            invert: false,
-            ..spec.clone()
-        })
-        .collect();
-    let found = take(
-        gpu,
-        replicas,
-        &plain.iter().collect::<Vec<_>>(),
-        &shots,
-        data,
-        observe,
-    )?;
+    // How many each layer keeps is known once the criterion itself has pruned.
+    let before = replicas.download(gpu)?;
+    let inverted = kept_by(&scorer(false)?, &shots, observe)?;
     replicas.upload(gpu, &before.iter().collect::<Vec<_>>())?;
-    take(gpu, replicas, specs, &found, data, observe).map(|_| ())
+    take(&scorer(true)?, &inverted, observe)
 }
 
-/// Scores and prunes once per entry of `shots`, `[shot][replica][group]`. For each, the layers as groups of their own, with as many
-/// weights to keep as were kept of each.
+/// Scores and prunes once per entry of `shots`, `[shot][replica][group]`.
 fn take(
-    gpu: &Gpu,
-    replicas: &Replicas,
-    specs: &[&PruneSpec],
+    scorer: &Scorer<'_>,
     shots: &[Vec<Vec<Group>>],
-    data: Option<&Data<'_>>,
+    observe: Observe<'_>,
+) -> Result<(), PruneError> {
+    for now in shots {
+        keep_largest(scorer, now, observe)?;
+    }
+    Ok(())
+}
+
+/// [`take`], and for each shot the layers as groups of their own, with as many weights to keep as were kept of each.
+fn kept_by(
+    scorer: &Scorer<'_>,
+    shots: &[Vec<Vec<Group>>],
     observe: Observe<'_>,
 ) -> Result<Vec<Vec<Vec<Group>>>, PruneError> {
-    let trainings = trainings(specs);
-    let scorer = scorer(gpu, replicas, specs, &trainings, data)?;
     let mut found = Vec::new();
     for now in shots {
-        keep_largest(&scorer, now, observe)?;
-        let masks = replicas.read_masks(gpu)?;
+        keep_largest(scorer, now, observe)?;
+        let masks = scorer.replicas.read_masks(scorer.gpu)?;
         let layers = now.iter().zip(&masks);
         found.push(
             layers
-                .map(|(groups, mask)| layer_by_layer(&replicas.model, groups, mask))
+                .map(|(groups, mask)| layer_by_layer(&scorer.replicas.model, groups, mask))
                 .collect(),
         );
     }
@@ -145,18 +140,19 @@ fn trainings<'s>(specs: &[&'s PruneSpec]) -> Vec<&'s TrainSpec> {
     specs.iter().filter_map(|s| s.data.as_deref()).collect()
 }
 
-/// What scores the replicas by the criterion of their specs, which agree in all but the amount. `trainings` are those of the specs.
+/// What scores the replicas by a criterion. `trainings` are those of the specs.
 fn scorer<'a>(
     gpu: &'a Gpu,
     replicas: &'a Replicas,
-    specs: &[&PruneSpec],
+    criterion: Criterion,
+    invert: bool,
     trainings: &'a [&'a TrainSpec],
     data: Option<&Data<'a>>,
 ) -> Result<Scorer<'a>, PruneError> {
     Ok(Scorer {
         trainer: scoring_trainer(gpu, replicas, trainings, data)?,
-        invert: specs[0].invert,
-        ..Scorer::of_weights(gpu, replicas, specs[0].criterion)
+        invert,
+        ..Scorer::of_weights(gpu, replicas, criterion)
     })
 }
 
@@ -184,9 +180,9 @@ pub(super) fn scoring_trainer<'a>(
 pub(super) fn alive_in(
     model: &Model,
     groups: &[Group],
-    mask: &[u32],
+    mask: &Mask,
 ) -> Result<Vec<u64>, PruneError> {
-    let alive = kept_per_tensor(model, mask);
+    let alive = mask.counts(model);
     let of_group = |group: &Group| {
         let here: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
         if group.keep <= here {
@@ -213,8 +209,8 @@ pub fn randomise_masks(
     scope: Option<Scope>,
 ) -> Result<(), PruneError> {
     let model = &replicas.model;
-    let groups = |mask: &Vec<u32>| -> Result<Vec<Group>, CountError> {
-        let kept = kept_per_tensor(model, mask);
+    let groups = |mask: &Mask| -> Result<Vec<Group>, CountError> {
+        let kept = mask.counts(model);
         let prunable = model.prunable_tensors();
         let Some(scope) = scope else {
             let same = |t| Group {
@@ -242,6 +238,8 @@ pub fn randomise_masks(
 pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
     let model = &replicas.model;
     let shuffled = gpu.buffer("shuffled masks", replicas.masks.bytes())?;
+    // What no mask applies to stays as it is.
+    gpu.copy(&replicas.masks, &shuffled, 0, shuffled.bytes())?;
     let mut program = Program::new("mask shuffle");
     for (number, tensor) in model.tensors.iter().enumerate() {
         if !tensor.prunable {
@@ -259,17 +257,7 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
         program.push(gpu, kernel, &shape, &buffers, words, replicas.count)?;
     }
     gpu.run(&program)?;
-    let words = model.mask_words();
-    let mut masks = replicas.read_masks(gpu)?;
-    let moved: Vec<u32> = gpu.read(&shuffled, 0, words * masks.len())?;
-    for (replica, mask) in masks.iter_mut().enumerate() {
-        for tensor in model.tensors.iter().filter(|t| t.prunable) {
-            let range = tensor.offset / 32..(tensor.offset + tensor.count).div_ceil(32);
-            let from = replica * words;
-            mask[range.clone()].copy_from_slice(&moved[from + range.start..from + range.end]);
-        }
-    }
-    gpu.write(&replicas.masks, 0, &masks.concat())?;
+    gpu.copy(&shuffled, &replicas.masks, 0, shuffled.bytes())?;
     Ok(replicas.apply_masks(gpu)?)
 }
 

@@ -4,7 +4,7 @@ use super::criterion::{SUMS_OVER_BATCHES, ScoreShape};
 use super::error::PruneError;
 use super::unit_choice::{Scores, scales};
 use crate::gpu::{Buffer, Gpu, Observe, Program};
-use crate::model::{Member, Structure, UnitGroup, mask};
+use crate::model::{Mask, Member, Structure, UnitGroup};
 use crate::spec::{UnitCriterion, UnitScope};
 use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 
@@ -12,7 +12,7 @@ use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
 const DISTANCES: u32 = 1 << 22;
 
 impl UnitCriterion {
-    /// As [`Criterion::buffers`](super::Criterion::buffers).
+    /// As [`Criterion::buffers`](crate::spec::Criterion::buffers).
     pub fn buffers(self) -> &'static [&'static str] {
         match self {
             Self::Taylor => SUMS_OVER_BATCHES,
@@ -39,8 +39,8 @@ impl UnitScorer<'_> {
     }
 
     /// Which units exist: those of which some filter weight does.
-    pub(super) fn alive(&self, mask: &[u32]) -> Vec<Vec<bool>> {
-        let exists = |i: usize| mask::kept(mask, i);
+    pub(super) fn alive(&self, mask: &Mask) -> Vec<Vec<bool>> {
+        let exists = |i: usize| mask.keeps(i);
         let model = &self.replicas.model;
         (0..self.groups.len())
             .map(|place| {

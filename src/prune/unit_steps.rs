@@ -5,7 +5,7 @@ use super::steps::{Data, scoring_trainer};
 use super::unit_choice::{choose_units, unit_groups};
 use super::unit_scores::UnitScorer;
 use crate::gpu::{Gpu, Observe};
-use crate::model::{Structure, mask};
+use crate::model::Structure;
 use crate::spec::{TrainSpec, UnitPrune};
 use crate::train::Replicas;
 
@@ -50,7 +50,7 @@ pub(super) fn remove_units(
         for ((&g, stay), scores) in groups.iter().zip(&stay).zip(scores) {
             let gone = (0..stay.len()).filter(|&u| !stay[u] && scores[u].is_some());
             for i in gone.flat_map(|u| structure.groups[g].weights(model, u)) {
-                mask::remove(mask, i);
+                mask.remove(i);
             }
         }
         let last = names.iter().zip(saved).filter(|(_, saved)| *saved);
@@ -62,7 +62,6 @@ pub(super) fn remove_units(
     }
     notes.sort();
     notes.dedup();
-    gpu.write(&replicas.masks, 0, &masks.concat())?;
-    replicas.apply_masks(gpu)?;
+    replicas.set_masks(gpu, &masks)?;
     Ok(notes)
 }

@@ -1,55 +1,60 @@
 //! The table for scripts.
 
 use super::difference::{Difference, Reference, difference};
-use super::groups::{ArmInfo, group_runs};
+use super::groups::{ArmInfo, Group, group_runs};
 use super::stats::Summary;
-use crate::store::RunRow;
+use crate::store::{Cells, Row, RunRow};
 use serde_json::{Map, Value, json};
 
 /// The numbers of [`table`](super::table()), unrounded: `{"title", "groups": [...]}`, one object per arm and sweep point.
 ///
 /// A summary is `{"n", "mean", "sd", "interval_95": [low, high], "min", "max"}`; `sd` and `interval_95` are null for one run, and a
-/// number that is not finite is null. Accuracies are in percent, densities fractions, differences percentage points.
+/// number that is not finite is null. Each column of numbers of `results.csv` has one, but for `mask_violations`, a sum. Accuracies are in percent, densities fractions, differences percentage points.
 pub fn table_json(title: &str, rows: &[RunRow], arms: &[ArmInfo], reference: &Reference) -> Value {
     let groups = group_runs(rows, arms);
     let list: Vec<Value> = groups
         .iter()
         .map(|group| {
             let seeds: Vec<u32> = group.rows.iter().map(|row| row.seed).collect();
-            let violations: u64 = group.rows.iter().map(|row| row.mask_violations).sum();
             let (reference, points) = match difference(group, &groups, arms, reference) {
                 Difference::None => (None, None),
                 Difference::NotPaired { reference } => (Some(reference), None),
                 Difference::Paired { reference, points } => (Some(reference), Some(points)),
             };
-            json!({
-                "arm": group.arm,
-                "point": object(group.point),
-                "settings": object(group.settings),
-                "n": group.rows.len(),
-                "seeds": seeds,
-                "test_accuracy": summary(group.summary(|row| Some(row.test_accuracy))),
-                "test_loss": summary(group.summary(|row| Some(row.test_loss))),
-                "train_loss": summary(group.summary(|row| row.train_loss)),
-                "validation_loss": summary(group.summary(|row| row.validation_loss)),
-                "validation_accuracy": summary(group.summary(|row| row.validation_accuracy)),
-                "density": summary(group.summary(|row| Some(row.density))),
-                "asked_density": summary(group.summary(|row| row.asked_density)),
-                "effective_density": summary(group.summary(|row| Some(row.effective_density))),
-                "dead_units": summary(group.summary(|row| Some(row.dead_units as f64))),
-                "compression": summary(group.summary(|row| Some(row.compression))),
-                "theoretical_speedup": summary(group.summary(|row| Some(row.theoretical_speedup))),
-                "pq_index": summary(group.summary(|row| Some(row.pq_index))),
-                "mask_violations": violations,
-                "reference": reference,
-                "difference": summary(points),
-            })
+            let mut object = summaries(group);
+            let violations: u64 = group.rows.iter().map(|row| row.mask_violations).sum();
+            for (name, value) in [
+                ("arm", json!(group.arm)),
+                ("point", pairs(group.point)),
+                ("settings", pairs(group.settings)),
+                ("n", json!(group.rows.len())),
+                ("seeds", json!(seeds)),
+                ("mask_violations", json!(violations)),
+                ("reference", json!(reference)),
+                ("difference", summary(points)),
+            ] {
+                object.insert(name.to_owned(), value);
+            }
+            Value::Object(object)
         })
         .collect();
     json!({ "title": title, "groups": list })
 }
 
-fn object(pairs: &[(String, String)]) -> Value {
+/// A summary of each column of numbers, but for the seed.
+fn summaries(group: &Group<'_>) -> Map<String, Value> {
+    let numbers = RunRow::COLUMNS
+        .iter()
+        .filter_map(|column| match column.cells {
+            Cells::One { number, .. } if column.kind != "text" && column.name != "seed" => {
+                Some((column.name.to_owned(), summary(group.summary(number))))
+            }
+            _ => None,
+        });
+    numbers.collect()
+}
+
+fn pairs(pairs: &[(String, String)]) -> Value {
     let map: Map<String, Value> = pairs
         .iter()
         .map(|(name, value)| (name.clone(), json!(value)))

@@ -1,5 +1,9 @@
 //! Columns of plain text.
 
+use crate::base::at_spaces;
+use std::borrow::Cow;
+use textwrap::core::display_width;
+
 /// How a column's cells are placed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -19,7 +23,7 @@ impl Column {
         self.heading
             .lines()
             .chain(self.cells.iter().map(String::as_str))
-            .map(length)
+            .map(display_width)
             .max()
             .unwrap_or(0)
     }
@@ -68,13 +72,13 @@ pub(crate) fn draw(columns: &[Column], width: usize) -> String {
         for line in 0..block.len().max(name.len()) {
             let cells = columns.iter().enumerate().map(|(index, column)| {
                 if index == 0 {
-                    name.get(line)
+                    name.get(line).map(Cow::as_ref)
                 } else if line < block.len() {
-                    column.cells.get(row + line)
+                    column.cells.get(row + line).map(String::as_str)
                 } else {
                     None
                 }
-                .map_or("", String::as_str)
+                .unwrap_or_default()
             });
             draw_line(&mut out, columns, &widths, cells);
         }
@@ -94,7 +98,7 @@ fn draw_line<'a>(
         if index > 0 {
             line.push_str(GAP);
         }
-        let space = " ".repeat(width.saturating_sub(length(cell)));
+        let space = " ".repeat(width.saturating_sub(display_width(cell)));
         match column.align {
             Align::Left => {
                 line.push_str(cell);
@@ -111,34 +115,8 @@ fn draw_line<'a>(
 }
 
 /// Breaks a text between words; a word longer than a line is cut. Continuation lines are indented. At least one line.
-pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<Cow<'_, str>> {
     const INDENT: &str = "  ";
     let width = width.max(INDENT.len() + 1);
-    let mut lines: Vec<String> = Vec::new();
-    let mut line = String::new();
-    for word in text.split_whitespace() {
-        let mut word: Vec<char> = word.chars().collect();
-        if !line.trim().is_empty() {
-            if length(&line) + 1 + word.len() <= width {
-                line.push(' ');
-            } else {
-                lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
-            }
-        }
-        while length(&line) + word.len() > width {
-            let rest = word.split_off(width - length(&line));
-            line.extend(word);
-            lines.push(std::mem::replace(&mut line, INDENT.to_owned()));
-            word = rest;
-        }
-        line.extend(word);
-    }
-    if !line.trim().is_empty() || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
-fn length(text: &str) -> usize {
-    text.chars().count()
+    textwrap::wrap(text, at_spaces(width).subsequent_indent(INDENT))
 }

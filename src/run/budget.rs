@@ -2,41 +2,44 @@
 
 use super::error::RunError;
 use super::measures::kept_multiply_adds;
-use super::session::Session;
+use super::setup::Setup;
+use super::stages::Stages;
 use crate::experiment::{Stage, Step};
 use crate::spec::{Length, steps_of};
 use crate::train::{MOST_STEPS, training_samples};
 
-impl Session<'_> {
-    /// A stage as it runs once its parent is there: a training with `equal_flops` is longer by as much as the network that it
-    /// trains is smaller, in whole steps, rounded down. Where nothing is kept, or the parent is yet to be computed, it is as asked.
-    ///
-    /// # Errors
-    /// The model was not checked.
-    pub(super) fn as_it_runs(&self, id: usize) -> Result<Stage, RunError> {
-        let mut stage = self.plan.stages[id].clone();
-        let Step::Train(step) = &stage.step else {
-            return Ok(stage);
-        };
-        let spec = &step.train;
-        let snapshot = stage.parent.and_then(|p| self.snapshots.get(&p));
-        let data = self.datasets.get(&spec.dataset);
-        let (true, Some(snapshot), Some(data)) = (spec.equal_flops, snapshot, data) else {
-            return Ok(stage);
-        };
-        let whole = self.model_of(&stage)?.multiply_adds();
-        let kept = kept_multiply_adds(&*self.model_before(&stage)?, &snapshot.mask);
-        let Ok(samples) = training_samples(spec, data.train.len() as u32) else {
-            return Ok(stage);
-        };
-        let steps = steps_of(spec.length, samples, spec.batch);
-        if let Some(longer) = longer(steps, whole, kept) {
-            let mut step = step.clone();
-            step.train.length = Length::Steps(longer);
-            stage.step = Step::Train(step);
-        }
-        Ok(stage)
+/// A stage as it runs once its parent is there: a training with `equal_flops` is longer by as much as the network that it
+/// trains is smaller, in whole steps, rounded down. Where nothing is kept, or the parent is yet to be computed, it is as asked.
+///
+/// # Errors
+/// The model was not checked.
+pub(super) fn as_it_runs(
+    setup: &Setup<'_>,
+    stages: &Stages<'_>,
+    id: usize,
+) -> Result<Stage, RunError> {
+    let mut stage = setup.plan.stages[id].clone();
+    let Step::Train(step) = &stage.step else {
+        return Ok(stage);
+    };
+    let spec = &step.train;
+    let data = setup.datasets.get(&spec.dataset);
+    let (true, Some(snapshot), Some(data)) = (spec.equal_flops, stages.parent_of(&stage), data)
+    else {
+        return Ok(stage);
+    };
+    let whole = setup.model_of(&stage)?.multiply_adds();
+    let kept = kept_multiply_adds(&*stages.model_before(&stage)?, &snapshot.mask);
+    let Ok(samples) = training_samples(spec, data.train.len() as u32) else {
+        return Ok(stage);
+    };
+    let steps = steps_of(spec.length, samples, spec.batch);
+    if let Some(longer) = longer(steps, whole, kept) {
+        let mut step = step.clone();
+        step.train.length = Length::Steps(longer);
+        stage.step = Step::Train(step);
     }
+    Ok(stage)
 }
 
 /// `steps` of a network of `whole` multiply-adds, in steps of one of `kept`; at most [`MOST_STEPS`]. `None` where none is kept.

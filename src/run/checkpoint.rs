@@ -2,11 +2,14 @@
 
 use super::error::RunError;
 use super::exact::Exact;
+use super::options::RunOptions;
 use super::record::CurvePoint;
-use super::session::{RunOptions, Session};
 use crate::experiment::{Stage, Step};
+use crate::model::Mask;
 use crate::store::{Partial, RunFolder};
-use crate::train::{Checkpoint, EpochPoint, Progress, ReplicaCheckpoint, Standing, State, Watch};
+use crate::train::{
+    Checkpoint, EpochPoint, MOMENTS, Progress, ReplicaCheckpoint, Standing, State, Watch,
+};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -34,12 +37,9 @@ struct Judged {
 }
 
 fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
-    let [first, second] = replica.moments;
-    let mut arrays = vec![
-        ("weights".to_owned(), replica.weights),
-        ("first moments".to_owned(), first),
-        ("second moments".to_owned(), second),
-    ];
+    let mut arrays = vec![("weights".to_owned(), replica.weights)];
+    let names = MOMENTS.map(str::to_owned).into_iter();
+    arrays.extend(names.zip(replica.moments));
     let best = replica.best.map(|(standing, kept)| {
         arrays.push(("kept weights".to_owned(), kept));
         Judged {
@@ -48,7 +48,9 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
             stopped: standing.stopped,
         }
     });
-    let masks = replica.mask.map(|mask| ("mask".to_owned(), mask));
+    let masks = replica
+        .mask
+        .map(|mask| ("mask".to_owned(), mask.words().to_vec()));
     let text = Text {
         steps,
         state: bytemuck::cast_slice(&[replica.state]).to_vec(),
@@ -62,7 +64,8 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
     }
 }
 
-fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
+/// What a partial training holds that keeps so many moments, if it holds all. What else it holds is left.
+fn checkpoint_of(partial: Partial, moments: usize) -> Option<(u64, ReplicaCheckpoint)> {
     let text: Text = serde_json::from_str(&partial.text).ok()?;
     let array = |name: &str| {
         let found = partial.arrays.iter().find(|(n, _)| n == name)?;
@@ -86,8 +89,12 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
             .words
             .iter()
             .find(|(n, _)| n == "mask")
-            .map(|(_, mask)| mask.clone()),
-        moments: [array("first moments")?, array("second moments")?],
+            .map(|(_, words)| Mask::from_words(words.clone())),
+        moments: MOMENTS
+            .iter()
+            .take(moments)
+            .map(|name| array(name))
+            .collect::<Option<_>>()?,
         state: *state.first()?,
         points: text.points.iter().map(EpochPoint::from).collect(),
         best,
@@ -95,35 +102,35 @@ fn checkpoint_of(partial: Partial) -> Option<(u64, ReplicaCheckpoint)> {
     Some((text.steps, replica))
 }
 
-impl Session<'_> {
-    /// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
-    pub(super) fn steps_saved(&self, id: usize) -> u64 {
-        let stage = &self.plan.stages[id];
-        if !matches!(stage.step, Step::Train(_)) {
-            return 0;
-        }
-        let partial = self.folder.load_partial(&stage.digest);
-        partial
-            .and_then(checkpoint_of)
-            .map_or(0, |(steps, _)| steps)
-    }
+/// What a stage was saved as.
+fn saved(folder: &RunFolder, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> {
+    let partial = folder.load_partial(&stage.digest)?;
+    checkpoint_of(partial, stage.training()?.optimizer.moments())
+}
 
-    /// The checkpoint of a cohort whose stages were all saved after the same number of steps.
-    pub(super) fn checkpoint(&self, stages: &[&Stage]) -> Option<Checkpoint> {
-        let mut steps = None;
-        let mut replicas = Vec::new();
-        for stage in stages {
-            let (at, replica) = checkpoint_of(self.folder.load_partial(&stage.digest)?)?;
-            if *steps.get_or_insert(at) != at {
-                return None;
-            }
-            replicas.push(replica);
-        }
-        Some(Checkpoint {
-            steps: steps?,
-            replicas,
-        })
+/// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
+pub(super) fn steps_saved(folder: &RunFolder, stage: &Stage) -> u64 {
+    if !matches!(stage.step, Step::Train(_)) {
+        return 0;
     }
+    saved(folder, stage).map_or(0, |(steps, _)| steps)
+}
+
+/// The checkpoint of a cohort whose stages were all saved after the same number of steps.
+pub(super) fn checkpoint(folder: &RunFolder, stages: &[&Stage]) -> Option<Checkpoint> {
+    let mut steps = None;
+    let mut replicas = Vec::new();
+    for stage in stages {
+        let (at, replica) = saved(folder, stage)?;
+        if *steps.get_or_insert(at) != at {
+            return None;
+        }
+        replicas.push(replica);
+    }
+    Some(Checkpoint {
+        steps: steps?,
+        replicas,
+    })
 }
 
 /// Watches a training: reports progress, hears Ctrl-C, and saves checkpoints.

@@ -2,7 +2,7 @@
 
 use super::facts::model_key;
 use crate::experiment::{Stage, Step};
-use crate::gpu::Gpu;
+use crate::gpu::{AdapterKind, Gpu};
 use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
 use crate::spec::{
@@ -72,64 +72,25 @@ pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
 }
 
 /// [`alike`] of the training of a step.
-fn alike_step(step: &TrainStep) -> TrainStep {
-    TrainStep {
-        train: alike(&step.train),
-        ..step.clone()
-    }
+fn alike_step(step: &TrainStep) -> impl serde::Serialize {
+    (alike(&step.train), step.masks.clone())
 }
 
-/// A training with all that may differ between replicas taken out.
-fn alike(spec: &TrainSpec) -> TrainSpec {
-    TrainSpec {
-        optimizer: kind_only(&spec.optimizer),
+/// A training with all that may differ between replicas taken out: of the optimizer its kind is left, and how many moments it
+/// has. (Adam and AdamW share a kernel, but one name each keeps logs plain.)
+fn alike(spec: &TrainSpec) -> impl serde::Serialize {
+    let optimizer = serde_json::to_value(spec.optimizer).unwrap_or_default();
+    let alike = TrainSpec {
+        optimizer: Optimizer::sgd(0.0, 0.0),
         clip_norm: spec.clip_norm.map(|_| 1.0),
         group_lasso: spec.group_lasso.map(|_| 1.0),
         ..spec.clone()
-    }
-}
-
-/// The optimizer with all numbers that may differ between replicas set to 0.
-fn kind_only(optimizer: &Optimizer) -> Optimizer {
-    match *optimizer {
-        Optimizer::Sgd { .. } => Optimizer::Sgd {
-            lr: 0.0,
-            momentum: 0.0,
-            nesterov: false,
-            weight_decay: 0.0,
-        },
-        // Adam and AdamW share a kernel, but one name each keeps logs plain.
-        Optimizer::Adam { .. } => Optimizer::Adam {
-            lr: 0.0,
-            beta1: 0.0,
-            beta2: 0.0,
-            eps: 0.0,
-            weight_decay: 0.0,
-        },
-        Optimizer::AdamW { .. } => Optimizer::AdamW {
-            lr: 0.0,
-            beta1: 0.0,
-            beta2: 0.0,
-            eps: 0.0,
-            weight_decay: 0.0,
-        },
-        Optimizer::Adadelta { .. } => Optimizer::Adadelta {
-            lr: 0.0,
-            rho: 0.0,
-            eps: 0.0,
-            weight_decay: 0.0,
-        },
-    }
-}
-
-/// The share of its floats that a replica keeps, biases and padding counted.
-pub fn density(mask: &[u32]) -> f64 {
-    let kept: u64 = mask.iter().map(|w| u64::from(w.count_ones())).sum();
-    kept as f64 / (mask.len() as f64 * 32.0).max(1.0)
+    };
+    (alike, optimizer["kind"].clone(), spec.optimizer.moments())
 }
 
 /// Replicas train together where they keep about as much: a layer runs sparse only if it does in all of them. The class is
-/// how often the share of kept floats can be doubled before it reaches 1, up to 6.
+/// how often the share of kept weights can be doubled before it reaches 1, up to 6.
 pub fn density_class(density: f64) -> u32 {
     let doublings = (1.0 / density.max(f64::MIN_POSITIVE)).log2().floor();
     doublings.clamp(0.0, 6.0) as u32
@@ -149,7 +110,7 @@ pub struct Limits {
 impl Limits {
     /// From the adapter and the user's wishes.
     pub fn new(gpu: &Gpu, memory: Option<u64>, replicas: Option<u32>) -> Self {
-        let software = gpu.adapter().kind == "software";
+        let software = gpu.adapter().kind == AdapterKind::Software;
         let usual = if software {
             SOFTWARE_REPLICAS
         } else {

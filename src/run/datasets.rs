@@ -7,7 +7,6 @@ use crate::data::{self, Dataset, SearchPath};
 use crate::experiment::Experiment;
 use crate::spec::Shape;
 use crate::store::DataRecord;
-use crate::train::measure;
 use std::collections::BTreeMap;
 
 /// Loads the datasets an experiment trains on.
@@ -50,7 +49,6 @@ pub fn facts_of(datasets: &BTreeMap<String, Dataset>) -> BTreeMap<String, DataFa
 
 /// What a run folder says about a dataset.
 pub(super) fn record_of(data: &Dataset) -> DataRecord {
-    let (mean, std) = measure(data).into_iter().unzip();
     DataRecord {
         name: data.name.clone(),
         digest: data.digest.clone(),
@@ -58,8 +56,8 @@ pub(super) fn record_of(data: &Dataset) -> DataRecord {
         classes: data.class_names.clone(),
         train: data.train.len(),
         test: data.test.len(),
-        mean,
-        std,
+        mean: data.statistics.iter().map(|c| c.mean).collect(),
+        std: data.statistics.iter().map(|c| c.std).collect(),
         skipped_images: data.skipped.clone(),
     }
 }

@@ -90,14 +90,11 @@ pub enum RunError {
         /// The same now.
         ours: String,
     },
-    /// Ctrl-C.
+    /// Somebody stopped it; see [`StopToken`](super::StopToken).
     #[error(
-        "interrupted. Finished stages are in {folder}; the same command goes on from there and ends with the same results."
+        "interrupted. Finished stages are in the run folder; executing the same goes on from there and ends with the same results."
     )]
-    Interrupted {
-        /// The run folder.
-        folder: String,
-    },
+    Interrupted,
     /// `--verify-sparse` found a weight that sparse execution trained differently.
     #[error(
         "{what}, seed {seed}: weight {index} of the flat parameters is {sparse:e} by sparse execution and {dense:e} by dense. This is a bug of secateur or of the driver; --sparse never goes round it."
@@ -188,7 +185,7 @@ impl RunError {
             | Self::Train { .. }
             | Self::SparseDiffers { .. }
             | Self::Plot(_) => 1,
-            Self::Interrupted { .. } => 130,
+            Self::Interrupted => 130,
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::exact::Exact;
 use crate::experiment::Step;
-use crate::model::mask::kept_per_tensor;
-use crate::model::{Model, mask};
+use crate::model::{Mask, Model};
 use crate::prune::paths;
 use crate::spec::{PowerSums, REPORTED};
 use crate::train::Snapshot;
@@ -65,23 +64,22 @@ fn multiply_adds(model: &Model, t: usize, kept: u64) -> (u64, u64) {
 }
 
 /// Multiply-adds of one sample forward with the weights alone that a mask keeps.
-pub fn kept_multiply_adds(model: &Model, mask: &[u32]) -> u64 {
-    let kept = kept_per_tensor(model, mask);
+pub fn kept_multiply_adds(model: &Model, mask: &Mask) -> u64 {
+    let kept = mask.counts(model);
     let of = |t| multiply_adds(model, t, kept[t]).1;
     model.prunable_tensors().map(of).sum()
 }
 
 /// Measures each layer with weights, in the model's order, then the whole network.
 pub fn measure(model: &Model, snapshot: &Snapshot) -> Vec<LayerMeasures> {
-    let kept = kept_per_tensor(model, &snapshot.mask);
+    let kept = snapshot.mask.counts(model);
     let mut total = LayerMeasures::default();
     let mut sums = [PowerSums::default(); 2];
     let mut all = Vec::new();
     for found in paths(model, &snapshot.mask) {
         let tensor = &model.tensors[found.tensor];
-        let exists = |i: &usize| mask::kept(&snapshot.mask, *i);
         let own = REPORTED.map(|norms| {
-            let there = (tensor.offset..tensor.offset + tensor.count).filter(exists);
+            let there = snapshot.mask.kept_in(tensor);
             PowerSums::of(there.map(|i| snapshot.weights[i]), norms)
         });
         let (weights, kept) = (tensor.count as u64, kept[found.tensor]);

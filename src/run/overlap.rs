@@ -1,52 +1,41 @@
 //! How alike the masks of an experiment's runs are.
 
 use super::error::RunError;
-use super::place::tensor_infos;
-use super::session::Session;
+use super::setup::Setup;
 use crate::experiment::Run;
-use crate::model::Model;
-use crate::store::{OverlapRow, load_mask};
+use crate::model::{Mask, Model};
+use crate::store::{OverlapRow, RunFolder, load_mask};
 
 /// A mask against another of the same model: the weights in both over those in either, and the same of two random masks with these
 /// counts in each layer, both counts at their expectation.
-fn overlap(model: &Model, a: &[u32], b: &[u32]) -> (f64, f64) {
-    let (mut both, mut either, mut chance, mut sum) = (0, 0, 0.0, 0);
+fn overlap(model: &Model, a: &Mask, b: &Mask) -> (f64, f64) {
+    let both = a.and(b).prunable_count(model);
+    let (mut chance, mut sum) = (0.0, 0);
     for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        let words = tensor.offset / 32..(tensor.offset + tensor.count).div_ceil(32);
-        // Bits past the tensor's end are 1 by convention.
-        let tail = (words.len() * 32 - tensor.count) as u64;
-        let count = |word: &dyn Fn(usize) -> u32| -> u64 {
-            let ones: u64 = words.clone().map(|i| u64::from(word(i).count_ones())).sum();
-            ones - tail
-        };
-        both += count(&|i| a[i] & b[i]);
-        either += count(&|i| a[i] | b[i]);
-        let (own, other) = (count(&|i| a[i]), count(&|i| b[i]));
+        let (own, other) = (a.count_in(tensor), b.count_in(tensor));
         chance += own as f64 * other as f64 / tensor.count as f64;
         sum += own + other;
     }
     let ratio = |part: f64, whole: f64| if whole == 0.0 { 1.0 } else { part / whole };
     (
-        ratio(both as f64, either as f64),
+        ratio(both as f64, (sum - both) as f64),
         ratio(chance, sum as f64 - chance),
     )
 }
 
-impl Session<'_> {
-    /// The masks of every arm at every point between its seeds, then of every seed between arms whose points agree. Dense runs have
-    /// no mask to compare, and those of compacted networks none of the same tensors. Masks are read from the run folder, those of one comparison at a time.
-    pub(super) fn overlaps(&self) -> Result<Vec<OverlapRow>, RunError> {
-        let sparse: Vec<usize> = self
-            .rows
-            .iter()
-            .filter(|(_, row)| row.density < 1.0)
-            .map(|(&number, _)| number)
-            .filter(|&number| {
-                let last = self.plan.runs[number].stages.last();
-                last.is_none_or(|id| !self.networks.contains_key(id))
-            })
-            .collect();
-        let run = |number: usize| &self.plan.runs[number];
+/// The masks of finished runs, in the run folder.
+pub(super) struct Masks<'s> {
+    pub setup: &'s Setup<'s>,
+    pub folder: &'s RunFolder,
+    /// The name of each run of the plan.
+    pub names: &'s [String],
+}
+
+impl Masks<'_> {
+    /// How alike the masks of these runs are: of every arm at every point between its seeds, then of every seed between arms whose points
+    /// agree. Those of one comparison at a time are in memory.
+    pub fn overlaps(&self, sparse: &[usize]) -> Result<Vec<OverlapRow>, RunError> {
+        let run = |number: usize| &self.setup.plan.runs[number];
         let mut rows = Vec::new();
         let same_arm = |a: &Run, b: &Run| (a.arm, a.variant) == (b.arm, b.variant);
         let others = |a: &Run, b: &Run| a.seed == b.seed && a.arm != b.arm && self.agree(a, b);
@@ -71,7 +60,7 @@ impl Session<'_> {
 
     /// Whether two runs are of one model, and no axis has different values in them.
     fn agree(&self, a: &Run, b: &Run) -> bool {
-        let variant = |run: &Run| &self.experiment.arms[run.arm].variants[run.variant];
+        let variant = |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant];
         let (a, b) = (variant(a), variant(b));
         let differs = |(name, value): &(String, String)| {
             b.point.iter().any(|(other, v)| other == name && v != value)
@@ -86,15 +75,15 @@ impl Session<'_> {
         belong: &dyn Fn(&Run, &Run) -> bool,
         rows: &mut Vec<OverlapRow>,
     ) -> Result<(), RunError> {
-        let runs: Vec<&Run> = numbers.iter().map(|&n| &self.plan.runs[n]).collect();
+        let runs: Vec<&Run> = numbers.iter().map(|&n| &self.setup.plan.runs[n]).collect();
         let mut masks = Vec::new();
         for (&number, run) in numbers.iter().zip(&runs) {
-            let variant = &self.experiment.arms[run.arm].variants[run.variant];
-            let Some(model) = self.models.of(&variant.model) else {
+            let variant = &self.setup.experiment.arms[run.arm].variants[run.variant];
+            let Some(model) = self.setup.models.of(&variant.model) else {
                 return Ok(());
             };
             let path = self.folder.mask_path(&self.names[number]);
-            masks.push((model, load_mask(&path, &tensor_infos(model))?));
+            masks.push((model, load_mask(&path, &model.tensors)?));
         }
         for (i, a) in runs.iter().enumerate() {
             for (j, b) in runs.iter().enumerate().skip(i + 1) {
@@ -102,15 +91,16 @@ impl Session<'_> {
                     continue;
                 }
                 let (jaccard, by_chance) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
-                let point = |run: &Run| &self.experiment.arms[run.arm].variants[run.variant].point;
+                let point =
+                    |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant].point;
                 let (own, other) = (point(a), point(b));
                 let more = other
                     .iter()
                     .filter(|(name, _)| own.iter().all(|(n, _)| n != name));
                 rows.push(OverlapRow {
                     point: own.iter().chain(more).cloned().collect(),
-                    arm: self.experiment.arms[a.arm].name.clone(),
-                    other_arm: self.experiment.arms[b.arm].name.clone(),
+                    arm: self.setup.experiment.arms[a.arm].name.clone(),
+                    other_arm: self.setup.experiment.arms[b.arm].name.clone(),
                     seed: a.seed,
                     other_seed: b.seed,
                     jaccard,
@@ -144,10 +134,13 @@ mod tests {
         };
         let model = Model::new(&spec, Shape::flat(8), 2).unwrap();
         // 40 weights in words 0 and 1, biases in 2 and 3, 10 weights in word 4.
-        let mut a = vec![u32::MAX; model.mask_words()];
-        let mut b = a.clone();
-        (a[0], a[1], a[4]) = (0xff, 0xffff_ff00, 0xffff_fc03);
-        (b[0], b[1], b[4]) = (0xf0, 0xffff_ff0f, 0xffff_fc02);
+        let mask = |first, second, last| {
+            let mut words = vec![u32::MAX; model.mask_words()];
+            (words[0], words[1], words[4]) = (first, second, last);
+            Mask::from_words(words)
+        };
+        let a = mask(0xff, 0xffff_ff00, 0xffff_fc03);
+        let b = mask(0xf0, 0xffff_ff0f, 0xffff_fc02);
         // Both: 4 + 0 + 1; either: 8 + 4 + 2.
         let (jaccard, by_chance) = overlap(&model, &a, &b);
         assert!((jaccard - 5.0 / 14.0).abs() < 1e-15);

@@ -1,13 +1,13 @@
 //! Cohorts on the GPU, and what their steps need to know.
 
 use super::error::RunError;
+use super::events::StopToken;
 use crate::data::Dataset;
 use crate::experiment::{Stage, Step};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::spec::TrainSpec;
-use crate::store::TensorInfo;
 use crate::train::{
     Key, MaskHook, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
 };
@@ -21,22 +21,10 @@ pub struct Context<'a> {
     pub execution: Execution,
     /// Train what runs sparse again without, and compare.
     pub verify_sparse: bool,
+    /// Who may stop it.
+    pub stop: &'a StopToken,
     /// The dataset that the cohort trains or is tested on, in both places.
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
-}
-
-/// The store's view of a model's tensors.
-pub fn tensor_infos(model: &Model) -> Vec<TensorInfo> {
-    model
-        .tensors
-        .iter()
-        .map(|t| TensorInfo {
-            name: t.name.clone(),
-            shape: t.shape.clone(),
-            offset: t.offset,
-            prunable: t.prunable,
-        })
-        .collect()
 }
 
 fn key_of(stage: &Stage) -> Key {
@@ -97,9 +85,7 @@ pub(super) fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
 /// What ended a training, with its name.
 pub(super) fn failed(what: &str, source: TrainError) -> RunError {
     match source {
-        TrainError::Interrupted => RunError::Interrupted {
-            folder: String::new(),
-        },
+        TrainError::Interrupted => RunError::Interrupted,
         source => RunError::Train {
             what: what.to_owned(),
             source,

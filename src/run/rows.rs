@@ -3,12 +3,10 @@
 use super::asked::asked_density;
 use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
-use super::place::tensor_infos;
 use super::record::{CurvePoint, Record};
 use crate::experiment::{Experiment, Plan, Run, Step, Variant};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
-use crate::model::mask::kept_per_tensor;
 use crate::spec::TrainSpec;
 use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::Snapshot;
@@ -169,8 +167,7 @@ pub fn run_row(
 ) -> RunRow {
     let arm = &experiment.arms[run.arm];
     let variant = &arm.variants[run.variant];
-    let infos = tensor_infos(model);
-    let kept = kept_per_tensor(model, &snapshot.mask);
+    let kept = snapshot.mask.counts(model);
     let prunable = || whole.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
     let last = records.last();
@@ -204,8 +201,8 @@ pub fn run_row(
         compression: whole.prunable() as f64 / left.kept as f64,
         theoretical_speedup: whole.multiply_adds() as f64 / left.kept_multiply_adds as f64,
         pq_index: left.pq_index[0].0,
-        weights_digest: weights_digest(&infos, &snapshot.weights),
-        mask_digest: mask_digest(&infos, &snapshot.mask),
+        weights_digest: weights_digest(&model.tensors, &snapshot.weights),
+        mask_digest: mask_digest(&model.tensors, &snapshot.mask),
         adapter: facts.adapter.clone(),
         driver: facts.driver.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -265,7 +262,9 @@ pub fn round_rows<'m>(
         layer: of.layer.clone(),
         weights: of.weights,
         kept: of.kept,
+        density: of.kept as f64 / of.weights as f64,
         effective: of.effective,
+        effective_density: of.effective as f64 / of.weights as f64,
         units: of.units,
         dead_units: of.dead_units,
         multiply_adds: of.multiply_adds,

@@ -1,7 +1,6 @@
 //! What finished runs are worth on data that trained none of them.
 
 use super::error::RunError;
-use super::interrupt;
 use super::outcome::Outcome;
 use super::place::{Context, failed, place, trainer_of};
 use crate::experiment::Stage;
@@ -23,7 +22,7 @@ pub fn score(
     what: &str,
 ) -> Result<(), RunError> {
     let failed = |source| failed(what, source);
-    let goes_on = &mut |_| !interrupt::asked();
+    let goes_on = &mut |_| !context.stop.is_stopped();
     let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
     let replicas = place(context.gpu, model, stages, &snapshots)?;
     let trainer = trainer_of(context, &replicas, specs, None, what)?;

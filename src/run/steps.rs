@@ -2,14 +2,13 @@
 
 use super::checkpoint::Saver;
 use super::error::{RunError, replica_of, with_seed};
-use super::interrupt;
+use super::events::Reporter;
 use super::outcome::Outcome;
-use super::place::{Context, place, tensor_infos};
-use super::progress::Meter;
+use super::place::{Context, place};
 use super::record::Record;
 use super::training::{recalibrate, rewind, train, verify_sparse};
 use crate::experiment::{Stage, Step};
-use crate::model::Model;
+use crate::model::{Mask, Model};
 use crate::ops::SparseRule;
 use crate::prune::{self, PruneError};
 use crate::spec::{MaskStep, PruneSpec, Restart, Scope, TrainSpec, UnitPrune};
@@ -39,14 +38,12 @@ pub fn execute(
     stages: &[&Stage],
     start: Start<'_>,
     saver: &mut Saver<'_>,
-    meter: &mut Meter,
+    reporter: &mut Reporter<'_>,
     what: &str,
 ) -> Result<Vec<Outcome>, RunError> {
     let gpu = context.gpu;
     let pruning = |source: PruneError| match source {
-        PruneError::Train(TrainError::Interrupted) => RunError::Interrupted {
-            folder: String::new(),
-        },
+        PruneError::Train(TrainError::Interrupted) => RunError::Interrupted,
         source => RunError::Prune {
             what: with_seed(what, stages, replica_of(&source)),
             source,
@@ -57,9 +54,9 @@ pub fn execute(
     match &stages[0].step {
         Step::Train(_) => {
             let saving = (start.checkpoint, Some(saver));
-            records = train(context, &replicas, stages, saving, meter, what)?;
+            records = train(context, &replicas, stages, saving, reporter, what)?;
             if context.verify_sparse && context.execution.sparse != SparseRule::Never {
-                verify_sparse(context, &replicas, stages, start.parents, meter, what)?;
+                verify_sparse(context, &replicas, stages, start.parents, reporter, what)?;
             }
         }
         // Its replicas may come to differ in shape, so it is no cohort's work: see `networks`.
@@ -75,7 +72,7 @@ pub fn execute(
                 .collect();
             let scales = scales_of(context, specs[0].data.as_deref());
             let data = scoring_data(context, &scales);
-            let observe = &mut |_| !interrupt::asked();
+            let observe = &mut |_| !context.stop.is_stopped();
             prune::prune_on(gpu, &replicas, &specs, data.as_ref(), observe).map_err(pruning)?;
         }
         Step::PruneUnits(_) => {
@@ -88,13 +85,13 @@ pub fn execute(
                 .collect();
             let scales = scales_of(context, specs[0].data.as_deref());
             let data = scoring_data(context, &scales);
-            let observe = &mut |_| !interrupt::asked();
+            let observe = &mut |_| !context.stop.is_stopped();
             let notes = prune::prune_units(gpu, &replicas, &specs, data.as_ref(), observe);
             for note in notes.map_err(pruning)? {
-                meter.note(&format!("{what}: {note}"));
+                reporter.note(&format!("{what}: {note}"));
             }
         }
-        Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, meter, what)?,
+        Step::Restart(Restart::Rewind(_)) => rewind(context, &replicas, stages, reporter, what)?,
         // The mask stays, and `initialise` zeroes what it does not keep. `init` draws what the last `fresh` drew: the
         // stage's key holds that restart's number.
         Step::Restart(_) => replicas.initialise(gpu)?,
@@ -110,15 +107,13 @@ pub fn execute(
         }
         Step::Mask(MaskStep::Transfer) => {}
         Step::Mask(MaskStep::Release) => {
-            let words = model.mask_words() * stages.len();
-            gpu.write(&replicas.masks, 0, &vec![u32::MAX; words])?;
+            let full = Mask::full(model.floats);
+            replicas.set_masks(gpu, &vec![full; stages.len()])?;
         }
         Step::Mask(MaskStep::Load(path)) => {
             let sha256 = start.mask_files.get(path).map_or("", String::as_str);
-            let mut mask = load_known_mask(path, sha256, &tensor_infos(model))?;
-            mask.resize(model.mask_words(), u32::MAX);
-            gpu.write(&replicas.masks, 0, &mask.repeat(stages.len()))?;
-            replicas.apply_masks(gpu)?;
+            let mask = load_known_mask(path, sha256, &model.tensors)?;
+            replicas.set_masks(gpu, &vec![mask; stages.len()])?;
         }
     }
     let snapshots = replicas.download(gpu)?;

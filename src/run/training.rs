@@ -2,10 +2,9 @@
 
 use super::checkpoint::{Saver, Watcher};
 use super::error::{RunError, replica_of_training, with_seed};
-use super::interrupt;
+use super::events::Reporter;
 use super::outcome::Outcome;
 use super::place::{Context, failed, place, specs_of, trainer_of};
-use super::progress::Meter;
 use super::record::{CurvePoint, Record};
 use crate::bench::{Breakdown, breakdown};
 use crate::experiment::{Stage, Step};
@@ -25,7 +24,7 @@ pub(super) fn train(
     replicas: &Replicas,
     stages: &[&Stage],
     (from, mut saver): (Option<Checkpoint>, Option<&mut Saver<'_>>),
-    meter: &mut Meter,
+    reporter: &mut Reporter<'_>,
     what: &str,
 ) -> Result<Vec<Record>, RunError> {
     let specs = specs_of(stages);
@@ -34,13 +33,13 @@ pub(super) fn train(
     let mut trainer = trainer_of(context, replicas, &specs, changes, what)?;
     let sparse = trainer.sparse_layers();
     if !sparse.is_empty() {
-        meter.note(&format!("  sparse: {sparse}"));
+        reporter.note(&format!("  sparse: {sparse}"));
     }
     let mut watcher = Watcher {
         saver: saver.as_deref_mut(),
         observe: &mut |p| {
-            meter.within(p.steps * p.samples_per_step);
-            !interrupt::asked()
+            reporter.within(p.steps * p.samples_per_step);
+            !context.stop.is_stopped()
         },
     };
     let trained = trainer.train(from, &mut watcher);
@@ -93,7 +92,7 @@ pub(super) fn recalibrate(
 ) -> Result<(), RunError> {
     let specs = specs_of(stages);
     let trainer = trainer_of(context, replicas, &specs, None, what)?;
-    let ran = trainer.recalibrate(&mut |_| !interrupt::asked());
+    let ran = trainer.recalibrate(&mut |_| !context.stop.is_stopped());
     ran.map_err(|source| failed(what, source))
 }
 
@@ -102,7 +101,7 @@ pub(super) fn rewind(
     context: &Context<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
-    meter: &mut Meter,
+    reporter: &mut Reporter<'_>,
     what: &str,
 ) -> Result<(), RunError> {
     let gpu = context.gpu;
@@ -119,7 +118,7 @@ pub(super) fn rewind(
         .collect();
     let then: Vec<&Stage> = then.iter().collect();
     let early = place(gpu, &replicas.model, &then, &vec![None; then.len()])?;
-    train(context, &early, &then, (None, None), meter, what)?;
+    train(context, &early, &then, (None, None), reporter, what)?;
     gpu.copy(&early.params, &replicas.params, 0, early.params.bytes())?;
     Ok(replicas.apply_masks(gpu)?)
 }
@@ -130,7 +129,7 @@ pub(super) fn verify_sparse(
     replicas: &Replicas,
     stages: &[&Stage],
     parents: &[Option<Arc<Snapshot>>],
-    meter: &mut Meter,
+    reporter: &mut Reporter<'_>,
     what: &str,
 ) -> Result<(), RunError> {
     let sparse = replicas.download(context.gpu)?;
@@ -142,7 +141,7 @@ pub(super) fn verify_sparse(
         },
         ..*context
     };
-    train(&dense, &again, stages, (None, None), meter, what)?;
+    train(&dense, &again, stages, (None, None), reporter, what)?;
     for (slot, (sparse, dense)) in sparse.iter().zip(again.download(context.gpu)?).enumerate() {
         let pairs = sparse.weights.iter().zip(&dense.weights);
         // The sign of a zero does not matter.
@@ -157,7 +156,7 @@ pub(super) fn verify_sparse(
             });
         }
     }
-    meter.note(&format!(
+    reporter.note(&format!(
         "{what}: sparse and dense execution gave the same bits"
     ));
     Ok(())

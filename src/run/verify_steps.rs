@@ -3,7 +3,6 @@
 
 use super::asked::follow;
 use super::facts::{DataFacts, any_samples, model_key};
-use super::place::tensor_infos;
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
@@ -76,7 +75,7 @@ impl<'a> Walk<'a> {
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
             Step::Mask(MaskStep::Load(path)) if self.whole => {
                 let fits = || {
-                    let mask = load_mask(path, &tensor_infos(self.model));
+                    let mask = load_mask(path, &self.model.tensors);
                     mask.map(|_| ()).map_err(|e| e.to_string())
                 };
                 let of = (path.clone(), self.key.clone());

@@ -80,6 +80,14 @@ fn follows_momentum(nesterov: bool, at: At<'_>, reader: &mut Reader<'_>) -> Opti
 }
 
 impl Optimizer {
+    /// The floats that it keeps for each parameter from step to step: running averages, most of them.
+    pub fn moments(&self) -> usize {
+        match self {
+            Self::Sgd { momentum, .. } => usize::from(*momentum != 0.0),
+            Self::Adam { .. } | Self::AdamW { .. } | Self::Adadelta { .. } => 2,
+        }
+    }
+
     /// Gradient descent with momentum alone.
     pub const fn sgd(lr: f64, momentum: f64) -> Self {
         Self::Sgd {

@@ -65,3 +65,31 @@ impl Form<Option<Box<MaskSchedule>>> for OneAtMost {
         }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{FractionDecay, Grow, Length, Optimizer, Rewire};
+
+    /// Digests of stages are made of this text: the settings of the training as they are without masks, and then the masks.
+    #[test]
+    fn a_train_step_is_one_table() {
+        let length = Length::Epochs(2);
+        let train = TrainSpec::plain("mnist", 64, length, Optimizer::sgd(0.1, 0.9));
+        let plain = serde_json::to_string(&train).unwrap();
+        let mut step = TrainStep { train, masks: None };
+        assert_eq!(serde_json::to_string(&step).unwrap(), plain);
+        step.masks = Some(Box::new(MaskSchedule::Rewire(Rewire {
+            grow: Grow::Random,
+            fraction: 0.3,
+            decay: FractionDecay::Cosine,
+            every: Length::Steps(100),
+            until: None,
+        })));
+        let masks = serde_json::to_string(&step.masks).unwrap();
+        let whole = serde_json::to_string(&step).unwrap();
+        let open = plain.strip_suffix('}').unwrap();
+        assert_eq!(whole, format!("{open},\"masks\":{masks}}}"));
+        assert_eq!(serde_json::from_str::<TrainStep>(&whole).unwrap(), step);
+    }
+}

@@ -123,7 +123,7 @@ mod tests {
         for trial in 0..40 {
             let (outputs, inputs) =
                 [(300, 784), (100, 300), (32, 9), (64, 288), (20, 1000)][trial % 5];
-            let scale = (6.0 / (inputs + outputs) as f64).sqrt();
+            let scale = (6.0 / f64::from(inputs + outputs)).sqrt();
             let own: Vec<Vec<f64>> = (0..outputs)
                 .map(|_| {
                     let mut weight = || match trial % 2 {

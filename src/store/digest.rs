@@ -1,20 +1,17 @@
 //! Digests that name experiments, weights and masks.
 
-use super::tensors::{TensorInfo, mask_bytes};
+use super::payload::mask_bytes;
+use crate::base::hex;
+use crate::model::{Mask, Tensor};
 use sha2::{Digest, Sha256};
-
-/// Lower-case hexadecimal SHA-256 of `bytes` (64 characters).
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
 
 /// First 16 hexadecimal characters of the SHA-256 over the tensors' little-endian f32 bytes, tensor by tensor.
 ///
 /// Padding between tensors does not count, so the digest is that of the values alone. Elements past the end of `weights` are skipped.
-pub fn weights_digest(tensors: &[TensorInfo], weights: &[f32]) -> String {
+pub fn weights_digest(tensors: &[Tensor], weights: &[f32]) -> String {
     let mut hash = Sha256::new();
     for tensor in tensors {
-        let end = tensor.end().min(weights.len());
+        let end = tensor.range().end.min(weights.len());
         for value in &weights[tensor.offset.min(end)..end] {
             hash.update(value.to_le_bytes());
         }
@@ -23,9 +20,7 @@ pub fn weights_digest(tensors: &[TensorInfo], weights: &[f32]) -> String {
 }
 
 /// First 16 hexadecimal characters of the SHA-256 over one byte (0 or 1) per weight of the prunable tensors, tensor by tensor.
-///
-/// `mask` holds weight `i` of the flat layout in bit `i % 32` of word `i / 32`.
-pub fn mask_digest(tensors: &[TensorInfo], mask: &[u32]) -> String {
+pub fn mask_digest(tensors: &[Tensor], mask: &Mask) -> String {
     let mut hash = Sha256::new();
     for tensor in tensors.iter().filter(|tensor| tensor.prunable) {
         hash.update(mask_bytes(tensor, mask));
@@ -34,18 +29,7 @@ pub fn mask_digest(tensors: &[TensorInfo], mask: &[u32]) -> String {
 }
 
 fn short(hash: Sha256) -> String {
-    let mut text = hex(&hash.finalize());
+    let mut text = hex(hash);
     text.truncate(16);
-    text
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
     text
 }

@@ -1,17 +1,15 @@
 //! The run folder: its layout, its lock, and whose results it holds.
 
-use super::atomic::{TEMPORARY, folder_of, sync_folder, temporary_in, write_atomic, write_once};
+use super::columns::Row;
+use super::csv::{append_csv, from_csv, to_csv};
 use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
-use super::measures_csv::{append_speed_csv, overlap_csv, rounds_csv};
 use super::partial::{self, Partial};
-use super::rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
-use super::rows_csv::{
-    append_times_csv, curves_csv, parse_curves, parse_results, parse_times, results_csv,
-};
 use super::stage::{self, StageState};
-use super::tensors::TensorInfo;
+use super::write::{write_atomic, write_once};
+use crate::base::{TEMPORARY, folder_of, sync_folder, temporary_in};
+use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
@@ -146,81 +144,32 @@ impl RunFolder {
         self.write("data.json", text.as_bytes())
     }
 
-    /// Rewrites `results.csv` with all finished runs, in the order given.
+    /// Rewrites a table with these rows, in the order given.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the old file stays.
-    pub fn write_results(&self, rows: &[RunRow]) -> Result<(), StoreError> {
-        self.write("results.csv", &results_csv(rows))
+    pub fn write_rows<R: Row>(&self, rows: &[R]) -> Result<(), StoreError> {
+        self.write(R::FILE, &to_csv(rows))
     }
 
-    /// Rewrites `curves.csv` with the curves of all finished runs, in the order given.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; the old file stays.
-    pub fn write_curves(&self, rows: &[CurveRow]) -> Result<(), StoreError> {
-        self.write("curves.csv", &curves_csv(rows))
-    }
-
-    /// Rewrites `rounds.csv` with the measures of all finished runs, in the order given.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; the old file stays.
-    pub fn write_rounds(&self, rows: &[RoundRow]) -> Result<(), StoreError> {
-        self.write("rounds.csv", &rounds_csv(rows))
-    }
-
-    /// Rewrites `overlap.csv`, in the order given.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; the old file stays.
-    pub fn write_overlap(&self, rows: &[OverlapRow]) -> Result<(), StoreError> {
-        self.write("overlap.csv", &overlap_csv(rows))
-    }
-
-    /// Adds a row to `speed.csv`; those of earlier sessions stay.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; the old file stays.
-    pub fn append_speed(&self, row: &SpeedRow) -> Result<(), StoreError> {
-        let old = self.read("speed.csv")?.unwrap_or_default();
-        self.write("speed.csv", &append_speed_csv(&old, row))
-    }
-
-    /// Adds rows to `times.csv`; those of earlier sessions stay.
+    /// Adds rows to a table whose columns do not depend on them; those that are there stay.
     ///
     /// # Errors
     /// [`StoreError::Io`]; the old file stays. [`StoreError::Damaged`] if the old file is no such table.
-    pub fn append_times(&self, rows: &[TimeRow]) -> Result<(), StoreError> {
-        let path = self.dir.join("times.csv");
-        let old = self.read("times.csv")?.unwrap_or_default();
-        if !old.is_empty() {
-            parse_times(&old).map_err(|reason| damaged_table(&path, reason))?;
-        }
-        self.write("times.csv", &append_times_csv(&old, rows))
+    pub fn append_rows<R: Row>(&self, rows: &[R]) -> Result<(), StoreError> {
+        let old = self.read(R::FILE)?.unwrap_or_default();
+        let new = append_csv(&old, rows).map_err(|reason| self.damaged(R::FILE, reason))?;
+        self.write(R::FILE, &new)
     }
 
-    /// Reads `results.csv`; empty if there is none yet. `axes` names the experiment's sweep axes.
+    /// Reads a table; empty if there is none yet. `axes` names the experiment's sweep axes.
     ///
     /// # Errors
     /// [`StoreError::Io`] or [`StoreError::Damaged`].
-    pub fn read_results(&self, axes: &[String]) -> Result<Vec<RunRow>, StoreError> {
-        match self.read("results.csv")? {
+    pub fn read_rows<R: Row>(&self, axes: &[String]) -> Result<Vec<R>, StoreError> {
+        match self.read(R::FILE)? {
             None => Ok(Vec::new()),
-            Some(bytes) => parse_results(&bytes, axes)
-                .map_err(|reason| damaged_table(&self.dir.join("results.csv"), reason)),
-        }
-    }
-
-    /// Reads `curves.csv`; empty if there is none yet.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`] or [`StoreError::Damaged`].
-    pub fn read_curves(&self) -> Result<Vec<CurveRow>, StoreError> {
-        match self.read("curves.csv")? {
-            None => Ok(Vec::new()),
-            Some(bytes) => parse_curves(&bytes)
-                .map_err(|reason| damaged_table(&self.dir.join("curves.csv"), reason)),
+            Some(bytes) => from_csv(&bytes, axes).map_err(|reason| self.damaged(R::FILE, reason)),
         }
     }
 
@@ -232,7 +181,7 @@ impl RunFolder {
     pub fn save_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
         state: &StageState,
     ) -> Result<(), StoreError> {
         stage::save(&self.stage_path(digest), digest, tensors, state)
@@ -245,7 +194,7 @@ impl RunFolder {
     pub fn load_stage(
         &self,
         digest: &str,
-        tensors: &[TensorInfo],
+        tensors: &[Tensor],
     ) -> Result<Option<StageState>, StoreError> {
         stage::load(&self.stage_path(digest), digest, tensors)
     }
@@ -326,8 +275,8 @@ impl RunFolder {
     pub fn save_run_mask(
         &self,
         name: &str,
-        tensors: &[TensorInfo],
-        mask: &[u32],
+        tensors: &[Tensor],
+        mask: &Mask,
         origin: &MaskOrigin,
     ) -> Result<PathBuf, StoreError> {
         let path = self.mask_path(name);
@@ -347,6 +296,14 @@ impl RunFolder {
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         write_atomic(&self.dir.join(name), |file| file.write_all(bytes))
+    }
+
+    fn damaged(&self, name: &str, reason: String) -> StoreError {
+        StoreError::Damaged {
+            path: self.dir.join(name),
+            reason,
+            next: "move it away and run the same command again",
+        }
     }
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -441,13 +398,5 @@ fn remove_leftovers(dir: &Path) {
                 let _ = fs::remove_file(entry.path());
             }
         }
-    }
-}
-
-fn damaged_table(path: &Path, reason: String) -> StoreError {
-    StoreError::Damaged {
-        path: path.to_path_buf(),
-        reason,
-        next: "move it away and run the same command again",
     }
 }

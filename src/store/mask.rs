@@ -1,10 +1,10 @@
 //! Masks as files: the artifact that experiments pass around.
 
-use super::atomic::write_once;
-use super::digest::{mask_digest, sha256_hex};
+use super::digest::mask_digest;
 use super::error::{MaskError, StoreError};
-use super::payload::{self, Entry};
-use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
+use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::write::write_once;
+use crate::model::{ALIGNMENT, Mask, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ struct ReadHeader {
 
 /// Writes a mask as safetensors: one BOOL tensor per prunable tensor, under the weight's own name and shape.
 ///
-/// `mask` holds weight `i` of the flat layout in bit `i % 32` of word `i / 32`. The metadata entry `secateur` is a JSON object
+/// The metadata entry `secateur` is a JSON object
 /// with format, version, density per tensor and in total, digest and origin. Saving the same mask again changes nothing.
 ///
 /// # Errors
@@ -66,8 +66,8 @@ struct ReadHeader {
 /// [`StoreError::Layout`] if `mask` is too short for `tensors`.
 pub fn save_mask(
     path: &Path,
-    tensors: &[TensorInfo],
-    mask: &[u32],
+    tensors: &[Tensor],
+    mask: &Mask,
     origin: &MaskOrigin,
 ) -> Result<(), StoreError> {
     let refuse = |reason: String| StoreError::Layout {
@@ -75,10 +75,10 @@ pub fn save_mask(
         reason,
     };
     let prunable = || tensors.iter().filter(|tensor| tensor.prunable);
-    if prunable().any(|tensor| tensor.end() > mask.len() * 32) {
+    if prunable().any(|tensor| tensor.range().end > mask.bits()) {
         return Err(refuse(format!(
             "the mask has {} bits, the tensors need {}",
-            mask.len() * 32,
+            mask.bits(),
             flat_length(tensors)
         )));
     }
@@ -109,14 +109,12 @@ pub fn save_mask(
     write_once(path, &payload::encode(&entries, &header).map_err(refuse)?)
 }
 
-/// Reads a mask for a model: packed bits in the flat layout, `ceil(last tensor's end / 32)` words.
-///
-/// Bits where no prunable tensor lies are 1, so a longer buffer is padded with `u32::MAX`. Files made elsewhere are accepted too:
-/// BOOL, U8 or F32 tensors of 0 and 1 under the weights' names.
+/// Reads a mask for the tensors of a model. Files made elsewhere are accepted too: BOOL, U8 or F32 tensors of 0 and 1 under the
+/// weights' names.
 ///
 /// # Errors
 /// A [`MaskError`] that says what does not fit: the file, a tensor's name, shape, type or value, or the digest.
-pub fn load_mask(path: &Path, tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
+pub fn load_mask(path: &Path, tensors: &[Tensor]) -> Result<Mask, MaskError> {
     parse_mask(path, &read(path)?, tensors)
 }
 
@@ -124,13 +122,9 @@ pub fn load_mask(path: &Path, tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskEr
 ///
 /// # Errors
 /// [`MaskError::Changed`] if they are others now; else as [`load_mask`].
-pub fn load_known_mask(
-    path: &Path,
-    sha256: &str,
-    tensors: &[TensorInfo],
-) -> Result<Vec<u32>, MaskError> {
+pub fn load_known_mask(path: &Path, sha256: &str, tensors: &[Tensor]) -> Result<Mask, MaskError> {
     let bytes = read(path)?;
-    let found = sha256_hex(&bytes);
+    let found = crate::base::sha256(&bytes);
     if found != sha256 {
         return Err(MaskError::Changed {
             path: path.to_path_buf(),
@@ -146,7 +140,7 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
 }
 
 /// The mask that the bytes of a file hold.
-fn parse_mask(path: &Path, bytes: &[u8], tensors: &[TensorInfo]) -> Result<Vec<u32>, MaskError> {
+fn parse_mask(path: &Path, bytes: &[u8], tensors: &[Tensor]) -> Result<Mask, MaskError> {
     let path_buf = || path.to_path_buf();
     let (file, header) = payload::decode(bytes).map_err(|reason| MaskError::NotSafetensors {
         path: path_buf(),
@@ -177,7 +171,7 @@ fn parse_mask(path: &Path, bytes: &[u8], tensors: &[TensorInfo]) -> Result<Vec<u
         }
     }
 
-    let prunable: Vec<&TensorInfo> = tensors.iter().filter(|tensor| tensor.prunable).collect();
+    let prunable: Vec<&Tensor> = tensors.iter().filter(|tensor| tensor.prunable).collect();
     let mut names = file.names();
     names.sort_unstable();
     if let Some(missing) = prunable
@@ -202,7 +196,7 @@ fn parse_mask(path: &Path, bytes: &[u8], tensors: &[TensorInfo]) -> Result<Vec<u
         });
     }
 
-    let mut mask = vec![u32::MAX; flat_length(tensors).div_ceil(32)];
+    let mut mask = Mask::full(flat_length(tensors).next_multiple_of(ALIGNMENT));
     for tensor in prunable {
         let view = file
             .tensor(&tensor.name)
@@ -219,7 +213,7 @@ fn parse_mask(path: &Path, bytes: &[u8], tensors: &[TensorInfo]) -> Result<Vec<u
             });
         }
         let kept = kept(path, &tensor.name, &view)?;
-        clear_pruned(tensor, kept.into_iter(), &mut mask);
+        remove_pruned(tensor, kept.into_iter(), &mut mask);
     }
     if let Some(recorded) = header.and_then(|header| header.digest) {
         let found = mask_digest(tensors, &mask);

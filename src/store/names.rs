@@ -1,6 +1,6 @@
 //! File names of runs: readable, unique, safe on every file system.
 
-use super::digest::sha256_hex;
+use crate::base::sha256;
 use std::collections::HashMap;
 
 /// Long names are cut here (characters of the arm or of one axis value), so that a file name stays under 255 bytes.
@@ -58,7 +58,7 @@ pub fn run_names(runs: &[RunKey<'_>]) -> Vec<String> {
             if seen[name.as_str()] == 1 {
                 name.clone()
             } else {
-                let exact = sha256_hex(format!("{:?} {:?}", run.arm, run.point).as_bytes());
+                let exact = sha256(format!("{:?} {:?}", run.arm, run.point).as_bytes());
                 format!("{}-{}-seed{}", stem(run), &exact[..8], run.seed)
             }
         })

@@ -1,7 +1,8 @@
 //! A stage that is being computed: arrays and a text, so that a killed program need not begin it again.
 
 use super::payload::{self, Entry};
-use super::{StoreError, digest, write_atomic};
+use super::{StoreError, write_atomic};
+use crate::base::hex;
 use safetensors::Dtype;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -105,7 +106,7 @@ fn digest_of<'a>(
         hash.update(format!("{name}\0{}\0", bytes.len()));
         hash.update(bytes);
     }
-    digest::hex(&hash.finalize())
+    hex(hash)
 }
 
 #[cfg(test)]

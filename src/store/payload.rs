@@ -1,5 +1,6 @@
 //! Safetensors files with one header entry, so that equal contents are equal bytes.
 
+use crate::model::{Mask, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
 
@@ -40,4 +41,23 @@ pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
         .iter()
         .flat_map(|value| value.to_le_bytes())
         .collect()
+}
+
+/// One byte (0 or 1) per weight of a tensor.
+pub(crate) fn mask_bytes(tensor: &Tensor, mask: &Mask) -> Vec<u8> {
+    tensor.range().map(|i| u8::from(mask.keeps(i))).collect()
+}
+
+/// Takes the pruned weights of a tensor out of a mask.
+pub(crate) fn remove_pruned(tensor: &Tensor, kept: impl Iterator<Item = bool>, mask: &mut Mask) {
+    for (index, kept) in tensor.range().zip(kept) {
+        if !kept {
+            mask.remove(index);
+        }
+    }
+}
+
+/// Smallest flat length that holds every tensor.
+pub(crate) fn flat_length(tensors: &[Tensor]) -> usize {
+    tensors.iter().map(|t| t.range().end).max().unwrap_or(0)
 }

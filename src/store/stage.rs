@@ -1,9 +1,10 @@
 //! Stage checkpoints: what a run is after one step, so that a killed experiment continues from there.
 
-use super::atomic::write_once;
 use super::error::StoreError;
-use super::payload::{self, Entry};
-use super::tensors::{TensorInfo, clear_pruned, flat_length, mask_bytes};
+use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::write::write_once;
+use crate::base::hex;
+use crate::model::{Mask, Tensor};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -19,10 +20,10 @@ const DAMAGED: &str =
 /// What a run is after one of its steps.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StageState {
-    /// Weights in the flat, padded layout that a list of [`TensorInfo`] describes; padding is 0.
+    /// Weights in the flat, padded layout that a list of [`Tensor`] describes; padding is 0.
     pub weights: Vec<f32>,
-    /// Bit `i % 32` of word `i / 32` tells whether weight `i` of the flat layout is kept; 1 where no prunable tensor lies.
-    pub mask: Vec<u32>,
+    /// Which of them exist.
+    pub mask: Mask,
     /// Whatever else must survive: curve points and losses, as JSON texts.
     pub meta: BTreeMap<String, String>,
 }
@@ -45,7 +46,7 @@ struct Header {
 pub(crate) fn save(
     path: &Path,
     stage: &str,
-    tensors: &[TensorInfo],
+    tensors: &[Tensor],
     state: &StageState,
 ) -> Result<(), StoreError> {
     let refuse = |reason: String| StoreError::Layout {
@@ -53,11 +54,11 @@ pub(crate) fn save(
         reason,
     };
     let flat = flat_length(tensors);
-    if state.weights.len() < flat || state.mask.len() * 32 < flat {
+    if state.weights.len() < flat || state.mask.bits() < flat {
         return Err(refuse(format!(
             "the tensors need {flat} elements, there are {} weights and {} mask bits",
             state.weights.len(),
-            state.mask.len() * 32
+            state.mask.bits()
         )));
     }
     let mut entries: Vec<Entry> = Vec::new();
@@ -66,7 +67,7 @@ pub(crate) fn save(
             tensor.name.clone(),
             Dtype::F32,
             tensor.shape.clone(),
-            payload::f32_bytes(&state.weights[tensor.offset..tensor.end()]),
+            payload::f32_bytes(&state.weights[tensor.range()]),
         ));
         if tensor.prunable {
             entries.push((
@@ -82,7 +83,7 @@ pub(crate) fn save(
         version: VERSION,
         stage: stage.into(),
         flat: state.weights.len(),
-        words: state.mask.len(),
+        words: state.mask.words().len(),
         meta: state.meta.clone(),
         digest: String::new(),
     };
@@ -99,7 +100,7 @@ pub(crate) fn save(
 pub(crate) fn load(
     path: &Path,
     stage: &str,
-    tensors: &[TensorInfo],
+    tensors: &[Tensor],
 ) -> Result<Option<StageState>, StoreError> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
@@ -150,7 +151,7 @@ fn decode_header<'b>(bytes: &'b [u8], stage: &str) -> Result<(SafeTensors<'b>, H
     Ok((file, header))
 }
 
-fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageState, String> {
+fn decode(bytes: &[u8], stage: &str, tensors: &[Tensor]) -> Result<StageState, String> {
     let (file, header) = decode_header(bytes, stage)?;
     let mut parts = Vec::new();
     for tensor in tensors {
@@ -192,7 +193,7 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageStat
     let flat = flat_length(tensors).max(header.flat);
     let mut state = StageState {
         weights: vec![0.0; flat],
-        mask: vec![u32::MAX; flat_length(tensors).div_ceil(32).max(header.words)],
+        mask: Mask::full(flat_length(tensors).max(32 * header.words)),
         meta: header.meta,
     };
     for (name, tensor, bytes) in parts {
@@ -202,13 +203,13 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[TensorInfo]) -> Result<StageStat
                 *slot = f32::from_le_bytes(*word);
             }
         } else {
-            clear_pruned(tensor, bytes.iter().map(|&byte| byte != 0), &mut state.mask);
+            remove_pruned(tensor, bytes.iter().map(|&byte| byte != 0), &mut state.mask);
         }
     }
     Ok(state)
 }
 
-fn mask_name(tensor: &TensorInfo) -> String {
+fn mask_name(tensor: &Tensor) -> String {
     format!("{}.mask", tensor.name)
 }
 
@@ -229,5 +230,5 @@ fn digest<'a>(
         hash.update(format!("{name}\0{shape:?}\0"));
         hash.update(bytes);
     }
-    super::digest::hex(&hash.finalize())
+    hex(hash)
 }

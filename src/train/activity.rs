@@ -3,27 +3,26 @@
 use super::error::TrainError;
 use super::scoring::copy_of;
 use super::trainer::Trainer;
-use crate::gpu::{Buffer, Observe, Program};
+use crate::gpu::{Buffer, Observe, Program, shader_struct};
 use crate::model::Structure;
 use crate::ops::Mode;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `unit_activity`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ActivityShape {
-    /// Units of the value.
-    pub units: u32,
-    /// Features per unit.
-    pub len: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Which of the batch's the first is.
-    pub column: u32,
-    /// Where the group's sums start.
-    pub base: u32,
-    /// Sums per replica.
-    pub stride: u32,
+shader_struct! {
+    /// Uniform of `unit_activity`.
+    pub struct ActivityShape {
+        /// Units of the value.
+        pub units: u32,
+        /// Features per unit.
+        pub len: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Which of the batch's the first is.
+        pub column: u32,
+        /// Where the group's sums start.
+        pub base: u32,
+        /// Sums per replica.
+        pub stride: u32,
+    }
 }
 
 impl Trainer<'_> {

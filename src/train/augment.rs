@@ -1,54 +1,55 @@
 //! What the kernels read that change training images: see [`Augment`].
 
+use crate::gpu::shader_struct;
 use crate::spec::Augment;
-use bytemuck::{Pod, Zeroable};
 
-/// How one sample is bent (`shaders/shared/warp.wgsl`).
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Pod, Zeroable)]
-pub struct Warp {
-    /// Source from place, about the centre: x from x.
-    pub xx: f32,
-    /// x from y.
-    pub xy: f32,
-    /// y from x.
-    pub yx: f32,
-    /// y from y.
-    pub yy: f32,
-    /// Pixels to the right.
-    pub shift_x: f32,
-    /// Pixels down.
-    pub shift_y: f32,
-    /// Middle of the cutout: column.
-    pub cut_x: f32,
-    /// Row.
-    pub cut_y: f32,
+shader_struct! {
+    /// How one sample is bent (`shaders/shared/warp.wgsl`).
+    #[derive(Default, PartialEq)]
+    pub struct Warp {
+        /// Source from place, about the centre: x from x.
+        pub xx: f32,
+        /// x from y.
+        pub xy: f32,
+        /// y from x.
+        pub yx: f32,
+        /// y from y.
+        pub yy: f32,
+        /// Pixels to the right.
+        pub shift_x: f32,
+        /// Pixels down.
+        pub shift_y: f32,
+        /// Middle of the cutout: column.
+        pub cut_x: f32,
+        /// Row.
+        pub cut_y: f32,
+    }
 }
 
-/// Uniform of `augment_draw`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct AugmentDraw {
-    /// Slots per replica.
-    pub slots: u32,
-    /// Columns of an image.
-    pub width: u32,
-    /// Rows of an image.
-    pub height: u32,
-    /// Largest shift in pixels.
-    pub shift: u32,
-    /// 1: half of the samples are mirrored.
-    pub flip: u32,
-    /// 0: neither turned, scaled nor sheared.
-    pub bend: u32,
-    /// Largest turn, 1 for all the way round.
-    pub turn: f32,
-    /// Smallest scale.
-    pub low: f32,
-    /// Largest scale.
-    pub high: f32,
-    /// Largest shear.
-    pub shear: f32,
+shader_struct! {
+    /// Uniform of `augment_draw`.
+    pub struct AugmentDraw {
+        /// Slots per replica.
+        pub slots: u32,
+        /// Columns of an image.
+        pub width: u32,
+        /// Rows of an image.
+        pub height: u32,
+        /// Largest shift in pixels.
+        pub shift: u32,
+        /// 1: half of the samples are mirrored.
+        pub flip: u32,
+        /// 0: neither turned, scaled nor sheared.
+        pub bend: u32,
+        /// Largest turn, 1 for all the way round.
+        pub turn: f32,
+        /// Smallest scale.
+        pub low: f32,
+        /// Largest scale.
+        pub high: f32,
+        /// Largest shear.
+        pub shear: f32,
+    }
 }
 
 impl AugmentDraw {
@@ -69,30 +70,30 @@ impl AugmentDraw {
     }
 }
 
-/// Uniform of `batch_gather_augmented`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct AugmentedGather {
-    /// Features per sample.
-    pub features: u32,
-    /// Words of bytes per sample.
-    pub words: u32,
-    /// Columns of an image.
-    pub width: u32,
-    /// Rows of an image.
-    pub height: u32,
-    /// vec4s of samples.
-    pub columns: u32,
-    /// Which of the batch's the first is.
-    pub first_column: u32,
-    /// vec4s of samples in the whole batch.
-    pub batch_columns: u32,
-    /// First sample of the part that is read.
-    pub first: u32,
-    /// Samples in it.
-    pub samples: u32,
-    /// 1: the nearest edge fills.
-    pub edge: u32,
-    /// Side of the cutout in pixels.
-    pub cutout: u32,
+shader_struct! {
+    /// Uniform of `batch_gather_augmented`.
+    pub struct AugmentedGather {
+        /// Features per sample.
+        pub features: u32,
+        /// Words of bytes per sample.
+        pub words: u32,
+        /// Columns of an image.
+        pub width: u32,
+        /// Rows of an image.
+        pub height: u32,
+        /// vec4s of samples.
+        pub columns: u32,
+        /// Which of the batch's the first is.
+        pub first_column: u32,
+        /// vec4s of samples in the whole batch.
+        pub batch_columns: u32,
+        /// First sample of the part that is read.
+        pub first: u32,
+        /// Samples in it.
+        pub samples: u32,
+        /// 1: the nearest edge fills.
+        pub edge: u32,
+        /// Side of the cutout in pixels.
+        pub cutout: u32,
+    }
 }

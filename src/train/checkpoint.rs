@@ -6,6 +6,7 @@ use super::replicas::Replicas;
 use super::state::State;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError};
+use crate::model::Mask;
 
 /// All replicas of a training after the same number of steps, a whole number of passes.
 #[derive(Clone, Debug)]
@@ -22,9 +23,9 @@ pub struct ReplicaCheckpoint {
     /// The weights.
     pub weights: Vec<f32>,
     /// The mask, where the training changes it.
-    pub mask: Option<Vec<u32>>,
-    /// The optimizer's two averages.
-    pub moments: [Vec<f32>; 2],
+    pub mask: Option<Mask>,
+    /// The optimizer's moments.
+    pub moments: Vec<Vec<f32>>,
     /// Where it stands.
     pub state: State,
     /// Its curve.
@@ -44,7 +45,6 @@ impl Checkpoint {
         masks_change: bool,
     ) -> Result<Self, GpuError> {
         let floats = replicas.model.floats;
-        let words = replicas.model.mask_words();
         let mut taken = Vec::new();
         for (r, (state, points)) in states.iter().zip(points).enumerate() {
             let read = |buffer| gpu.read(buffer, (r * floats * 4) as u64, floats);
@@ -55,11 +55,15 @@ impl Checkpoint {
             taken.push(ReplicaCheckpoint {
                 weights: read(&replicas.params)?,
                 mask: if masks_change {
-                    Some(gpu.read(&replicas.masks, (r * words * 4) as u64, words)?)
+                    Some(replicas.read_mask(gpu, r)?)
                 } else {
                     None
                 },
-                moments: [read(&workspace.moment1)?, read(&workspace.moment2)?],
+                moments: workspace
+                    .moments
+                    .iter()
+                    .map(read)
+                    .collect::<Result<_, _>>()?,
                 state: *state,
                 points: points.clone(),
                 best,
@@ -83,11 +87,11 @@ impl Checkpoint {
             let first = (r * replicas.model.floats * 4) as u64;
             gpu.write(&replicas.params, first, &replica.weights)?;
             if let Some(mask) = &replica.mask {
-                let words = r * replicas.model.mask_words();
-                gpu.write(&replicas.masks, (words * 4) as u64, mask)?;
+                replicas.write_mask(gpu, r, mask)?;
             }
-            gpu.write(&workspace.moment1, first, &replica.moments[0])?;
-            gpu.write(&workspace.moment2, first, &replica.moments[1])?;
+            for (to, moments) in workspace.moments.iter().zip(&replica.moments) {
+                gpu.write(to, first, moments)?;
+            }
             if let (Some(best), Some((standing, weights))) = (&mut best, &replica.best) {
                 gpu.write(best.weights(), first, weights)?;
                 best.set_standing(r, *standing);

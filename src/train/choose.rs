@@ -4,7 +4,7 @@ use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::ops::{DATA_RIVALS, Execution, Mode, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+use crate::ops::{DATA_RIVALS, Execution, Pass, SparseRule, Variant, Variants, WEIGHT_RIVALS};
 use std::time::Instant;
 
 /// Without a measurement, masked passes run sparse below these densities. Measured on lavapipe (docs/performance.md).
@@ -15,48 +15,12 @@ const BACKWARD_WEIGHT: f64 = 0.1;
 /// By how much a sparse kernel must be faster to be chosen.
 const SPARSE_HANDICAP: f64 = 1.1;
 
-/// A pass of a layer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pass {
-    Forward,
-    BackwardData,
-    BackwardWeight,
-}
-
-impl Pass {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::BackwardData => "backward-data",
-            Self::BackwardWeight => "backward-weight",
-        }
-    }
-
-    fn of(self, variants: &mut Variants) -> &mut Variant {
-        match self {
-            Self::Forward => &mut variants.forward,
-            Self::BackwardData => &mut variants.backward_data,
-            Self::BackwardWeight => &mut variants.backward_weight,
-        }
-    }
-
-    fn usually_sparse_below(self) -> f64 {
-        match self {
-            Self::Forward => FORWARD,
-            Self::BackwardData => BACKWARD_DATA,
-            Self::BackwardWeight => BACKWARD_WEIGHT,
-        }
-    }
-
-    /// Whether a kernel belongs to the pass. Sums of parts follow backward-weight kernels.
-    fn has(self, kernel: &str) -> bool {
-        match self {
-            Self::Forward => kernel.contains("_forward"),
-            Self::BackwardData => kernel.contains("_backward_data"),
-            Self::BackwardWeight => {
-                kernel.contains("_backward_weight") || kernel.contains("partial_sum")
-            }
-        }
+/// See the constants above.
+fn usually_sparse_below(pass: Pass) -> f64 {
+    match pass {
+        Pass::Forward => FORWARD,
+        Pass::BackwardData => BACKWARD_DATA,
+        Pass::BackwardWeight => BACKWARD_WEIGHT,
     }
 }
 
@@ -88,7 +52,7 @@ impl Choice<'_> {
         let multiplies = tensors.iter().any(|t| t.prunable);
         let model = &self.replicas.model;
         let needs_data = self.workspace.needs_input_gradient(model, i);
-        for pass in [Pass::Forward, Pass::BackwardData, Pass::BackwardWeight] {
+        for pass in Pass::ALL {
             let runs = match pass {
                 Pass::Forward => true,
                 Pass::BackwardData => needs_data,
@@ -108,7 +72,7 @@ impl Choice<'_> {
         match (density, self.execution.sparse) {
             (Some(_), SparseRule::Always) => return Ok(sparse),
             (Some(density), SparseRule::Auto) if !self.gpu.tuning().is_on() => {
-                let below = density < pass.usually_sparse_below();
+                let below = density < usually_sparse_below(pass);
                 return Ok(if below { sparse } else { dense });
             }
             _ => {}
@@ -190,11 +154,8 @@ impl Choice<'_> {
             .site(self.replicas, variants, self.sparsity, window, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
-        match pass {
-            Pass::Forward => operator.forward(self.gpu, &mut program, &site, Mode::Training)?,
-            _ => operator.backward(self.gpu, &mut program, &site)?,
-        }
-        seconds(self.gpu, &program.only(|kernel| pass.has(kernel)))
+        operator.record_pass(self.gpu, &mut program, &site, pass)?;
+        seconds(self.gpu, &program)
     }
 }
 

@@ -11,49 +11,48 @@
 use super::gradients::Move;
 use super::replicas::Replicas;
 use super::scoring::{copy_of, make_absolute, weights_only};
-use super::workspace::Workspace;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use super::workspace::{Demand, Workspace};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::model::Source;
 use crate::ops::{Execution, Mode, Span, record_add, record_copy};
-use bytemuck::{Pod, Zeroable};
 
 /// [`Rescale::floor`]: bring the largest value to [1, 2).
 const NONE: u32 = u32::MAX;
 
-/// Uniform of `flow_rescale`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Rescale {
-    /// vec4s per replica.
-    pub count: u32,
-    /// Exponents per replica.
-    pub nodes: u32,
-    /// The exponent that the values have.
-    pub source: u32,
-    /// Where it goes.
-    pub to: u32,
-    /// The exponent to meet, if that is larger; [`u32::MAX`] normalises.
-    pub floor: u32,
+shader_struct! {
+    /// Uniform of `flow_rescale`.
+    pub struct Rescale {
+        /// vec4s per replica.
+        pub count: u32,
+        /// Exponents per replica.
+        pub nodes: u32,
+        /// The exponent that the values have.
+        pub source: u32,
+        /// Where it goes.
+        pub to: u32,
+        /// The exponent to meet, if that is larger; [`u32::MAX`] normalises.
+        pub floor: u32,
+    }
 }
 
-/// Uniform of `flow_share`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct Share {
-    /// Where the tensor starts in the flat parameters.
-    pub offset: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
-    /// Exponents per replica.
-    pub nodes: u32,
-    /// Exponent of the layer's input.
-    pub input: u32,
-    /// Exponent of the gradient of its output.
-    pub gradient: u32,
-    /// Exponent of the model's output.
-    pub output: u32,
+shader_struct! {
+    /// Uniform of `flow_share`.
+    pub struct Share {
+        /// Where the tensor starts in the flat parameters.
+        pub offset: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+        /// Exponents per replica.
+        pub nodes: u32,
+        /// Exponent of the layer's input.
+        pub input: u32,
+        /// Exponent of the gradient of its output.
+        pub gradient: u32,
+        /// Exponent of the model's output.
+        pub output: u32,
+    }
 }
 
 /// SynFlow's scores of every weight of every replica under its present mask, `[replica][float]`, relative to a power of two
@@ -63,7 +62,7 @@ pub struct Share {
 /// The device failed or has no room.
 pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError> {
     let layers = replicas.model.layers.len();
-    let workspace = Workspace::new(gpu, replicas, (1, 1), vec![true; layers])?;
+    let workspace = Workspace::new(gpu, replicas, &Demand::of_batch(1), vec![true; layers])?;
     let nodes = workspace.activations().len() + workspace.gradient_slots().len();
     let pass = Pass {
         gpu,

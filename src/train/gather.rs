@@ -27,6 +27,7 @@ impl Batch<'_> {
         let buffers = [&self.replicas.keys, &w.state, &w.index, &w.warps];
         let kernel = gpu.kernel("augment_draw", &[])?;
         let count = u64::from(draw.slots);
+        program.moves(36 * count * u64::from(self.replicas.count));
         program.push(gpu, kernel, &draw, &buffers, count, self.replicas.count)
     }
 
@@ -40,6 +41,9 @@ impl Batch<'_> {
         let (gpu, data, w) = (self.gpu, self.data, self.workspace);
         let replicas = self.replicas.count;
         let count = u64::from(data.words) * u64::from(window.columns);
+        // Bytes in, floats out; as if the batch lay in this part of the images.
+        let samples = 4 * u64::from(window.columns) * u64::from(replicas);
+        let bytes = samples * 4 * u64::from(data.words + data.features);
         let Some(augment) = augment else {
             let kernel = gpu.kernel("batch_gather", &[])?;
             for part in &self.split.parts {
@@ -54,6 +58,7 @@ impl Batch<'_> {
                     samples: part.count,
                 };
                 let buffers = [&part.images, self.scales, &w.index, w.input()];
+                program.moves(bytes);
                 program.push(gpu, kernel.clone(), &gather, &buffers, count, replicas)?;
             }
             return Ok(());
@@ -75,6 +80,7 @@ impl Batch<'_> {
                 cutout: augment.cutout,
             };
             let buffers = [&part.images, self.scales, &w.index, &w.warps, w.input()];
+            program.moves(bytes + 32 * samples);
             program.push(gpu, kernel.clone(), &gather, &buffers, count, replicas)?;
         }
         Ok(())

@@ -8,35 +8,34 @@
 
 use super::replicas::Replicas;
 use super::unit_table::{UnitSum, UnitTable};
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::model::{Member, Model, Run, Structure};
-use bytemuck::{Pod, Zeroable};
 
 /// No group on this side of a tensor.
 const NONE: u32 = u32::MAX;
 
-/// Uniform of `unit_shrink`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct ShrinkShape {
-    /// Where the tensor starts in the flat parameters.
-    pub offset: u32,
-    /// Its weights.
-    pub count: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
-    /// Sums per replica.
-    pub units: u32,
-    /// Unit of its first rows; `u32::MAX` for none.
-    pub row: u32,
-    /// Floats of a unit's rows.
-    pub row_len: u32,
-    /// Unit of its first columns; `u32::MAX` for none.
-    pub column: u32,
-    /// Floats of a unit's columns in one row.
-    pub column_len: u32,
-    /// Floats of a row.
-    pub width: u32,
+shader_struct! {
+    /// Uniform of `unit_shrink`.
+    pub struct ShrinkShape {
+        /// Where the tensor starts in the flat parameters.
+        pub offset: u32,
+        /// Its weights.
+        pub count: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+        /// Sums per replica.
+        pub units: u32,
+        /// Unit of its first rows; `u32::MAX` for none.
+        pub row: u32,
+        /// Floats of a unit's rows.
+        pub row_len: u32,
+        /// Unit of its first columns; `u32::MAX` for none.
+        pub column: u32,
+        /// Floats of a unit's columns in one row.
+        pub column_len: u32,
+        /// Floats of a row.
+        pub width: u32,
+    }
 }
 
 /// The penalty of a cohort.
@@ -135,6 +134,7 @@ impl GroupLasso {
                 &replicas.params,
             ];
             let count = u64::from(shape.count);
+            program.moves(8 * count * u64::from(replicas.count));
             program.push(gpu, kernel, shape, &buffers, count, replicas.count)?;
         }
         Ok(())

@@ -6,7 +6,8 @@ use crate::spec::{Optimizer, TrainSpec};
 /// The kernel of an optimizer.
 pub(super) fn optimizer_kernel(optimizer: &Optimizer) -> &'static str {
     match optimizer {
-        Optimizer::Sgd { .. } => "sgd_step",
+        Optimizer::Sgd { .. } if optimizer.moments() == 0 => "sgd_step",
+        Optimizer::Sgd { .. } => "sgd_momentum_step",
         Optimizer::Adam { .. } | Optimizer::AdamW { .. } => "adam_step",
         Optimizer::Adadelta { .. } => "adadelta_step",
     }

@@ -6,14 +6,10 @@ use super::scoring::copy_of;
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, ParamsShape};
 use super::trainer::{Part, Trainer};
+use super::workspace::MOMENTS;
 use crate::gpu::{Buffer, GpuError, Program};
 use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
 use crate::spec::Augment;
-
-/// [`Program::place`] of what walks every parameter.
-pub const ALL_WEIGHTS: &str = "all weights";
-/// [`Program::place`] of an optimizer that walks the kept weights only.
-pub const KEPT_WEIGHTS: &str = "kept weights";
 
 /// How the passes of each layer run.
 #[derive(Clone, Copy)]
@@ -29,14 +25,11 @@ impl Trainer<'_> {
         let kernel = self.gpu.kernel("mask_audit", &[])?;
         let w = &self.workspace;
         let r = self.replicas;
-        let buffers = [
-            &r.masks,
-            &r.params,
-            &r.grads,
-            &w.moment1,
-            &w.moment2,
-            &w.violations,
-        ];
+        let mut buffers = vec![&r.masks, &r.params];
+        buffers.extend(&w.moments);
+        // The gradients, and again in place of moments that the optimizer does not have: a pruned position counts once.
+        buffers.resize(3 + MOMENTS.len(), &r.grads);
+        buffers.push(&w.violations);
         let count = u64::from(shape.quads);
         program.push(self.gpu, kernel, &shape, &buffers, count, r.count)?;
         Ok(program)
@@ -167,7 +160,7 @@ impl Trainer<'_> {
     /// # Errors
     /// The device failed.
     pub fn clear_pruned_gradients(&self) -> Result<(), GpuError> {
-        self.clear_pruned(&[&self.replicas.grads])
+        self.clear_pruned(std::slice::from_ref(&self.replicas.grads))
     }
 
     /// Sets the optimizer's averages to 0 wherever the masks have a 0.
@@ -175,10 +168,10 @@ impl Trainer<'_> {
     /// # Errors
     /// The device failed.
     pub fn clear_pruned_moments(&self) -> Result<(), GpuError> {
-        self.clear_pruned(&[&self.workspace.moment1, &self.workspace.moment2])
+        self.clear_pruned(&self.workspace.moments)
     }
 
-    fn clear_pruned(&self, buffers: &[&Buffer]) -> Result<(), GpuError> {
+    fn clear_pruned(&self, buffers: &[Buffer]) -> Result<(), GpuError> {
         let mut program = Program::new("clearing of what is pruned");
         for values in buffers {
             self.replicas
@@ -206,6 +199,7 @@ impl Trainer<'_> {
             &w.label,
         ];
         let kernel = gpu.kernel("batch_draw", &[])?;
+        program.moves(8 * u64::from(draw.slots) * u64::from(r.count));
         program.push(gpu, kernel, draw, &buffers, u64::from(draw.slots), r.count)?;
         match self.augment() {
             Some(augment) if draw.mode == 0 => batch.record_warps(program, augment),
@@ -283,13 +277,16 @@ impl Trainer<'_> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let shape = r.params_shape();
         let quads = u64::from(shape.quads);
-        program.place(ALL_WEIGHTS);
+        program.place("all weights");
         if self.spec().clip_norm.is_some() {
             let kernel = gpu.kernel("gradient_norm", &[])?;
             let buffers = [&r.grads, &r.masks, &w.norm_parts];
+            // Gradients and mask bits.
+            program.moves((16 * quads + quads / 2) * u64::from(r.count));
             program.push(gpu, kernel, &shape, &buffers, quads.div_ceil(256), r.count)?;
             let kernel = gpu.kernel("gradient_clip", &[])?;
             let buffers = [&w.norm_parts, &self.hyper, &w.state];
+            program.moves(4 * quads.div_ceil(256) * u64::from(r.count));
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
         let name = optimizer_kernel(&self.spec().optimizer);
@@ -297,7 +294,7 @@ impl Trainer<'_> {
         let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
         let (kernel, shape, masks, count) = match list {
             Some((list, stride)) => {
-                program.place(KEPT_WEIGHTS);
+                program.place("kept weights");
                 let shape = ParamsShape {
                     kept_stride: stride,
                     traits: r.count * stride,
@@ -308,15 +305,17 @@ impl Trainer<'_> {
             }
             None => (gpu.kernel(name, &[traits])?, shape, &r.masks, quads),
         };
-        let buffers = [
-            &self.hyper,
-            &w.state,
-            masks,
-            &r.params,
-            &r.grads,
-            &w.moment1,
-            &w.moment2,
-        ];
+        let mut buffers = vec![&self.hyper, &w.state, masks, &r.params, &r.grads];
+        buffers.extend(&w.moments);
+        // The weight is read and written, the gradient read, each moment read and written.
+        let arrays = 3 + 2 * w.moments.len() as u64;
+        let floats = 4 * quads * u64::from(r.count);
+        program.moves(match &self.sparsity {
+            // An index each.
+            Some(kept) if list.is_some() => 4 * (arrays + 1) * kept.floats(),
+            // Mask bits.
+            _ => 4 * arrays * floats + floats / 8,
+        });
         program.push(gpu, kernel, &shape, &buffers, count, r.count)?;
         match &self.lasso {
             Some(lasso) => lasso.record(gpu, program, r, &w.state),
@@ -340,6 +339,7 @@ impl Trainer<'_> {
         };
         let buffers = [&self.hyper, &self.factors, &w.loss, &w.hit, &w.state];
         let kernel = self.gpu.kernel("step_advance", &[])?;
+        program.moves(32 * u64::from(advance.columns) * u64::from(self.replicas.count));
         program.push(self.gpu, kernel, &advance, &buffers, 1, self.replicas.count)
     }
 }

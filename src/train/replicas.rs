@@ -2,8 +2,7 @@
 
 use super::state::{InitShape, Key, ParamsShape};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::mask::kept_per_tensor;
-use crate::model::{ALIGNMENT, Model};
+use crate::model::{ALIGNMENT, Mask, Model};
 use crate::ops::Start;
 use crate::spec::Init;
 use std::sync::Arc;
@@ -13,8 +12,8 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// [`Model::floats`] values; padding is 0.
     pub weights: Vec<f32>,
-    /// [`Model::mask_words`] words; bit i % 32 of word i / 32 says that weight i exists. Biases and padding are 1.
-    pub mask: Vec<u32>,
+    /// Which of them exist.
+    pub mask: Mask,
 }
 
 /// Replicas of one model on the GPU.
@@ -82,17 +81,52 @@ impl Replicas {
     ) -> Result<(), GpuError> {
         let first = (slot * self.model.floats) as u64;
         gpu.write(&self.params, first * 4, &snapshot.weights)?;
-        gpu.write(&self.masks, first / 8, &snapshot.mask)
+        self.write_mask(gpu, slot, &snapshot.mask)
+    }
+
+    /// Writes the mask of one replica.
+    pub(super) fn write_mask(&self, gpu: &Gpu, slot: usize, mask: &Mask) -> Result<(), GpuError> {
+        let first = (slot * self.model.mask_words()) as u64;
+        gpu.write(&self.masks, first * 4, mask.words())
+    }
+
+    /// Gives every replica its mask of these; weights outside it become 0.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn set_masks(&self, gpu: &Gpu, masks: &[Mask]) -> Result<(), GpuError> {
+        for (slot, mask) in masks.iter().enumerate() {
+            self.write_mask(gpu, slot, mask)?;
+        }
+        self.apply_masks(gpu)
     }
 
     /// Reads every replica's mask back.
     ///
     /// # Errors
     /// The device failed.
-    pub fn read_masks(&self, gpu: &Gpu) -> Result<Vec<Vec<u32>>, GpuError> {
+    pub fn read_masks(&self, gpu: &Gpu) -> Result<Vec<Mask>, GpuError> {
+        let slots = 0..self.count as usize;
+        slots.map(|slot| self.read_mask(gpu, slot)).collect()
+    }
+
+    pub(super) fn read_mask(&self, gpu: &Gpu, slot: usize) -> Result<Mask, GpuError> {
         let words = self.model.mask_words();
-        let all: Vec<u32> = gpu.read(&self.masks, 0, words * self.count as usize)?;
-        Ok(all.chunks_exact(words).map(<[u32]>::to_vec).collect())
+        let found = gpu.read(&self.masks, (slot * words * 4) as u64, words)?;
+        Ok(Mask::from_words(found))
+    }
+
+    /// Reads every replica's weights back.
+    ///
+    /// # Errors
+    /// The device failed.
+    pub fn read_weights(&self, gpu: &Gpu) -> Result<Vec<Vec<f32>>, GpuError> {
+        let floats = self.model.floats;
+        let first = |slot: u64| slot * floats as u64 * 4;
+        let slots = 0..u64::from(self.count);
+        slots
+            .map(|slot| gpu.read(&self.params, first(slot), floats))
+            .collect()
     }
 
     /// The share of its prunable weights that each replica keeps.
@@ -100,12 +134,8 @@ impl Replicas {
     /// # Errors
     /// The device failed.
     pub fn densities(&self, gpu: &Gpu) -> Result<Vec<f64>, GpuError> {
-        let density = |mask: Vec<u32>| {
-            let kept = kept_per_tensor(&self.model, &mask);
-            let kept: u64 = self.model.prunable_tensors().map(|t| kept[t]).sum();
-            kept as f64 / self.model.prunable().max(1) as f64
-        };
-        Ok(self.read_masks(gpu)?.into_iter().map(density).collect())
+        let masks = self.read_masks(gpu)?;
+        Ok(masks.iter().map(|m| m.density(&self.model)).collect())
     }
 
     /// Reads every replica back.
@@ -113,15 +143,13 @@ impl Replicas {
     /// # Errors
     /// The device failed.
     pub fn download(&self, gpu: &Gpu) -> Result<Vec<Snapshot>, GpuError> {
-        let (floats, words) = (self.model.floats as u64, self.model.mask_words());
-        (0..u64::from(self.count))
-            .map(|slot| {
-                Ok(Snapshot {
-                    weights: gpu.read(&self.params, slot * floats * 4, self.model.floats)?,
-                    mask: gpu.read(&self.masks, slot * floats / 8, words)?,
-                })
-            })
-            .collect()
+        let pairs = self
+            .read_weights(gpu)?
+            .into_iter()
+            .zip(self.read_masks(gpu)?);
+        Ok(pairs
+            .map(|(weights, mask)| Snapshot { weights, mask })
+            .collect())
     }
 
     /// Draws initial weights by each replica's key, then applies the masks.

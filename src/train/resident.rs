@@ -133,30 +133,6 @@ fn upload_split(
     })
 }
 
-/// (mean, standard deviation) of byte / 255 per channel over the training images, exact integer sums first.
-/// The test images are never looked at.
-pub fn measure(data: &Dataset) -> Vec<(f64, f64)> {
-    let plane = data.height * data.width;
-    let mut sums = vec![(0u64, 0u64); data.channels];
-    for image in data.train.images.chunks_exact(plane * data.channels) {
-        for (channel, pixels) in image.chunks_exact(plane).enumerate() {
-            for &pixel in pixels {
-                let value = u64::from(pixel);
-                sums[channel].0 += value;
-                sums[channel].1 += value * value;
-            }
-        }
-    }
-    let count = (data.train.labels.len() * plane).max(1) as f64;
-    sums.into_iter()
-        .map(|(sum, squares)| {
-            let mean = sum as f64 / count;
-            let variance = (squares as f64 / count - mean * mean).max(0.0);
-            (mean / 255.0, variance.sqrt() / 255.0)
-        })
-        .collect()
-}
-
 /// (scale, shift) per channel such that x = byte * scale + shift.
 pub fn scales(normalise: &Normalise, data: &Dataset) -> Vec<[f32; 2]> {
     let affine = |mean: f64, std: f64| {
@@ -166,10 +142,10 @@ pub fn scales(normalise: &Normalise, data: &Dataset) -> Vec<[f32; 2]> {
     };
     match normalise {
         Normalise::None => vec![affine(0.0, 1.0); data.channels],
-        Normalise::Measured => measure(data)
-            .into_iter()
-            .map(|(mean, std)| affine(mean, std))
-            .collect(),
+        Normalise::Measured => {
+            let channels = data.statistics.iter();
+            channels.map(|c| affine(c.mean, c.std)).collect()
+        }
         Normalise::Fixed { mean, std } => (0..data.channels)
             .map(|c| {
                 // One number stands for every channel.

@@ -5,6 +5,7 @@ use super::replicas::Replicas;
 use super::state::ParamsShape;
 use super::trainer::Trainer;
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
+use crate::model::Tensor;
 use crate::ops::Mode;
 
 /// What is added up over the batches of a training, for each parameter.
@@ -91,17 +92,20 @@ pub fn copy_of(gpu: &Gpu, from: &Buffer) -> Result<Buffer, GpuError> {
 /// The device failed.
 pub fn weights_only(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError> {
     let model = &replicas.model;
-    let words = model.mask_words();
-    let mut masks: Vec<u32> = gpu.read(&replicas.masks, 0, words * replicas.count as usize)?;
-    let mut weights = vec![0u32; words];
-    for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        for i in tensor.offset..tensor.offset + tensor.count {
-            weights[i / 32] |= 1 << (i % 32);
-        }
+    let mut weights = vec![0u32; model.mask_words()];
+    for i in model
+        .tensors
+        .iter()
+        .filter(|t| t.prunable)
+        .flat_map(Tensor::range)
+    {
+        weights[i / 32] |= 1 << (i % 32);
     }
-    for (i, word) in masks.iter_mut().enumerate() {
-        *word &= weights[i % words];
-    }
+    let masks = replicas.read_masks(gpu)?;
+    let words = masks
+        .iter()
+        .flat_map(|mask| mask.words().iter().zip(&weights));
+    let masks: Vec<u32> = words.map(|(mask, weights)| mask & weights).collect();
     gpu.buffer_with("masks of weights", &masks)
 }
 

@@ -16,6 +16,8 @@ const OPTIMIZER: f64 = 0.15;
 pub struct Sparsity {
     ranks: Buffer,
     list: Buffer,
+    /// Kept floats of all replicas.
+    floats: u64,
     stride: u32,
     layers: Vec<LayerSparsity>,
     /// Whether the optimizer walks the list.
@@ -29,6 +31,8 @@ pub struct Sparsity {
 struct LayerSparsity {
     /// The masked tensor in quads: first, count; `None` where every replica keeps all of it.
     masked: Option<(u32, u32)>,
+    /// Weights that are kept, all replicas together.
+    kept: u64,
     /// The lists, where the layer may run sparse.
     lists: Option<Lists>,
 }
@@ -85,7 +89,9 @@ impl Sparsity {
                 let padded = tensor.count.next_multiple_of(crate::model::ALIGNMENT);
                 let (first, last) = (tensor.offset / 32, (tensor.offset + padded) / 32);
                 let padding = (padded - tensor.count) as u32;
-                let kept = per_replica().map(|r| r[last] - r[first] - padding);
+                // The no-op device has counted nothing, padding neither.
+                let kept = per_replica().map(|r| (r[last] - r[first]).saturating_sub(padding));
+                own.kept = kept.clone().map(u64::from).sum();
                 let least = kept.clone().min().unwrap_or(0);
                 let most = kept.max().unwrap_or(0);
                 let density = f64::from(most) / tensor.count as f64;
@@ -106,6 +112,7 @@ impl Sparsity {
         if !optimizer && layers.iter().all(|l| l.lists.is_none()) {
             return Ok(None);
         }
+        let floats = per_replica().map(|r| u64::from(r[words])).sum();
         let listed = replicas.count as usize * stride as usize;
         // Behind the list there is room for traits, as behind the masks.
         let list = vec![u32::MAX; listed + model.floats / crate::model::ALIGNMENT];
@@ -121,6 +128,7 @@ impl Sparsity {
         Ok(Some(Self {
             ranks,
             list,
+            floats,
             stride,
             layers,
             optimizer,
@@ -150,6 +158,7 @@ impl Sparsity {
             list: &self.list,
             stride: self.stride,
             most: lists.most,
+            total: self.layers[i].kept,
             taps: &lists.taps,
             starts: &lists.starts,
             entries: &lists.entries,
@@ -160,6 +169,11 @@ impl Sparsity {
     /// The list for an optimizer that walks kept floats: the list and its length per replica.
     pub(super) fn optimizer_list(&self) -> Option<(&Buffer, u32)> {
         self.optimizer.then_some((&self.list, self.stride))
+    }
+
+    /// Kept floats of all replicas, biases and padding counted.
+    pub(super) fn floats(&self) -> u64 {
+        self.floats
     }
 
     /// Records, where the optimizer walks the list: the gradients that dense backward-weight kernels leave at pruned places
@@ -175,8 +189,8 @@ impl Sparsity {
         let strays = layers
             .zip(variants)
             .filter(|(_, v)| self.optimizer && !v.backward_weight.is_sparse())
-            .filter_map(|((own, layer), _)| Some((&layer.name, own.masked?)));
-        for (layer, (first, count)) in strays {
+            .filter_map(|((own, layer), _)| Some((&layer.name, own.masked?, own.kept)));
+        for (layer, (first, count), kept) in strays {
             program.place(layer);
             let shape = TensorShape {
                 first,
@@ -187,6 +201,9 @@ impl Sparsity {
             let kernel = gpu.kernel("gradient_mask", &[])?;
             let buffers = [&replicas.masks, &replicas.grads];
             let count = u64::from(count);
+            let weights = 4 * count * u64::from(replicas.count);
+            // Mask bits, and the gradients that are read and cleared.
+            program.moves(weights / 8 + 8 * weights.saturating_sub(kept));
             program.push(gpu, kernel, &shape, &buffers, count, replicas.count)?;
         }
         Ok(())

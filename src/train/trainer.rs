@@ -11,7 +11,7 @@ use super::schedule::{factors, stretch_of};
 use super::sparsity::Sparsity;
 use super::state::{Hyper, State};
 use super::traits::traits;
-use super::workspace::Workspace;
+use super::workspace::{Demand, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
 use crate::spec::{TrainSpec, steps_of, steps_per_epoch};
@@ -125,8 +125,7 @@ impl<'a> Trainer<'a> {
         };
         let learns: Vec<bool> = (0..model.layers.len()).map(learned).collect();
         let traits = traits(model, |i| learns[i], spec.weight_decay_on);
-        let sizes = (spec.batch, spec.micro_batch());
-        let workspace = Workspace::new(gpu, replicas, sizes, learns)?;
+        let workspace = Workspace::new(gpu, replicas, &Demand::of(spec, 1.0), learns)?;
         let lasso = match spec.group_lasso {
             Some(_) => {
                 let each = specs.iter().map(|s| s.group_lasso.unwrap_or(0.0) as f32);

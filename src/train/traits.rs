@@ -4,7 +4,7 @@
 use crate::model::{ALIGNMENT, Model};
 use crate::spec::DecayOn;
 
-/// The optimizer may change it (`shaders/shared/step.wgsl`).
+/// The optimizer may change it (`shaders/shared/optimizer.wgsl`).
 const LEARNS: u32 = 1;
 /// Weight decay applies to it.
 const DECAYS: u32 = 2;

@@ -1,48 +1,47 @@
 //! Sums over the weights of units.
 
 use super::replicas::Replicas;
-use crate::gpu::{Buffer, Gpu, GpuError, Program};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::model::Run;
-use bytemuck::{Pod, Zeroable};
 
-/// Uniform of `unit_sums`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct UnitShape {
-    /// How many.
-    pub units: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
+shader_struct! {
+    /// Uniform of `unit_sums`.
+    pub struct UnitShape {
+        /// How many.
+        pub units: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+    }
 }
 
-/// A [`Run`] as shaders read it.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct UnitRun {
-    /// First float in the flat parameters.
-    pub start: u32,
-    /// Number of runs.
-    pub outer: u32,
-    /// From one to the next.
-    pub stride: u32,
-    /// Floats of each.
-    pub len: u32,
+shader_struct! {
+    /// A [`Run`] as shaders read it.
+    pub struct UnitRun {
+        /// First float in the flat parameters.
+        pub start: u32,
+        /// Number of runs.
+        pub outer: u32,
+        /// From one to the next.
+        pub stride: u32,
+        /// Floats of each.
+        pub len: u32,
+    }
 }
 
-/// Uniform of `unit_distances`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Pod, Zeroable)]
-pub struct UnitPairs {
-    /// The group's first unit in the table.
-    pub base: u32,
-    /// Units of the group.
-    pub units: u32,
-    /// The first whose distances are taken.
-    pub row: u32,
-    /// How many are.
-    pub rows: u32,
-    /// Floats per replica.
-    pub param_stride: u32,
+shader_struct! {
+    /// Uniform of `unit_distances`.
+    pub struct UnitPairs {
+        /// The group's first unit in the table.
+        pub base: u32,
+        /// Units of the group.
+        pub units: u32,
+        /// The first whose distances are taken.
+        pub row: u32,
+        /// How many are.
+        pub rows: u32,
+        /// Floats per replica.
+        pub param_stride: u32,
+    }
 }
 
 /// What [`UnitTable::record_sums`] adds up.
@@ -116,6 +115,8 @@ impl UnitTable {
         let kernel = gpu.kernel("unit_sums", &[("KIND", kind)])?;
         let buffers = [&self.first, &self.runs, &replicas.params, a, to];
         let invocations = 64 * u64::from(self.units);
+        // Most weights are in two units.
+        program.moves(8 * replicas.model.floats as u64 * u64::from(replicas.count));
         program.push(gpu, kernel, &shape, &buffers, invocations, replicas.count)
     }
 

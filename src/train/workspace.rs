@@ -21,8 +21,10 @@ pub struct Demand {
     pub micro_batch: u32,
     /// Share of the prunable weights that the masks keep: from a half on none are listed.
     pub density: f64,
-    /// Whether weights of an earlier pass are kept, see [`Stopping`](super::Stopping).
+    /// Whether weights of an earlier pass are kept, see [`Stopping`](crate::spec::Stopping).
     pub keeps_weights: bool,
+    /// See [`Optimizer::moments`](crate::spec::Optimizer::moments).
+    pub moments: usize,
     /// Buffers of a float per parameter beside those of every training, by name, as many as there are at once: scores, sums over
     /// batches.
     pub beside: &'static [&'static str],
@@ -36,6 +38,7 @@ impl Demand {
             micro_batch: spec.micro_batch(),
             density,
             keeps_weights: spec.stopping.decides(),
+            moments: spec.optimizer.moments(),
             beside: &[],
         }
     }
@@ -49,13 +52,14 @@ impl Demand {
         }
     }
 
-    /// That of the activations alone, without masks.
+    /// That of the activations alone, without masks and an optimizer.
     pub fn of_batch(batch: u32) -> Self {
         Self {
             batch,
             micro_batch: batch,
             density: 1.0,
             keeps_weights: false,
+            moments: 0,
             beside: &[],
         }
     }
@@ -73,8 +77,9 @@ pub struct Memory {
     gradients: GradientPlan,
 }
 
-/// Names of the flat buffers, each [`Model::floats`] words per replica.
-const FLAT: [&str; 4] = ["parameters", "gradients", "first moments", "second moments"];
+/// Names of an optimizer's moments. `sgd_momentum_step` and its like bind five storage buffers beside them, and eight are all
+/// that there may be.
+pub const MOMENTS: [&str; 3] = ["first moments", "second moments", "third moments"];
 
 impl Memory {
     /// The plan of a training. What is listed of kept weights is planned as if every layer kept the same share.
@@ -132,7 +137,10 @@ impl Memory {
         ]);
         buffers.extend(carried);
         let own = buffers.len();
-        buffers.extend(FLAT.map(|name| (name.to_owned(), floats)));
+        // As long as the flat parameters, each of them.
+        let flat = ["parameters", "gradients"].into_iter();
+        let flat = flat.chain(MOMENTS.into_iter().take(demand.moments));
+        buffers.extend(flat.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
         if demand.keeps_weights {
             buffers.push(("kept parameters".to_owned(), floats));
@@ -202,8 +210,8 @@ fn buffer_of(output_of: &[usize], source: Source) -> usize {
 pub struct Workspace {
     /// What is on the GPU at once of each batch, in order.
     pub(super) windows: Vec<Window>,
-    pub(super) moment1: Buffer,
-    pub(super) moment2: Buffer,
+    /// The optimizer's, in its order.
+    pub(super) moments: Vec<Buffer>,
     pub(super) state: Buffer,
     pub(super) index: Buffer,
     pub(super) label: Buffer,
@@ -227,22 +235,18 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Allocates what [`Memory::plan`] lists for micro-batches of `micro_batch` samples. `learns` says which layers do.
+    /// Allocates what [`Memory::plan`] lists for this demand, but for what the masks take. `learns` says which layers do.
     ///
     /// # Errors
     /// A buffer too large, or out of memory; names the buffer.
     pub fn new(
         gpu: &Gpu,
         replicas: &Replicas,
-        (batch, micro_batch): (u32, u32),
+        demand: &Demand,
         learns: Vec<bool>,
     ) -> Result<Self, GpuError> {
         let model = &replicas.model;
-        let demand = Demand {
-            micro_batch,
-            ..Demand::of_batch(batch)
-        };
-        let memory = Memory::plan(model, &demand);
+        let memory = Memory::plan(model, demand);
         let mut made = memory
             .buffers
             .iter()
@@ -263,7 +267,7 @@ impl Workspace {
         let norm_parts = next()?;
         let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
         let warps = next()?;
-        let windows = Window::all(batch.div_ceil(4), micro_batch.div_ceil(4));
+        let windows = Window::all(demand.batch.div_ceil(4), demand.micro_batch.div_ceil(4));
         let carrying = if windows.len() > 1 {
             model.layers.len()
         } else {
@@ -272,7 +276,8 @@ impl Workspace {
         let carried = (0..carrying)
             .map(|_| Ok([next()?, next()?]))
             .collect::<Result<_, GpuError>>()?;
-        let flat = u64::from(replicas.count) * model.floats as u64 * 4;
+        let moments = MOMENTS[..demand.moments].iter();
+        let moments = moments.map(|name| gpu.buffer(name, replicas.params.bytes()));
         let offsets = model
             .layers
             .iter()
@@ -285,11 +290,10 @@ impl Workspace {
             .collect();
         Ok(Self {
             windows,
-            moment1: gpu.buffer("first moments", flat)?,
-            moment2: gpu.buffer("second moments", flat)?,
+            moments: moments.collect::<Result<_, _>>()?,
             state: gpu.buffer(
                 "states",
-                u64::from(replicas.count) * std::mem::size_of::<State>() as u64,
+                u64::from(replicas.count) * size_of::<State>() as u64,
             )?,
             index,
             label,

@@ -1,12 +1,10 @@
 //! How many weights stay in every scope, and controls that keep counts.
 
 use super::setup::{
-    by_sort, conv_model, difference, filled, kept, odd_model, on_gpu, preset, prune_and_compare,
-    spec,
+    by_sort, conv_model, difference, filled, odd_model, on_gpu, prune_and_compare, spec,
 };
-use crate::common::{Dice, gpu};
+use crate::common::{Dice, gpu, preset_model};
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::prune;
 use secateur::spec::{Amount, Norms, PruneSpec, Sap, Scope};
 use secateur::train::Snapshot;
@@ -33,7 +31,7 @@ fn counts_are_exact_in_every_scope() {
         let replicas = on_gpu(gpu, &model, std::slice::from_ref(&before));
         prune::prune(gpu, &replicas, &[&spec(scope, amount)]).unwrap();
         let after = &replicas.download(gpu).unwrap()[0];
-        let counts = kept_per_tensor(&model, &after.mask);
+        let counts = after.mask.counts(&model);
         let [fc1, bias1, fc2, bias2] = counts[..] else {
             panic!("{counts:?}")
         };
@@ -63,7 +61,7 @@ fn counts_are_exact_in_every_scope() {
 /// are theirs.
 #[test]
 fn rounds_of_what_remains_are_the_published_densities() {
-    let model = preset("lenet-300-100");
+    let model = preset_model("lenet-300-100");
     let step = |share, layers: &[&str]| PruneSpec {
         layers: Some(layers.iter().map(|&l| l.to_owned()).collect()),
         ..spec(Scope::Layer, Amount::Remaining(share))
@@ -94,7 +92,7 @@ fn rounds_of_what_remains_are_the_published_densities() {
 /// (in + out) / (in out) of each layer times one factor, none above 1, and the total exact.
 #[test]
 fn erdos_renyi_densities_are_solved_exactly() {
-    let cnn = preset("mnist-cnn");
+    let cnn = preset_model("mnist-cnn");
     let weights: Vec<_> = cnn.tensors.iter().filter(|t| t.prunable).collect();
     let all = cnn.prunable() as u64;
     for (scope, kernels) in [(Scope::Er, 0.0), (Scope::Erk, 1.0)] {
@@ -133,7 +131,7 @@ fn erdos_renyi_densities_are_solved_exactly() {
 
 #[test]
 fn layers_kept_dense_count_towards_the_total() {
-    let cnn = preset("mnist-cnn");
+    let cnn = preset_model("mnist-cnn");
     let dense = |scope, keep| PruneSpec {
         keep_dense: vec!["fc2".to_owned()],
         ..spec(scope, Amount::Keep(keep))
@@ -158,7 +156,7 @@ fn inverted_pruning_keeps_the_lowest_with_the_same_counts() {
     let mut before = filled(&model, || dice.unit());
     // A few are gone already.
     for i in (0..400).step_by(7) {
-        before.mask[i / 32] &= !(1 << (i % 32));
+        before.mask.remove(i);
         before.weights[i] = 0.0;
     }
     for (scope, iterations) in [(Scope::Global, 1), (Scope::Global, 3), (Scope::Erk, 1)] {
@@ -175,9 +173,9 @@ fn inverted_pruning_keeps_the_lowest_with_the_same_counts() {
             prune::prune(gpu, &replicas, &[spec]).unwrap();
             replicas.download(gpu).unwrap().remove(0)
         };
-        let counts = kept_per_tensor(&model, &prune(&plain).mask);
+        let counts = prune(&plain).mask.counts(&model);
         let after = prune(&inverted);
-        assert_eq!(kept_per_tensor(&model, &after.mask), counts, "{scope:?}");
+        assert_eq!(after.mask.counts(&model), counts, "{scope:?}");
         let mut want = before.clone();
         for (tensor, &keep) in model
             .tensors
@@ -186,11 +184,11 @@ fn inverted_pruning_keeps_the_lowest_with_the_same_counts() {
             .filter(|(t, _)| t.prunable)
         {
             let mut there: Vec<usize> = (tensor.offset..tensor.offset + tensor.count)
-                .filter(|&i| kept(&before.mask, i))
+                .filter(|&i| before.mask.keeps(i))
                 .collect();
             there.sort_by_key(|&i| (before.weights[i].abs().to_bits(), i));
             for &i in &there[keep as usize..] {
-                want.mask[i / 32] &= !(1 << (i % 32));
+                want.mask.remove(i);
                 want.weights[i] = 0.0;
             }
         }
@@ -214,7 +212,7 @@ fn keep_of(after: &mut Snapshot, before: &Snapshot, mut there: Vec<usize>, keep:
     let size = |i: usize| before.weights[i].abs().to_bits();
     there.sort_by_key(|&i| (std::cmp::Reverse(size(i)), i));
     for &i in &there[keep..] {
-        after.mask[i / 32] &= !(1 << (i % 32));
+        after.mask.remove(i);
         after.weights[i] = 0.0;
     }
 }
@@ -227,7 +225,7 @@ fn with_rows() -> Vec<(Arc<Model>, Snapshot)> {
             let mut before = filled(&model, || dice.unit());
             let first = model.tensors.iter().find(|t| t.prunable).unwrap().offset;
             for i in (first..first + 40).step_by(3) {
-                before.mask[i / 32] &= !(1 << (i % 32));
+                before.mask.remove(i);
                 before.weights[i] = 0.0;
             }
             (model, before)
@@ -257,7 +255,7 @@ fn each_output_keeps_its_own_share() {
                 let mut want = before.clone();
                 for (_, first, row) in rows_of(&model) {
                     let there: Vec<usize> = (first..first + row)
-                        .filter(|&i| kept(&before.mask, i))
+                        .filter(|&i| before.mask.keeps(i))
                         .collect();
                     let keep = prune::kept_of(spec.amount, row as u64, there.len() as u64);
                     keep_of(&mut want, &before, there, keep as usize);
@@ -289,7 +287,7 @@ fn sap_prunes_what_the_index_says_in_every_scope() {
                         Scope::Layer => tensor,
                         _ => 0,
                     };
-                    let there = (first..first + row).filter(|&i| kept(&before.mask, i));
+                    let there = (first..first + row).filter(|&i| before.mask.keeps(i));
                     match sets.last_mut().filter(|(last, _)| *last == name) {
                         Some((_, set)) => set.extend(there),
                         None => sets.push((name, there.collect())),
@@ -334,12 +332,12 @@ fn runs_and_densities_by_layer_are_exact() {
                     for run in (first..first + row).step_by(m as usize) {
                         let end = (run + m as usize).min(first + row);
                         let mut there: Vec<usize> =
-                            (run..end).filter(|&i| kept(&before.mask, i)).collect();
+                            (run..end).filter(|&i| before.mask.keeps(i)).collect();
                         let size = |i: usize| i64::from(before.weights[i].abs().to_bits());
                         let sign = if invert { 1 } else { -1 };
                         there.sort_by_key(|&i| (sign * size(i), i));
                         for &i in there.iter().skip(n as usize) {
-                            want.mask[i / 32] &= !(1 << (i % 32));
+                            want.mask.remove(i);
                             want.weights[i] = 0.0;
                         }
                     }
@@ -384,7 +382,7 @@ fn mask_controls_keep_every_layers_count() {
     let mut dice = Dice(12);
     let full = filled(&model, || dice.unit() + 1.5);
     let sparse = by_sort(&model, &full, &spec(Scope::Global, Amount::Keep(100)));
-    let counts = kept_per_tensor(&model, &sparse.mask);
+    let counts = sparse.mask.counts(&model);
     for shuffle in [true, false] {
         let replicas = on_gpu(gpu, &model, &vec![sparse.clone(); 3]);
         if shuffle {
@@ -394,12 +392,12 @@ fn mask_controls_keep_every_layers_count() {
         }
         let after = replicas.download(gpu).unwrap();
         for snapshot in &after {
-            assert_eq!(kept_per_tensor(&model, &snapshot.mask), counts);
+            assert_eq!(snapshot.mask.counts(&model), counts);
             assert_ne!(snapshot.mask, sparse.mask);
             for tensor in &model.tensors {
                 for i in tensor.offset..tensor.offset + tensor.count {
                     let weight = snapshot.weights[i];
-                    let stays = kept(&snapshot.mask, i) && kept(&sparse.mask, i);
+                    let stays = snapshot.mask.keeps(i) && sparse.mask.keeps(i);
                     let want = if stays { sparse.weights[i] } else { 0.0 };
                     assert_eq!(weight.to_bits(), want.to_bits(), "{} {i}", tensor.name);
                 }

@@ -1,12 +1,10 @@
 //! Pruned weights are 0, always; who breaks it is found.
 
 use super::setup::{
-    SIDE, TINY, World, conv_model, drawn, flat_model, kept, keys, on_gpu, optimizers, sgd, train,
-    trainer, training, usual,
+    SIDE, TINY, conv_model, drawn, flat_model, on_gpu, optimizers, sgd, train, training,
 };
-use crate::common::{dataset, gpu};
+use crate::common::{World, dataset, gpu, keys, trainer, usual};
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::ops::{Execution, SparseRule};
 use secateur::spec::{Length, TrainSpec};
 use secateur::train::{Key, Progress, Snapshot, TrainError};
@@ -16,7 +14,7 @@ fn pruned_place(model: &Model, snapshot: &Snapshot, after: usize) -> usize {
     let weights = model.tensors.iter().filter(|t| t.prunable);
     let mut places = weights.flat_map(|t| t.offset..t.offset + t.count);
     places
-        .find(|&i| i >= after && !kept(&snapshot.mask, i))
+        .find(|&i| i >= after && !snapshot.mask.keeps(i))
         .expect("a pruned weight")
 }
 
@@ -47,13 +45,13 @@ fn every_optimizer_keeps_pruned_weights_at_zero() {
                 assert_eq!(after.mask, start.mask);
                 let mut moved = 0;
                 for (i, weight) in after.weights.iter().enumerate() {
-                    if kept(&start.mask, i) {
+                    if start.mask.keeps(i) {
                         moved += usize::from(weight.to_bits() != start.weights[i].to_bits());
                     } else {
                         assert_eq!(weight.to_bits(), 0, "{optimizer:?}: weight {i}");
                     }
                 }
-                let there: u64 = kept_per_tensor(&model, &start.mask).iter().sum();
+                let there: u64 = start.mask.counts(&model).iter().sum();
                 assert!(
                     moved as u64 > there / 2,
                     "{optimizer:?} moved {moved} of {there}"
@@ -147,7 +145,7 @@ fn a_violation_ends_the_training() {
                 step,
             }) => {
                 // The place after it may be pruned as well.
-                let neighbour = !kept(&starts[1].mask, place as usize + 1);
+                let neighbour = !starts[1].mask.keeps(place as usize + 1);
                 let want = 1 + u32::from(neighbour);
                 assert_eq!((count, replica, step), (want, 1, 4 * pass));
             }
@@ -169,20 +167,13 @@ fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
     let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     trainer.train(None, &mut |_| true).unwrap();
     let smaller = drawn(gpu, &model, Key::default(), 0.2).mask;
-    gpu.write(&replicas.masks, 0, &smaller).unwrap();
-    let pruned = model.prunable() as u64
-        - model
-            .tensors
-            .iter()
-            .zip(kept_per_tensor(&model, &smaller))
-            .filter(|(t, _)| t.prunable)
-            .map(|(_, k)| k)
-            .sum::<u64>();
+    gpu.write(&replicas.masks, 0, smaller.words()).unwrap();
+    let pruned = model.prunable() as u64 - smaller.prunable_count(&model);
     // Momentum and gradients of all of them are still there, too, and count once.
     assert_eq!(trainer.audit_now().unwrap(), [pruned as u32]);
     let points = trainer.train(None, &mut |_| true).unwrap();
     assert_eq!(points[0].points.last().unwrap().violations, 0);
     let after = replicas.download(gpu).unwrap().remove(0);
-    let broken = (0..model.floats).find(|&i| !kept(&smaller, i) && after.weights[i].to_bits() != 0);
+    let broken = (0..model.floats).find(|&i| !smaller.keeps(i) && after.weights[i].to_bits() != 0);
     assert_eq!(broken, None);
 }

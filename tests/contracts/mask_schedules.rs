@@ -1,10 +1,9 @@
 //! Masks that change while a training runs: exact counts, zeros, the same bits in any company and from any checkpoint.
 
-use super::setup::{SIDE, World, flat_model, kept, linear, model, trainer, usual};
-use crate::common::{dataset, gpu};
+use super::setup::{SIDE, flat_model};
+use crate::common::{World, conv, dataset, gpu, key, linear, model, trainer, usual};
 use secateur::gpu::Gpu;
-use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
+use secateur::model::{Mask, Model};
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{self, MaskChanges, PruneError};
 use secateur::spec::{
@@ -26,26 +25,19 @@ fn world(gpu: &Gpu) -> World {
 
 /// Running statistics, dropout, and a convolution.
 fn normalised_model() -> Arc<Model> {
-    let conv = Layer::Conv2d {
-        channels: 9,
-        kernel: 3,
-        stride: 2,
-        padding: 1,
-        bias: true,
-    };
     let dropout = Layer::Dropout {
         p: 0.3,
         channels: false,
     };
     let layers = vec![
-        conv,
+        conv(9, 3, 2, 1),
         Layer::BatchNorm,
         Layer::Relu,
         Layer::Flatten,
         dropout,
-        linear(10, true),
+        linear(10),
     ];
-    model(layers, Shape::new(1, SIDE, SIDE), 10)
+    model(layers, Shape::new(1, SIDE, SIDE))
 }
 
 fn adam(lr: f64) -> Optimizer {
@@ -104,13 +96,6 @@ fn schedules() -> [(&'static str, MaskSchedule); 3] {
     ]
 }
 
-fn key(seed: u32) -> Key {
-    Key {
-        seed,
-        ..Key::default()
-    }
-}
-
 /// A fresh network, pruned at random to this density.
 fn fresh(gpu: &Gpu, model: &Arc<Model>, seed: u32, density: f64) -> Snapshot {
     let replicas = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
@@ -146,7 +131,7 @@ fn run(
         sparse,
         ..usual(gpu)
     };
-    let (resident, scales) = (&world.resident, world.scales());
+    let (resident, scales) = (&world.resident, world.scales(specs[0]));
     let mut trainer = Trainer::with_changes(
         gpu, &replicas, resident, &specs, changes, &scales, &execution,
     )?;
@@ -206,13 +191,13 @@ fn gradual_pruning_keeps_exact_counts_after_every_step() {
         let spec = until(&whole, leave);
         let after = train(gpu, &world, &model, &(1, start.clone(), spec));
         let last = moments.at.iter().rev().find(|&&t| t <= u64::from(leave));
-        let counts = kept_per_tensor(&model, &after.mask);
+        let counts = after.mask.counts(&model);
         for t in model.prunable_tensors() {
             let all = model.tensors[t].count as f64;
             let sparsity = last.map_or(0.0, |&at| schedule.sparsity(&moments, 0.9, at));
             let want = all - (sparsity * all).round_ties_even();
             assert_eq!(counts[t] as f64, want, "tensor {t} after step {leave}");
-            let pruned = range(&model, t).filter(|&i| !kept(&after.mask, i));
+            let pruned = range(&model, t).filter(|&i| !after.mask.keeps(i));
             for i in pruned {
                 assert_eq!(after.weights[i].abs(), 0.0, "weight {i} after step {leave}");
             }
@@ -233,7 +218,7 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
     assert_eq!(early.mask, start.mask);
     let last = train(gpu, &world, &model, &(1, start.clone(), spec));
     let counts: Vec<u64> = {
-        let counts = kept_per_tensor(&model, &last.mask);
+        let counts = last.mask.counts(&model);
         model.prunable_tensors().map(|t| counts[t]).collect()
     };
     assert_eq!(counts, [170, 17]);
@@ -245,7 +230,7 @@ fn gradual_pruning_starts_from_the_mask_that_is_there() {
     for (got, want) in curve.iter().zip(moments) {
         assert!((got - want).abs() < 1e-3, "{curve:?}");
     }
-    assert!((0..model.floats).all(|i| kept(&start.mask, i) || !kept(&last.mask, i)));
+    assert!((0..model.floats).all(|i| start.mask.keeps(i) || !last.mask.keeps(i)));
 }
 
 #[test]
@@ -357,25 +342,25 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     let mut stays = before.clone();
     let mut leaves = Vec::new();
     for t in model.prunable_tensors() {
-        let mut there: Vec<usize> = range(&model, t).filter(|&i| kept(&start.mask, i)).collect();
+        let mut there: Vec<usize> = range(&model, t).filter(|&i| start.mask.keeps(i)).collect();
         there.sort_by_key(|&i| (before.weights[i].abs().to_bits(), std::cmp::Reverse(i)));
         let go = rewire.replaced(&moments, there.len() as u64, 5) as usize;
         assert!(go > 5);
         for &i in &there[..go] {
-            stays.mask[i / 32] &= !(1 << (i % 32));
+            stays.mask.remove(i);
             stays.weights[i] = 0.0;
         }
         leaves.push(go);
     }
     let mut want = stays.clone();
     for (t, go) in model.prunable_tensors().zip(leaves) {
-        let mut away: Vec<usize> = range(&model, t)
-            .filter(|&i| !kept(&stays.mask, i))
-            .collect();
+        let mut away: Vec<usize> = range(&model, t).filter(|&i| !stays.mask.keeps(i)).collect();
         away.sort_by_key(|&i| (std::cmp::Reverse(grads[i].abs().to_bits()), i));
+        let mut words = want.mask.words().to_vec();
         for &i in &away[..go] {
-            want.mask[i / 32] |= 1 << (i % 32);
+            words[i / 32] |= 1 << (i % 32);
         }
+        want.mask = Mask::from_words(words);
     }
     assert!(same(&grown, &want));
 }
@@ -397,22 +382,18 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
         let grown: Vec<usize> = model
             .prunable_tensors()
             .flat_map(|t| range(&model, t))
-            .filter(|&i| kept(&at.mask, i) && at.weights[i] == 0.0)
+            .filter(|&i| at.mask.keeps(i) && at.weights[i] == 0.0)
             .collect();
         let moments = masks.moments(whole.train.length, 130, 22).unwrap();
         let MaskSchedule::Rewire(rewire) = &masks else {
             panic!("a rewiring")
         };
-        let before = kept_per_tensor(&model, &start.mask);
+        let before = start.mask.counts(&model);
         let go = |t| rewire.replaced(&moments, before[t], u64::from(change)) as usize;
         assert_eq!(grown.len(), model.prunable_tensors().map(go).sum::<usize>());
-        assert_eq!(
-            kept_per_tensor(&model, &at.mask),
-            before,
-            "as many as before"
-        );
+        assert_eq!(at.mask.counts(&model), before, "as many as before");
         assert!(
-            grown.iter().any(|&i| kept(&start.mask, i)),
+            grown.iter().any(|&i| start.mask.keeps(i)),
             "some of what went came back"
         );
 
@@ -427,13 +408,15 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
             (None, &mut collector),
         )
         .unwrap();
-        let [m1, m2] = &collector.0[0].replicas[0].moments;
+        let [m1, m2] = &collector.0[0].replicas[0].moments[..] else {
+            panic!("Adam has two moments");
+        };
         let newborn = |i: usize| {
             let (square, m2) = (f64::from(m1[i]).powi(2), f64::from(m2[i]));
             (square - m2).abs() <= 1e-5 * m2
         };
         assert!(grown.iter().all(|&i| newborn(i)), "{grow:?}");
-        let others = range(&model, 0).filter(|i| kept(&start.mask, *i) && !grown.contains(i));
+        let others = range(&model, 0).filter(|i| start.mask.keeps(*i) && !grown.contains(i));
         assert!(others.filter(|&i| !newborn(i)).count() > 100);
     }
 }
@@ -471,7 +454,7 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
         matches!(said(&few), Some(PruneError::TooFewLeft { .. })),
         "{few:?}"
     );
-    let mut broken = start.clone();
+    let mut broken = start;
     broken.weights[3] = f32::NAN;
     let nan = ends(training(adam(0.01), 20, masks), &broken);
     assert!(
@@ -499,7 +482,7 @@ fn frozen_layers_are_not_rewired() {
         let after = train(gpu, &world, &model, &(2, start.clone(), spec));
         let differ = |t| {
             let mut places = range(&model, t);
-            places.any(|i| kept(&after.mask, i) != kept(&start.mask, i))
+            places.any(|i| after.mask.keeps(i) != start.mask.keeps(i))
         };
         let tensors: Vec<usize> = model.prunable_tensors().collect();
         assert_eq!(
@@ -528,10 +511,10 @@ fn inverted_gradual_pruning_keeps_the_counts_of_the_criterion() {
         let spec = training(adam(0.01), 9, MaskSchedule::Gradual(schedule));
         train(gpu, &world, &model, &(4, start.clone(), spec))
     });
-    let counts = kept_per_tensor(&model, &best.mask);
-    assert_eq!(counts, kept_per_tensor(&model, &worst.mask));
+    let counts = best.mask.counts(&model);
+    assert_eq!(counts, worst.mask.counts(&model));
     for t in model.prunable_tensors() {
-        let both = range(&model, t).filter(|&i| kept(&best.mask, i) && kept(&worst.mask, i));
+        let both = range(&model, t).filter(|&i| best.mask.keeps(i) && worst.mask.keeps(i));
         // The best and the worst meet only where both are more than half.
         let meet = (2 * counts[t]).saturating_sub(model.tensors[t].count as u64);
         assert_eq!(both.count() as u64, meet, "tensor {t}");

@@ -1,8 +1,9 @@
 //! Networks: published sizes, graphs that mean nothing, gradient slots.
 
-use super::setup::{conv_model, linear, preset, residual_model};
+use super::setup::{conv_model, residual_model};
+use crate::common::{add, conv, graph, linear, preset_model};
 use secateur::model::{Model, presets};
-use secateur::spec::{Init, Layer, ModelSpec, NamedLayer, Shape};
+use secateur::spec::{NamedLayer, Shape};
 use secateur::train::{Demand, Memory};
 
 fn weights_per_tensor(model: &Model) -> Vec<(String, usize)> {
@@ -12,11 +13,11 @@ fn weights_per_tensor(model: &Model) -> Vec<(String, usize)> {
 
 #[test]
 fn presets_have_the_published_sizes() {
-    let lenet = preset("lenet-300-100");
+    let lenet = preset_model("lenet-300-100");
     assert_eq!((lenet.parameters(), lenet.prunable()), (266_610, 266_200));
     assert_eq!(lenet.multiply_adds(), 266_200);
 
-    let cnn = preset("mnist-cnn");
+    let cnn = preset_model("mnist-cnn");
     assert_eq!((cnn.parameters(), cnn.prunable()), (1_199_882, 1_199_648));
     let sizes: Vec<usize> = weights_per_tensor(&cnn).iter().map(|w| w.1).collect();
     assert_eq!(sizes, [288, 18_432, 1_179_648, 1_280]);
@@ -45,38 +46,23 @@ fn presets_have_the_published_sizes() {
     let named: Vec<&str> = sizes.iter().map(|size| size.0).collect();
     assert_eq!(named, presets::names(), "a new preset needs its sizes here");
     for (name, parameters, weights, multiply_adds) in sizes {
-        let model = preset(name);
+        let model = preset_model(name);
         assert_eq!(model.parameters(), parameters, "{name}");
         assert_eq!(model.prunable(), weights, "{name}");
         assert_eq!(model.multiply_adds(), multiply_adds, "{name}");
     }
     // Two numbers for each channel of the 19 convolutions and 2 shortcuts.
-    assert_eq!(preset("resnet-20").statistics(), 1_568);
+    assert_eq!(preset_model("resnet-20").statistics(), 1_568);
 }
 
 #[test]
 fn graphs_that_mean_nothing_are_refused_by_name() {
-    let conv = |channels| Layer::Conv2d {
-        channels,
-        kernel: 1,
-        stride: 1,
-        padding: 0,
-        bias: true,
-    };
-    let add = |with: &str| Layer::Add {
-        with: with.to_owned(),
-    };
     // conv1, conv2, add1, fc1, with changes.
     let refusal = |change: fn(&mut Vec<NamedLayer>), with: &str| {
-        let layers = vec![conv(4), conv(4), add(with), linear(10, true)];
+        let layers = vec![conv(4, 1, 1, 0), conv(4, 1, 1, 0), add(with), linear(10)];
         let mut layers = presets::with_names(layers);
         change(&mut layers);
-        let spec = ModelSpec {
-            name: "custom".to_owned(),
-            layers,
-            init: Init::Pytorch,
-        };
-        let model = Model::new(&spec, Shape::new(1, 5, 5), 10);
+        let model = Model::new(&graph(layers), Shape::new(1, 5, 5), 10);
         model.err().map(|e| e.to_string())
     };
     assert_eq!(refusal(|_| {}, "conv1"), None);
@@ -103,7 +89,7 @@ fn gradients_take_as_few_slots_as_are_alive_at_once() {
             .filter(|name| name.contains("activation gradients"))
             .count()
     };
-    assert_eq!(slots(&preset("lenet-5")), 2);
+    assert_eq!(slots(&preset_model("lenet-5")), 2);
     assert_eq!(slots(&conv_model()), 2);
     assert_eq!(slots(&residual_model()), 3);
 }

@@ -1,10 +1,13 @@
 //! What changes no bit: company, tiles, parts, micro-batches, sparse execution.
 
 use super::setup::{
-    SIDE, World, assert_same, cohort, conv_model, drawn, flat_model, keys, linear, model,
-    optimizers, preset, residual_model, score, sgd, train, trainer, training, usual,
+    SIDE, assert_same, cohort, conv_model, drawn, flat_model, optimizers, residual_model, score,
+    sgd, train, training,
 };
-use crate::common::{dataset, gpu, no_gpu, own_gpu};
+use crate::common::{
+    World, add, conv, dataset, gpu, has_subgroups_of_8, keys, linear, model, no_gpu, own_gpu,
+    preset_model, trainer, usual,
+};
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule, Variant};
 use secateur::spec::{Augment, Fill, Layer, Length, Shape, TrainSpec};
@@ -153,29 +156,19 @@ fn tiles_change_no_bit() {
 
 /// A value with two readers, one of which works on it in place, and no layer that needs the whole batch.
 fn shortcut_model() -> Arc<Model> {
-    let conv = |channels| Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 1,
-        padding: 1,
-        bias: true,
-    };
-    let add = Layer::Add {
-        with: "conv1".to_owned(),
-    };
     let layers = vec![
-        conv(4),
+        conv(4, 3, 1, 1),
         Layer::Relu,
-        conv(4),
-        add,
+        conv(4, 3, 1, 1),
+        add("conv1"),
         Layer::Tanh,
         Layer::AvgPool {
             window: None,
             stride: 1,
         },
-        linear(10, true),
+        linear(10),
     ];
-    model(layers, Shape::new(1, SIDE, SIDE), 10)
+    model(layers, Shape::new(1, SIDE, SIDE))
 }
 
 /// Batches whose samples come onto the GPU a few at a time: sums go on from one to the next. Of the 130 samples of a pass 34
@@ -203,7 +196,7 @@ fn micro_batches_change_no_bit() {
         dense(Variant::Tile(3, 5), Variant::Tile(7, 2)),
         dense(Variant::Workgroup(4, 1), Variant::Workgroup(2, 2)),
     ];
-    if gpu.adapter().subgroup == Some(8) {
+    if has_subgroups_of_8(gpu, "sparse layers by broadcast") {
         executions.push(sparse(Variant::SparseBroadcast(4)));
     }
     for (model, augment) in [
@@ -260,7 +253,7 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
         micro_batch,
         ..Demand::of_batch(batch)
     };
-    let lenet = preset("lenet-5");
+    let lenet = preset_model("lenet-5");
     let bytes = |micro_batch| Memory::plan(&lenet, &demand(512, micro_batch)).bytes(1);
     assert!(bytes(256) < bytes(512));
     assert!(bytes(32) < bytes(256));
@@ -307,7 +300,7 @@ fn sparse_execution_changes_no_bit() {
     };
     let plain = |columns| Variant::Sparse(columns);
     let mut variants = vec![plain(1), plain(3), plain(4)];
-    if gpu.adapter().subgroup == Some(8) {
+    if has_subgroups_of_8(gpu, "sparse layers by broadcast") {
         variants.extend([1, 2, 4].map(Variant::SparseBroadcast));
     }
     for (model, clipped) in [

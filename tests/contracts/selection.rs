@@ -1,23 +1,20 @@
 //! Exact top-k: which weights stay, against a sort, bit by bit.
 
-use super::setup::{
-    TINY, by_sort, difference, filled, kept, linear, model, odd_model, on_gpu, prune_and_compare,
-    spec,
-};
-use crate::common::{Dice, gpu};
+use super::setup::{TINY, by_sort, difference, filled, odd_model, on_gpu, prune_and_compare, spec};
+use crate::common::{Dice, bare, chain, gpu, linear, model};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::Model;
-use secateur::model::mask::kept_per_tensor;
 use secateur::prune::{self, Part, PruneError, Segment};
 use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
+use std::sync::Arc;
 
 /// Weights that break selections: ties without end, zeros of both signs, numbers too small to be normal, infinities.
 fn adversaries(model: &Model) -> Vec<(&'static str, Snapshot)> {
     let mut dice = Dice(1);
     let mut from = |list: &'static [f32]| {
         let mut own = Dice(dice.next());
-        filled(model, move || list[own.below(list.len() as u64) as usize])
+        filled(model, move || list[own.below(list.len() as u32) as usize])
     };
     let mut random = Dice(2);
     let mut steep = Dice(3);
@@ -70,8 +67,8 @@ fn pruning_keeps_the_largest_of_adversarial_weights() {
 #[test]
 fn layers_out_of_scope_are_left_alone() {
     let Some(gpu) = gpu() else { return };
-    let layers = vec![linear(33, false), linear(20, true), linear(10, true)];
-    let model = model(layers, Shape::flat(21), 10);
+    let layers = vec![bare(linear(33)), linear(20), linear(10)];
+    let model = model(layers, Shape::flat(21));
     let mut dice = Dice(5);
     let mut before = filled(&model, || dice.unit());
     // What is out of scope is not even looked at.
@@ -89,7 +86,7 @@ fn layers_out_of_scope_are_left_alone() {
     prune::prune(gpu, &replicas, &[&first]).unwrap();
     let after = &replicas.download(gpu).unwrap()[0];
     // fc1, fc2 and its bias, fc3 and its bias.
-    assert_eq!(kept_per_tensor(&model, &after.mask), [693, 0, 20, 200, 10]);
+    assert_eq!(after.mask.counts(&model), [693, 0, 20, 200, 10]);
 }
 
 #[test]
@@ -124,13 +121,9 @@ fn pruning_again_only_takes_from_what_is_left() {
     prune::prune(gpu, &replicas, &[&random, &random]).unwrap();
     let after = replicas.download(gpu).unwrap();
     for snapshot in &after {
-        let counts = kept_per_tensor(&model, &snapshot.mask);
+        let counts = snapshot.mask.counts(&model);
         assert_eq!(counts[0] + counts[2], 200);
-        let back = half
-            .mask
-            .iter()
-            .zip(&snapshot.mask)
-            .any(|(old, new)| new & !old != 0);
+        let back = snapshot.mask.and(&half.mask) != snapshot.mask;
         assert!(!back, "a pruned weight came back");
     }
     assert_ne!(
@@ -224,7 +217,7 @@ fn asking_for_more_than_is_left_is_refused() {
 
 /// `count` weights, two replicas (together where one binding holds both), many ties.
 fn prune_large(gpu: &Gpu, inputs: usize, layers: Vec<Layer>, classes: usize, count: usize) {
-    let model = model(layers, Shape::flat(inputs), classes);
+    let model = Arc::new(Model::new(&chain(layers), Shape::flat(inputs), classes).unwrap());
     assert_eq!(model.prunable(), count);
     let (mut fine, mut coarse) = (Dice(10), Dice(11));
     let before = [
@@ -249,20 +242,20 @@ fn prune_large(gpu: &Gpu, inputs: usize, layers: Vec<Layer>, classes: usize, cou
 #[test]
 fn a_thousand_scores() {
     let Some(gpu) = gpu() else { return };
-    prune_large(gpu, 100, vec![linear(10, false)], 10, 1_000);
+    prune_large(gpu, 100, vec![bare(linear(10))], 10, 1_000);
 }
 
 #[test]
 fn the_266_200_scores_of_lenet() {
     let Some(gpu) = gpu() else { return };
-    let layers = vec![linear(300, true), linear(100, true), linear(10, true)];
+    let layers = vec![linear(300), linear(100), linear(10)];
     prune_large(gpu, 784, layers, 10, 266_200);
 }
 
 #[test]
 fn four_million_scores() {
     let Some(gpu) = gpu() else { return };
-    let layers = vec![linear(2048, true), linear(50, true)];
+    let layers = vec![linear(2048), linear(50)];
     prune_large(gpu, 2048, layers, 50, 4_296_704);
 }
 
@@ -270,7 +263,7 @@ fn four_million_scores() {
 #[ignore = "2 GiB of memory and a minute on a software adapter; run with --ignored"]
 fn thirty_million_scores() {
     let Some(gpu) = gpu() else { return };
-    let layers = vec![linear(6000, true), linear(10, true)];
+    let layers = vec![linear(6000), linear(10)];
     prune_large(gpu, 5000, layers, 10, 30_060_000);
 }
 
@@ -291,11 +284,11 @@ fn scores_in_several_parts_are_one_selection() {
         (1 << 30, 128, &[(32, 77, 0)]),
     ];
     for sizes in [1, 3, 50_000] {
-        let mut dice = Dice(sizes);
+        let mut dice = Dice(u64::from(sizes));
         let scores: Vec<Vec<u32>> = plans
             .iter()
             .map(|(_, stride, _)| {
-                let number = |_| 1 + dice.below(sizes) as u32;
+                let number = |_| 1 + dice.below(sizes);
                 (0..*stride as usize * REPLICAS).map(number).collect()
             })
             .collect();
@@ -348,7 +341,7 @@ fn scores_in_several_parts_are_one_selection() {
                         assert_eq!(of, group);
                         for i in start..start + count {
                             let at = replica * *stride as usize + i as usize;
-                            let bit = kept(&masks[p], at);
+                            let bit = masks[p][at / 32] >> (at % 32) & 1 == 1;
                             list.push((scores[p][at], u64::from(base + i), bit));
                         }
                     }

@@ -1,54 +1,23 @@
 //! What the contracts share: small networks, replicas of them, and trainings.
 
-use secateur::data::Dataset;
+use crate::common::{
+    World, add, bare, build, conv, graph, keys, linear, max_pool, model, named, trainer, usual,
+};
 use secateur::gpu::Gpu;
-use secateur::model::{Model, presets};
+use secateur::model::{Mask, Model};
 use secateur::ops::Execution;
 use secateur::prune::{self};
 use secateur::spec::{
-    Amount, Criterion, Decay, Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer,
-    PruneSpec, Schedule, Scope, Shape, TrainSpec,
+    Amount, Criterion, Decay, Layer, Length, Optimizer, PruneSpec, Schedule, Scope, Shape,
+    TrainSpec,
 };
-use secateur::train::{
-    EpochPoint, Key, Metrics, Part as Samples, Replicas, ResidentDataset, Snapshot, Trainer, scales,
-};
+use secateur::train::{EpochPoint, Key, Metrics, Part as Samples, Replicas, Snapshot};
 use std::sync::Arc;
-
-pub fn linear(features: usize, bias: bool) -> Layer {
-    Layer::Linear { features, bias }
-}
-
-pub fn model(layers: Vec<Layer>, input: Shape, classes: usize) -> Arc<Model> {
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, input, classes).unwrap())
-}
-
-pub fn preset(name: &str) -> Model {
-    let spec = ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).expect("a preset"),
-        init: Init::Pytorch,
-    };
-    Model::new(&spec, presets::input(name), 10).unwrap()
-}
 
 /// Tensor sizes that are multiples of nothing: 999, 27, 270 and 10.
 pub fn odd_model() -> Arc<Model> {
-    let layers = vec![linear(27, true), Layer::Relu, linear(10, true)];
-    model(layers, Shape::flat(37), 10)
-}
-
-pub fn keys(count: usize) -> Vec<Key> {
-    (0..count as u32)
-        .map(|seed| Key {
-            seed,
-            ..Key::default()
-        })
-        .collect()
+    let layers = vec![linear(27), Layer::Relu, linear(10)];
+    model(layers, Shape::flat(37))
 }
 
 pub fn spec(scope: Scope, amount: Amount) -> PruneSpec {
@@ -63,12 +32,8 @@ pub fn filled(model: &Model, mut number: impl FnMut() -> f32) -> Snapshot {
     }
     Snapshot {
         weights,
-        mask: vec![u32::MAX; model.mask_words()],
+        mask: Mask::full(model.floats),
     }
-}
-
-pub fn kept(mask: &[u32], index: usize) -> bool {
-    mask[index / 32] >> (index % 32) & 1 == 1
 }
 
 /// What pruning must leave: in each group, of the weights that exist, the largest by absolute value, the lower index first
@@ -79,12 +44,12 @@ pub fn by_sort(model: &Model, before: &Snapshot, spec: &PruneSpec) -> Snapshot {
         let tensors = group.tensors.iter().map(|&t| &model.tensors[t]);
         let mut there: Vec<usize> = tensors
             .flat_map(|t| t.offset..t.offset + t.count)
-            .filter(|&i| kept(&before.mask, i))
+            .filter(|&i| before.mask.keeps(i))
             .collect();
         let size = |i: usize| before.weights[i].abs().to_bits();
         there.sort_by_key(|&i| (std::cmp::Reverse(size(i)), i));
         for &i in &there[group.keep as usize..] {
-            after.mask[i / 32] &= !(1 << (i % 32));
+            after.mask.remove(i);
             after.weights[i] = 0.0;
         }
     }
@@ -93,9 +58,8 @@ pub fn by_sort(model: &Model, before: &Snapshot, spec: &PruneSpec) -> Snapshot {
 
 /// First difference of two replicas, bit by bit.
 pub fn difference(got: &Snapshot, want: &Snapshot) -> Option<String> {
-    if let Some(i) = (0..want.mask.len() * 32).find(|&i| kept(&got.mask, i) != kept(&want.mask, i))
-    {
-        return Some(format!("weight {i}: kept is {}", kept(&got.mask, i)));
+    if let Some(i) = (0..want.mask.bits()).find(|&i| got.mask.keeps(i) != want.mask.keeps(i)) {
+        return Some(format!("weight {i}: kept is {}", got.mask.keeps(i)));
     }
     (0..want.weights.len())
         .find(|&i| got.weights[i].to_bits() != want.weights[i].to_bits())
@@ -132,48 +96,17 @@ pub const TINY: f32 = f32::from_bits(1);
 
 pub const SIDE: usize = 10;
 
-/// A dataset on the host and on the device.
-pub struct World {
-    pub data: Dataset,
-    pub resident: ResidentDataset,
-}
-
-impl World {
-    pub fn new(gpu: &Gpu, data: Dataset) -> Self {
-        let resident = ResidentDataset::upload(gpu, &data).unwrap();
-        Self { data, resident }
-    }
-    pub fn scales(&self) -> Vec<[f32; 2]> {
-        scales(&Normalise::Measured, &self.data)
-    }
-}
-
 pub fn flat_model() -> Arc<Model> {
-    let layers = vec![
-        Layer::Flatten,
-        linear(17, true),
-        Layer::Relu,
-        linear(10, true),
-    ];
-    model(layers, Shape::new(1, SIDE, SIDE), 10)
+    let layers = vec![Layer::Flatten, linear(17), Layer::Relu, linear(10)];
+    model(layers, Shape::new(1, SIDE, SIDE))
 }
 
 /// Every kind of layer.
 pub fn conv_model() -> Arc<Model> {
-    let conv = |channels, kernel, stride, padding| Layer::Conv2d {
-        channels,
-        kernel,
-        stride,
-        padding,
-        bias: true,
-    };
     let layers = vec![
         conv(5, 3, 1, 1),
         Layer::Relu,
-        Layer::MaxPool {
-            window: 2,
-            stride: 2,
-        },
+        max_pool(2),
         Layer::Dropout {
             p: 0.25,
             channels: true,
@@ -189,54 +122,36 @@ pub fn conv_model() -> Arc<Model> {
             p: 0.5,
             channels: false,
         },
-        linear(10, true),
+        linear(10),
     ];
-    model(layers, Shape::new(1, SIDE, SIDE), 10)
+    model(layers, Shape::new(1, SIDE, SIDE))
 }
 
 /// A block with a shortcut by 1x1 convolution, then one whose shortcut is the value itself.
 pub fn residual_model() -> Arc<Model> {
-    let layer = |name: &str, from: Option<&str>, layer| NamedLayer {
-        name: name.to_owned(),
-        layer,
-        from: from.map(str::to_owned),
-    };
-    let conv = |channels, kernel, stride| Layer::Conv2d {
-        channels,
-        kernel,
-        stride,
-        padding: kernel / 2,
-        bias: false,
-    };
-    let add = |with: &str| Layer::Add {
-        with: with.to_owned(),
-    };
+    let conv = |channels, kernel, stride| bare(conv(channels, kernel, stride, kernel / 2));
     let pool = Layer::AvgPool {
         window: None,
         stride: 1,
     };
-    let spec = ModelSpec {
-        name: "custom".to_owned(),
-        layers: vec![
-            layer("conv0", None, conv(4, 3, 1)),
-            layer("bn0", None, Layer::BatchNorm),
-            layer("relu0", None, Layer::Relu),
-            layer("conv1", None, conv(6, 3, 2)),
-            layer("relu1", None, Layer::Relu),
-            layer("conv2", None, conv(6, 3, 1)),
-            layer("bn2", None, Layer::BatchNorm),
-            layer("short", Some("relu0"), conv(6, 1, 2)),
-            layer("add1", Some("bn2"), add("short")),
-            layer("relu2", None, Layer::Relu),
-            layer("conv3", None, conv(6, 3, 1)),
-            layer("add2", None, add("relu2")),
-            layer("relu3", None, Layer::Relu),
-            layer("pool", None, pool),
-            layer("fc", None, linear(10, true)),
-        ],
-        init: Init::Pytorch,
-    };
-    Arc::new(Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap())
+    let layers = vec![
+        named("conv0", None, conv(4, 3, 1)),
+        named("bn0", None, Layer::BatchNorm),
+        named("relu0", None, Layer::Relu),
+        named("conv1", None, conv(6, 3, 2)),
+        named("relu1", None, Layer::Relu),
+        named("conv2", None, conv(6, 3, 1)),
+        named("bn2", None, Layer::BatchNorm),
+        named("short", Some("relu0"), conv(6, 1, 2)),
+        named("add1", Some("bn2"), add("short")),
+        named("relu2", None, Layer::Relu),
+        named("conv3", None, conv(6, 3, 1)),
+        named("add2", None, add("relu2")),
+        named("relu3", None, Layer::Relu),
+        named("pool", None, pool),
+        named("fc", None, linear(10)),
+    ];
+    build(&graph(layers), Shape::new(1, SIDE, SIDE))
 }
 
 pub fn sgd(lr: f64, momentum: f64, nesterov: bool, weight_decay: f64) -> Optimizer {
@@ -290,28 +205,6 @@ pub fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
         validation: 20,
         ..TrainSpec::plain("spots", batch, length, optimizer)
     }
-}
-
-pub fn trainer<'a>(
-    gpu: &'a Gpu,
-    world: &'a World,
-    replicas: &'a Replicas,
-    specs: &'a [&'a TrainSpec],
-    execution: Execution,
-) -> Trainer<'a> {
-    Trainer::new(
-        gpu,
-        replicas,
-        &world.resident,
-        specs,
-        &world.scales(),
-        &execution,
-    )
-    .unwrap()
-}
-
-pub fn usual(gpu: &Gpu) -> Execution {
-    Execution::for_adapter(gpu.adapter())
 }
 
 /// Trains these replicas together; gives weights, masks and curves.

@@ -1,15 +1,14 @@
 //! What a training starts from, reads, leaves behind and refuses.
 
 use super::setup::{
-    SIDE, World, assert_same, cohort, difference, drawn, flat_model, on_gpu, optimizers,
-    residual_model, sgd, train, trainer, training, usual,
+    SIDE, assert_same, cohort, difference, drawn, flat_model, on_gpu, optimizers, residual_model,
+    sgd, train, training,
 };
-use crate::common::{dataset, gpu};
+use crate::common::{World, dataset, gpu, key, trainer, usual};
 use secateur::data::Dataset;
 use secateur::spec::{BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Stopping, TrainSpec};
 use secateur::train::{
-    EpochPoint, Key, Part as Samples, Progress, Replicas, ResidentDataset, Snapshot, TrainError,
-    Trainer, scales,
+    EpochPoint, Key, Part as Samples, Progress, Replicas, Snapshot, TrainError, Trainer,
 };
 
 /// Nothing of an optimizer outlives its training: who goes back to earlier weights, and the same numbers of the same key, takes the
@@ -107,10 +106,7 @@ fn running_statistics_travel_with_the_weights() {
     let world = World::new(gpu, dataset(150, 40, SIDE));
     let model = residual_model();
     assert_eq!(model.statistics(), 2 * (4 + 6));
-    let key = Key {
-        seed: 3,
-        ..Key::default()
-    };
+    let key = key(3);
     let run = |snapshot: &Snapshot, spec: &TrainSpec| {
         let member = [(key, snapshot.clone(), spec.clone())];
         train(gpu, &world, &model, &member, usual(gpu)).remove(0)
@@ -186,10 +182,7 @@ fn recalibration_averages_and_changes_nothing_else() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
     let model = residual_model();
-    let key = Key {
-        seed: 4,
-        ..Key::default()
-    };
+    let key = key(4);
     let fresh = drawn(gpu, &model, key, 0.5);
     let recalibrated = |start: &Snapshot, batch: u32, batches: u32| {
         let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
@@ -292,10 +285,7 @@ fn the_validation_split_is_never_trained_on() {
     const HELD_OUT: u32 = 9;
     let model = flat_model();
     let data = dataset(SAMPLES, 10, SIDE);
-    let key = Key {
-        seed: 77,
-        ..Key::default()
-    };
+    let key = key(77);
     let spec = TrainSpec {
         batch: 4,
         validation: HELD_OUT,
@@ -305,13 +295,11 @@ fn the_validation_split_is_never_trained_on() {
     };
     let start = drawn(gpu, &model, key, 1.0);
     let outcome = |data: Dataset| {
-        let resident = ResidentDataset::upload(gpu, &data).unwrap();
-        let scales = scales(&spec.normalise, &data);
+        let world = World::new(gpu, data);
         let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
         replicas.upload(gpu, &[&start]).unwrap();
         let specs = [&spec];
-        let mut trainer =
-            Trainer::new(gpu, &replicas, &resident, &specs, &scales, &usual(gpu)).unwrap();
+        let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
         let points = trainer.train(None, &mut |_| true).unwrap().remove(0);
         (replicas.download(gpu).unwrap().remove(0), points)
     };
@@ -373,7 +361,7 @@ fn a_split_that_leaves_nothing_is_refused() {
             &replicas,
             &world.resident,
             &specs,
-            &world.scales(),
+            &world.scales(&spec),
             &usual(gpu),
         );
         match made {

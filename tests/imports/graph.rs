@@ -24,7 +24,7 @@ struct Source {
     paths: Vec<Vec<String>>,
 }
 
-/// Reads a crate: paths below `src/`, with `/`, and their texts. The binary's root and the library's are one.
+/// Reads a crate: paths below `src/`, with `/`, and their texts. The binary's modules lie beside the library's.
 ///
 /// # Panics
 /// A text is no Rust.
@@ -61,7 +61,7 @@ fn module(file: &str) -> Module {
     let stem = file.trim_end_matches(".rs");
     let parts = stem
         .split('/')
-        .filter(|&part| !matches!(part, "mod" | "lib" | "main"));
+        .filter(|&part| !matches!(part, "mod" | "lib"));
     parts.map(str::to_owned).collect()
 }
 
@@ -194,9 +194,13 @@ impl Source {
         }
         let name = name.or_else(|| path.last().cloned());
         if let (Some(name), Some(path)) = (name, outside(path, inner)) {
-            // An inner module that takes a name of the file makes it no other; nor does handing on a macro of the file.
-            let own = path == [name.clone()] || path == ["self".to_owned(), name.clone()];
-            if !own {
+            // A macro that the file makes visible, or a name of it that an inner module takes, stays what it is.
+            let own = [name.as_str()];
+            if path != own
+                && path
+                    .strip_prefix(&["self".to_owned()])
+                    .is_none_or(|rest| rest != own)
+            {
                 self.uses.push((name, path, public));
             }
         }
@@ -273,9 +277,10 @@ pub fn upward(graph: &Graph, rooms: &[&str]) -> Vec<(String, String)> {
             found.unwrap_or_else(|| panic!("the folder of {file} is not in the list of rooms"))
         }
     };
+    let floors: BTreeMap<&String, usize> = graph.keys().map(|file| (file, floor(file))).collect();
     let all = graph
         .iter()
         .flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
-    let up = all.filter(|(from, to)| floor(to) > floor(from));
+    let up = all.filter(|(from, to)| floors[to] > floors[from]);
     up.map(|(from, to)| (from.clone(), to.clone())).collect()
 }

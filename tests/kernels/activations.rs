@@ -1,9 +1,9 @@
 //! `activation_forward` and `activation_backward`, against the twins and the twins against `std`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::activation::{activation_backward, activation_forward};
 use crate::reference::compare::{ROUNDING, TINY};
-use crate::reference::device::{Case, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output};
 use crate::reference::number::widen;
 use secateur::ops::ActivationShape;
 

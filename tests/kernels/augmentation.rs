@@ -1,10 +1,10 @@
 //! `augment_draw` and `batch_gather_augmented`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::augment::{augment_draw, batch_gather_augmented};
 use crate::reference::batch::EMPTY;
 use crate::reference::compare::ROUNDING;
-use crate::reference::device::{Case, GUARD, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
 use secateur::train::{AugmentDraw, AugmentedGather, State, Warp};
 
 const DRAW: AugmentDraw = AugmentDraw {

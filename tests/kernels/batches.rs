@@ -1,9 +1,10 @@
 //! `batch_draw`, `batch_gather` and `step_advance`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::batch::{EMPTY, Reals, batch_draw, batch_gather, step_advance};
 use crate::reference::compare::{ROUNDING, relative};
-use crate::reference::device::{Case, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
+use crate::reference::number::widen;
 use secateur::gpu::Gpu;
 use secateur::train::{Advance, Draw, Gather, Hyper, State, interleaved};
 use std::collections::HashSet;
@@ -262,10 +263,10 @@ fn batch_gather_is_its_twin() {
         let buffers = [&inputs[0], &inputs[1], &inputs[2], &x];
         case.run(&u, &buffers, u64::from(u.words * columns), replicas);
         let exact = twin::<f64>(count, |x| {
-            batch_gather(&u, replicas, &images, &scales, &index, x)
+            batch_gather(&u, replicas, &images, &scales, &index, x);
         });
         let equal = twin::<f32>(count, |x| {
-            batch_gather(&u, replicas, &images, &scales, &index, x)
+            batch_gather(&u, replicas, &images, &scales, &index, x);
         });
         // One multiply-add of numbers up to 255 * 0.014 and 0.6.
         let allowed = vec![2.0 * ROUNDING * 5.0; exact.len()];
@@ -292,6 +293,8 @@ fn batch_gather_of_parts_is_that_of_the_whole() {
     let mut index: Vec<u32> = (0..replicas * columns * 4).map(slot).collect();
     index[..4].copy_from_slice(&[22, 0, 11, EMPTY]);
     let count = (replicas * features * columns * 4) as usize;
+    // One multiply-add of numbers up to 255 * 0.01 and 0.5, which the adapter may round once or twice.
+    let allowed = vec![2.0 * ROUNDING * 4.0; count + GUARD];
     let gather = |per_part: u32| {
         let size = (per_part, "samples a part");
         let case = Case::new(gpu, "batch_gather", &size);
@@ -317,16 +320,12 @@ fn batch_gather_of_parts_is_that_of_the_whole() {
             let buffers = [&case.with(part), &scales_on, &index_on, &x];
             case.run(&u, &buffers, u64::from(words * columns), replicas);
             batch_gather(&u, replicas, part, &scales, &index, &mut want);
-            if first == 0 {
-                // Whatever stood there before, nothing of it is left.
-                let got: Vec<f32> = case.floats(&x, count);
-                assert!(got.iter().zip(&want).all(|(a, b)| a == b));
-            }
+            // After the first part nothing is left of whatever stood there before.
+            let got = case.floats(&x, want.len());
+            case.check("x", &got, &widen(&want), &allowed, &want);
         }
         let got = case.floats(&x, want.len());
-        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-        case.check_words("bits", &bits(&got), &bits(&want));
-        bits(&got)
+        got.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
     };
     let whole = gather(samples);
     for per_part in [1, 4, 9, 22] {

@@ -1,8 +1,8 @@
 //! The comparison itself: it must fail where a shader, or a twin, takes a wrong order or a wrong index.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{differs, differs_bits, differs_words, sum_bound};
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::reference::device::Case;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::{conv, dense, reduce};
 use secateur::ops::{ConvShape, DenseShape, PartialShape};
@@ -125,7 +125,7 @@ fn a_convolution_one_pixel_off_is_noticed() {
     conv::conv_forward(&u, 1, &magnitudes(&params), &magnitudes(&x), &mut bound);
     let allowed = sum_bound(18, &bound);
     assert_eq!(differs(&got, &exact(&x), &allowed), None);
-    let mut shifted = x.clone();
+    let mut shifted = x;
     shifted.rotate_left(4);
     assert!(differs(&got, &exact(&shifted), &allowed).is_some());
 }

@@ -1,12 +1,12 @@
 //! `conv_*`.
 
 use super::linear::DATA_WORKGROUPS;
+use crate::common::{Dice, gpu};
 use crate::reference::compare::sum_bound;
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, gpu, tile_constants, twin, workgroups,
+    Case, broadcast_data, broadcast_weight, tile_constants, twin, workgroups,
 };
-use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use secateur::ops::ConvShape;
 
@@ -214,7 +214,7 @@ fn backward_data_is_its_twin() {
             );
         });
         let equal = twin::<f32>(count, |dx| {
-            conv_backward_data(&u, replicas, &params, &dy, &x, dx)
+            conv_backward_data(&u, replicas, &params, &dy, &x, dx);
         });
         let terms = u.out_channels * u.kernel * u.kernel;
         case.check("dx", &got, &exact, &sum_bound(terms, &bound), &equal);

@@ -1,98 +1,52 @@
 //! Criteria as a whole: what they measure, against plain formulas in f64; and that scoring leaves no trace.
 
+use crate::common::{
+    World, build, chain, conv, gpu, is_exact, key, linear, max_pool, noise, preset_model, trainer,
+};
 use crate::reference::batch::{batch_draw, batch_gather};
 use crate::reference::compare::differs_bits;
-use crate::reference::device::gpu;
-use crate::reference::dice::Dice;
-use crate::reference::mask::bit;
 use crate::reference::network::Network;
 use crate::reference::number::widen;
 use crate::reference::scoring::gradient_accumulate;
-use secateur::data::{Dataset, Split};
+use secateur::data::Dataset;
 use secateur::gpu::Gpu;
-use secateur::model::mask::kept_per_tensor;
-use secateur::model::{Model, presets};
+use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{Data, PruneError, hessian_gradient, lamp_order, prune, prune_on};
 use secateur::spec::{
-    Amount, Criterion, Init, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope,
-    Shape, TrainSpec,
+    Amount, Criterion, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope, Shape,
+    TrainSpec,
 };
 use secateur::train::{
-    Draw, Gather, Gathered, Key, Replicas, ResidentDataset, Snapshot, State, Trainer, scales,
-    synaptic_flow,
+    Draw, Gather, Gathered, Key, Replicas, ResidentDataset, Snapshot, State, scales, synaptic_flow,
 };
-use std::sync::Arc;
 
 const SIDE: usize = 6;
+const INPUT: Shape = Shape {
+    channels: 1,
+    height: SIDE,
+    width: SIDE,
+};
 const BATCH: u32 = 10;
 const BATCHES: u32 = 3;
 
-fn spec_of(layers: Vec<Layer>) -> ModelSpec {
-    ModelSpec {
-        name: "custom".to_owned(),
-        layers: presets::with_names(layers),
-        init: Init::Pytorch,
-    }
-}
-
-fn linear(features: usize) -> Layer {
-    Layer::Linear {
-        features,
-        bias: true,
-    }
-}
-
-fn conv(channels: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel: 3,
-        stride: 1,
-        padding: 1,
-        bias: true,
-    }
-}
-
 fn batch_norm_net() -> ModelSpec {
-    let pool = Layer::MaxPool {
-        window: 2,
-        stride: 2,
-    };
-    spec_of(vec![
-        conv(4),
+    chain(vec![
+        conv(4, 3, 1, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        pool,
+        max_pool(2),
         Layer::Flatten,
         linear(10),
     ])
 }
 
 fn smooth_net() -> ModelSpec {
-    spec_of(vec![Layer::Flatten, linear(12), Layer::Tanh, linear(10)])
+    chain(vec![Layer::Flatten, linear(12), Layer::Tanh, linear(10)])
 }
 
-fn images(count: usize) -> Dataset {
-    let mut dice = Dice(17);
-    let split = |dice: &mut Dice| Split {
-        images: (0..count * SIDE * SIDE)
-            .map(|_| dice.below(256) as u8)
-            .collect(),
-        labels: (0..count).map(|_| dice.below(10) as u8).collect(),
-    };
-    Dataset {
-        name: "noise".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: 1,
-        height: SIDE,
-        width: SIDE,
-        train: split(&mut dice),
-        test: split(&mut dice),
-        digest: String::new(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    }
+fn images() -> Dataset {
+    noise(32, INPUT, 17)
 }
 
 fn training(lr: f64, batches: u32) -> TrainSpec {
@@ -108,16 +62,9 @@ fn training(lr: f64, batches: u32) -> TrainSpec {
     }
 }
 
-fn key(seed: u32) -> Key {
-    Key {
-        seed,
-        ..Key::default()
-    }
-}
-
 /// A fresh network, half of it pruned at random.
 fn fresh(gpu: &Gpu, spec: &ModelSpec, seeds: &[u32], density: f64) -> Replicas {
-    let model = Arc::new(Model::new(spec, Shape::new(1, SIDE, SIDE), 10).unwrap());
+    let model = build(spec, INPUT);
     let keys: Vec<Key> = seeds.iter().map(|&seed| key(seed)).collect();
     let replicas = Replicas::new(gpu, model, &keys).unwrap();
     replicas.initialise(gpu).unwrap();
@@ -207,16 +154,15 @@ fn dense(gpu: &Gpu) -> Execution {
 #[test]
 fn gathering_adds_up_the_batches_and_changes_nothing() {
     let Some(gpu) = gpu() else { return };
-    let data = images(32);
+    let data = images();
     let spec = batch_norm_net();
     let replicas = fresh(gpu, &spec, &[1], 0.5);
     let model = replicas.model.clone();
     let before = replicas.download(gpu).unwrap().remove(0);
     let train = training(0.0, BATCHES);
     let specs = [&train];
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
-    let scales = scales(&train.normalise, &data);
-    let trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    let world = World::new(gpu, images());
+    let trainer = trainer(gpu, &world, &replicas, &specs, dense(gpu));
     let twins = gradients(&spec, &model, &data, &before.weights);
     let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
     for (kind, what) in [
@@ -239,7 +185,7 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
             gradient_accumulate(kind as u32, &before.weights, g, &mut twin);
             gradient_accumulate(kind as u32, &widen(&before.weights), e, &mut right);
         }
-        if gpu.adapter().kind == "software" {
+        if is_exact(gpu) {
             assert_eq!(differs_bits(&got, &twin), None, "{what:?}");
         }
         let norm = right.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -250,7 +196,7 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
             .fold(0.0, f64::max);
         assert!(norm > 0.0 && off < 1e-5 * norm, "{what:?}: {off} of {norm}");
         let pruned = (0..model.tensors[0].count)
-            .find(|&i| !bit(&before.mask, i))
+            .find(|&i| !before.mask.keeps(i))
             .unwrap();
         assert!(got[pruned] != 0.0, "a pruned weight has a gradient too");
         assert_eq!(
@@ -266,16 +212,15 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
 #[test]
 fn grasp_measures_the_hessian_times_the_gradient() {
     let Some(gpu) = gpu() else { return };
-    let data = images(32);
+    let data = images();
     let spec = smooth_net();
     let replicas = fresh(gpu, &spec, &[1], 1.0);
     let model = replicas.model.clone();
     let before = replicas.download(gpu).unwrap().remove(0);
     let train = training(0.0, BATCHES);
     let specs = [&train];
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
-    let scales = scales(&train.normalise, &data);
-    let trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    let world = World::new(gpu, images());
+    let trainer = trainer(gpu, &world, &replicas, &specs, dense(gpu));
     let product = hessian_gradient(gpu, &replicas, &trainer, &mut |_| true).unwrap();
     let got: Vec<f32> = gpu.read(&product, 0, model.floats).unwrap();
     assert_eq!(
@@ -339,20 +284,16 @@ fn flow(gpu: &Gpu, replicas: &Replicas, r: usize) -> (Vec<f64>, Vec<f32>) {
 #[test]
 fn synflow_conserves_its_layer_sums() {
     let Some(gpu) = gpu() else { return };
-    let pool = Layer::MaxPool {
-        window: 2,
-        stride: 2,
-    };
     let dropout = Layer::Dropout {
         p: 0.5,
         channels: false,
     };
-    let spec = spec_of(vec![
-        conv(5),
+    let spec = chain(vec![
+        conv(5, 3, 1, 1),
         Layer::BatchNorm,
         Layer::Relu,
-        pool,
-        conv(6),
+        max_pool(2),
+        conv(6, 3, 1, 1),
         Layer::Relu,
         Layer::AvgPool {
             window: Some(2),
@@ -374,7 +315,7 @@ fn synflow_conserves_its_layer_sums() {
                 sums.iter().all(|s| (s / sums[0] - 1.0).abs() < 1e-5),
                 "{sums:?}"
             );
-            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !bit(&before.mask, i));
+            let pruned = (0..replicas.model.tensors[0].count).filter(|&i| !before.mask.keeps(i));
             assert!(pruned.clone().all(|i| scores[i] == 0.0));
             assert!(density == 1.0 || pruned.count() > 0);
         }
@@ -390,7 +331,7 @@ fn synflow_conserves_its_layer_sums() {
 #[test]
 fn synflow_is_the_flow_through_each_weight() {
     let Some(gpu) = gpu() else { return };
-    let spec = spec_of(vec![
+    let spec = chain(vec![
         Layer::Flatten,
         linear(9),
         Layer::Relu,
@@ -440,7 +381,7 @@ fn synflow_neither_overflows_nor_underflows() {
         layers.extend([linear(8), Layer::Relu]);
     }
     layers.push(linear(10));
-    let replicas = fresh(gpu, &spec_of(layers), &[4], 0.8);
+    let replicas = fresh(gpu, &chain(layers), &[4], 0.8);
     let before = replicas.download(gpu).unwrap().remove(0);
     for factor in [1e-6, 1e6] {
         let weights = before.weights.iter().map(|w| w * factor).collect();
@@ -463,12 +404,7 @@ fn synflow_neither_overflows_nor_underflows() {
 #[test]
 fn magnitude_collapses_at_initialisation_and_synflow_does_not() {
     let Some(gpu) = gpu() else { return };
-    let spec = ModelSpec {
-        name: "lenet-300-100".to_owned(),
-        layers: presets::layers("lenet-300-100").unwrap(),
-        init: Init::Pytorch,
-    };
-    let model = Arc::new(Model::new(&spec, Shape::new(1, 28, 28), 10).unwrap());
+    let model = preset_model("lenet-300-100");
     let kept = |criterion, iterations| {
         let replicas = Replicas::new(gpu, model.clone(), &[key(1)]).unwrap();
         replicas.initialise(gpu).unwrap();
@@ -478,7 +414,7 @@ fn magnitude_collapses_at_initialisation_and_synflow_does_not() {
         };
         prune(gpu, &replicas, &[&spec]).unwrap();
         let mask = replicas.download(gpu).unwrap().remove(0).mask;
-        let counts = kept_per_tensor(&model, &mask);
+        let counts = mask.counts(&model);
         let weights = model.tensors.iter().zip(counts).filter(|(t, _)| t.prunable);
         weights.map(|(_, kept)| kept).collect::<Vec<_>>()
     };
@@ -500,7 +436,7 @@ fn lamp_is_its_definition() {
     let mut snapshot = replicas.download(gpu).unwrap().remove(0);
     // Ties: of both signs, and zeros.
     for (k, i) in (0..model.tensors[0].count)
-        .filter(|&i| bit(&snapshot.mask, i))
+        .filter(|&i| snapshot.mask.keeps(i))
         .enumerate()
     {
         match k % 5 {
@@ -519,7 +455,7 @@ fn lamp_is_its_definition() {
             .unwrap();
         let w = |i: usize| f64::from(snapshot.weights[i]);
         let above = (tensor.offset..tensor.offset + tensor.count)
-            .filter(|&j| bit(&snapshot.mask, j))
+            .filter(|&j| snapshot.mask.keeps(j))
             .filter(|&j| w(j).abs() > w(i).abs() || (w(j).abs() == w(i).abs() && j <= i));
         let sum: f64 = above.map(|j| w(j) * w(j)).sum();
         let want = w(i) * w(i) / sum;
@@ -533,7 +469,7 @@ fn lamp_is_its_definition() {
     prune(gpu, &replicas, &[&spec]).unwrap();
     let after = replicas.download(gpu).unwrap().remove(0);
     for (rank, &(i, _)) in order.iter().enumerate() {
-        assert_eq!(bit(&after.mask, i as usize), rank < 101, "rank {rank}");
+        assert_eq!(after.mask.keeps(i as usize), rank < 101, "rank {rank}");
     }
 }
 
@@ -551,7 +487,7 @@ const ALL: [Criterion; 10] = [
 ];
 
 fn pruned(gpu: &Gpu, criterion: Criterion, seeds: &[u32], iterations: u32) -> Vec<Snapshot> {
-    let data = images(32);
+    let data = images();
     let replicas = fresh(gpu, &batch_norm_net(), seeds, 0.9);
     let resident = ResidentDataset::upload(gpu, &data).unwrap();
     let spec = PruneSpec {
@@ -583,9 +519,9 @@ fn every_criterion_keeps_what_it_is_asked_for_alone_and_in_company() {
             let together = pruned(gpu, criterion, &[1, 2, 9], iterations);
             let alone = pruned(gpu, criterion, &[2], iterations);
             assert_eq!(together[1], alone[0], "{criterion:?} in {iterations}");
-            let model = Model::new(&batch_norm_net(), Shape::new(1, SIDE, SIDE), 10).unwrap();
+            let model = build(&batch_norm_net(), INPUT);
             for snapshot in &together {
-                let kept = kept_per_tensor(&model, &snapshot.mask);
+                let kept = snapshot.mask.counts(&model);
                 let weights = model.tensors.iter().zip(kept).filter(|(t, _)| t.prunable);
                 assert_eq!(weights.map(|w| w.1).sum::<u64>(), 123, "{criterion:?}");
             }
@@ -597,13 +533,13 @@ fn every_criterion_keeps_what_it_is_asked_for_alone_and_in_company() {
 #[test]
 fn gradient_criteria_choose_as_the_f64_twin() {
     let Some(gpu) = gpu() else { return };
-    let data = images(32);
+    let data = images();
     let spec = batch_norm_net();
     let before = fresh(gpu, &spec, &[1], 0.9)
         .download(gpu)
         .unwrap()
         .remove(0);
-    let model = Model::new(&spec, Shape::new(1, SIDE, SIDE), 10).unwrap();
+    let model = build(&spec, INPUT);
     let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
     let w = |i: usize| f64::from(before.weights[i]);
     let sum = |i: usize| exact.iter().map(|g| g[i]).sum::<f64>();
@@ -623,7 +559,7 @@ fn gradient_criteria_choose_as_the_f64_twin() {
         let weights = model.tensors.iter().filter(|t| t.prunable);
         let there = weights
             .flat_map(|t| t.offset..t.offset + t.count)
-            .filter(|&i| bit(&before.mask, i));
+            .filter(|&i| before.mask.keeps(i));
         let mut order: Vec<usize> = there.collect();
         order.sort_by(|&a, &b| score(b).total_cmp(&score(a)));
         let border = score(order[122]);
@@ -632,7 +568,7 @@ fn gradient_criteria_choose_as_the_f64_twin() {
         for &i in &order {
             let clear = (score(i) - border).abs() > close;
             assert!(
-                !clear || bit(&after.mask, i) == (score(i) > border),
+                !clear || after.mask.keeps(i) == (score(i) > border),
                 "{criterion:?}: weight {i}"
             );
         }
@@ -643,20 +579,17 @@ fn gradient_criteria_choose_as_the_f64_twin() {
 #[test]
 fn movement_is_measured_on_a_training() {
     let Some(gpu) = gpu() else { return };
-    let data = images(32);
     let replicas = fresh(gpu, &batch_norm_net(), &[1], 0.9);
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
     let train = training(0.1, BATCHES);
     let specs = [&train];
-    let scales = scales(&train.normalise, &data);
-    let mut trainer =
-        Trainer::new(gpu, &replicas, &resident, &specs, &scales, &dense(gpu)).unwrap();
+    let world = World::new(gpu, images());
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, dense(gpu));
     trainer.train(None, &mut |_| true).unwrap();
     let trained = replicas.download(gpu).unwrap().remove(0).weights;
     let after = pruned(gpu, Criterion::Movement, &[1], 1).remove(0);
     let mut kept = 0;
     for (i, &trained) in trained.iter().enumerate() {
-        let want = if bit(&after.mask, i) { trained } else { 0.0 };
+        let want = if after.mask.keeps(i) { trained } else { 0.0 };
         assert_eq!(after.weights[i].to_bits(), want.to_bits(), "weight {i}");
         kept += usize::from(want != 0.0);
     }

@@ -3,6 +3,7 @@
 //!
 //! For L = sum of c * y with fixed random c, a backward pass fed with dY = c gives dL/dx.
 
+use crate::common::Dice;
 use crate::reference::batch::EMPTY;
 use crate::reference::batch_norm::{
     batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
@@ -10,7 +11,6 @@ use crate::reference::batch_norm::{
 };
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
-use crate::reference::dice::Dice;
 use crate::reference::loss::softmax_loss;
 use crate::reference::pointwise::{dropout_apply, relu_backward, relu_forward};
 use crate::reference::pool::{

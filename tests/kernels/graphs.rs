@@ -1,68 +1,18 @@
 //! Whole training steps against the CPU twin of the model: every weight's gradient, so every value and gradient on the way.
 
+use crate::common::{
+    World, add, bare, build, conv, gpu, graph, is_exact, key, linear, max_pool, named, noise,
+    preset, trainer, usual,
+};
 use crate::reference::batch::{batch_draw, batch_gather};
 use crate::reference::compare::differs_bits;
-use crate::reference::device::gpu;
-use crate::reference::dice::Dice;
 use crate::reference::network::{Network, Step};
 use crate::reference::number::widen;
-use secateur::data::{Dataset, Split};
+use secateur::data::Dataset;
 use secateur::gpu::Gpu;
-use secateur::model::{Model, presets};
-use secateur::ops::Execution;
-use secateur::spec::{
-    Init, Layer, Length, ModelSpec, NamedLayer, Normalise, Optimizer, Shape, TrainSpec,
-};
-use secateur::train::{Draw, Gather, Key, Replicas, ResidentDataset, State, Trainer, scales};
-use std::sync::Arc;
-
-fn layer(name: &str, from: Option<&str>, layer: Layer) -> NamedLayer {
-    NamedLayer {
-        name: name.to_owned(),
-        layer,
-        from: from.map(str::to_owned),
-    }
-}
-
-fn conv(channels: usize, kernel: usize, stride: usize) -> Layer {
-    Layer::Conv2d {
-        channels,
-        kernel,
-        stride,
-        padding: kernel / 2,
-        bias: true,
-    }
-}
-
-fn add(with: &str) -> Layer {
-    Layer::Add {
-        with: with.to_owned(),
-    }
-}
-
-/// Random images of ten classes, as many as a batch holds.
-fn images(count: usize, shape: Shape) -> Dataset {
-    let mut dice = Dice(7);
-    let split = |dice: &mut Dice| Split {
-        images: (0..count * shape.features())
-            .map(|_| dice.below(256) as u8)
-            .collect(),
-        labels: (0..count).map(|_| dice.below(10) as u8).collect(),
-    };
-    Dataset {
-        name: "noise".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: shape.channels,
-        height: shape.height,
-        width: shape.width,
-        train: split(&mut dice),
-        test: split(&mut dice),
-        digest: String::new(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    }
-}
+use secateur::model::presets;
+use secateur::spec::{Layer, Length, ModelSpec, Normalise, Optimizer, Shape, TrainSpec};
+use secateur::train::{Draw, Gather, Key, Replicas, State, scales};
 
 /// The samples that the first step of a training draws, in their places, and their labels.
 fn drawn(data: &Dataset, key: Key, columns: u32) -> (Vec<u32>, Vec<u32>) {
@@ -120,12 +70,9 @@ fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32
 /// One step without an update on the adapter and on the CPU: gradients, and parameters for what moves on the way forward.
 /// A tensor's gradient may be off by `close` of its norm from the exact one.
 fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, close: f64) {
-    let data = images(count, shape);
-    let model = Arc::new(Model::new(spec, shape, 10).unwrap());
-    let key = Key {
-        seed: 5,
-        ..Key::default()
-    };
+    let data = noise(count, shape, 7);
+    let model = build(spec, shape);
+    let key = key(5);
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
     replicas.initialise(gpu).unwrap();
     let before = replicas.download(gpu).unwrap().remove(0).weights;
@@ -134,17 +81,15 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
         normalise: Normalise::None,
         ..TrainSpec::plain(&data.name, count as u32, Length::Steps(1), still)
     };
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
+    let world = World::new(gpu, data);
     let specs = [&train];
-    let scales = scales(&train.normalise, &data);
-    let execution = Execution::for_adapter(gpu.adapter());
-    let mut trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &execution).unwrap();
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     let points = trainer.train(None, &mut |_| true).unwrap();
     let grads: Vec<f32> = gpu.read(&replicas.grads, 0, model.floats).unwrap();
     let after = replicas.download(gpu).unwrap().remove(0).weights;
 
     let columns = count.div_ceil(4) as u32;
-    let (x, labels) = first_batch(&data, key, columns, shape);
+    let (x, labels) = first_batch(&world.data, key, columns, shape);
     let network = Network {
         spec,
         model: &model,
@@ -173,7 +118,7 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
             size.sqrt()
         );
     }
-    if gpu.adapter().kind == "software" {
+    if is_exact(gpu) {
         let mut params = before;
         let twin: Step<f32> = network.step(&mut params, &x, &labels);
         for tensor in &model.tensors {
@@ -195,69 +140,38 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
 #[test]
 fn a_step_of_a_graph_is_its_twins() {
     let Some(gpu) = gpu() else { return };
-    let spec = ModelSpec {
-        name: "graph".to_owned(),
-        layers: vec![
-            layer("lift", None, conv(3, 1, 1)),
-            layer("in", None, add("input")),
-            layer("conv1", None, conv(5, 3, 1)),
-            layer("bn1", None, Layer::BatchNorm),
-            layer("relu1", None, Layer::Relu),
-            layer("conv2", None, conv(5, 3, 1)),
-            // Reads conv1 before its ReLU, in a place of its own.
-            layer("relu2", Some("conv1"), Layer::Relu),
-            layer("add1", Some("conv2"), add("relu1")),
-            layer("add2", None, add("relu2")),
-            layer("relu3", None, Layer::Relu),
-            layer("conv3", None, conv(6, 3, 2)),
-            layer("short", Some("relu3"), conv(6, 1, 2)),
-            layer("add3", Some("conv3"), add("short")),
-            layer("relu4", None, Layer::Relu),
-            layer(
-                "pool",
-                None,
-                Layer::MaxPool {
-                    window: 2,
-                    stride: 2,
-                },
-            ),
-            layer("twice", None, add("pool")),
-            layer("flat", None, Layer::Flatten),
-            layer(
-                "fc1",
-                None,
-                Layer::Linear {
-                    features: 12,
-                    bias: true,
-                },
-            ),
-            layer("bn2", None, Layer::BatchNorm),
-            layer("relu5", None, Layer::Relu),
-            layer(
-                "fc2",
-                Some("flat"),
-                Layer::Linear {
-                    features: 12,
-                    bias: false,
-                },
-            ),
-            layer("gelu", None, Layer::Gelu),
-            // In place on what GELU's backward pass does not read.
-            layer("relu6", None, Layer::Relu),
-            layer("leaky", None, Layer::LeakyRelu { slope: 0.1 }),
-            layer("add4", None, add("relu5")),
-            layer("tanh", None, Layer::Tanh),
-            layer(
-                "fc3",
-                None,
-                Layer::Linear {
-                    features: 10,
-                    bias: true,
-                },
-            ),
-        ],
-        init: Init::Pytorch,
-    };
+    let conv = |channels, kernel, stride| conv(channels, kernel, stride, kernel / 2);
+    let spec = graph(vec![
+        named("lift", None, conv(3, 1, 1)),
+        named("in", None, add("input")),
+        named("conv1", None, conv(5, 3, 1)),
+        named("bn1", None, Layer::BatchNorm),
+        named("relu1", None, Layer::Relu),
+        named("conv2", None, conv(5, 3, 1)),
+        // Reads conv1 before its ReLU, in a place of its own.
+        named("relu2", Some("conv1"), Layer::Relu),
+        named("add1", Some("conv2"), add("relu1")),
+        named("add2", None, add("relu2")),
+        named("relu3", None, Layer::Relu),
+        named("conv3", None, conv(6, 3, 2)),
+        named("short", Some("relu3"), conv(6, 1, 2)),
+        named("add3", Some("conv3"), add("short")),
+        named("relu4", None, Layer::Relu),
+        named("pool", None, max_pool(2)),
+        named("twice", None, add("pool")),
+        named("flat", None, Layer::Flatten),
+        named("fc1", None, linear(12)),
+        named("bn2", None, Layer::BatchNorm),
+        named("relu5", None, Layer::Relu),
+        named("fc2", Some("flat"), bare(linear(12))),
+        named("gelu", None, Layer::Gelu),
+        // In place on what GELU's backward pass does not read.
+        named("relu6", None, Layer::Relu),
+        named("leaky", None, Layer::LeakyRelu { slope: 0.1 }),
+        named("add4", None, add("relu5")),
+        named("tanh", None, Layer::Tanh),
+        named("fc3", None, linear(10)),
+    ]);
     // Rounding grows with depth and with what cancels in a sum; a wrong value is off by its own size.
     check_step(gpu, &spec, Shape::new(3, 9, 8), 10, 1e-3);
 }
@@ -266,11 +180,7 @@ fn a_step_of_a_graph_is_its_twins() {
 #[test]
 fn a_step_of_resnet_20_is_its_twins() {
     let Some(gpu) = gpu() else { return };
-    let spec = ModelSpec {
-        name: "resnet-20".to_owned(),
-        layers: presets::layers("resnet-20").unwrap(),
-        init: Init::Pytorch,
-    };
+    let spec = preset("resnet-20");
     // Of two million values before a ReLU some are as near 0 as rounding is large: their gradients pass in one precision and
     // not in the other, and each such one reaches all layers below.
     check_step(gpu, &spec, presets::input("resnet-20"), 8, 0.03);

@@ -1,11 +1,11 @@
 //! `dense_*`, `bias_backward` and `partial_sum`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::sum_bound;
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, gpu, output, tile_constants, twin, workgroups,
+    Case, broadcast_data, broadcast_weight, output, tile_constants, twin, workgroups,
 };
-use crate::reference::dice::Dice;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
@@ -157,7 +157,7 @@ fn backward_data_is_its_twin() {
             );
         });
         let equal = twin::<f32>(count, |dx| {
-            dense_backward_data(&u, replicas, &params, &dy, &x, dx)
+            dense_backward_data(&u, replicas, &params, &dy, &x, dx);
         });
         case.check("dx", &got, &exact, &sum_bound(u.outputs, &bound), &equal);
     }
@@ -311,10 +311,10 @@ fn bias_backward_is_its_twin() {
         case.run(&u, &[&case.with(&dy), &part], invocations, replicas);
         let got = case.floats(&part, output(count).len());
         let exact = twin::<f64>(count, |p| {
-            bias_backward(&u, false, replicas, &widen(&dy), p)
+            bias_backward(&u, false, replicas, &widen(&dy), p);
         });
         let bound = twin::<f64>(count, |p| {
-            bias_backward(&u, false, replicas, &magnitudes(&dy), p)
+            bias_backward(&u, false, replicas, &magnitudes(&dy), p);
         });
         let equal = twin::<f32>(count, |p| bias_backward(&u, false, replicas, &dy, p));
         let allowed = sum_bound(4 * pixels * columns, &bound);

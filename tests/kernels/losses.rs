@@ -1,9 +1,9 @@
 //! `softmax_loss`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::batch::EMPTY;
 use crate::reference::compare::{ROUNDING, TINY};
-use crate::reference::device::{Case, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output};
 use crate::reference::loss::softmax_loss;
 use crate::reference::number::{Real, widen};
 use secateur::ops::{LossShape, Window};

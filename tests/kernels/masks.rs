@@ -1,7 +1,7 @@
 //! `mask_audit` and `mask_shuffle`.
 
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::Case;
 use crate::reference::mask::{bit, mask_audit, mask_shuffle};
 use secateur::prune::ShuffleShape;
 use secateur::train::ParamsShape;
@@ -25,7 +25,7 @@ fn mask_audit_counts_what_was_planted() {
         let total = count * replicas as usize;
         let pruned = |i: usize| !bit(&masks, i);
         // A clean model: anything where weights are kept, NaN too, and zeros of both signs where they are pruned.
-        let mut tensors = [(); 4].map(|()| dice.values(total));
+        let mut tensors = [(); 5].map(|()| dice.values(total));
         for tensor in &mut tensors {
             for (i, v) in tensor.iter_mut().enumerate() {
                 if pruned(i) {
@@ -35,15 +35,15 @@ fn mask_audit_counts_what_was_planted() {
                 }
             }
         }
-        let audit = |tensors: &[Vec<f32>; 4], already: u32| {
+        let audit = |tensors: &[Vec<f32>; 5], already: u32| {
             let start = vec![already; replicas as usize];
             let violations = case.with(&start);
-            let [a, b, c, d] = tensors.each_ref().map(|t| case.with(t));
-            let buffers = [&case.with(&masks), &a, &b, &c, &d, &violations];
+            let [a, b, c, d, e] = tensors.each_ref().map(|t| case.with(t));
+            let buffers = [&case.with(&masks), &a, &b, &c, &d, &e, &violations];
             case.run(&u, &buffers, u64::from(u.quads), replicas);
             let got = case.words(&violations, replicas as usize);
             let mut want = start;
-            mask_audit(&u, &masks, tensors.each_ref().map(|t| &t[..]), &mut want);
+            mask_audit(&u, &masks, &tensors.each_ref().map(|t| &t[..]), &mut want);
             case.check_words("violations", &got, &want);
             got
         };
@@ -70,15 +70,15 @@ fn mask_audit_counts_what_was_planted() {
             let at = dice.below(total as u32) as usize;
             let clean = tensors.iter().all(|t| t[at] == 0.0);
             if pruned(at) {
-                tensors[k % 4][at] = value;
+                tensors[k % 5][at] = value;
                 // One position is one violation, in however many tensors.
                 planted[at / count] += u32::from(clean);
             }
         }
         assert_eq!(audit(&tensors, 0), planted);
-        for k in 0..4 {
+        for k in 0..5 {
             // One violation in one tensor alone.
-            let mut only = [(); 4].map(|()| vec![0.0f32; total]);
+            let mut only = [(); 5].map(|()| vec![0.0f32; total]);
             let Some(at) = (0..total).rev().find(|&i| pruned(i)) else {
                 continue;
             };

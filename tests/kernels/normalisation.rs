@@ -1,12 +1,12 @@
 //! `batch_norm_*`, each on the numbers that the kernel before it leaves.
 
+use crate::common::{Dice, gpu};
 use crate::reference::batch_norm::{
     batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
     batch_norm_combine, batch_norm_forward, batch_norm_statistics,
 };
 use crate::reference::compare::{ROUNDING, TINY};
-use crate::reference::device::{Case, GUARD, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output};
 use crate::reference::number::widen;
 use secateur::ops::BatchNormShape;
 use secateur::train::State;

@@ -1,13 +1,14 @@
-//! `sgd_step`, `adam_step`, `adadelta_step`, `gradient_norm`, `gradient_clip`, `params_init` and `mask_apply`.
+//! `sgd_step`, `sgd_momentum_step`, `adam_step`, `adadelta_step`, `gradient_norm`, `gradient_clip`, `params_init` and `mask_apply`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{ROUNDING, TINY, relative, sum_bound};
-use crate::reference::device::{Case, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output, twin};
 use crate::reference::init::params_init;
 use crate::reference::mask::{kept, mask_apply};
 use crate::reference::number::{Real, widen};
 use crate::reference::optimizer::{
-    Step, Tensors, adadelta_step, adam_step, gradient_clip, gradient_norm, sgd_step,
+    Step, Tensors, adadelta_step, adam_step, gradient_clip, gradient_norm, moments,
+    sgd_momentum_step, sgd_step,
 };
 use secateur::gpu::Gpu;
 use secateur::train::{Hyper, InitShape, ParamsShape, State};
@@ -128,7 +129,8 @@ fn check_traits(
     let b = &before;
     let inputs = [case.with(&hyper), case.with(&state), case.with(&table)];
     let outputs = [&b.params, &b.grads, &b.moment1, &b.moment2].map(|t| case.with(t));
-    let buffers: Vec<_> = inputs.iter().chain(&outputs).collect();
+    let bound = &outputs[..2 + moments(kernel)];
+    let buffers: Vec<_> = inputs.iter().chain(bound).collect();
     case.run_with(&[("TRAITS", 1)], &u, &buffers, u64::from(u.quads), replicas);
     let got = outputs.map(|t| case.floats(&t, before.params.len()));
 
@@ -174,6 +176,7 @@ fn check_traits(
 fn optimizers_obey_the_traits_of_parameters() {
     let Some(gpu) = gpu() else { return };
     check_traits(gpu, "sgd_step", 0.0, sgd_step);
+    check_traits(gpu, "sgd_momentum_step", 0.0, sgd_momentum_step);
     check_traits(gpu, "adam_step", 1e-8, adam_step);
     check_traits(gpu, "adadelta_step", 1e-6, adadelta_step);
 }
@@ -195,7 +198,6 @@ fn check_optimizer(
         let hyper = hypers(replicas, eps);
         let state = states(&mut dice, replicas);
         let mut before = tensors(&mut dice, &u, &masks, replicas);
-        let is_sgd = kernel == "sgd_step";
         if kernel == "adadelta_step" {
             // Its first state averages squares.
             before.moment1.iter_mut().for_each(|v| *v = v.abs());
@@ -209,7 +211,8 @@ fn check_optimizer(
         let inputs = [case.with(&hyper), case.with(&state), case.with(&masks)];
         let b = &before;
         let outputs = [&b.params, &b.grads, &b.moment1, &b.moment2].map(|t| case.with(t));
-        let buffers: Vec<_> = inputs.iter().chain(&outputs).collect();
+        let bound = &outputs[..2 + moments(kernel)];
+        let buffers: Vec<_> = inputs.iter().chain(bound).collect();
         case.run(&u, &buffers, u64::from(u.quads), replicas);
         let got = outputs.map(|t| case.floats(&t, before.params.len()));
 
@@ -233,10 +236,10 @@ fn check_optimizer(
                 let each = allowed(&hyper[r], &state[r], values);
                 (0..3).for_each(|k| bounds[k][i] = each[k] + TINY);
             } else {
-                // The mask is a law, on every adapter. (SGD has one state only and leaves the other alone.)
-                for (k, tensor) in got.iter().enumerate() {
+                // The mask is a law, on every adapter.
+                for (k, tensor) in got.iter().take(2 + moments(kernel)).enumerate() {
                     let pruned = tensor[i].to_bits();
-                    if pruned != 0 && !(is_sgd && k == 3) {
+                    if pruned != 0 {
                         case.fail(&format!("pruned [{i}] of tensor {k} has bits {pruned:#x}"));
                     }
                 }
@@ -276,6 +279,22 @@ fn sgd_step_is_its_twin() {
         0.0,
         sgd_step,
         sgd_step,
+        |h, s, [w, g, ..]| {
+            let d = gradient_size(h, s, w, g);
+            [10.0 * ROUNDING * (w.abs() + f64::from(s.lr) * d), 0.0, 0.0]
+        },
+    );
+}
+
+#[test]
+fn sgd_momentum_step_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    check_optimizer(
+        gpu,
+        "sgd_momentum_step",
+        0.0,
+        sgd_momentum_step,
+        sgd_momentum_step,
         |h, s, [w, g, v, _]| {
             // Two or three multiply-adds, each of two roundings.
             let momentum = f64::from(h.momentum);
@@ -367,7 +386,7 @@ fn gradient_norm_and_clip_are_their_twins() {
         let buffers = [&case.with(&grads), &case.with(&masks), &part];
         case.run(&u, &buffers, u64::from(blocks), replicas);
         let exact = twin::<f64>(count, |p| {
-            gradient_norm(&u, replicas, &widen(&grads), &masks, p)
+            gradient_norm(&u, replicas, &widen(&grads), &masks, p);
         });
         let equal = twin::<f32>(count, |p| gradient_norm(&u, replicas, &grads, &masks, p));
         // Squares: the sum is its own bound.

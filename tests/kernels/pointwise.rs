@@ -1,8 +1,8 @@
 //! `relu_*`, `add_forward`, `values_*` and `dropout_apply`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::relative;
-use crate::reference::device::{Case, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output};
 use crate::reference::number::widen;
 use crate::reference::pointwise::{
     add_forward, dropout_apply, relu_backward, relu_forward, values_add, values_copy,

@@ -1,8 +1,8 @@
 //! `max_pool_*` and `avg_pool_*`.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{differs_bits, sum_bound};
-use crate::reference::device::{Case, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output, twin};
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
@@ -162,7 +162,7 @@ fn avg_pool_is_its_twin() {
         });
         let exact = twin::<f64>(count, |y| avg_pool_forward(&u, replicas, &widen(&x), y));
         let bound = twin::<f64>(count, |y| {
-            avg_pool_forward(&u, replicas, &magnitudes(&x), y)
+            avg_pool_forward(&u, replicas, &magnitudes(&x), y);
         });
         let equal = twin::<f32>(count, |y| avg_pool_forward(&u, replicas, &x, y));
         case.check("y", &y, &exact, &sum_bound(terms, &bound), &equal);
@@ -175,10 +175,10 @@ fn avg_pool_is_its_twin() {
             run(&case, &u, &buffers, inputs, cols, replicas);
         });
         let exact = twin::<f64>(from, |dx| {
-            avg_pool_backward(&u, replicas, &widen(&dy), &widen(&x), dx)
+            avg_pool_backward(&u, replicas, &widen(&dy), &widen(&x), dx);
         });
         let bound = twin::<f64>(from, |dx| {
-            avg_pool_backward(&u, replicas, &magnitudes(&dy), &magnitudes(&x), dx)
+            avg_pool_backward(&u, replicas, &magnitudes(&dy), &magnitudes(&x), dx);
         });
         let equal = twin::<f32>(from, |dx| avg_pool_backward(&u, replicas, &dy, &x, dx));
         case.check("dx", &dx, &exact, &sum_bound(terms, &bound), &equal);

@@ -1,8 +1,8 @@
 //! `probe_*`: a ceiling means nothing if the kernel that measures it leaves its work out.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::relative;
-use crate::reference::device::{Case, GUARD, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::widen;
 use crate::reference::probe::{probe_copy, probe_fma};
 use secateur::bench::ProbeShape;

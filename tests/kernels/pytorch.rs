@@ -1,16 +1,14 @@
 //! One training step against PyTorch's, recorded by `tests/pytorch/fixtures.py`: loss, logits, gradients, running statistics.
 //! Weights and images come from the same counter formula here and there.
 
+use crate::common::{World, gpu, images, preset_model, trainer, usual};
 use crate::graphs::batch_order;
-use crate::reference::device::gpu;
-use secateur::data::{Dataset, Split};
+use secateur::data::Split;
 use secateur::gpu::Gpu;
-use secateur::model::{Model, Tensor, presets};
-use secateur::ops::Execution;
-use secateur::spec::{Init, Length, ModelSpec, Normalise, Optimizer, TrainSpec};
-use secateur::train::{Key, Replicas, ResidentDataset, Snapshot, Trainer, scales};
+use secateur::model::{Mask, Tensor, presets};
+use secateur::spec::{Length, Normalise, Optimizer, TrainSpec};
+use secateur::train::{Key, Replicas, Snapshot};
 use serde_json::Value;
-use std::sync::Arc;
 
 const BATCH: usize = 8;
 
@@ -85,15 +83,10 @@ fn check(what: &str, recorded: &Value, got: &[f32], close: f64) {
 fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
     let recorded: Value = serde_json::from_str(fixture).unwrap();
     let shape = presets::input(name);
-    let spec = ModelSpec {
-        name: name.to_owned(),
-        layers: presets::layers(name).unwrap(),
-        init: Init::Pytorch,
-    };
-    let model = Arc::new(Model::new(&spec, shape, 10).unwrap());
+    let model = preset_model(name);
     let mut snapshot = Snapshot {
         weights: vec![0.0; model.floats],
-        mask: vec![u32::MAX; model.mask_words()],
+        mask: Mask::full(model.floats),
     };
     for tensor in &model.tensors {
         let own = &mut snapshot.weights[tensor.offset..][..tensor.count];
@@ -109,31 +102,17 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
             .map(|h| ((h >> 8) % 10) as u8)
             .collect(),
     };
-    let data = Dataset {
-        name: "formula".to_owned(),
-        class_names: (0..10).map(|c| c.to_string()).collect(),
-        channels: shape.channels,
-        height: shape.height,
-        width: shape.width,
-        train: split(),
-        test: split(),
-        digest: String::new(),
-        source: "the tests".to_owned(),
-        warnings: Vec::new(),
-        skipped: Vec::new(),
-    };
+    let world = World::new(gpu, images(shape, split(), split()));
     let still = Optimizer::sgd(0.0, 0.0);
     let train = TrainSpec {
         normalise: Normalise::None,
-        ..TrainSpec::plain(&data.name, BATCH as u32, Length::Steps(1), still)
+        ..TrainSpec::plain(&world.data.name, BATCH as u32, Length::Steps(1), still)
     };
     let key = Key::default();
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
     replicas.upload(gpu, &[&snapshot]).unwrap();
-    let resident = ResidentDataset::upload(gpu, &data).unwrap();
-    let (specs, scales) = ([&train], scales(&train.normalise, &data));
-    let execution = Execution::for_adapter(gpu.adapter());
-    let mut trainer = Trainer::new(gpu, &replicas, &resident, &specs, &scales, &execution).unwrap();
+    let specs = [&train];
+    let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     let points = trainer.train(None, &mut |_| true).unwrap();
 
     let loss = number(&recorded["loss"]);
@@ -143,7 +122,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
         "{name}: loss {got}, PyTorch {loss}"
     );
     let logits = trainer.logits().unwrap();
-    for (slot, sample) in batch_order(&data, key, 2).into_iter().enumerate() {
+    for (slot, sample) in batch_order(&world.data, key, 2).into_iter().enumerate() {
         for class in 0..10 {
             let got = f64::from(logits[class * BATCH + slot]);
             let want = number(&recorded["logits"][sample as usize][class]);

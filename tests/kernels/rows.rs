@@ -1,7 +1,7 @@
 //! `select_rows`, `select_rows_write`, `select_runs`: exact selection within rows and runs, against a sort.
 
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::Case;
 use crate::reference::rows::{select_rows, select_rows_write, select_runs};
 use bytemuck::Zeroable;
 use secateur::prune::{RowsShape, RunsShape, Threshold};

@@ -1,8 +1,8 @@
 //! `magnitude_score`, `random_score`, `growth_score`, `score_invert`, `select_count`, `select_pick`, `select_write`: exact
 //! top-k against a sort.
 
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::Case;
 use crate::reference::mask::bit;
 use crate::reference::select::{
     chosen, growth_score, magnitude_score, random_score, score_invert, select_count, select_pick,

@@ -1,10 +1,10 @@
 //! `conv_*_sparse` and `kept_partial_sum`: convolutions over their kept weights, as `sparse_linear.rs` has it.
 
+use crate::common::{Dice, gpu};
 use crate::convolution::{Conv, cases, values};
 use crate::linear::tiled;
 use crate::reference::compare::sum_bound;
-use crate::reference::device::{Case, GUARD, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::sparse::{
     conv_backward_data_sparse, conv_backward_weight_sparse, conv_forward_sparse, copy_kept,

@@ -1,10 +1,9 @@
 //! A layer of which each replica keeps another part, with the lists that sparse kernels bind.
 
-use crate::reference::device::{Case, GUARD, gpu, output};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::{Case, GUARD, output};
 use crate::reference::sparse::{columns, rows};
-use bytemuck::Pod;
-use secateur::gpu::Buffer;
+use secateur::gpu::{Buffer, ShaderStruct};
 use secateur::ops::{ColumnsShape, ConvShape, DenseShape, WeightGrid};
 use std::fmt::Debug;
 
@@ -14,7 +13,7 @@ const DENSITIES: [f64; 4] = [0.0, 0.02, 0.3, 1.0];
 pub const TILES: &[(u32, u32)] = &[(1, 4), (1, 1), (1, 2), (1, 3), (1, 7)];
 
 /// A shape that sparse kernels take.
-pub trait Layer: Pod + Debug {
+pub trait Layer: ShaderStruct + Debug {
     /// The weight tensor.
     fn grid(&self) -> WeightGrid;
     /// Where weights and bias start, and floats per replica.

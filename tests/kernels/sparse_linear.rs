@@ -3,10 +3,10 @@
 //! Each has the bits of the dense kernel over parameters that are 0 where pruned: of its twin on software adapters, of the
 //! kernel on every adapter. At pruned places stand other numbers here, which no sparse kernel may read.
 
+use crate::common::{Dice, gpu};
 use crate::linear::{shape, sizes, tiled};
 use crate::reference::compare::sum_bound;
-use crate::reference::device::{Case, GUARD, gpu, output, twin};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::sparse::{
     copy_kept, dense_backward_data_sparse, dense_backward_weight_sparse, dense_forward_sparse,

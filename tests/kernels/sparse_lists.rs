@@ -2,8 +2,8 @@
 //!
 //! Each kernel of a chain runs on what the one before it left on the GPU, as in training.
 
-use crate::reference::device::{Case, GUARD, gpu, word_output};
-use crate::reference::dice::Dice;
+use crate::common::{Dice, gpu};
+use crate::reference::device::{Case, GUARD, word_output};
 use crate::reference::sparse::{column_count, column_fill, kept_count, kept_fill, prefix_sum};
 use secateur::gpu::{Buffer, Gpu};
 use secateur::ops::{ColumnsShape, PrefixShape};

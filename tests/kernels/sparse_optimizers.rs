@@ -1,11 +1,13 @@
-//! `sgd_step`, `adam_step` and `adadelta_step` along the list of kept parameters, and `gradient_mask`.
+//! `sgd_step`, `sgd_momentum_step`, `adam_step` and `adadelta_step` along the list of kept parameters, and `gradient_mask`.
 
+use crate::common::{Dice, gpu};
 use crate::optimizers::{hypers, shape, states, tensors};
-use crate::reference::device::{Case, gpu, output};
-use crate::reference::dice::Dice;
+use crate::reference::device::{Case, output};
 use crate::reference::mask::bit;
 use crate::reference::number::widen;
-use crate::reference::optimizer::{Step, Tensors, adadelta_step, adam_step, sgd_step};
+use crate::reference::optimizer::{
+    Step, Tensors, adadelta_step, adam_step, moments, sgd_momentum_step, sgd_step,
+};
 use crate::reference::sparse::{copy_kept, gradient_mask, rows, step_kept};
 use secateur::gpu::Gpu;
 use secateur::ops::TensorShape;
@@ -63,7 +65,8 @@ fn check_kept(
             let inputs = [case.with(&hyper), case.with(&state), case.with(places)];
             let b = &before;
             let tensors = [&b.params, &b.grads, &b.moment1, &b.moment2].map(|t| case.with(t));
-            let buffers: Vec<_> = inputs.iter().chain(&tensors).collect();
+            let bound = &tensors[..2 + moments(kernel)];
+            let buffers: Vec<_> = inputs.iter().chain(bound).collect();
             let invocations = u64::from(invocations);
             case.run_with(&[("KEPT", kept)], &u, &buffers, invocations, replicas);
             tensors.map(|t| case.floats(&t, total))
@@ -88,6 +91,7 @@ fn check_kept(
 fn sgd_step_along_the_list_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     check_kept(gpu, "sgd_step", 0.0, sgd_step);
+    check_kept(gpu, "sgd_momentum_step", 0.0, sgd_momentum_step);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! The kernels that sum over units, against their twins.
 
+use crate::common::{Dice, gpu};
 use crate::reference::compare::{relative, sum_bound};
-use crate::reference::device::{Case, gpu};
-use crate::reference::dice::Dice;
+use crate::reference::device::Case;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::units::{unit_activity, unit_distances, unit_shrink, unit_sums};
 use secateur::train::{ActivityShape, ShrinkShape, State, UnitPairs, UnitRun, UnitShape};

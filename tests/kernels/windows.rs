@@ -1,19 +1,18 @@
 //! A batch in windows: gradients that go on from window to window have the bits of the whole batch's, in every variant.
 
+use crate::common::{Dice, gpu, has_subgroups_of_8};
 use crate::convolution::{Conv, values};
 use crate::linear::{shape as dense_shape, tiled};
 use crate::reference::compare::differs_bits;
 use crate::reference::conv::conv_backward_weight;
 use crate::reference::dense::dense_backward_weight;
 use crate::reference::device::{
-    Case, GUARD, broadcast_weight, gpu, output, tile_constants, twin, workgroups,
+    Case, GUARD, broadcast_weight, output, tile_constants, twin, workgroups,
 };
-use crate::reference::dice::Dice;
 use crate::reference::reduce::bias_backward;
 use crate::reference::sparse::{conv_backward_weight_sparse, dense_backward_weight_sparse};
 use crate::sparse_layer::{Layer, rounds};
-use bytemuck::Pod;
-use secateur::gpu::{Buffer, Gpu};
+use secateur::gpu::{Buffer, Gpu, ShaderStruct};
 use secateur::ops::{BiasShape, CHUNK_SAMPLES, ConvShape, DenseShape, Window};
 
 /// Samples in a batch: whole chunks, and chunks with a rest.
@@ -74,7 +73,7 @@ struct Batch<'a, S> {
     replicas: u32,
 }
 
-impl<S: Pod> Batch<'_, S> {
+impl<S: ShaderStruct> Batch<'_, S> {
     /// Runs a kernel on the windows of every split.
     fn check(&self, kernel: &'static str, constants: &[(&'static str, u32)], invocations: u64) {
         let case = Case::new(self.gpu, kernel, &self.name);
@@ -105,10 +104,8 @@ impl<S: Pod> Batch<'_, S> {
         constants: &[(&'static str, u32)],
         invocations: u64,
     ) {
-        if self.gpu.adapter().subgroup == Some(8) {
+        if has_subgroups_of_8(self.gpu, kernel) {
             self.check(kernel, constants, invocations);
-        } else {
-            println!("{kernel} is not run: it needs subgroups of 8");
         }
     }
 }
@@ -125,7 +122,7 @@ fn linear_weight_gradients_go_on() {
         let dy = dice.values((replicas * outputs * samples) as usize);
         let count = (replicas * whole.param_stride) as usize;
         let want = twin::<f32>(count, |g| {
-            dense_backward_weight(&whole, false, replicas, &x, &dy, g)
+            dense_backward_weight(&whole, false, replicas, &x, &dy, g);
         });
         // The twin that goes on does so too.
         for windows in splits(columns) {
@@ -169,7 +166,7 @@ fn linear_weight_gradients_go_on() {
             let (sparse, lists) = round.by_row(&case, &masks);
             let shape = |columns| DenseShape { columns, ..sparse };
             let want = twin::<f32>(count, |g| {
-                dense_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, g)
+                dense_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, g);
             });
             let batch = Batch {
                 gpu,
@@ -212,7 +209,7 @@ fn convolution_weight_gradients_go_on() {
         let (rows, parts) = (whole.out_channels, whole.out_height);
         let count = (replicas * parts * rows * taps) as usize;
         let want = twin::<f32>(count, |part| {
-            conv_backward_weight(&whole, false, replicas, &x, &dy, part)
+            conv_backward_weight(&whole, false, replicas, &x, &dy, part);
         });
         for windows in splits(conv.columns) {
             let got = twin::<f32>(count, |part| {
@@ -250,7 +247,7 @@ fn convolution_weight_gradients_go_on() {
             let lists = [case.with(&whole.grid().taps()), m, ranks, list];
             let shape = |columns| ConvShape { columns, ..sparse };
             let want = twin::<f32>(count, |part| {
-                conv_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, part)
+                conv_backward_weight_sparse(&whole, replicas, &masks, &x, &dy, part);
             });
             let batch = Batch {
                 gpu,

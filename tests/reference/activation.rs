@@ -1,7 +1,6 @@
 //! tanh, leaky ReLU and GELU (tanh form), by the constant KIND: 0, 1, 2.
 
-// The digits are the shader's.
-#![allow(clippy::excessive_precision)]
+#![expect(clippy::excessive_precision, reason = "the digits are the shader's")]
 
 use super::number::{Real, fma};
 use secateur::ops::ActivationShape;

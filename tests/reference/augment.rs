@@ -62,7 +62,7 @@ pub fn augment_draw<T: Real>(
 
 /// The bytes that the warp of each slot points at, normalised, with the square about its cut zeroed. `smooth` is the shader's
 /// constant; parts are as in `batch_gather`.
-#[allow(clippy::too_many_arguments)] // the kernel's bindings
+#[expect(clippy::too_many_arguments, reason = "the kernel's bindings")]
 pub fn batch_gather_augmented<T: Real>(
     u: &AugmentedGather,
     smooth: bool,
@@ -74,7 +74,7 @@ pub fn batch_gather_augmented<T: Real>(
     x: &mut [T],
 ) {
     let slots = 4 * u.columns as usize;
-    let (width, height) = (u.width as i64, u.height as i64);
+    let (width, height) = (i64::from(u.width), i64::from(u.height));
     let byte = |sample: u32, channel: i64, row: i64, column: i64| {
         let inside = (0..height).contains(&row) && (0..width).contains(&column);
         if !inside && u.edge == 0 {
@@ -86,7 +86,7 @@ pub fn batch_gather_augmented<T: Real>(
         T::count(u32::from(images[at as usize]))
     };
     for r in 0..replicas as usize {
-        for f in 0..u.features as i64 {
+        for f in 0..i64::from(u.features) {
             let (channel, row, column) = (f / (width * height), f / width % height, f % width);
             for b in 0..slots {
                 let to = &mut x[(r * u.features as usize + f as usize) * slots + b];

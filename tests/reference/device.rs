@@ -1,48 +1,16 @@
-//! One device for all tests of a binary, and running one kernel on it.
+//! Running one kernel.
 
 use super::compare::{differs, differs_bits, differs_words};
 use super::number::{Real, widen};
+use crate::common::{has_subgroups_of_8, is_exact};
 use bytemuck::Pod;
-use secateur::gpu::{Buffer, Gpu, GpuOptions, Program};
+use secateur::gpu::{Buffer, Gpu, Program, ShaderStruct};
 use std::fmt::Debug;
-use std::sync::OnceLock;
 
 /// What output buffers hold before a kernel runs, so that a place it forgot, or should not have touched, shows.
 pub const UNTOUCHED: f32 = -77_777.0;
 /// Floats behind every output that no kernel may touch.
 pub const GUARD: usize = 64;
-
-/// The device, or `None` where `SECATEUR_NO_GPU=1` says that there is none. `SECATEUR_ADAPTER` chooses another than the best.
-///
-/// # Panics
-/// There is no adapter and nobody said so: a GPU test that did not run must not look like one that passed.
-pub fn gpu() -> Option<&'static Gpu> {
-    static GPU: OnceLock<Option<Gpu>> = OnceLock::new();
-    let open = || {
-        if std::env::var("SECATEUR_NO_GPU").is_ok_and(|v| v == "1") {
-            return None;
-        }
-        let options = GpuOptions {
-            adapter: std::env::var("SECATEUR_ADAPTER").ok(),
-            ..GpuOptions::default()
-        };
-        let gpu = Gpu::open(&options)
-            .unwrap_or_else(|e| panic!("{e}\nSECATEUR_NO_GPU=1 skips the tests that need one."));
-        if gpu.adapter().kind != "software" {
-            // Hardware drivers may fuse multiply-adds and round divisions and roots less than correctly.
-            println!(
-                "{}: bits are not compared on hardware",
-                gpu.adapter().line()
-            );
-        }
-        Some(gpu)
-    };
-    let gpu = GPU.get_or_init(open).as_ref();
-    if gpu.is_none() {
-        println!("skipped: SECATEUR_NO_GPU=1");
-    }
-    gpu
-}
 
 /// A kernel under test, with what its failures should name.
 pub struct Case<'a> {
@@ -78,13 +46,19 @@ impl<'a> Case<'a> {
     }
 
     /// Runs the kernel once, as [`Case::run_with`].
-    pub fn run<U: Pod>(&self, uniform: &U, buffers: &[&Buffer], invocations: u64, replicas: u32) {
+    pub fn run<U: ShaderStruct>(
+        &self,
+        uniform: &U,
+        buffers: &[&Buffer],
+        invocations: u64,
+        replicas: u32,
+    ) {
         self.run_with(&[], uniform, buffers, invocations, replicas);
     }
 
     /// Runs the kernel once with other constants. The grid is folded after five workgroups, as large grids are after 65,535,
     /// so that every kernel's unfolding is tested on small shapes.
-    pub fn run_with<U: Pod>(
+    pub fn run_with<U: ShaderStruct>(
         &self,
         constants: &[(&'static str, u32)],
         uniform: &U,
@@ -160,11 +134,9 @@ impl<'a> Case<'a> {
         plain: &[f32],
         run: impl Fn(&Case<'_>, &Buffer),
     ) {
-        if self.gpu.adapter().subgroup != Some(8) {
-            println!("{kernel} is not run: it needs subgroups of 8");
-            return;
+        if has_subgroups_of_8(self.gpu, kernel) {
+            self.check_variant(kernel, which, plain, run);
         }
-        self.check_variant(kernel, which, plain, run);
     }
 
     /// Checks that one variant, which `which` tells from others of its name, gives the bits of `plain`.
@@ -205,7 +177,7 @@ impl<'a> Case<'a> {
 
     /// Compares to the bit where the adapter is a software one.
     pub fn check_bits(&self, what: &str, got: &[f32], twin: &[f32]) {
-        if self.gpu.adapter().kind == "software"
+        if is_exact(self.gpu)
             && let Some(text) = differs_bits(got, twin)
         {
             self.fail(&format!("{what}, bits against the f32 twin: {text}"));

@@ -25,8 +25,8 @@ pub fn mask_apply<T: Real>(u: &ParamsShape, replicas: u32, masks: &[u32], params
     }
 }
 
-/// violations[r] += pruned positions at which any of the four tensors is not 0; NaN is not, and -0 is.
-pub fn mask_audit(u: &ParamsShape, masks: &[u32], tensors: [&[f32]; 4], violations: &mut [u32]) {
+/// violations[r] += pruned positions at which any of the tensors is not 0; NaN is not, and -0 is.
+pub fn mask_audit(u: &ParamsShape, masks: &[u32], tensors: &[&[f32]], violations: &mut [u32]) {
     let count = 4 * u.quads as usize;
     for (r, violations) in violations.iter_mut().enumerate() {
         let bad = |k: usize| tensors.iter().any(|t| t[r * count + k] != 0.0);

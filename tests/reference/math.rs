@@ -1,6 +1,10 @@
 //! The text of `shaders/shared/math.wgsl` in Rust.
-// The digits are the shader's.
-#![allow(clippy::approx_constant, clippy::excessive_precision)]
+
+#![expect(
+    clippy::approx_constant,
+    clippy::excessive_precision,
+    reason = "the digits are the shader's"
+)]
 
 use super::number::fma;
 

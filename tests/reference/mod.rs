@@ -3,8 +3,6 @@
 //! Twins are generic over the number. With `f64` they say what the answer is; with `f32` they take every sum in the order the
 //! header states, with [`number::fma`] unfused, and software drivers must agree with them to the bit (design contract 4).
 //! Indices are the obvious ones: where a shader computes the bounds of a loop, its twin walks everything and asks.
-// A test binary uses some of this, not all.
-#![allow(dead_code)]
 
 pub mod activation;
 pub mod augment;
@@ -14,7 +12,6 @@ pub mod compare;
 pub mod conv;
 pub mod dense;
 pub mod device;
-pub mod dice;
 pub mod init;
 pub mod loss;
 pub mod mask;

@@ -35,8 +35,6 @@ pub struct Network<'a> {
 
 /// What a step computes.
 pub struct Step<T> {
-    /// Output of each layer.
-    pub values: Vec<Vec<T>>,
     /// Loss of each sample.
     pub loss: Vec<T>,
     /// Flat gradients.
@@ -292,11 +290,7 @@ impl Network<'_> {
                 send(&mut gradient[below], &dx);
             }
         }
-        Step {
-            values,
-            loss,
-            grads,
-        }
+        Step { loss, grads }
     }
 
     fn bias<T: Real>(&self, i: usize, offset: u32, dy: &[T], grads: &mut [T]) {

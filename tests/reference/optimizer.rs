@@ -16,7 +16,16 @@ pub struct Step<'a> {
     pub masks: &'a [u32],
 }
 
-/// The four tensors an optimizer writes, `[R][4 quads]`.
+/// How many moments the kernel of an optimizer binds.
+pub fn moments(kernel: &str) -> usize {
+    match kernel {
+        "sgd_step" => 0,
+        "sgd_momentum_step" => 1,
+        _ => 2,
+    }
+}
+
+/// The tensors an optimizer writes, `[R][4 quads]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensors<T> {
     /// Parameters.
@@ -49,8 +58,18 @@ fn walk<T: Real>(
     }
 }
 
-/// g' = clip g + weight_decay w; v = momentum v + g'; w -= lr (nesterov ? g' + momentum v : v). Leaves moment2 alone.
+/// g' = clip g + weight_decay w; w -= lr g'. Leaves the moments alone.
 pub fn sgd_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
+    let untouched = (t.moment1.clone(), t.moment2.clone());
+    walk(step, t, |h, s, [w, g, ..]| {
+        let g = fma(T::of(h.weight_decay), w, g * T::of(s.clip));
+        [fma(-T::of(s.lr), g, w), T::ZERO, T::ZERO]
+    });
+    (t.moment1, t.moment2) = untouched;
+}
+
+/// g' = clip g + weight_decay w; v = momentum v + g'; w -= lr (nesterov ? g' + momentum v : v). Leaves moment2 alone.
+pub fn sgd_momentum_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
     let untouched = t.moment2.clone();
     walk(step, t, |h, s, [w, g, v, _]| {
         let momentum = T::of(h.momentum);

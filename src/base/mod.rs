@@ -1,0 +1,12 @@
+//! Small tools that every module may use, and that know nothing of this program.
+
+mod cache;
+mod digest;
+mod file;
+mod text;
+
+pub use cache::cache_folder;
+pub use digest::{hex, sha256};
+pub(crate) use file::{TEMPORARY, folder_of, sync_folder, temporary_in};
+pub use file::{write_whole, write_with_folder};
+pub use text::at_spaces;

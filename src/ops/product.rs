@@ -1,0 +1,209 @@
+//! Layers that multiply what they read by a weight tensor: their three passes, from one description.
+
+use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
+use super::{Kept, Site, Variant, Variants};
+use crate::gpu::{Buffer, Gpu, GpuError, Program, ShaderStruct};
+
+/// A pass of such a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// The output.
+    Forward,
+    /// The gradient of the input.
+    BackwardData,
+    /// The gradient of the weights, and the sums that complete it.
+    BackwardWeight,
+}
+
+impl Pass {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardData, Self::BackwardWeight];
+
+    /// `forward`, `backward-data` or `backward-weight`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::BackwardData => "backward-data",
+            Self::BackwardWeight => "backward-weight",
+        }
+    }
+
+    /// How the pass runs.
+    pub fn of(self, variants: &mut Variants) -> &mut Variant {
+        match self {
+            Self::Forward => &mut variants.forward,
+            Self::BackwardData => &mut variants.backward_data,
+            Self::BackwardWeight => &mut variants.backward_weight,
+        }
+    }
+}
+
+/// The kernels of the three passes.
+pub(super) struct Kernels {
+    pub(super) forward: Names,
+    pub(super) backward_data: Names,
+    pub(super) backward_weight: Names,
+}
+
+/// A layer kind that is a product, where it stands.
+pub(super) struct Product<U> {
+    pub(super) kernels: &'static Kernels,
+    /// The uniform of all of them.
+    pub(super) shape: U,
+    /// The same with room for so many kept indices per replica, for the sparse kernels.
+    pub(super) with_kept: fn(U, u32) -> U,
+    /// Output features, or channels.
+    pub(super) outputs: u32,
+    /// Input features, or channels.
+    pub(super) inputs: u32,
+    /// Pixels of a channel: of the output, and of the input; 1 of flat features.
+    pub(super) pixels: [u32; 2],
+    /// Weights of one output.
+    pub(super) taps: u32,
+    /// Parts that weight gradients are summed in, one for each row of outputs; `None` where there is one sum.
+    pub(super) parts: Option<u32>,
+    /// Whether sparse kernels look up which tap a weight is.
+    pub(super) reads_taps: bool,
+    /// Whether the shape suits the broadcast variant of the forward pass.
+    pub(super) suits_broadcast: bool,
+    /// Where the bias starts, if there is one.
+    pub(super) bias: Option<u32>,
+}
+
+impl<U: ShaderStruct> Product<U> {
+    /// Records one pass.
+    pub(super) fn record(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        pass: Pass,
+    ) -> Result<(), GpuError> {
+        match (pass, site.dx) {
+            (Pass::Forward, _) => self.forward(gpu, program, site),
+            (Pass::BackwardData, Some(dx)) => self.backward_data(gpu, program, site, dx),
+            (Pass::BackwardData, None) => Ok(()),
+            (Pass::BackwardWeight, _) => self.backward_weight(gpu, program, site),
+        }
+    }
+
+    /// Records the gradients that are wanted, the bias's too.
+    pub(super) fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+    ) -> Result<(), GpuError> {
+        if site.learns {
+            self.record(gpu, program, site, Pass::BackwardWeight)?;
+            if let Some(offset) = self.bias {
+                record_bias(gpu, program, site, offset)?;
+            }
+        }
+        self.record(gpu, program, site, Pass::BackwardData)
+    }
+
+    fn forward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+        let (variant, names) = (site.variants.forward, self.kernels.forward);
+        let grid = [self.outputs, self.pixels[0], site.window.columns];
+        if let Some(kept) = site.sparse_for(variant) {
+            let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
+            let mut buffers = vec![site.params, site.x];
+            buffers.extend(self.lists(&kept));
+            buffers.push(site.y);
+            let shape = (self.with_kept)(self.shape, kept.stride);
+            program.multiplies(self.multiply_adds(site, Some(&kept)));
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+        }
+        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.suits_broadcast)?;
+        let buffers = [site.params, site.x, site.y];
+        program.multiplies(self.multiply_adds(site, None));
+        program.push(gpu, kernel, &self.shape, &buffers, count, site.replicas)
+    }
+
+    fn backward_data(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+        dx: &Buffer,
+    ) -> Result<(), GpuError> {
+        let (variant, names) = (site.variants.backward_data, self.kernels.backward_data);
+        let grid = [self.inputs, self.pixels[1], site.window.columns];
+        if let Some(kept) = site.sparse_for(variant) {
+            let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
+            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
+            let shape = (self.with_kept)(self.shape, kept.column_stride);
+            program.multiplies(self.multiply_adds(site, Some(&kept)));
+            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+        }
+        let (kernel, count) = data_kernel(gpu, variant, names, grid, true)?;
+        let buffers = [site.params, site.dy, site.x, dx];
+        program.multiplies(self.multiply_adds(site, None));
+        program.push(gpu, kernel, &self.shape, &buffers, count, site.replicas)
+    }
+
+    fn backward_weight(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &Site<'_>,
+    ) -> Result<(), GpuError> {
+        let (variant, names) = (site.variants.backward_weight, self.kernels.backward_weight);
+        let (parts, weights) = (self.parts.unwrap_or(1), self.outputs * self.taps);
+        let to = if self.parts.is_some() {
+            site.parts
+        } else {
+            site.grads
+        };
+        if let Some(kept) = site.sparse_for(variant) {
+            let (name, count) = match (variant, names.sparse_broadcast) {
+                (Variant::SparseBroadcast(_), Some(name)) => (name, u64::from(self.outputs) * 8),
+                _ => (names.sparse, u64::from(kept.most) * u64::from(parts)),
+            };
+            let kernel = gpu.kernel(name, &[onto(site)])?;
+            let mut buffers = vec![site.x, site.dy];
+            buffers.extend(self.lists(&kept));
+            buffers.push(to);
+            let shape = (self.with_kept)(self.shape, kept.stride);
+            program.multiplies(self.multiply_adds(site, Some(&kept)));
+            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            return match self.parts {
+                Some(parts) => record_kept_partial_sum(gpu, program, site, &kept, weights, parts),
+                None => Ok(()),
+            };
+        }
+        let grid = [parts, self.outputs, self.taps];
+        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
+        program.multiplies(self.multiply_adds(site, None));
+        program.push(
+            gpu,
+            kernel,
+            &self.shape,
+            &[site.x, site.dy, to],
+            count,
+            site.replicas,
+        )?;
+        match self.parts {
+            Some(parts) => {
+                let sums = (weights, parts, site.offsets[0]);
+                record_partial_sum(gpu, program, site, site.parts, sums)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Multiply-adds of a pass by every weight, or by the kept ones.
+    fn multiply_adds(&self, site: &Site<'_>, kept: Option<&Kept<'_>>) -> u64 {
+        let weights = u64::from(self.outputs * self.taps) * u64::from(site.replicas);
+        let weights = kept.map_or(weights, |kept| kept.total);
+        weights * u64::from(self.pixels[0]) * 4 * u64::from(site.window.columns)
+    }
+
+    /// What sparse kernels that go by rows look up.
+    fn lists<'a>(&self, kept: &Kept<'a>) -> Vec<&'a Buffer> {
+        let taps = self.reads_taps.then_some(kept.taps);
+        taps.into_iter().chain(kept.rows()).collect()
+    }
+}

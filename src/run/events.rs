@@ -1,0 +1,109 @@
+//! What a run tells while it goes on, and how it is stopped.
+
+use crate::store::RunRow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Something that happened in a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// What is yet to be trained was counted. Comes once, before anything is computed.
+    Planned {
+        /// Samples over all trainings, their epochs and replicas.
+        samples: u64,
+    },
+    /// A cohort begins its step: what it does, in words.
+    Begun(&'e str),
+    /// How far the trainings have come. Comes a few times a second.
+    Progress {
+        /// Samples trained so far.
+        done: u64,
+        /// Of so many: what was planned, and what turned out to be needed besides.
+        samples: u64,
+    },
+    /// A run is finished, in this call or in an earlier one.
+    Finished(&'e RunRow),
+    /// Something to know, in words.
+    Note(&'e str),
+    /// Something that may be wrong, in words.
+    Warning(&'e str),
+}
+
+/// Stops a run from any thread, between two submissions to the GPU: the run ends with [`RunError::Interrupted`](super::RunError),
+/// and goes on from there when it is executed again. Clones stop the same run.
+#[derive(Clone, Debug, Default)]
+pub struct StopToken(Arc<AtomicBool>);
+
+impl StopToken {
+    /// A token that stops nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the run to stop.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the run was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Tells of a run, and counts its progress.
+pub(super) struct Reporter<'e> {
+    tell: &'e mut dyn FnMut(Event<'_>),
+    /// Samples of finished stages.
+    done: u64,
+    /// Samples in all.
+    samples: u64,
+}
+
+impl<'e> Reporter<'e> {
+    pub fn new(tell: &'e mut dyn FnMut(Event<'_>)) -> Self {
+        Self {
+            tell,
+            done: 0,
+            samples: 0,
+        }
+    }
+
+    pub fn tell(&mut self, event: Event<'_>) {
+        (self.tell)(event);
+    }
+
+    pub fn note(&mut self, text: &str) {
+        self.tell(Event::Note(text));
+    }
+
+    pub fn warn(&mut self, text: &str) {
+        self.tell(Event::Warning(text));
+    }
+
+    /// So many samples are to be trained.
+    pub fn plan(&mut self, samples: u64) {
+        self.samples = samples;
+        self.tell(Event::Planned { samples });
+    }
+
+    /// More samples are to be trained than was known.
+    pub fn lengthen(&mut self, samples: u64) {
+        self.samples += samples;
+    }
+
+    /// `samples` of the current stage are done, counted from its start.
+    pub fn within(&mut self, samples: u64) {
+        self.tell(Event::Progress {
+            done: self.done + samples,
+            samples: self.samples,
+        });
+    }
+
+    /// The current stage is over; it was `samples` long.
+    pub fn finish_stage(&mut self, samples: u64) {
+        self.within(samples);
+        self.done += samples;
+    }
+}

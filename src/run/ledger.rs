@@ -1,0 +1,218 @@
+//! What has been measured: the rows of finished runs, and the tables and plots made of them.
+
+use super::error::RunError;
+use super::overlap::Masks;
+use super::results::arm_infos;
+use super::rows::{curve_rows, last_pass, round_rows, run_row, settings};
+use super::setup::Setup;
+use super::stages::Stages;
+use crate::experiment::{Run, Step};
+use crate::report;
+use crate::spec::MaskStep;
+use crate::store::{CurveRow, MaskOrigin, RoundRow, RunFolder, RunKey, RunRow, run_names};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The rows of finished runs, by their number in the plan.
+pub(super) struct Ledger<'s> {
+    setup: &'s Setup<'s>,
+    /// What varies beside the axes, per variant of each arm.
+    settings: Vec<Vec<Vec<(String, String)>>>,
+    /// The name of each run's files.
+    names: Vec<String>,
+    rows: BTreeMap<usize, RunRow>,
+    curves: BTreeMap<usize, Vec<CurveRow>>,
+    rounds: BTreeMap<usize, Vec<RoundRow>>,
+}
+
+impl<'s> Ledger<'s> {
+    /// No run is finished.
+    pub fn new(setup: &'s Setup<'s>) -> Self {
+        let key = |run: &Run| {
+            let arm = &setup.experiment.arms[run.arm];
+            RunKey {
+                arm: &arm.name,
+                point: &arm.variants[run.variant].point,
+                seed: run.seed,
+            }
+        };
+        let keys: Vec<RunKey<'_>> = setup.plan.runs.iter().map(key).collect();
+        Self {
+            setup,
+            settings: settings(setup.experiment),
+            names: run_names(&keys),
+            rows: BTreeMap::new(),
+            curves: BTreeMap::new(),
+            rounds: BTreeMap::new(),
+        }
+    }
+
+    /// Writes masks and weights of the runs that end with a stage, and returns their rows.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn enter(&mut self, id: usize, stages: &Stages<'_>) -> Result<Vec<&RunRow>, RunError> {
+        let setup = self.setup;
+        let runs = setup.plan.runs.iter().enumerate();
+        let ended: Vec<usize> = runs
+            .filter(|(_, run)| run.stages.last() == Some(&id))
+            .map(|(number, _)| number)
+            .collect();
+        for &number in &ended {
+            let run = &setup.plan.runs[number];
+            let stage = &setup.plan.stages[id];
+            let (whole, model) = (setup.model_of(stage)?, stages.model_after(id)?);
+            let Some(snapshot) = stages.snapshot(id) else {
+                continue;
+            };
+            let row = run_row(
+                setup.experiment,
+                run,
+                &self.settings[run.arm][run.variant],
+                (&whole, &model),
+                snapshot,
+                &stages.records_of(run),
+                &setup.facts,
+            );
+            let name = &self.names[number];
+            stages.folder.link_weights(name, &stage.digest)?;
+            let origin = MaskOrigin {
+                experiment: setup.experiment.title.clone(),
+                experiment_digest: setup.facts.experiment_digest.clone(),
+                arm: row.arm.clone(),
+                point: row.point.clone(),
+                seed: run.seed,
+                dataset: self.mask_origin(run),
+                criterion: self.mask_criterion(run),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+            };
+            let folder = &stages.folder;
+            folder.save_run_mask(name, &model.tensors, &snapshot.mask, &origin)?;
+            self.rows.insert(number, row);
+            self.enter_history(number, stages);
+        }
+        Ok(ended
+            .iter()
+            .filter_map(|number| self.rows.get(number))
+            .collect())
+    }
+
+    fn enter_history(&mut self, number: usize, stages: &Stages<'_>) {
+        let (experiment, plan) = (self.setup.experiment, &self.setup.plan);
+        let run = &plan.runs[number];
+        let curve = curve_rows(experiment, plan, run, &stages.records_of(run));
+        self.curves.insert(number, curve);
+        let rounds = round_rows(experiment, run, stages.measures_of(run));
+        self.rounds.insert(number, rounds);
+    }
+
+    /// Once all stages are there: one that had to be computed again may lie in the middle of a run that was taken over before it.
+    pub fn complete_histories(&mut self, stages: &Stages<'_>) {
+        let setup = self.setup;
+        for (&number, row) in &mut self.rows {
+            let records = stages.records_of(&setup.plan.runs[number]);
+            row.mask_violations = records.iter().map(|r| r.violations).sum();
+            (row.kept_epoch, row.train_loss) = last_pass(&records);
+        }
+        let numbers: Vec<usize> = self.rows.keys().copied().collect();
+        for number in numbers {
+            self.enter_history(number, stages);
+        }
+    }
+
+    /// Writes the tables of the runs that are finished.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<RunRow> = self.rows.values().cloned().collect();
+        let curves: Vec<CurveRow> = self.curves.values().flatten().cloned().collect();
+        let rounds: Vec<RoundRow> = self.rounds.values().flatten().cloned().collect();
+        folder.write_rows(&rows)?;
+        folder.write_rows(&curves)?;
+        Ok(folder.write_rows(&rounds)?)
+    }
+
+    /// The dataset trained on before the last prune: where the mask comes from.
+    fn mask_origin(&self, run: &Run) -> String {
+        let mut dataset = String::new();
+        let mut origin = String::new();
+        for &id in &run.stages {
+            let step = &self.setup.plan.stages[id].step;
+            if let Step::Train(step) = step {
+                dataset.clone_from(&step.train.dataset);
+            }
+            if step.prunes().is_some() || matches!(step, Step::PruneUnits(_)) {
+                origin.clone_from(&dataset);
+            }
+        }
+        origin
+    }
+
+    /// What made a run's mask, in the words of the experiment's digest, so that the file's bytes depend on nothing that it leaves out.
+    fn mask_criterion(&self, run: &Run) -> String {
+        let steps: Vec<String> = run
+            .stages
+            .iter()
+            .filter_map(|&id| match &self.setup.plan.stages[id].step {
+                step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
+                    step_text(step, &self.setup.experiment.mask_files)
+                }
+                Step::Train(step) => serde_json::to_string(step.masks.as_ref()?).ok(),
+                _ => None,
+            })
+            .collect();
+        steps.join(" ")
+    }
+
+    /// Writes all tables and plots, and returns the rows.
+    ///
+    /// # Errors
+    /// The disk refused, or a plot cannot be drawn.
+    pub fn finish(self, stages: &Stages<'_>) -> Result<Vec<RunRow>, RunError> {
+        let folder = &stages.folder;
+        self.write(folder)?;
+        // Dense runs have no mask to compare, and those of compacted networks none of the same tensors.
+        let compares = |number: usize, row: &RunRow| {
+            let last = self.setup.plan.runs[number].stages.last();
+            row.density < 1.0 && last.is_none_or(|&id| !stages.is_compacted(id))
+        };
+        let sparse = self
+            .rows
+            .iter()
+            .filter(|(number, row)| compares(**number, row));
+        let sparse: Vec<usize> = sparse.map(|(&number, _)| number).collect();
+        let masks = Masks {
+            setup: self.setup,
+            folder,
+            names: &self.names,
+        };
+        folder.write_rows(&masks.overlaps(&sparse)?)?;
+        let rows: Vec<RunRow> = self.rows.into_values().collect();
+        let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
+        let arms = arm_infos(self.setup.experiment);
+        let dense = report::dense_arms(&rows);
+        let title = &self.setup.experiment.title;
+        let mut plots = report::accuracy_plots(title, &rows, &arms)?;
+        plots.extend(report::curve_plots(title, &curves, &arms, &dense)?);
+        for plot in &plots {
+            folder.save_plot(&format!("{}.svg", plot.name), plot.svg.as_bytes())?;
+            folder.save_plot(&format!("{}.png", plot.name), &plot.png)?;
+        }
+        Ok(rows)
+    }
+}
+
+/// A step as JSON, in which a mask file is named by its content and not by where it lies.
+fn step_text(step: &Step, files: &BTreeMap<PathBuf, String>) -> Option<String> {
+    match step {
+        Step::Mask(MaskStep::Load(path)) => {
+            let sha256 = files.get(path)?;
+            Some(serde_json::json!({ "mask": { "load": { "sha256": sha256 } } }).to_string())
+        }
+        step => serde_json::to_string(step).ok(),
+    }
+}

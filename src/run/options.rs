@@ -1,0 +1,27 @@
+//! How to run.
+
+use crate::ops::Execution;
+use std::path::PathBuf;
+
+/// How to run. `RunOptions { out, ..RunOptions::default() }` is usual.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The run folder: where results go, and where an earlier call's are found.
+    pub out: PathBuf,
+    /// Folder with the datasets; the environment variable `SECATEUR_DATA`, then the user's data folder if not given.
+    pub data: Option<PathBuf>,
+    /// Bytes of GPU memory that a cohort may take; 4 GiB if not given.
+    pub memory: Option<u64>,
+    /// Replicas that train together at most; changes speed and memory, never a result.
+    pub replicas: Option<u32>,
+    /// Kernel variants; the adapter's usual ones if not given. Changes speed, never a result.
+    pub execution: Option<Execution>,
+    /// Trains every cohort that runs sparse again without, and compares.
+    pub verify_sparse: bool,
+    /// Notes how long each kernel of the first training takes.
+    pub profile: bool,
+    /// Times finished runs under their masks, and the same with every layer dense, into `speed.csv`.
+    pub measure_speed: bool,
+    /// Saves trainings after every so many passes; by the clock if not given.
+    pub checkpoint: Option<u32>,
+}

@@ -1,0 +1,159 @@
+//! Which stages are yet to be computed, and which of them run together next.
+
+use super::budget::as_it_runs;
+use super::checkpoint::steps_saved;
+use super::cohort::{self, Limits};
+use super::demand::demand;
+use super::error::RunError;
+use super::memory::density_after;
+use super::setup::Setup;
+use super::stages::Stages;
+use crate::experiment::Step;
+use std::collections::{BTreeMap, HashSet};
+
+/// The stages that are yet to be computed.
+pub(super) struct Schedule<'s> {
+    setup: &'s Setup<'s>,
+    limits: Limits,
+    /// The stages that start from each stage.
+    children: Vec<Vec<usize>>,
+    todo: HashSet<usize>,
+}
+
+impl<'s> Schedule<'s> {
+    /// Everything worth a file that the run folder lacks, and the quick steps that lead to it.
+    pub fn new(setup: &'s Setup<'s>, stages: &Stages<'_>) -> Self {
+        let mut todo = HashSet::new();
+        for run in &setup.plan.runs {
+            let mut later_needed = false;
+            for &id in run.stages.iter().rev() {
+                if setup.is_kept_on_disk(id) {
+                    later_needed = !stages.is_saved(id);
+                }
+                if later_needed {
+                    todo.insert(id);
+                }
+            }
+        }
+        let mut children = vec![Vec::new(); setup.plan.stages.len()];
+        for stage in &setup.plan.stages {
+            if let Some(parent) = stage.parent {
+                children[parent].push(stage.id);
+            }
+        }
+        let options = setup.options;
+        Self {
+            setup,
+            limits: Limits::new(setup.gpu, options.memory, options.replicas),
+            children,
+            todo,
+        }
+    }
+
+    /// Whether nothing is left.
+    pub fn is_done(&self) -> bool {
+        self.todo.is_empty()
+    }
+
+    /// Samples to be trained on.
+    pub fn samples(&self) -> u64 {
+        let stage = |&id: &usize| &self.setup.plan.stages[id];
+        self.todo
+            .iter()
+            .map(|id| self.setup.samples_of(stage(id)))
+            .sum()
+    }
+
+    /// Strikes out stages that were computed.
+    pub fn strike(&mut self, cohort: &[usize]) {
+        for id in cohort {
+            self.todo.remove(id);
+        }
+    }
+
+    /// How many stages are yet to start from these.
+    pub fn dependants(&self, ids: &[usize]) -> usize {
+        let children = ids.iter().flat_map(|&id| &self.children[id]);
+        children.filter(|child| self.todo.contains(child)).count()
+    }
+
+    /// The next stages to compute together: cheap steps first, then the largest group of equal trainings to which no more
+    /// can come.
+    ///
+    /// # Errors
+    /// Not even one of them fits into memory.
+    pub fn next(&self, stages: &Stages<'_>) -> Result<Vec<usize>, RunError> {
+        let plan = &self.setup.plan;
+        let ready = |id: usize| {
+            plan.stages[id]
+                .parent
+                .is_none_or(|parent| !self.todo.contains(&parent))
+        };
+        let mut groups: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
+        let mut ids: Vec<usize> = self.todo.iter().copied().collect();
+        ids.sort_unstable();
+        for id in ids {
+            let group = groups.entry(stages.cohort_key(id)).or_default();
+            if ready(id) {
+                group.0.push(id);
+            } else {
+                group.1 += 1;
+            }
+        }
+        let trains = |ids: &[usize]| matches!(plan.stages[ids[0]].step, Step::Train(_));
+        let chosen = groups
+            .into_values()
+            .filter(|(ready, _)| !ready.is_empty())
+            .min_by_key(|(ready, later)| {
+                // Cheap steps, then complete groups, then whatever others wait for most.
+                (
+                    trains(ready),
+                    *later > 0,
+                    std::cmp::Reverse(self.dependants(ready)),
+                    ready[0],
+                )
+            })
+            .map(|(ready, _)| ready)
+            .unwrap_or_default();
+        let Some(&first) = chosen.first() else {
+            return Ok(Vec::new());
+        };
+        let stage = &plan.stages[first];
+        if stage.step == Step::Compact {
+            return Ok(vec![first]);
+        }
+        let model = stages.model_before(stage)?;
+        let density = |id: usize| {
+            let snapshot = stages.parent_of(&plan.stages[id]);
+            snapshot.map_or(1.0, |s| s.mask.density(&model))
+        };
+        // A training that prunes ends with lists for what it comes to.
+        let listed = match stage.step.prunes() {
+            Some(_) => density_after(plan, Some(first), &model),
+            None => density(first),
+        };
+        let demand = demand(stage, self.setup.ends.get(&first), listed);
+        let most = self
+            .limits
+            .replicas_of(&model, &demand)
+            .map_err(|e| RunError::Experiment(vec![e]))?;
+        if !trains(&[first]) {
+            return Ok(chosen.into_iter().take(most).collect());
+        }
+        let place = |id: usize| {
+            let length = as_it_runs(self.setup, stages, id)?
+                .training()
+                .map(|spec| spec.length);
+            let class = cohort::density_class(density(id));
+            Ok::<_, RunError>((class, steps_saved(&stages.folder, &plan.stages[id]), length))
+        };
+        let of_first = place(first)?;
+        let mut alike = Vec::new();
+        for id in chosen {
+            if alike.len() < most && place(id)? == of_first {
+                alike.push(id);
+            }
+        }
+        Ok(alike)
+    }
+}

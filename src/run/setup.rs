@@ -1,0 +1,147 @@
+//! What an execution works with. Nothing of it changes while it runs.
+
+use super::datasets::record_of;
+use super::error::RunError;
+use super::events::StopToken;
+use super::facts::Models;
+use super::options::RunOptions;
+use super::rows::{Facts, last_training};
+use crate::base::sha256;
+use crate::data::Dataset;
+use crate::experiment::{Experiment, Plan, Stage, Step};
+use crate::gpu::Gpu;
+use crate::model::Model;
+use crate::ops::Execution;
+use crate::spec::TrainSpec;
+use crate::store::{DataRecord, RunFolder, RunRow};
+use crate::train::{stretch_of, training_samples};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// An experiment, its plan, and what carries it out.
+pub(super) struct Setup<'a> {
+    pub experiment: &'a Experiment,
+    pub gpu: &'a Gpu,
+    pub options: &'a RunOptions,
+    pub stop: &'a StopToken,
+    pub datasets: &'a BTreeMap<String, Dataset>,
+    pub data: Vec<DataRecord>,
+    pub models: Models,
+    pub facts: Facts,
+    pub plan: Plan,
+    /// For stages that a run ends with: the spec of the run's last training.
+    pub ends: HashMap<usize, TrainSpec>,
+}
+
+impl<'a> Setup<'a> {
+    /// Plans the experiment on these datasets, for which its models were verified.
+    pub fn new(
+        experiment: &'a Experiment,
+        gpu: &'a Gpu,
+        (options, stop): (&'a RunOptions, &'a StopToken),
+        datasets: &'a BTreeMap<String, Dataset>,
+        models: Models,
+    ) -> Self {
+        let data_digest: Vec<String> = datasets
+            .values()
+            .map(|d| format!("{}={}", d.name, &d.digest[..16.min(d.digest.len())]))
+            .collect();
+        let facts = Facts {
+            adapter: Facts::adapter_name(gpu.adapter()),
+            driver: gpu.adapter().driver.clone(),
+            experiment_digest: experiment.digest(),
+            data_digest: data_digest.join(" "),
+        };
+        // A stage's digest covers all that its bits depend on: an update of the driver computes anew.
+        let context = sha256(
+            format!(
+                "{} {} {} {}",
+                env!("CARGO_PKG_VERSION"),
+                facts.adapter,
+                facts.driver,
+                facts.data_digest
+            )
+            .as_bytes(),
+        );
+        let plan = Plan::new(experiment, &context);
+        let mut ends = HashMap::new();
+        for run in &plan.runs {
+            let variant = &experiment.arms[run.arm].variants[run.variant];
+            if let (Some(&last), Some(spec)) = (run.stages.last(), last_training(variant)) {
+                ends.insert(last, spec.clone());
+            }
+        }
+        Self {
+            experiment,
+            gpu,
+            options,
+            stop,
+            datasets,
+            data: datasets.values().map(record_of).collect(),
+            models,
+            facts,
+            plan,
+            ends,
+        }
+    }
+
+    /// Creates or continues the run folder.
+    ///
+    /// # Errors
+    /// It cannot be written, or holds results that these would not fit.
+    pub fn open_folder(&self) -> Result<RunFolder, RunError> {
+        let folder = RunFolder::open(
+            &self.options.out,
+            &self.experiment.name,
+            &self.facts.experiment_digest,
+            &self.experiment.text,
+            &self.experiment.resolved_json(),
+        )?;
+        let axes = self.experiment.axes.iter().map(|axis| axis.name.clone());
+        let axes: Vec<String> = axes.collect();
+        if let Some(row) = folder.read_rows::<RunRow>(&axes)?.first() {
+            self.facts.check(row, &self.options.out)?;
+        }
+        folder.write_data(&self.data)?;
+        Ok(folder)
+    }
+
+    /// The network that the experiment has for a stage.
+    ///
+    /// # Errors
+    /// It was not verified.
+    pub fn model_of(&self, stage: &Stage) -> Result<Arc<Model>, RunError> {
+        self.models.of(&stage.model).cloned().ok_or_else(|| {
+            RunError::Experiment(vec![format!("model {} was not checked", stage.model.name)])
+        })
+    }
+
+    /// What kernels are chosen from.
+    pub fn execution(&self) -> Execution {
+        let usual = || Execution::for_adapter(self.gpu.adapter());
+        self.options.execution.unwrap_or_else(usual)
+    }
+
+    /// Samples that a stage trains on, epochs counted.
+    pub fn samples_of(&self, stage: &Stage) -> u64 {
+        let Some(spec) = stage.training() else {
+            return 0;
+        };
+        let data = self.datasets.get(&spec.dataset);
+        let available = data.map_or(0, |d| d.train.len() as u32);
+        let stretch = training_samples(spec, available).and_then(|s| stretch_of(spec, s));
+        stretch.map_or(0, |s| (s.end - s.start) * u64::from(spec.batch))
+    }
+
+    /// Whether a stage is worth a file: trainings, prune steps that run batches or iterate, and whatever a run ends with. The others
+    /// are recomputed in milliseconds.
+    pub fn is_kept_on_disk(&self, id: usize) -> bool {
+        let long = match &self.plan.stages[id].step {
+            Step::Train(_) => true,
+            Step::Prune(spec) => spec.data.is_some() || spec.iterations > 1,
+            Step::PruneUnits(spec) => spec.data.is_some(),
+            Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) | Step::Compact => false,
+        };
+        long || self.ends.contains_key(&id)
+    }
+}

@@ -1,0 +1,246 @@
+//! The stages that are finished: what of them lies on disk, and what later ones need of them in memory.
+
+use super::cohort::{key, key_with};
+use super::error::RunError;
+use super::measures::{Measures, measure, word};
+use super::outcome::{Network, Outcome};
+use super::record::Record;
+use super::setup::Setup;
+use crate::experiment::{Run, Stage};
+use crate::model::Model;
+use crate::spec::ModelSpec;
+use crate::store::{RunFolder, StageState};
+use crate::train::Snapshot;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Where a saved stage has its record.
+const RECORD: &str = "record";
+/// Where it says what its network is made of.
+const NETWORK: &str = "network";
+
+/// What finished stages left.
+pub(super) struct Stages<'s> {
+    setup: &'s Setup<'s>,
+    pub folder: RunFolder,
+    /// Of stages that others start from, or whose run has no row yet.
+    snapshots: HashMap<usize, Arc<Snapshot>>,
+    records: HashMap<usize, Record>,
+    /// The network after a stage, where it is not the one that the experiment has.
+    networks: HashMap<usize, Network>,
+}
+
+impl<'s> Stages<'s> {
+    /// Those in the run folder; none of them is in memory yet.
+    ///
+    /// # Errors
+    /// As [`Setup::open_folder`].
+    pub fn open(setup: &'s Setup<'s>) -> Result<Self, RunError> {
+        Ok(Self {
+            setup,
+            folder: setup.open_folder()?,
+            snapshots: HashMap::new(),
+            records: HashMap::new(),
+            networks: HashMap::new(),
+        })
+    }
+
+    /// Whether a stage lies in the run folder.
+    pub fn is_saved(&self, id: usize) -> bool {
+        let digest = &self.setup.plan.stages[id].digest;
+        self.setup.is_kept_on_disk(id) && self.folder.has_stage(digest)
+    }
+
+    /// What a stage left, while it is needed.
+    pub fn snapshot(&self, id: usize) -> Option<&Arc<Snapshot>> {
+        self.snapshots.get(&id)
+    }
+
+    /// What a stage starts from; `None` is fresh weights.
+    pub fn parent_of(&self, stage: &Stage) -> Option<&Arc<Snapshot>> {
+        self.snapshot(stage.parent?)
+    }
+
+    /// Lets go of weights that nobody needs any more.
+    pub fn release(&mut self, id: usize) {
+        self.snapshots.remove(&id);
+    }
+
+    /// The records of a run's stages, first to last; quick steps that were not computed again have none to tell, so their
+    /// place is left to an empty one.
+    pub fn records_of(&self, run: &Run) -> Vec<&Record> {
+        static NOTHING: Record = Record {
+            curve: Vec::new(),
+            kept_epoch: None,
+            violations: 0,
+            validation: None,
+            test: None,
+            measures: Vec::new(),
+        };
+        let record = |id| self.records.get(id).unwrap_or(&NOTHING);
+        run.stages.iter().map(record).collect()
+    }
+
+    /// What each step of a run left, layer by layer.
+    pub fn measures_of(&self, run: &Run) -> impl Iterator<Item = &Measures> {
+        let told = run
+            .stages
+            .iter()
+            .filter(|&&id| self.setup.is_kept_on_disk(id));
+        let records = told.filter_map(|id| self.records.get(id));
+        records.flat_map(|record| &record.measures)
+    }
+
+    /// The network that a stage starts from, where it is not the one that the experiment has. That of a stage whose parent is yet to
+    /// be computed may turn out smaller.
+    pub fn network_before(&self, stage: &Stage) -> Option<&Network> {
+        self.networks.get(&stage.parent?)
+    }
+
+    /// The network that a stage starts from.
+    ///
+    /// # Errors
+    /// As [`Setup::model_of`].
+    pub fn model_before(&self, stage: &Stage) -> Result<Arc<Model>, RunError> {
+        match self.network_before(stage) {
+            Some(network) => Ok(network.model.clone()),
+            None => self.setup.model_of(stage),
+        }
+    }
+
+    /// The network that a finished stage leaves.
+    ///
+    /// # Errors
+    /// As [`Setup::model_of`].
+    pub fn model_after(&self, id: usize) -> Result<Arc<Model>, RunError> {
+        match self.networks.get(&id) {
+            Some(network) => Ok(network.model.clone()),
+            None => self.setup.model_of(&self.setup.plan.stages[id]),
+        }
+    }
+
+    /// Whether the network was made smaller by the end of a stage.
+    pub fn is_compacted(&self, id: usize) -> bool {
+        self.networks.contains_key(&id)
+    }
+
+    /// What stages must agree in to share a cohort, their networks among it.
+    pub fn cohort_key(&self, id: usize) -> String {
+        let stage = &self.setup.plan.stages[id];
+        match self.network_before(stage) {
+            Some(network) => key_with(stage, &network.spec),
+            None => key(stage),
+        }
+    }
+
+    /// Takes a stage that was computed, and saves it if it is worth a file.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn keep(&mut self, id: usize, mut outcome: Outcome, model: &Model) -> Result<(), RunError> {
+        let stage = &self.setup.plan.stages[id];
+        let left = Measures {
+            step: stage.step_ordinal,
+            does: word(&stage.step).to_owned(),
+            layers: measure(model, &outcome.snapshot),
+        };
+        // Quick steps have no file: the next stage that has one tells of them too.
+        let before = stage
+            .parent
+            .filter(|&parent| !self.setup.is_kept_on_disk(parent));
+        let before = before.and_then(|parent| self.records.get(&parent));
+        outcome.record.measures = before.map_or_else(Vec::new, |r| r.measures.clone());
+        outcome.record.measures.push(left);
+        self.enter(id, outcome);
+        if self.setup.is_kept_on_disk(id) {
+            self.save(id, model)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a stage from the run folder.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn take_over(&mut self, id: usize) -> Result<(), RunError> {
+        // Killed after a stage was saved and before what it had come to was removed.
+        self.folder
+            .remove_partial(&self.setup.plan.stages[id].digest);
+        let outcome = self.load(id)?;
+        self.enter(id, outcome);
+        Ok(())
+    }
+
+    fn enter(&mut self, id: usize, outcome: Outcome) {
+        let inherited = || self.network_before(&self.setup.plan.stages[id]).cloned();
+        if let Some(network) = outcome.network.or_else(inherited) {
+            self.networks.insert(id, network);
+        }
+        self.snapshots.insert(id, outcome.snapshot);
+        self.records.insert(id, outcome.record);
+    }
+
+    fn save(&self, id: usize, model: &Model) -> Result<(), RunError> {
+        let digest = &self.setup.plan.stages[id].digest;
+        let record = serde_json::to_string(&self.records[&id]).unwrap_or_default();
+        let mut meta = BTreeMap::from([(RECORD.to_owned(), record)]);
+        if let Some(network) = self.networks.get(&id) {
+            let spec = serde_json::to_string(&network.spec).unwrap_or_default();
+            meta.insert(NETWORK.to_owned(), spec);
+        }
+        let snapshot = &self.snapshots[&id];
+        let state = StageState {
+            weights: snapshot.weights.clone(),
+            mask: snapshot.mask.clone(),
+            meta,
+        };
+        self.folder.save_stage(digest, &model.tensors, &state)?;
+        self.folder.remove_partial(digest);
+        Ok(())
+    }
+
+    fn load(&self, id: usize) -> Result<Outcome, RunError> {
+        let stage = &self.setup.plan.stages[id];
+        let network = self.saved_network(stage)?;
+        let model = match &network {
+            Some(network) => network.model.clone(),
+            None => self.setup.model_of(stage)?,
+        };
+        let state = self.folder.load_stage(&stage.digest, &model.tensors)?;
+        let state = state.ok_or_else(|| self.unreadable(stage, "it is gone".to_owned()))?;
+        let text = state.meta.get(RECORD).map_or("", String::as_str);
+        let record = serde_json::from_str(text);
+        Ok(Outcome {
+            snapshot: Arc::new(Snapshot {
+                weights: state.weights,
+                mask: state.mask,
+            }),
+            record: record.map_err(|e| self.unreadable(stage, e.to_string()))?,
+            network,
+        })
+    }
+
+    /// The network that a saved stage says it holds, so that it can be read by itself.
+    fn saved_network(&self, stage: &Stage) -> Result<Option<Network>, RunError> {
+        let meta = self.folder.stage_meta(&stage.digest)?;
+        let Some(text) = meta.as_ref().and_then(|meta| meta.get(NETWORK)) else {
+            return Ok(None);
+        };
+        let spec: ModelSpec =
+            serde_json::from_str(text).map_err(|e| self.unreadable(stage, e.to_string()))?;
+        let whole = self.setup.model_of(stage)?;
+        let model = Model::new(&spec, whole.input, whole.classes);
+        let model = model.map_err(|e| self.unreadable(stage, e.to_string()))?;
+        Ok(Some(Network {
+            spec,
+            model: Arc::new(model),
+        }))
+    }
+
+    fn unreadable(&self, stage: &Stage, reason: String) -> RunError {
+        RunError::Record {
+            path: self.folder.stage_path(&stage.digest).display().to_string(),
+            reason,
+        }
+    }
+}

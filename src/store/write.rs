@@ -1,0 +1,35 @@
+//! Files of the run folder, with the store's errors.
+
+use super::error::StoreError;
+use crate::base::write_whole;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Writes a file whole or not at all; see [`write_whole`].
+///
+/// # Errors
+/// [`StoreError::Io`] with the operating system's reason, or the one `fill` returned.
+pub fn write_atomic(
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), StoreError> {
+    write_whole(path, fill).map_err(|error| StoreError::io("write", path, error))
+}
+
+/// Writes a file that must never change afterwards: the same bytes again are fine, others are refused.
+///
+/// # Errors
+/// [`StoreError::Exists`] if `path` holds other bytes, [`StoreError::Io`] otherwise.
+pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match fs::read(path) {
+        Ok(old) if old == bytes => Ok(()),
+        Ok(_) => Err(StoreError::Exists {
+            path: path.to_path_buf(),
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            write_atomic(path, |file| file.write_all(bytes))
+        }
+        Err(error) => Err(StoreError::io("read", path, error)),
+    }
+}
