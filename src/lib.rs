@@ -40,6 +40,7 @@
 //! and that prune by a criterion of their own ([`Engine::criterion`]). [`report`] makes tables and plots of rows.
 #![deny(missing_docs)]
 
+mod config;
 pub mod report;
 
 pub use experiment::{Experiment, ExperimentErrors};

@@ -1,8 +1,7 @@
 //! `best_by` where no score decides anything.
 
-use super::node::Node;
-use super::problem::Problems;
-use super::{Arm, Step};
+use super::types::{Arm, Step};
+use crate::config::{Node, Problems, Reader, peek_part};
 use crate::spec::Stopping;
 
 const MESSAGE: &str = "`best_by` decides nothing here";
@@ -11,20 +10,19 @@ const HELP: &str =
 
 /// Reports a `train` step that says which score decides though none does; whether it is right. `keep` or `patience` from the
 /// sweep may decide at another point.
-pub(super) fn check_step(
-    step: &Node,
-    defaults: Option<&Node>,
-    stopping: &Stopping,
-    problems: &mut Problems,
-) -> bool {
-    let get = |key| step.get(key).or_else(|| defaults?.get(key));
-    let swept = |key| get(key).is_some_and(|node| node.used_at.is_some());
-    if stopping.decides() || swept("keep") || swept("patience") {
+pub(super) fn check_step(step: &Node, reader: &mut Reader<'_>) -> bool {
+    let swept = |key| {
+        step.get(key)
+            .is_some_and(|node: &Node| node.used_at.is_some())
+    };
+    let decides = peek_part(step, reader).is_none_or(|stopping: Stopping| stopping.decides());
+    if decides || swept("keep") || swept("patience") {
         return true;
     }
-    let said = step.get("best_by");
-    if let Some(node) = said {
-        problems.at(node, MESSAGE, HELP);
+    let mut own = step.entries().iter().filter(|entry| !entry.inherited);
+    let said = own.find(|entry| entry.key == "best_by");
+    if let Some(entry) = said {
+        reader.at(&entry.node, MESSAGE, HELP);
     }
     said.is_none()
 }

@@ -1,38 +1,41 @@
 //! Controls: another arm with one change.
 
-use super::Step;
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
-use super::scalars::choice;
 use super::sense::masked;
-use super::train_settings::MASK_SCHEDULES;
+use super::types::Step;
+use crate::config::{Choice, FromNode, Node, Problem, Reader, Value, words};
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
-/// What a control changes.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Control {
-    /// Another mask, right after the last step that makes one, a training that rewires among them.
-    Mask(MaskStep),
-    /// The last prune step keeps the lowest scores.
-    Invert,
-    /// The last step that prunes units takes them at random.
-    RandomUnits,
-    /// New initial weights before the last training.
-    Fresh,
-    /// Nothing is pruned.
-    Dense,
+words! {
+    /// What a control changes: it is the other arm,
+    pub(super) enum Control {
+        /// with `{ mask = "shuffle" }` right after the last step that makes a mask (`prune` or `load`, or a training that rewires where
+        /// another training follows), and after any shuffle or random step that already follows it. Where the last training
+        /// rewires, it comes before it, upon the mask that it begins with
+        Shuffle = "shuffle";
+        /// the same with `{ mask = "random" }`
+        Random = "random";
+        /// the same with `{ mask = "random-uniform" }`
+        RandomUniform = "random-uniform";
+        /// the same with `{ mask = "random-erk" }`
+        RandomErk = "random-erk";
+        /// with its last step that prunes units taking as many at random: of each layer, or in all, as the step does
+        RandomUnits = "random-units";
+        /// with `invert = true` in its last prune step (Frankle et al. 2021); not where a training rewires after it
+        Invert = "invert";
+        /// with `{ restart = "fresh" }` before its last training, in place of any restart there: new initial weights under the same
+        /// mask, so there must be one
+        Fresh = "fresh";
+        /// without its prune, mask and compact steps: the same trainings and restarts, nothing pruned
+        Dense = "dense";
+    }
 }
 
-/// The words for them.
-pub(super) const CONTROLS: [(&str, Control); 8] = [
-    ("shuffle", Control::Mask(MaskStep::Shuffle)),
-    ("random", Control::Mask(MaskStep::Random)),
-    ("random-uniform", Control::Mask(MaskStep::RandomUniform)),
-    ("random-erk", Control::Mask(MaskStep::RandomErk)),
-    ("random-units", Control::RandomUnits),
-    ("invert", Control::Invert),
-    ("fresh", Control::Fresh),
-    ("dense", Control::Dense),
+/// Steps that put another mask in the place of one.
+const SHUFFLES: [MaskStep; 4] = [
+    MaskStep::Shuffle,
+    MaskStep::Random,
+    MaskStep::RandomUniform,
+    MaskStep::RandomErk,
 ];
 
 /// Whether a control's word is `dense`.
@@ -51,7 +54,8 @@ pub(super) fn unmasked(step: &Node) -> Option<Node> {
     if let Value::Table(entries) = &mut step.value {
         for entry in entries.iter_mut().filter(|entry| entry.key == "train") {
             if let Value::Table(settings) = &mut entry.node.value {
-                settings.retain(|setting| !MASK_SCHEDULES.contains(&setting.key.as_str()));
+                let schedules = MaskSchedule::keys();
+                settings.retain(|setting| !schedules.contains(&setting.key.as_str()));
             }
         }
     }
@@ -62,17 +66,17 @@ pub(super) fn unmasked(step: &Node) -> Option<Node> {
 pub(super) fn without_masks(
     of: &Node,
     steps: &[Node],
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
 ) -> Option<Vec<Node>> {
     let changes = |step: &Node| {
-        let mut keys = MASK_SCHEDULES.iter();
+        let mut keys = MaskSchedule::keys().into_iter();
         keys.any(|key| step.get("train").is_some_and(|t| t.get(key).is_some()))
     };
     if !steps
         .iter()
         .any(|step| unmasked(step).is_none() || changes(step))
     {
-        no_mask(of, problems);
+        no_mask(of, reader);
         return None;
     }
     Some(steps.iter().filter_map(unmasked).collect())
@@ -84,42 +88,41 @@ pub(super) fn put_control(
     of: &Node,
     mask: &Node,
     steps: &mut Vec<Step>,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
 ) -> Option<()> {
-    let control = choice(mask, "mask", &CONTROLS, problems)?;
+    let control = Control::read(mask, "mask", reader)?;
     let Some(last) = steps.iter().rposition(makes) else {
-        no_mask(of, problems);
+        no_mask(of, reader);
         return None;
     };
     match control {
         Control::Dense => {}
-        Control::Mask(change) => {
+        Control::Shuffle | Control::Random | Control::RandomUniform | Control::RandomErk => {
             // The mask of a rewiring counts where something is trained under it.
             let last_train = steps.iter().rposition(trains)?;
             let rewired = steps[..last_train].iter().rposition(rewires);
             let last = rewired.map_or(last, |rewired| rewired.max(last));
-            let shuffles = |step: &&Step| match step {
-                Step::Mask(mask) => CONTROLS.iter().any(|c| c.1 == Control::Mask(mask.clone())),
-                _ => false,
-            };
+            let shuffles =
+                |step: &&Step| matches!(step, Step::Mask(mask) if SHUFFLES.contains(mask));
             let following = steps[last + 1..].iter().take_while(shuffles).count();
+            let change = mask.text().and_then(MaskStep::word)?;
             steps.insert(last + 1 + following, Step::Mask(change));
         }
         Control::Invert if steps[last..].iter().any(rewires) => {
             let help = "a rewiring has no scores to invert; \"shuffle\" changes any mask";
-            problems.at(mask, "the mask is of a training that rewires", help);
+            reader.at(mask, "the mask is of a training that rewires", help);
             return None;
         }
         Control::Invert => match pruned_by(&mut steps[last]) {
             Some(spec) if !spec.invert => spec.invert = true,
             Some(_) => {
                 let help = "inverted again it is the arm it was: remove this one";
-                problems.at(mask, "the last prune step is inverted already", help);
+                reader.at(mask, "the last prune step is inverted already", help);
                 return None;
             }
             _ => {
                 let help = "only a step that prunes single weights has scores to invert; \"shuffle\" changes any mask";
-                problems.at(
+                reader.at(
                     mask,
                     "the mask is of whole units, or comes from a file",
                     help,
@@ -137,7 +140,7 @@ pub(super) fn put_control(
             _ => {
                 let help = "it takes as many units at random, by layer or in all as the step does: give that a sparsity, a density or a count; \"random\" is the control of single weights";
                 let message = "the last mask is not of a number of units";
-                problems.at(mask, message, help);
+                reader.at(mask, message, help);
                 return None;
             }
         },
@@ -146,7 +149,7 @@ pub(super) fn put_control(
             if !masked(&steps[..last]) {
                 let help = "\"fresh\" is new weights under the same mask: it needs an arm whose last training is under a mask made before";
                 let message = "the arm has no mask when its last training begins";
-                problems.at(mask, message, help);
+                reader.at(mask, message, help);
                 return None;
             }
             let between = |step: &&Step| matches!(step, Step::Restart(_) | Step::Mask(_));
@@ -154,7 +157,7 @@ pub(super) fn put_control(
             if steps[first..last].contains(&Step::Restart(Restart::Fresh)) {
                 let help =
                     "it would be the same arm; control one that restarts otherwise, or not at all";
-                problems.at(
+                reader.at(
                     mask,
                     "the arm already starts its last training afresh",
                     help,
@@ -201,8 +204,8 @@ fn pruned_by(step: &mut Step) -> Option<&mut PruneSpec> {
 }
 
 /// Reports that the arm `of` has nothing that a control could change.
-fn no_mask(of: &Node, problems: &mut Problems) {
-    problems.add(Problem {
+fn no_mask(of: &Node, reader: &mut Reader<'_>) {
+    reader.problems.add(Problem {
         message: format!(
             "the arm {:?} never makes a mask",
             of.text().unwrap_or_default()

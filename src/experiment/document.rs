@@ -1,35 +1,28 @@
 //! The whole file: TOML text to a checked experiment.
 
-use super::arms;
-use super::best_by;
-use super::errors::{ExperimentErrors, Source};
 use super::expand::{Shared, expand};
-use super::fields::Fields;
-use super::files::MaskFiles;
-use super::header::{check_version, read_seeds};
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
-use super::read_dataset::{known_names, read_datasets};
-use super::read_model::read_model;
-use super::read_train::check_defaults;
-use super::scalars::{choice, line};
-use super::sweep::{Point, Sweep};
+use super::files::{self, MaskFiles};
+use super::header::{Seeds, Version, check_version};
+use super::read_dataset::{self, known_names, read_datasets};
+use super::read_model::{Model, read_model};
+use super::surroundings::Surroundings;
+use super::sweep::{self, Point, Sweep};
 use super::types::{Axis, Experiment, OnCollapse};
 use super::write::{self, written};
-use super::{files, set};
+use super::{ExperimentErrors, arms, best_by};
+use crate::config::{
+    self, Base, Choice, Description, Fields, Form, FromNode, Later, Line, Maybe, Node, Part,
+    Problem, Problems, Reader, Shape, Source, Table, Value, table,
+};
+use crate::spec::{Amount, TrainSpec};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use toml::de::DeTable;
 
 /// Plans are held in memory and shown in tables.
 const MOST_RUNS: usize = 200_000;
 /// Points of the sweep of one arm.
 const MOST_POINTS: usize = 10_000;
-/// What `on_collapse` may be.
-const COLLAPSE: [(&str, OnCollapse); 2] = [("warn", OnCollapse::Warn), ("stop", OnCollapse::Stop)];
-/// Syntax errors shown: after a few, the rest are echoes.
-const MOST_SYNTAX: usize = 10;
 
 impl Experiment {
     /// Reads and checks a file. `overrides` are `PATH=VALUE`, applied in order.
@@ -78,18 +71,19 @@ impl Experiment {
         folder: &Path,
         overrides: &[String],
     ) -> Result<Experiment, ExperimentErrors> {
-        let mut sources = vec![Source {
-            name: file_name.to_string(),
-            text: Arc::from(text),
-        }];
-        for argument in overrides {
-            sources.push(Source {
-                name: "command line".to_string(),
-                text: Arc::from(format!("{}{argument}", set::PREFIX)),
-            });
-        }
+        let sources = config::sources(file_name, text, overrides);
         let mut problems = Problems::default();
-        let experiment = read_tree(text, overrides, &mut problems).and_then(|root| {
+        // Keys of which a table takes one: setting one takes the place of the others.
+        let mut amounts = Amount::keys();
+        amounts.push("threshold");
+        let exclusive = [
+            &amounts[..],
+            &["preset", "layers"],
+            &["steps", "control"],
+            &["folder", "of"],
+        ];
+        let tree = config::parse(text, overrides, &exclusive, &mut problems);
+        let experiment = tree.and_then(|root| {
             let name = Path::new(file_name)
                 .file_stem()
                 .map_or("experiment".into(), |stem| {
@@ -110,37 +104,52 @@ impl Experiment {
     }
 }
 
-/// Syntax and overrides.
-fn read_tree(text: &str, overrides: &[String], problems: &mut Problems) -> Option<Node> {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in &errors {
-        let span = error.span().unwrap_or(0..0);
-        let start = text.floor_char_boundary(span.start.min(text.len()));
-        let line = text[..start].matches('\n').count();
-        // One mistake often makes several errors on its line.
-        if last_line.replace(line) == Some(line) || problems.len() >= MOST_SYNTAX {
-            continue;
+table! {
+    /// An experiment: a model, training defaults, a sweep, arms to compare, and seeds.
+    struct File as "the experiment" {
+        /// `1`, the version of this format
+        secateur: u64 => Version, like "1";
+        /// one line of text
+        title: Option<String> = None => Maybe(Line), usual "the file's name";
+        /// how many (`10` means 0 to 9), or a list such as `[7, 8, 9]`
+        seeds: Vec<u32> => Seeds, like "10";
+        /// what happens when a mask leaves no path from the input to the output
+        on_collapse: OnCollapse = OnCollapse::Warn;
+        /// [the network](#model)
+        model: Node => Later(|| Shape::swept(Model::shape())), like "{ preset = \"lenet-300-100\" }";
+        /// [datasets of your own](#datasetsname), by name
+        datasets: Option<Node> = None => Maybe(Later(read_dataset::shape)), usual "none";
+        /// [defaults of every train step](#train)
+        train: Option<Node> = None => Maybe(Later(|| Shape::swept(TrainSpec::shape()))), usual "none";
+        /// [values to try](#sweep), by the name of their axis
+        sweep: Option<Node> = None => Maybe(Later(sweep::shape)), usual "none";
+        /// [the methods under comparison](#arm), each a table
+        arm: Vec<Node> => Arms, like "[{ name = \"dense\", steps = [{ train = {} }] }]";
+    }
+}
+
+/// What a whole file may say.
+pub(super) fn file() -> &'static Description {
+    File::description()
+}
+
+/// A list of tables.
+struct Arms;
+
+impl Form<Vec<Node>> for Arms {
+    fn shape(&self) -> Shape {
+        Shape::List(Box::new(Shape::Table(arms::Written::description)), 1)
+    }
+    fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
+        match &node.value {
+            Value::Array(items) if !items.is_empty() => Some(items.clone()),
+            _ => {
+                let help = "each arm is its own [[arm]] table";
+                reader.at(node, "`arm` must be a list of tables", help);
+                None
+            }
         }
-        problems.add(Problem {
-            message: format!("this is not TOML: {}", error.message()),
-            place: super::node::Place::new(0, span, 0),
-            path: String::new(),
-            used_at: None,
-            help: Some("the file's contents are checked once its syntax is right".into()),
-        });
     }
-    if !errors.is_empty() {
-        return None;
-    }
-    let mut root = Node::from_table(&table, 0);
-    for (index, argument) in overrides.iter().enumerate() {
-        if let Err(problem) = set::apply(&mut root, argument, index + 1) {
-            problems.add(*problem);
-        }
-    }
-    root.assign_paths(String::new());
-    Some(root)
 }
 
 fn read_root(
@@ -153,88 +162,70 @@ fn read_root(
     if !check_version(root, problems) {
         return None;
     }
-    let keys = [
-        "secateur",
-        "title",
-        "seeds",
-        "on_collapse",
-        "model",
-        "datasets",
-        "train",
-        "sweep",
-        "arm",
-    ];
-    let fields = Fields::open(root, "the experiment", &keys, problems)?;
-    let title = match fields.get("title") {
-        Some(node) => line(node, "title", problems).map(str::to_string),
-        None => Some(name.clone()),
+    let mut reader = Reader {
+        problems,
+        context: &(),
     };
-    let on_collapse = match fields.get("on_collapse") {
-        Some(node) => choice(node, "on_collapse", &COLLAPSE, problems),
-        None => Some(OnCollapse::default()),
-    };
-    let seeds = fields
-        .need("seeds", "seeds = 10", problems)
-        .and_then(|node| read_seeds(node, problems));
-    let model = fields.need("model", "[model] preset = \"lenet-300-100\"", problems);
-    let datasets = read_datasets(fields.get("datasets"), folder, problems);
+    let reader = &mut reader;
+    let keys = File::description().keys(None);
+    let fields = Fields::open(root, File::WHAT, &keys, reader)?;
+    let file = File::take(&fields, None, reader);
+    let datasets = read_datasets(fields.get("datasets"), folder, reader);
     let names = known_names(fields.get("datasets"));
-    let train = fields.get("train");
-    let sweep = Sweep::read(fields.get("sweep"), problems);
-
-    let no_arms = Vec::new();
-    let arm_nodes = match fields.need("arm", "[[arm]] name = \"dense\"", problems) {
-        None => &no_arms,
-        Some(node) => match &node.value {
-            Value::Array(items) if !items.is_empty() => items,
-            _ => {
-                let help = "each arm is its own [[arm]] table";
-                problems.at(node, "`arm` must be a list of tables", help);
-                &no_arms
-            }
-        },
-    };
+    let (model, train) = (fields.get("model"), fields.get("train"));
+    let arm_nodes = fields.get("arm").map_or(&[][..], Node::items);
+    let sweep = Sweep::read(fields.get("sweep"), reader.problems);
     for node in [model, train].into_iter().flatten().chain(arm_nodes) {
-        sweep.check_references(node, problems);
+        sweep.check_references(node, reader.problems);
     }
 
     // With the first value of every axis: what no arm uses is checked too.
     let first: Point = (0..sweep.axes.len()).map(|axis| (axis, 0)).collect();
     if let Some(model) = model {
-        read_model(&sweep.substitute(model, &first), problems);
+        read_model(&sweep.substitute(model, &first), reader);
     }
+    let files = MaskFiles::new(folder);
     if let Some(train) = train {
-        check_defaults(&sweep.substitute(train, &first), &names, problems);
+        let around = Surroundings {
+            model: None,
+            files: &files,
+            datasets: &names,
+        };
+        check_defaults(&sweep.substitute(train, &first), &around, reader.problems);
     }
 
-    let files = MaskFiles::new(folder);
-    let raw = arms::read_arms(arm_nodes, problems);
+    let raw = arms::read_arms(arm_nodes, reader);
     let shared = Shared {
         model,
-        train,
+        train: &Arc::new(Base {
+            name: "[train]",
+            under: "step",
+            node: train.cloned(),
+        }),
         sweep: &sweep,
         files: &files,
         datasets: &names,
         sources,
         most: MOST_POINTS,
     };
-    let (arms, used) = expand(&raw, &shared, problems);
+    let (arms, used) = expand(&raw, &shared, reader.problems);
     if let Some(used) = used.filter(|_| !arm_nodes.is_empty()) {
-        check_used(&sweep, &used, problems);
+        check_used(&sweep, &used, reader.problems);
     }
-    best_by::check_default(train, &arms, problems);
-    let seeds = seeds?;
+    best_by::check_default(train, &arms, reader.problems);
+    let file = file?;
+    let seeds = file.seeds;
     let variants: usize = arms.iter().map(|arm| arm.variants.len()).sum();
     if variants.saturating_mul(seeds.len()) > MOST_RUNS {
         let message = format!("{variants} points x {} seeds", seeds.len());
         let help = format!("at most {MOST_RUNS} runs in one experiment: split it");
-        problems.at(fields.get("seeds")?, message, help);
+        reader.at(fields.get("seeds")?, message, help);
     }
     Some(Experiment {
+        title: file.title.unwrap_or_else(|| name.clone()),
         name,
-        title: title?,
         seeds,
-        on_collapse: on_collapse?,
+        on_collapse: file.on_collapse,
         axes: sweep
             .axes
             .iter()
@@ -252,6 +243,18 @@ fn read_root(
         text: String::new(),
         mask_files: files.into_digests(),
     })
+}
+
+/// Checks `[train]` by itself, so that a default no step uses is still read.
+fn check_defaults(node: &Node, around: &Surroundings<'_>, problems: &mut Problems) {
+    let reader = &mut Reader {
+        problems,
+        context: around,
+    };
+    let keys = TrainSpec::description().keys(None);
+    if let Some(fields) = Fields::open(node, "[train]", &keys, reader) {
+        TrainSpec::take(&fields.partial(), None, reader);
+    }
 }
 
 fn check_used(sweep: &Sweep<'_>, used: &BTreeSet<usize>, problems: &mut Problems) {

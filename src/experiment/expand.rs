@@ -1,20 +1,20 @@
 //! Arms at every point of the sweep: values put in, steps read, controls applied.
 
-use super::arms::{Body, RawArm};
+use super::arms::{Body, Controlled, RawArm};
 use super::control::{is_dense, put_control, without_masks};
-use super::depends::Depends;
-use super::errors::Source;
 use super::files::MaskFiles;
 use super::iterate::unrolled;
-use super::node::Node;
-use super::problem::Problems;
+use super::overlay::over_defaults;
 use super::read_model::read_model;
 use super::read_step::read_step;
+use super::sense;
 use super::surroundings::Surroundings;
 use super::sweep::{Point, Sweep};
+use super::types::{Arm, Step, Variant};
 use super::write::written;
-use super::{Arm, Step, Variant, sense, suggest};
+use crate::config::{Base, Form, Node, Problems, Reader, Source, Text, suggest};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The steps an arm starts from, and the controls put upon them, innermost first.
 struct Chain<'n> {
@@ -26,7 +26,8 @@ struct Chain<'n> {
 /// What all arms share.
 pub(super) struct Shared<'a> {
     pub model: Option<&'a Node>,
-    pub train: Option<&'a Node>,
+    /// `[train]`.
+    pub train: &'a Arc<Base>,
     pub sweep: &'a Sweep<'a>,
     pub files: &'a MaskFiles,
     /// Names that `dataset` may be.
@@ -86,7 +87,7 @@ fn unread(arm: &Node, problems: &mut Problems) {
 }
 
 /// Follows a control to the arm that has steps. `None` after a mistake.
-fn chain<'n>(raw: &[RawArm<'n>], start: usize, problems: &mut Problems) -> Option<Chain<'n>> {
+fn chain<'r>(raw: &'r [RawArm<'_>], start: usize, problems: &mut Problems) -> Option<Chain<'r>> {
     let mut controls = Vec::new();
     let mut seen = vec![start];
     let mut at = start;
@@ -100,8 +101,8 @@ fn chain<'n>(raw: &[RawArm<'n>], start: usize, problems: &mut Problems) -> Optio
                     controls,
                 });
             }
-            Body::Control { of, mask } => {
-                controls.push((*of, *mask));
+            Body::Control(Controlled { of, mask }) => {
+                controls.push((of, mask));
                 at = find_arm(raw, of, problems)?;
                 if seen.contains(&at) {
                     let help = "a control must lead to an arm with steps";
@@ -115,33 +116,96 @@ fn chain<'n>(raw: &[RawArm<'n>], start: usize, problems: &mut Problems) -> Optio
 }
 
 fn find_arm(raw: &[RawArm<'_>], of: &Node, problems: &mut Problems) -> Option<usize> {
-    let name = super::scalars::string(of, "of", problems)?;
-    let found = raw.iter().position(|arm| arm.name == Some(name));
+    let reader = &mut Reader {
+        problems,
+        context: &(),
+    };
+    let name = Text.read(of, "of", reader)?;
+    let found = raw.iter().position(|arm| arm.name == Some(&name));
     if found.is_none() {
         let names: Vec<&str> = raw.iter().filter_map(|arm| arm.name).collect();
-        let help = suggest::help(name, &names);
+        let help = suggest::help(&name, &names);
         problems.at(of, format!("there is no arm named {name:?}"), help);
     }
     found
 }
 
+/// An arm with the values of a point in it, not yet read: all that its result depends on.
+struct Laid<'c> {
+    model: Option<Node>,
+    /// The steps, each over its defaults.
+    steps: Vec<Node>,
+    /// The controls that steps are changed by once they are read: of what, and how.
+    controls: Vec<(&'c Node, Node)>,
+    /// Whether the steps are those of the arm.
+    as_written: bool,
+}
+
 impl Chain<'_> {
-    /// The axes that the result depends on.
+    /// The axes that the result depends on: those that stand in what is read at any point of them.
     fn axes(&self, shared: &Shared<'_>) -> BTreeSet<usize> {
-        let mut depends = Depends {
-            sweep: shared.sweep,
-            train: shared.train,
-            dense: self.controls.iter().any(|(_, mask)| is_dense(mask)),
-            axes: BTreeSet::new(),
+        let mut axes = BTreeSet::new();
+        loop {
+            let mut found = axes.clone();
+            if shared.sweep.size(&axes) <= shared.most {
+                for point in shared.sweep.points(&axes) {
+                    self.add_axes(&point, shared, &mut found);
+                }
+            }
+            if found == axes {
+                return axes;
+            }
+            axes = found;
+        }
+    }
+
+    /// Adds the axes that the arm has left at a point of others.
+    fn add_axes(&self, point: &Point, shared: &Shared<'_>, axes: &mut BTreeSet<usize>) {
+        let mut add = |node: &Node| shared.sweep.used_by(node, axes);
+        match self.lay(point, shared, &mut Problems::default()) {
+            Some(laid) => {
+                let masks = laid.controls.iter().map(|(_, mask)| mask);
+                let nodes = laid.model.iter().chain(&laid.steps).chain(masks);
+                nodes.for_each(&mut add);
+            }
+            // What is read here is not known before some of them are, or never.
+            None => {
+                let masks = self.controls.iter().map(|(_, mask)| *mask);
+                let nodes = shared.model.into_iter().chain(&shared.train.node);
+                let nodes = nodes.chain(self.steps).chain(masks);
+                nodes.for_each(|node| add(&shared.sweep.substitute(node, point)));
+            }
+        }
+    }
+
+    /// Puts the values of a point in.
+    fn lay(&self, point: &Point, shared: &Shared<'_>, problems: &mut Problems) -> Option<Laid<'_>> {
+        let put = |node: &Node| shared.sweep.substitute(node, point);
+        let steps: Vec<Node> = self.steps.iter().map(put).collect();
+        let reader = &mut Reader {
+            problems,
+            context: &(),
         };
-        let masks = self.controls.iter().map(|(_, mask)| *mask);
-        for value in shared.model.into_iter().chain(masks) {
-            depends.add_value(value);
+        let mut steps = unrolled(&steps, reader)?;
+        let controls = self.controls.iter().map(|(of, mask)| (*of, put(mask)));
+        let mut controls: Vec<(&Node, Node)> = controls.collect();
+        let count = controls.len();
+        // A dense control leaves nothing of what was done to the mask before, and there may be no value for it at this point.
+        if let Some(last) = controls.iter().rposition(|(_, mask)| is_dense(mask)) {
+            steps = without_masks(controls[last].0, &steps, reader)?;
+            controls.drain(..=last);
         }
-        for step in self.steps {
-            depends.add_step(step);
-        }
-        depends.axes
+        let defaults = Arc::new(Base {
+            node: shared.train.node.as_ref().map(put),
+            ..**shared.train
+        });
+        let over = |step| over_defaults(step, &defaults);
+        Some(Laid {
+            model: shared.model.map(put),
+            steps: steps.into_iter().map(over).collect(),
+            as_written: controls.len() == count,
+            controls,
+        })
     }
 
     fn variant(
@@ -150,40 +214,31 @@ impl Chain<'_> {
         shared: &Shared<'_>,
         problems: &mut Problems,
     ) -> Option<Variant> {
-        let put = |node: &Node| shared.sweep.substitute(node, point);
-        let model = shared
-            .model
-            .map(put)
-            .and_then(|node| read_model(&node, problems));
-        let defaults = shared.train.map(put);
+        let laid = self.lay(point, shared, problems)?;
+        let reader = &mut Reader {
+            problems,
+            context: &(),
+        };
+        let model = laid.model.and_then(|node| read_model(&node, reader));
         let around = Surroundings {
-            defaults: defaults.as_ref(),
             model: model.as_ref(),
             files: shared.files,
             datasets: shared.datasets,
         };
-        let nodes: Vec<Node> = self.steps.iter().map(put).collect();
-        let mut nodes = unrolled(&nodes, problems)?;
-        let mut controls = &self.controls[..];
-        // A dense control leaves nothing of what was done to the mask before, and there may be no value for it at this point.
-        if let Some(last) = controls.iter().rposition(|(_, mask)| is_dense(&put(mask))) {
-            nodes = without_masks(controls[last].0, &nodes, problems)?;
-            controls = &controls[last + 1..];
-        }
-        let read: Vec<Option<Step>> = nodes
-            .iter()
-            .map(|node| read_step(node, &around, problems))
-            .collect();
+        let reader = &mut Reader {
+            problems: reader.problems,
+            context: &around,
+        };
+        let nodes = &laid.steps;
+        let read: Vec<Option<Step>> = nodes.iter().map(|node| read_step(node, reader)).collect();
         let mut steps = read.into_iter().collect::<Option<Vec<Step>>>()?;
         // What is left of an arm where nothing is pruned may restart without need, as the arm did.
-        let as_written = controls.len() == self.controls.len();
-        let sound = as_written && sense::check_arm(self.arm, &nodes, &steps, problems);
-        for (of, mask) in controls {
-            let mask = put(mask);
-            put_control(of, &mask, &mut steps, problems)?;
+        let sound = laid.as_written && sense::check_arm(self.arm, nodes, &steps, reader.problems);
+        for (of, mask) in laid.controls {
+            put_control(of, &mask, &mut steps, reader)?;
             // An arm that makes no sense itself is reported once.
             if sound {
-                sense::check_control(&mask, &steps, problems);
+                sense::check_control(&mask, &steps, reader.problems);
             }
         }
         let model = model?;

@@ -1,10 +1,7 @@
 //! Mask files that an experiment loads.
 
-use super::node::Node;
-use super::problem::Problems;
-use super::scalars::line;
-use super::suggest;
 use crate::base::sha256;
+use crate::config::{Form, Line, Node, Problems, Reader, suggest};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,8 +22,15 @@ impl MaskFiles {
 
     /// The path of a file named in the experiment, relative to the experiment's folder.
     pub fn find(&self, node: &Node, problems: &mut Problems) -> Option<PathBuf> {
-        let name = line(node, "load", problems)?;
-        let path = self.folder.join(name);
+        let name = Line.read(
+            node,
+            "load",
+            &mut Reader {
+                problems,
+                context: &(),
+            },
+        )?;
+        let path = self.folder.join(&name);
         if path.to_str().is_none() {
             let help = "move the experiment to a folder whose path is valid Unicode";
             problems.at(node, "the path of this mask is not valid Unicode", help);

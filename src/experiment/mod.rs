@@ -3,49 +3,33 @@
 //! The format is described in `docs/experiment-file.md`. Reading is strict: an unknown key, a value out of range or a
 //! step that cannot mean anything is a mistake, and all mistakes are reported together, each with its place.
 //!
-//! A file passes through a tree of values that know their places (`node`), overrides (`set`), and readers for each
-//! table (`read_*`), once for every point of the sweep (`sweep`, `expand`).
+//! A file passes through a tree of values that know their places (`crate::config`) and readers for each table (`read_*`), once for
+//! every point of the sweep (`sweep`, `expand`).
 
 mod arms;
 mod best_by;
 mod control;
-mod depends;
 mod digest;
 mod document;
-mod errors;
 mod expand;
-mod fields;
 mod files;
 mod header;
 mod iterate;
 mod kept;
-mod node;
+mod overlay;
 mod plan;
-mod problem;
-mod read_amount;
-mod read_augment;
 mod read_dataset;
 mod read_layer;
-mod read_mask_schedule;
 mod read_model;
-mod read_normalise;
-mod read_optimizer;
-mod read_prune;
-mod read_schedule;
 mod read_step;
-mod read_train;
-mod read_units;
-mod scalars;
+mod reference;
 mod sense;
-mod set;
-mod set_path;
-mod suggest;
 mod surroundings;
 mod sweep;
-mod train_settings;
 mod types;
 mod write;
 
-pub use errors::{ExperimentErrors, Mistake};
+pub use crate::config::{Errors as ExperimentErrors, Mistake};
 pub use plan::{Plan, Run, Stage};
+pub use reference::{documentation, explain, keys, schema, tables};
 pub use types::{Arm, Axis, Experiment, OnCollapse, Step, Variant};

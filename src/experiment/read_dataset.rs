@@ -1,21 +1,66 @@
 //! `[datasets.NAME]`: folders of images, and some classes of another dataset.
 
-use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::{Problem, Problems};
-use super::scalars::{choice, integer, line, wrong_type};
+use crate::config::{
+    At, Context, Fields, Fits, Form, Key, Kinds, Later, Line, Maybe, Name, Node, Part, Problem,
+    Problems, Reader, Shape, Text, Value, Whole, described, kinds, one_of, table,
+};
 use crate::data;
-use crate::spec::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
+use crate::spec::{DATASET, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Keys that only a folder of images has.
-const FOLDER_KEYS: [&str; 4] = ["size", "channels", "resize", "on_bad_image"];
-const RESIZES: [(&str, Resize); 2] = [("stretch", Resize::Stretch), ("crop", Resize::Crop)];
-const BAD_IMAGES: [(&str, OnBadImage); 2] =
-    [("error", OnBadImage::Error), ("skip", OnBadImage::Skip)];
 /// Images are resident on the GPU, so they are small.
-const MOST_PIXELS: u64 = 4096;
+const SIDE: Whole = Whole(1, 4096);
+
+kinds! {
+    /// Where samples come from.
+    #[derive(Clone)]
+    enum Source {
+        /// A folder of images.
+        Folder = "folder" {
+            /// a folder, relative to the experiment's, with `train/CLASS/` and `test/CLASS/`, the same classes in both
+            path: String => Line, name "folder", like "\"birds\"";
+            /// rows and columns of every image: one number, or `[rows, columns]`
+            size: (usize, usize) => Size, like "32, or size = [24, 32] for 24 rows of 32";
+            /// 3 for red, green, blue; 1 for grey (BT.709 luma)
+            channels: usize = 3 => Fits(Whole(1, 3), grey_or_coloured);
+            /// how an image of another size is brought to it
+            resize: Resize = Resize::Stretch;
+            /// what happens at an image that cannot be decoded
+            on_bad_image: OnBadImage = OnBadImage::Error;
+        }
+        /// Some classes of another dataset.
+        Of = "of" {
+            /// the name of a [dataset](#datasets)
+            name: String => Name(DATASET), name "of", like "\"cifar-10\"";
+        }
+    }
+}
+
+table! {
+    /// What a dataset takes wherever it comes from.
+    struct Kept as "this dataset" {
+        /// keep only these, by name or number; they are numbered anew, in the order given
+        classes: Option<Node> = None => Maybe(Later(classes)), usual "all";
+    }
+}
+
+fn classes() -> Shape {
+    let one = Shape::Either(vec![Text.shape(), Shape::Whole(0, 999)]);
+    Shape::List(Box::new(one), 1)
+}
+
+/// The datasets that there are without the file.
+struct Known;
+
+impl Context for Known {
+    fn names(&self, kind: &str) -> Option<Vec<&str>> {
+        (kind == DATASET).then(data::names)
+    }
+    fn file(&self, _: &Node, _: &mut Problems) -> Option<PathBuf> {
+        None
+    }
+}
 
 /// What a train step's `dataset` may be called: every dataset there is, and those the file describes, sound or not.
 pub(super) fn known_names(datasets: Option<&Node>) -> Vec<String> {
@@ -31,19 +76,19 @@ pub(super) fn known_names(datasets: Option<&Node>) -> Vec<String> {
 pub(super) fn read_datasets(
     node: Option<&Node>,
     folder: &Path,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
 ) -> BTreeMap<String, DatasetSpec> {
     let Some(node) = node else {
         return BTreeMap::new();
     };
     if !matches!(node.value, Value::Table(_)) {
         let message = format!("`datasets` must be a table, not {}", node.describe());
-        problems.at(node, message, "describe each dataset under [datasets.NAME]");
+        reader.at(node, message, "describe each dataset under [datasets.NAME]");
     }
     let mut described = BTreeMap::new();
     for entry in node.entries() {
         let mut misnamed = |message: String, help: &str| {
-            problems.add(Problem {
+            reader.problems.add(Problem {
                 message,
                 place: entry.key_place.clone(),
                 path: entry.node.path.clone(),
@@ -59,155 +104,172 @@ pub(super) fn read_datasets(
             let message = format!("there is a dataset called `{}` already", entry.key);
             misnamed(message, "choose another name");
         }
-        if let Some(spec) = read_dataset(&entry.node, folder, problems) {
+        if let Some(spec) = read_dataset(&entry.node, folder, reader) {
             described.insert(entry.key.clone(), spec);
         }
     }
     described
 }
 
-fn read_dataset(node: &Node, folder: &Path, problems: &mut Problems) -> Option<DatasetSpec> {
-    let keys = [&["folder", "of", "classes"][..], &FOLDER_KEYS].concat();
-    let fields = Fields::open(node, "this dataset", &keys, problems)?;
-    let from = fields.one_of(&["folder", "of"], "where its samples come from", problems)?;
-    let (origin, all) = match from {
-        ("folder", path) => {
-            let spec = read_folder(&fields, path, folder, problems)?;
-            let classes = spec.classes.clone();
-            (Origin::Folder(spec), classes)
-        }
-        (_, of) => {
-            for key in FOLDER_KEYS {
-                if let Some(node) = fields.get(key) {
-                    let help = "with `of`, samples are taken as they are";
-                    problems.at(node, format!("`{key}` needs `folder`"), help);
-                }
+fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<DatasetSpec> {
+    let reader = &mut Reader {
+        problems: reader.problems,
+        context: &Known,
+    };
+    let words = Source::kinds().iter().map(|kind| kind.word);
+    let words: Vec<&str> = words.collect();
+    let mut keys: Vec<&str> = words.iter().flat_map(|word| keys_of(word)).collect();
+    keys.push("classes");
+    let fields = Fields::open(node, "this dataset", &keys, reader)?;
+    let (word, from) = fields.one_of(&words, "where its samples come from", reader)?;
+    if word == "of" {
+        for key in keys_of("folder") {
+            if let Some(node) = fields.get(key) {
+                let help = "with `of`, samples are taken as they are";
+                reader.at(node, format!("`{key}` needs `folder`"), help);
             }
-            let options: Vec<(&str, &str)> =
-                data::names().into_iter().map(|name| (name, name)).collect();
-            let name = choice(of, "dataset", &options, problems)?;
-            (Origin::Of(name.to_string()), data::class_names(name)?)
+        }
+    }
+    let found = (word == "folder").then(|| find_classes(from, base, reader));
+    let (origin, all) = match Source::of(word, &fields, reader)? {
+        Source::Of { name } => {
+            let classes = data::class_names(&name)?;
+            (Origin::Of(name), classes)
+        }
+        Source::Folder {
+            size: (height, width),
+            channels,
+            resize,
+            on_bad_image,
+            path,
+        } => {
+            let classes = found??;
+            let spec = FolderSpec {
+                folder: base.join(path),
+                classes: classes.clone(),
+                rule: ImageRule {
+                    channels,
+                    height,
+                    width,
+                    resize,
+                },
+                on_bad_image,
+            };
+            (Origin::Folder(spec), classes)
         }
     };
     let classes = match fields.get("classes") {
-        Some(node) => Some(read_classes(node, &all, problems)?),
+        Some(node) => Some(read_classes(node, &all, reader)?),
         None => None,
     };
     Some(DatasetSpec { origin, classes })
 }
 
-fn read_folder(
-    fields: &Fields<'_>,
-    node: &Node,
-    base: &Path,
-    problems: &mut Problems,
-) -> Option<FolderSpec> {
-    let size = fields
-        .need(
-            "size",
-            "size = 32, or size = [24, 32] for 24 rows of 32",
-            problems,
-        )
-        .and_then(|node| read_size(node, problems));
-    let channels = match fields.get("channels") {
-        Some(node) => match integer(node, "channels", 1, 3, problems) {
-            Some(2) => {
-                problems.at(node, "`channels` is 2", "1 for grey, 3 for colours");
-                None
+fn keys_of(kind: &str) -> Vec<&'static str> {
+    let kind = Source::kinds().iter().find(|own| own.word == kind);
+    kind.map(|kind| (kind.table)().keys(None))
+        .unwrap_or_default()
+}
+
+/// What a dataset may be.
+pub(super) fn shape() -> Shape {
+    Shape::Map(Box::new(Shape::Table(|| {
+        described!(
+            "Dataset",
+            "A dataset of your own: a folder of images, or some classes of another dataset.",
+            |into| {
+                into.kinds = Some((Key::named(""), Source::kinds()));
+                Kept::describe(into);
             }
-            channels => channels,
-        },
-        None => Some(3),
-    };
-    let resize = match fields.get("resize") {
-        Some(node) => choice(node, "resize", &RESIZES, problems),
-        None => Some(Resize::Stretch),
-    };
-    let on_bad_image = match fields.get("on_bad_image") {
-        Some(node) => choice(node, "on_bad_image", &BAD_IMAGES, problems),
-        None => Some(OnBadImage::Error),
-    };
-    let folder = base.join(line(node, "folder", problems)?);
+        )
+    })))
+}
+
+/// The classes of the folder that a text names.
+fn find_classes(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+    let folder = base.join(node.text()?);
     if folder.to_str().is_none() {
         let help = "move the experiment to a folder whose path is valid Unicode";
-        problems.at(node, "the path of this folder is not valid Unicode", help);
+        reader.at(node, "the path of this folder is not valid Unicode", help);
         return None;
     }
-    let classes = match data::classes_of(&folder) {
-        Ok(classes) => classes,
+    match data::classes_of(&folder) {
+        Ok(classes) => Some(classes),
         Err(problem) => {
             let help = "the path is relative to the experiment file's folder; it must hold train/CLASS/ and test/CLASS/ with .png, .jpg or .jpeg files, the same classes in both";
-            problems.at(node, problem, help);
-            return None;
+            reader.at(node, problem, help);
+            None
         }
-    };
-    let (height, width) = size?;
-    Some(FolderSpec {
-        folder,
-        classes,
-        rule: ImageRule {
-            channels: channels? as usize,
-            height,
-            width,
-            resize: resize?,
-        },
-        on_bad_image: on_bad_image?,
-    })
+    }
+}
+
+fn grey_or_coloured(channels: usize, at: At<'_>, reader: &mut Reader<'_>) -> Option<usize> {
+    if channels == 2 {
+        reader.at(at.node, "`channels` is 2", "1 for grey, 3 for colours");
+        return None;
+    }
+    Some(channels)
 }
 
 /// `32`, or `[rows, columns]`.
-fn read_size(node: &Node, problems: &mut Problems) -> Option<(usize, usize)> {
-    let mut side = |node: &Node| {
-        let side = integer(node, "size", 1, MOST_PIXELS, problems)?;
-        usize::try_from(side).ok()
-    };
-    match &node.value {
-        Value::Array(items) => match items.as_slice() {
-            [height, width] => {
-                let (height, width) = (side(height), side(width));
-                Some((height?, width?))
+struct Size;
+
+impl Form<(usize, usize)> for Size {
+    fn shape(&self) -> Shape {
+        let side = || Shape::Whole(SIDE.0, SIDE.1);
+        Shape::Either(vec![side(), Shape::List(Box::new(side()), 2)])
+    }
+
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<(usize, usize)> {
+        match &node.value {
+            Value::Array(items) => match items.as_slice() {
+                [height, width] => {
+                    let height = SIDE.read(height, key, reader);
+                    let width = SIDE.read(width, key, reader);
+                    Some((height?, width?))
+                }
+                _ => {
+                    let help = "write size = [rows, columns], or one number for both";
+                    reader.at(node, format!("`size` has {} numbers", items.len()), help);
+                    None
+                }
+            },
+            Value::Integer(_) => {
+                let side = SIDE.read(node, key, reader)?;
+                Some((side, side))
             }
             _ => {
-                let help = "write size = [rows, columns], or one number for both";
-                problems.at(node, format!("`size` has {} numbers", items.len()), help);
+                reader.wrong_type(node, key, "a whole number or [rows, columns]");
                 None
             }
-        },
-        Value::Integer(_) => {
-            let side = side(node)?;
-            Some((side, side))
         }
-        _ => wrong_type(node, "size", "a whole number or [rows, columns]", problems),
     }
 }
 
 /// Classes by name or number, each once.
-fn read_classes(node: &Node, all: &[String], problems: &mut Problems) -> Option<Vec<String>> {
+fn read_classes(node: &Node, all: &[String], reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let Value::Array(items) = &node.value else {
-        let expected = "a list of class names or numbers";
-        return wrong_type(node, "classes", expected, problems);
+        reader.wrong_type(node, "classes", "a list of class names or numbers");
+        return None;
     };
     if items.is_empty() {
-        problems.at(node, "`classes` is empty", "leave it out to take them all");
+        reader.at(node, "`classes` is empty", "leave it out to take them all");
         return None;
     }
-    let options: Vec<(&str, &str)> = all
-        .iter()
-        .map(|name| (name.as_str(), name.as_str()))
-        .collect();
+    let options: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut names: Vec<String> = Vec::new();
     let mut good = true;
     for item in items {
         let name = match item.value {
-            Value::Integer(_) => integer(item, "classes", 0, all.len() as u64 - 1, problems)
-                .and_then(|number| all.get(number as usize))
-                .map(String::as_str),
-            _ => choice(item, "class", &options, problems),
+            Value::Integer(_) => Whole(0, all.len() as u64 - 1)
+                .read(item, "classes", reader)
+                .and_then(|number: usize| options.get(number).copied()),
+            _ => one_of(item, "class", &options, reader),
         };
         match name {
             Some(name) if names.iter().any(|other| other == name) => {
                 let message = format!("the class `{name}` is listed twice");
-                problems.at(item, message, "name each class once");
+                reader.at(item, message, "name each class once");
                 good = false;
             }
             Some(name) => names.push(name.to_string()),

@@ -1,87 +1,99 @@
 //! `[model]`: a preset or a list of layers.
 
-use super::fields::Fields;
-use super::node::{Node, is_bare};
-use super::problem::Problems;
-use super::scalars::choice;
-use super::{read_layer, suggest};
+use super::read_layer::{entry_shape, read_layers};
+use crate::config::{
+    Flat, Form, FromNode, Node, Reader, Shape, Value, choice, is_bare, one_of, suggest, table,
+};
 use crate::model::presets;
-use crate::ops::operator;
 use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};
 
-const INITS: [(&str, Init); 5] = [
-    ("pytorch", Init::Pytorch),
-    ("kaiming-uniform", Init::KaimingUniform),
-    ("kaiming-normal", Init::KaimingNormal),
-    ("glorot-uniform", Init::GlorotUniform),
-    ("glorot-normal", Init::GlorotNormal),
-];
+choice! {
+    /// What a model is made of.
+    #[derive(Clone, PartialEq)]
+    pub(super) enum Layers as "its layers" {
+        /// a name from [the presets](#presets)
+        Preset((String, Vec<NamedLayer>)) = "preset" => Preset, like "\"lenet-300-100\"";
+        /// a list, input side first
+        Listed(Vec<NamedLayer>) = "layers" => Listed, like "[{ linear = 300 }, \"relu\", { linear = 10 }]";
+    }
+}
+
+table! {
+    /// The network.
+    pub(super) struct Model as "[model]" {
+        /// What it is made of.
+        layers: Layers => Flat;
+        /// how fresh weights are drawn
+        init: Init = Init::Pytorch;
+    }
+}
 
 /// Reads `[model]` after sweep values were put in.
-pub(super) fn read_model(node: &Node, problems: &mut Problems) -> Option<ModelSpec> {
-    let fields = Fields::open(node, "[model]", &["preset", "layers", "init"], problems)?;
-    let init = match fields.get("init") {
-        Some(init) => choice(init, "init", &INITS, problems),
-        None => Some(Init::default()),
+pub(super) fn read_model(node: &Node, reader: &mut Reader<'_>) -> Option<ModelSpec> {
+    let Model { layers, init } = Model::read(node, "model", reader)?;
+    let (name, layers) = match layers {
+        Layers::Preset(preset) => preset,
+        Layers::Listed(layers) => ("custom".to_string(), layers),
     };
-    let (key, value) = fields.one_of(&["preset", "layers"], "its layers", problems)?;
-    let (name, layers) = if key == "preset" {
-        preset(value, problems)?
-    } else {
-        ("custom".to_string(), custom(value, problems)?)
-    };
-    Some(ModelSpec {
-        name,
-        layers,
-        init: init?,
-    })
+    Some(ModelSpec { name, layers, init })
 }
 
-/// The layers that have weights, hence masks.
-pub(super) fn prunable(model: &ModelSpec) -> Vec<&str> {
-    model
-        .layers
-        .iter()
-        .filter(|layer| has_weights(&layer.layer))
-        .map(|layer| layer.name.as_str())
-        .collect()
+/// Whether training changes a layer.
+pub(super) fn learns(layer: &Layer) -> bool {
+    has_weights(layer) || *layer == Layer::BatchNorm
 }
 
-/// The layers that training changes.
-pub(super) fn learning(model: &ModelSpec) -> Vec<&str> {
-    let learns = |layer: &&NamedLayer| has_weights(&layer.layer) || layer.layer == Layer::BatchNorm;
-    let layers = model.layers.iter().filter(learns);
-    layers.map(|layer| layer.name.as_str()).collect()
-}
-
-/// The first layer for which a batch cannot be split into micro-batches.
-pub(super) fn needs_whole_batch(model: &ModelSpec) -> Option<&str> {
-    let mut layers = model.layers.iter();
-    let found = layers.find(|layer| operator(&layer.layer).needs_whole_batch());
-    found.map(|layer| layer.name.as_str())
-}
-
-fn has_weights(layer: &Layer) -> bool {
+/// Whether a layer has weights, hence a mask.
+pub(super) fn has_weights(layer: &Layer) -> bool {
     matches!(layer, Layer::Linear { .. } | Layer::Conv2d { .. })
 }
 
-fn preset(node: &Node, problems: &mut Problems) -> Option<(String, Vec<NamedLayer>)> {
-    let options: Vec<(&str, &str)> = presets::names().iter().map(|name| (*name, *name)).collect();
-    let name = choice(node, "preset", &options, problems)?;
-    Some((name.to_string(), presets::layers(name)?))
+/// The name of a preset, and its layers.
+struct Preset;
+
+impl Form<(String, Vec<NamedLayer>)> for Preset {
+    fn shape(&self) -> Shape {
+        Shape::Either(
+            presets::names()
+                .iter()
+                .copied()
+                .map(Shape::Literal)
+                .collect(),
+        )
+    }
+    fn read(
+        &self,
+        node: &Node,
+        key: &str,
+        reader: &mut Reader<'_>,
+    ) -> Option<(String, Vec<NamedLayer>)> {
+        let name = one_of(node, key, presets::names(), reader)?;
+        Some((name.to_string(), presets::layers(name)?))
+    }
 }
 
-fn custom(node: &Node, problems: &mut Problems) -> Option<Vec<NamedLayer>> {
-    use super::node::Value;
+/// A list of layers that can be a model.
+struct Listed;
+
+impl Form<Vec<NamedLayer>> for Listed {
+    fn shape(&self) -> Shape {
+        Shape::List(Box::new(entry_shape()), 1)
+    }
+    fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<Vec<NamedLayer>> {
+        custom(node, reader)
+    }
+}
+
+fn custom(node: &Node, reader: &mut Reader<'_>) -> Option<Vec<NamedLayer>> {
     match &node.value {
         Value::Array(items) if !items.is_empty() => {
-            let read: Vec<_> = read_layer::read_layers(items, problems);
-            check_names(items, &read, problems);
-            check_sources(items, &read, problems)?;
+            let read: Vec<_> = read_layers(items, reader);
+            check_names(items, &read, reader);
+            check_sources(items, &read, reader)?;
             let layers: Vec<NamedLayer> = read.into_iter().collect::<Option<_>>()?;
             if !layers.iter().any(|layer| has_weights(&layer.layer)) {
                 let help = "add a { linear = N } or { conv2d = N, kernel = K } layer";
-                problems.at(node, "the model has no layer with weights", help);
+                reader.at(node, "the model has no layer with weights", help);
                 return None;
             }
             Some(layers)
@@ -97,23 +109,23 @@ fn custom(node: &Node, problems: &mut Problems) -> Option<Vec<NamedLayer>> {
                 }
             );
             let help = r#"for example: layers = [{ linear = 300 }, "relu", { linear = 10 }]"#;
-            problems.at(node, message, help);
+            reader.at(node, message, help);
             None
         }
     }
 }
 
-fn check_names(items: &[Node], layers: &[Option<NamedLayer>], problems: &mut Problems) {
+fn check_names(items: &[Node], layers: &[Option<NamedLayer>], reader: &mut Reader<'_>) {
     for (index, layer) in layers.iter().enumerate() {
         let Some(layer) = layer else { continue };
         let item = items[index].get("name").unwrap_or(&items[index]);
         if !is_bare(&layer.name) {
             let help = "letters, digits, `_` and `-` only: the name stands in masks and tables";
-            problems.at(item, format!("{:?} cannot name a layer", layer.name), help);
+            reader.at(item, format!("{:?} cannot name a layer", layer.name), help);
         }
         if layer.name == INPUT {
             let help = "choose another: it is what `from` calls the model's input";
-            problems.at(item, format!("no layer can be named `{INPUT}`"), help);
+            reader.at(item, format!("no layer can be named `{INPUT}`"), help);
         }
         let mut earlier = layers[..index].iter().flatten();
         if earlier.any(|other| other.name == layer.name) {
@@ -123,7 +135,7 @@ fn check_names(items: &[Node], layers: &[Option<NamedLayer>], problems: &mut Pro
                 .map(|layer| layer.name.as_str())
                 .collect();
             let message = format!("two layers are named `{}`", layer.name);
-            problems.at(item, message, format!("taken: {}", suggest::list(&names)));
+            reader.at(item, message, format!("taken: {}", suggest::list(&names)));
         }
     }
 }
@@ -132,7 +144,7 @@ fn check_names(items: &[Node], layers: &[Option<NamedLayer>], problems: &mut Pro
 fn check_sources(
     items: &[Node],
     layers: &[Option<NamedLayer>],
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
 ) -> Option<()> {
     let mut good = Some(());
     for (index, item) in items.iter().enumerate() {
@@ -151,7 +163,7 @@ fn check_sources(
             good = None;
             if known(name, &layers[index..]) {
                 let help = "a layer reads what stands before it: move one of the two";
-                problems.at(
+                reader.at(
                     node,
                     format!("the layer `{name}` is not before this one"),
                     help,
@@ -160,7 +172,7 @@ fn check_sources(
             }
             let mut names: Vec<&str> = vec![INPUT];
             names.extend(before.iter().flatten().map(|layer| layer.name.as_str()));
-            problems.at(
+            reader.at(
                 node,
                 format!("there is no layer `{name}` before this one"),
                 suggest::help(name, &names),

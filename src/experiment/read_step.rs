@@ -1,139 +1,196 @@
 //! One step of an arm.
 
-use super::Step;
-use super::fields::Fields;
-use super::node::{Node, Value};
-use super::problem::Problems;
-use super::read_mask_schedule::read_mask_schedule;
-use super::read_prune::read_prune;
-use super::read_train::{read_recalibrate, read_train};
-use super::read_units::{prunes_units, read_prune_units};
-use super::scalars::{choice, length, wrong_type};
-use super::suggest;
-use super::surroundings::Surroundings;
-use crate::spec::{Layer, MaskStep, ModelSpec, Restart, TrainStep};
+use super::best_by;
+use super::types::Step;
+use crate::config::{
+    Choice, Description, Fields, Form, FromNode, Key, Kind, Node, Part, Reader, Shape, Table,
+    Value, Whole, choice, described, one_of, table,
+};
+use crate::spec::{MaskStep, PruneSpec, Recalibrate, Restart, TrainStep, UnitPrune, WHOLE_BATCH};
 
-/// `iterate` is written out before steps are read; it is here for those who misspell it.
-const STEPS: [&str; 7] = [
-    "train",
-    "prune",
-    "restart",
-    "mask",
-    "recalibrate",
-    "compact",
-    "iterate",
-];
-const RESTARTS: [(&str, Restart); 3] = [
-    ("fresh", Restart::Fresh),
-    ("init", Restart::Init),
-    ("none", Restart::None),
-];
+choice! {
+    /// One step of an arm, as it is written.
+    #[derive(Clone, PartialEq)]
+    enum Written as "something to do" {
+        /// trains; keys as in `[train]`, `{}` for the defaults, and [masks that change meanwhile](#masks-that-change-while-a-training-runs)
+        Train(TrainStep) = "train", like "{}";
+        /// removes weights, or units, for good
+        Prune(Pruning) = "prune", like "{ sparsity = 0.9 }";
+        /// new weights, or weights of before; the mask stays
+        Restart(Restart) = "restart", like "\"fresh\"";
+        /// another mask, or none
+        Mask(MaskStep) = "mask", like "\"shuffle\"";
+        /// sets the running statistics of batch normalisation to their plain average over training batches
+        Recalibrate(Recalibrate) = "recalibrate", like "{ batches = 100 }";
+        /// makes the network's tensors smaller by the units that do nothing: see [Compaction](#compaction)
+        Compact = "compact" => NoKeys, like "{}";
+        /// these steps, over and over
+        Iterate(Iterate) = "iterate", like "{ rounds = 5, steps = [...] }";
+    }
+}
 
-pub(super) fn read_step(
-    node: &Node,
-    around: &Surroundings<'_>,
-    problems: &mut Problems,
-) -> Option<Step> {
+/// An empty table.
+struct NoKeys;
+
+impl Form<Written> for NoKeys {
+    fn shape(&self) -> Shape {
+        Shape::Table(|| described!("Compact", "It has no settings.", |_| {}))
+    }
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Written> {
+        Fields::open(node, &format!("`{key}`"), &[], reader).map(|_| Written::Compact)
+    }
+}
+
+table! {
+    /// The same steps over and over.
+    #[derive(Clone, PartialEq)]
+    pub(super) struct Iterate as "`iterate`" {
+        /// how many times; each is stages of its own
+        pub rounds: u64 => Whole(1, 1000), like "5";
+        /// what is done in each
+        pub steps: Vec<Node> => StepList, like "[{ train = {} }, { prune = { remaining = 0.8 } }]";
+    }
+}
+
+/// A list of steps, which are read once the values of the sweep are put in.
+pub(super) struct StepList;
+
+impl Form<Vec<Node>> for StepList {
+    fn shape(&self) -> Shape {
+        Shape::swept(Shape::List(Box::new(Shape::Table(step)), 1))
+    }
+
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
+        let message = match &node.value {
+            Value::Unknown => return None,
+            Value::Array(steps) if !steps.is_empty() => return Some(steps.clone()),
+            Value::Array(_) => "there are no steps in this list".to_string(),
+            _ => format!("`{key}` must be a list of steps, not {}", node.describe()),
+        };
+        reader.at(node, message, "for example: steps = [{ train = {} }]");
+        None
+    }
+}
+
+/// What a step may be.
+fn step() -> &'static Description {
+    described!(
+        "Step",
+        "One step of an arm: a table of one key.",
+        Written::describe
+    )
+}
+
+/// Reads a step that is laid over its defaults.
+pub(super) fn read_step(node: &Node, reader: &mut Reader<'_>) -> Option<Step> {
     let example = "{ train = {} }, { prune = { sparsity = 0.9 } }, { restart = \"fresh\" } or { mask = \"shuffle\" }";
     match &node.value {
         Value::Table(_) => {}
         Value::Unknown => return None,
         _ => {
             let message = format!("a step must be a table, not {}", node.describe());
-            problems.at(node, message, format!("one of {example}"));
+            reader.at(node, message, format!("one of {example}"));
             return None;
         }
     }
-    let fields = Fields::open(node, "this step", &STEPS, problems)?;
+    let keys = Written::keys();
+    Fields::open(node, "this step", &keys, reader)?;
     let entry = match node.entries() {
         [entry] => entry,
         [] => {
-            problems.at(node, "this step is empty", format!("one of {example}"));
+            reader.at(node, "this step is empty", format!("one of {example}"));
             return None;
         }
         [_, second, ..] => {
-            let known = |key: &str| STEPS.contains(&key);
-            if node.entries().iter().all(|entry| known(&entry.key)) {
+            if node
+                .entries()
+                .iter()
+                .all(|entry| keys.contains(&entry.key.as_str()))
+            {
                 let help = "steps run in order: give each its own table, { ... }, { ... }";
-                problems.at(&second.node, "two steps in one table", help);
+                reader.at(&second.node, "two steps in one table", help);
             }
             return None;
         }
     };
-    let value = &entry.node;
-    match entry.key.as_str() {
-        "train" => {
-            let names = (around.datasets, around.model);
-            let masks = read_mask_schedule(value, around, problems);
-            let read = read_train(value, around.defaults, names, problems);
-            read.zip(masks)
-                .map(|(train, masks)| Step::Train(TrainStep { train, masks }))
-        }
-        "recalibrate" => {
-            let read = read_recalibrate(value, around.defaults, around.datasets, problems);
-            let normalises = |model: &ModelSpec| {
-                let mut layers = model.layers.iter();
-                layers.any(|layer| layer.layer == Layer::BatchNorm)
-            };
-            if around.model.is_some_and(|model| !normalises(model)) {
+    let decided = entry.key != "train" || best_by::check_step(&entry.node, reader);
+    match Written::key(&entry.key, &entry.node, reader).filter(|_| decided)? {
+        Written::Train(step) => Some(Step::Train(step)),
+        Written::Recalibrate(step) => {
+            let normalises = reader.context.names(WHOLE_BATCH);
+            if normalises.is_some_and(|layers| layers.is_empty()) {
                 let help =
                     "it has no running statistics: remove the step, or add \"batch_norm\" layers";
-                problems.at(node, "the model has no batch normalisation", help);
+                reader.at(node, "the model has no batch normalisation", help);
                 return None;
             }
-            read.map(Step::Recalibrate)
+            Some(Step::Recalibrate(step.training))
         }
-        "prune" => match prunes_units(value, problems)? {
-            true => read_prune_units(value, around, problems).map(Step::PruneUnits),
-            false => read_prune(value, around, problems).map(Step::Prune),
+        Written::Prune(Pruning::Weights(spec)) => Some(Step::Prune(spec)),
+        Written::Prune(Pruning::Units(spec)) => Some(Step::PruneUnits(spec)),
+        Written::Compact => Some(Step::Compact),
+        Written::Restart(restart) => Some(Step::Restart(restart)),
+        Written::Mask(mask) => Some(Step::Mask(mask)),
+        // Written out before steps are read; it is here for those who misspell it.
+        Written::Iterate(_) => None,
+    }
+}
+
+/// A `prune` step, by its `structure`.
+#[derive(Clone, PartialEq)]
+enum Pruning {
+    Weights(PruneSpec),
+    Units(UnitPrune),
+}
+
+const STRUCTURES: &[Kind] = &[
+    Kind {
+        word: "weights",
+        table: PruneSpec::description,
+    },
+    Kind {
+        word: "units",
+        table: || {
+            described!("Units", "removes whole units", |into| {
+                UnitPrune::describe(into);
+                into.fields.retain(|field| field.key.name != "rule");
+            })
         },
-        "compact" => Fields::open(value, "`compact`", &[], problems).map(|_| Step::Compact),
-        "restart" => read_restart(value, problems).map(Step::Restart),
-        "mask" => read_mask(&fields, value, around, problems).map(Step::Mask),
-        _ => None,
-    }
-}
+    },
+    Kind {
+        word: "either",
+        table: UnitPrune::description,
+    },
+];
 
-/// One of the words, or `{ rewind = "500st" }`.
-fn read_restart(node: &Node, problems: &mut Problems) -> Option<Restart> {
-    if !matches!(node.value, Value::Table(_)) {
-        return choice(node, "restart", &RESTARTS, problems);
+impl FromNode for Pruning {
+    fn shape() -> Shape {
+        Shape::Table(|| {
+            described!("Prune", "Removes weights, or units, for good.", |into| {
+                let structure = Key {
+                    usual: "weights",
+                    ..Key::named("structure")
+                };
+                into.kinds = Some((structure, STRUCTURES));
+            })
+        })
     }
-    let fields = Fields::open(node, "`restart`", &["rewind"], problems)?;
-    let to = fields.need("rewind", "rewind = \"2ep\"", problems)?;
-    length(to, "rewind", problems).map(Restart::Rewind)
-}
 
-fn read_mask(
-    step: &Fields<'_>,
-    node: &Node,
-    around: &Surroundings<'_>,
-    problems: &mut Problems,
-) -> Option<MaskStep> {
-    let words = [
-        ("transfer", MaskStep::Transfer),
-        ("shuffle", MaskStep::Shuffle),
-        ("random", MaskStep::Random),
-        ("random-uniform", MaskStep::RandomUniform),
-        ("random-erk", MaskStep::RandomErk),
-        ("release", MaskStep::Release),
-    ];
-    match &node.value {
-        Value::Table(_) => {
-            let fields = Fields::open(node, "this mask step", &["load"], problems)?;
-            let file = fields.need("load", "load = \"mask.safetensors\"", problems)?;
-            around.files.find(file, problems).map(MaskStep::Load)
-        }
-        Value::String(text) if text == "load" => {
-            let help = "write { mask = { load = \"FILE.safetensors\" } }";
-            problems.at(step.node, "`load` needs a file", help);
-            None
-        }
-        Value::String(_) => choice(node, "mask", &words, problems),
-        _ => {
-            let names = words.each_ref().map(|(word, _)| *word);
-            let expected = format!("one of {} or {{ load = FILE }}", suggest::list(&names));
-            wrong_type(node, "mask", &expected, problems)
+    fn read(node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<Pruning> {
+        let words = STRUCTURES.iter().map(|kind| kind.word);
+        let word = match node.get("structure") {
+            Some(word) => one_of(word, "structure", &words.collect::<Vec<_>>(), reader)?,
+            None => "weights",
+        };
+        let kind = STRUCTURES.iter().find(|kind| kind.word == word)?;
+        let mut keys = (kind.table)().keys(None);
+        keys.insert(0, "structure");
+        if word == "weights" {
+            let fields = Fields::open(node, PruneSpec::WHAT, &keys, reader)?;
+            PruneSpec::take(&fields, None, reader).map(Pruning::Weights)
+        } else {
+            let fields = Fields::open(node, UnitPrune::WHAT, &keys, reader)?;
+            UnitPrune::take(&fields, None, reader).map(Pruning::Units)
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Step;
 use super::kept::{Asks, Kept};
-use super::node::Node;
-use super::problem::Problems;
+use crate::config::Node;
+use crate::config::Problems;
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart};
 
 /// Reports steps that cannot do what they say, in the order they run; whether there are none.

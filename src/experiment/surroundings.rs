@@ -1,16 +1,37 @@
-//! Where a step stands.
+//! What the tables of an experiment may refer to.
 
 use super::files::MaskFiles;
-use super::node::Node;
-use crate::spec::ModelSpec;
+use super::read_model::{has_weights, learns};
+use crate::config::{Context, Node, Problems};
+use crate::ops::operator;
+use crate::spec::{DATASET, LAYER, LEARNING, ModelSpec, NamedLayer, WHOLE_BATCH};
+use std::path::PathBuf;
 
 /// What a step may refer to, at one point of the sweep.
 pub(super) struct Surroundings<'a> {
-    /// `[train]`.
-    pub defaults: Option<&'a Node>,
-    /// `None` if it has a mistake.
+    /// `None` where it is not known, or has a mistake.
     pub model: Option<&'a ModelSpec>,
     pub files: &'a MaskFiles,
     /// Names that `dataset` may be.
     pub datasets: &'a [String],
+}
+
+impl Context for Surroundings<'_> {
+    fn names(&self, kind: &str) -> Option<Vec<&str>> {
+        let layers = |is: &dyn Fn(&NamedLayer) -> bool| {
+            let layers = self.model?.layers.iter().filter(|layer| is(layer));
+            Some(layers.map(|layer| layer.name.as_str()).collect())
+        };
+        match kind {
+            DATASET => Some(self.datasets.iter().map(String::as_str).collect()),
+            LAYER => layers(&|layer| has_weights(&layer.layer)),
+            LEARNING => layers(&|layer| learns(&layer.layer)),
+            WHOLE_BATCH => layers(&|layer| operator(&layer.layer).needs_whole_batch()),
+            _ => None,
+        }
+    }
+
+    fn file(&self, name: &Node, problems: &mut Problems) -> Option<PathBuf> {
+        self.files.find(name, problems)
+    }
 }

@@ -1,9 +1,12 @@
 //! The `[sweep]` table, and putting its values where `"$axis"` stands.
 
-use super::node::{Entry, Node, Value, is_bare};
-use super::problem::{Problem, Problems};
-use super::suggest;
+use crate::config::{Entry, Node, Problem, Problems, Shape, Value, is_bare, suggest};
 use std::collections::BTreeSet;
+
+/// What `[sweep]` may be.
+pub(super) fn shape() -> Shape {
+    Shape::Map(Box::new(Shape::List(Box::new(Shape::Any), 1)))
+}
 
 pub(super) struct Sweep<'n> {
     pub axes: Vec<SweepAxis<'n>>,
@@ -15,6 +18,9 @@ pub(super) struct SweepAxis<'n> {
     /// Empty if the axis was refused.
     pub values: &'n [Node],
 }
+
+/// What stands in the place of a reference to an axis, `None` if there is no such axis; itself where it says nothing.
+type Replace<'a> = dyn Fn(&Node, Option<usize>) -> Option<Node> + 'a;
 
 /// One value for each of some axes: (axis, value), both by index.
 pub(super) type Point = Vec<(usize, usize)>;
@@ -76,19 +82,33 @@ impl<'n> Sweep<'n> {
         }
     }
 
-    /// A copy of `node` with the values of `point` in place of references. Other references become unknown values.
+    /// A copy of `node` with the values of `point` in place of references to its axes. References to other axes stay; those to
+    /// none are unknown values.
     pub fn substitute(&self, node: &Node, point: &Point) -> Node {
-        if let Some(name) = node.reference() {
-            let axis = self.find(name);
-            let chosen = point.iter().find(|(at, _)| Some(*at) == axis);
-            let value = chosen.and_then(|(axis, value)| self.axes[*axis].values.get(*value));
-            let mut copy = match value {
-                // A value of the sweep may not refer to others: what does so is unknown.
-                Some(value) => self.substitute(value, &Vec::new()),
-                None => Node::new(Value::Unknown, node.place.clone()),
+        let unknown = |node: &Node| Some(Node::new(Value::Unknown, node.place.clone()));
+        self.replaced(node, &|reference, axis| {
+            let Some(axis) = axis else {
+                return unknown(reference);
             };
-            copy.used_at = Some(node.path.clone());
-            return copy;
+            let (_, value) = point.iter().find(|(at, _)| *at == axis)?;
+            match self.axes[axis].values.get(*value) {
+                // A value of the sweep may not refer to others: what does so is unknown.
+                Some(value) => Some(self.replaced(value, &|reference, _| unknown(reference))),
+                None => unknown(reference),
+            }
+        })
+    }
+
+    /// A copy of `node` in which the reference to an axis, or to one that there is not, is what `by` says, if it says any.
+    fn replaced(&self, node: &Node, by: &Replace<'_>) -> Node {
+        if let Some(name) = node.reference() {
+            return match by(node, self.find(name)) {
+                Some(value) => Node {
+                    used_at: Some(node.path.clone()),
+                    ..value
+                },
+                None => node.clone(),
+            };
         }
         let mut copy = Node {
             value: Value::Unknown,
@@ -96,21 +116,20 @@ impl<'n> Sweep<'n> {
             path: node.path.clone(),
             used_at: node.used_at.clone(),
             overridden: node.overridden,
+            base: node.base.clone(),
         };
         copy.value = match &node.value {
-            Value::Array(items) => Value::Array(
-                items
-                    .iter()
-                    .map(|item| self.substitute(item, point))
-                    .collect(),
-            ),
+            Value::Array(items) => {
+                Value::Array(items.iter().map(|item| self.replaced(item, by)).collect())
+            }
             Value::Table(entries) => Value::Table(
                 entries
                     .iter()
                     .map(|entry| Entry {
                         key: entry.key.clone(),
                         key_place: entry.key_place.clone(),
-                        node: self.substitute(&entry.node, point),
+                        inherited: entry.inherited,
+                        node: self.replaced(&entry.node, by),
                     })
                     .collect(),
             ),

@@ -1,5 +1,6 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
+use crate::config::words;
 use crate::spec::{
     Criterion, DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec,
     TrainStep, UnitPrune,
@@ -78,15 +79,16 @@ pub struct Arm {
     pub variants: Vec<Variant>,
 }
 
-/// What to do when a mask leaves no path from input to output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnCollapse {
-    /// Say so and go on.
-    #[default]
-    Warn,
-    /// End before anything trains under that mask.
-    Stop,
+words! {
+    /// What to do when a mask leaves no path from input to output.
+    #[derive(Default)]
+    pub enum OnCollapse {
+        /// say so and go on
+        #[default]
+        Warn = "warn";
+        /// end before anything trains under that mask
+        Stop = "stop";
+    }
 }
 
 /// A list of values to try.

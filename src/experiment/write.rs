@@ -1,7 +1,7 @@
 //! TOML text of a tree, for the copy of an experiment whose overrides were applied.
 
-use super::errors::Source;
-use super::node::{Entry, Node, Value, is_bare};
+use crate::config::Source;
+use crate::config::{Entry, Node, Value, is_bare};
 
 /// A whole file: plain keys first, then tables, then lists of tables.
 pub(super) fn document(root: &Node) -> String {

@@ -242,7 +242,7 @@ pub fn with_names(layers: Vec<Layer>) -> Vec<NamedLayer> {
     layers
         .into_iter()
         .map(|layer| {
-            let kind = kind_name(&layer);
+            let kind = layer.stem();
             let count = counts.entry(kind).or_insert(0);
             *count += 1;
             NamedLayer {
@@ -252,22 +252,4 @@ pub fn with_names(layers: Vec<Layer>) -> Vec<NamedLayer> {
             }
         })
         .collect()
-}
-
-/// The stem of a layer's default name.
-pub fn kind_name(layer: &Layer) -> &'static str {
-    match layer {
-        Layer::Linear { .. } => "fc",
-        Layer::Conv2d { .. } => "conv",
-        Layer::BatchNorm => "bn",
-        Layer::Relu => "relu",
-        Layer::Tanh => "tanh",
-        Layer::LeakyRelu { .. } => "leakyrelu",
-        Layer::Gelu => "gelu",
-        Layer::MaxPool { .. } => "maxpool",
-        Layer::AvgPool { .. } => "avgpool",
-        Layer::Flatten => "flatten",
-        Layer::Dropout { .. } => "dropout",
-        Layer::Add { .. } => "add",
-    }
 }

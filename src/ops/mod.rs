@@ -20,6 +20,7 @@ mod sparse;
 mod variants;
 mod window;
 
+pub use crate::spec::CHUNK_SAMPLES;
 pub use activation::ActivationShape;
 pub use add::{AddShape, record_add, record_copy};
 pub use batch_norm::BatchNormShape;
@@ -33,7 +34,7 @@ pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, Kept, PrefixShape, TensorShape, WeightGrid};
 pub use variants::{DATA_RIVALS, Execution, Pass, SparseRule, Variant, Variants, WEIGHT_RIVALS};
-pub use window::{CHUNK_SAMPLES, Window};
+pub use window::Window;
 
 use crate::spec::Layer;
 

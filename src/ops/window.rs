@@ -3,12 +3,6 @@
 //! Gradients of weights and biases go on from window to window; the order of their sums is that of the whole batch, so no
 //! bit tells how many windows there were.
 
-/// vec4s of samples that gradients sum together (`shaders/shared/chunk.wgsl`). Windows begin at multiples of it.
-const CHUNK: u32 = 8;
-
-/// Samples of a [`CHUNK`]: micro-batches are multiples of it.
-pub const CHUNK_SAMPLES: u32 = 4 * CHUNK;
-
 /// Some of a batch's samples, in vec4s of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

@@ -1,17 +1,18 @@
 //! Datasets that an experiment describes: a folder of images, or some classes of another dataset.
 
+use crate::config::words;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// How an image of another size is brought to the dataset's. Where a size changes, each new pixel is the mean of the old
-/// ones under a triangle as wide as one new pixel on each side, and at least one old one (bilinear with anti-aliasing).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Resize {
-    /// Rows and columns each by their own factor.
-    Stretch,
-    /// By one factor, the smallest that fills the shape; what then stands out is cut off alike on both sides.
-    Crop,
+words! {
+    /// How an image of another size is brought to the dataset's. Where a size changes, each new pixel is the mean of the old
+    /// ones under a triangle as wide as one new pixel on each side, and at least one old one (bilinear with anti-aliasing).
+    pub enum Resize {
+        /// rows and columns each by their own factor
+        Stretch = "stretch";
+        /// by one factor, the smallest that fills the shape; what then stands out is cut off alike on both sides
+        Crop = "crop";
+    }
 }
 
 /// The shape and rule that every image of a folder is brought to.
@@ -27,14 +28,14 @@ pub struct ImageRule {
     pub resize: Resize,
 }
 
-/// What happens at an image that cannot be decoded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnBadImage {
-    /// Nothing is loaded.
-    Error,
-    /// The image is left out, counted and named.
-    Skip,
+words! {
+    /// What happens at an image that cannot be decoded.
+    pub enum OnBadImage {
+        /// nothing is loaded
+        Error = "error";
+        /// the image is left out, counted and named
+        Skip = "skip";
+    }
 }
 
 /// A folder of images as a dataset.

@@ -1,5 +1,6 @@
 //! Lengths of trainings, and what they are in steps.
 
+use crate::config::{FromNode, Node, Reader, Shape};
 use serde::{Deserialize, Serialize};
 
 /// How long to train: whole epochs or optimizer steps.
@@ -18,6 +19,44 @@ impl std::fmt::Display for Length {
             Self::Epochs(n) => write!(f, "{n}ep"),
             Self::Steps(n) => write!(f, "{n}st"),
         }
+    }
+}
+
+const WRITTEN: &str = "a length such as \"14ep\" (epochs) or \"5000st\" (steps)";
+
+impl FromNode for Length {
+    fn shape() -> Shape {
+        Shape::Text(WRITTEN, "^0*[1-9][0-9]*(ep|st)$")
+    }
+
+    fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
+        let Some(text) = node.text() else {
+            reader.wrong_type(node, key, WRITTEN);
+            return None;
+        };
+        let digits = text.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let unit = &text[digits.len()..];
+        let whole = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let count = digits.parse::<u32>().ok().filter(|count| *count > 0);
+        match (unit, count) {
+            ("ep", Some(count)) => Some(Self::Epochs(count)),
+            ("st", Some(count)) => Some(Self::Steps(count)),
+            ("ep" | "st", None) if whole => {
+                let help = format!("`{key}` must be from 1 to {} {unit}", u32::MAX);
+                reader.at(node, format!("`{key}` is {text:?}: out of range"), help);
+                None
+            }
+            _ => {
+                let help = "a whole number, then `ep` for epochs or `st` for optimizer steps";
+                let message = format!("`{key}` must be {WRITTEN}, not {text:?}");
+                reader.at(node, message, help);
+                None
+            }
+        }
+    }
+
+    fn show(&self) -> String {
+        format!("\"{self}\"")
     }
 }
 

@@ -1,73 +1,136 @@
 //! Masks that change while a training runs: what a `train` step asks for, and at which steps it happens.
 
-use super::{Length, PruneSpec, steps_of};
+use super::{Amount, Criterion, Length, PruneSpec, Scope, steps_of};
+use crate::config::{
+    BELOW_ONE, Fields, Maybe, Only, POSITIVE, Plain, Reader, Real, choice, table, words,
+};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
 
-/// How masks change during a training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MaskSchedule {
-    /// More and more weights go.
-    Gradual(Gradual),
-    /// As many weights come back as go.
-    Rewire(Rewire),
+choice! {
+    /// How masks change during a training.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum MaskSchedule as "a change of masks" {
+        /// more and more weights go: `s(t) = final + (initial - final) (1 - (t - begin) / (end - begin))^power` at step t (Zhu and
+        /// Gupta 2018, equation 1)
+        Gradual(Gradual) = "prune";
+        /// as many weights in every layer, of which some are exchanged: the smallest go, others grow. It needs a mask to begin with,
+        /// such as a random one; layers that are dense or frozen stay as they are
+        Rewire(Rewire) = "rewire";
+    }
 }
 
-/// Sparsity that grows while a network trains (Zhu and Gupta 2018, equation 1):
-/// `s(t) = final + (initial - final) (1 - (t - begin) / (end - begin))^power` at each refresh t.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gradual {
-    /// What is asked for at the end, by a criterion that looks at weights alone.
-    pub prune: PruneSpec,
-    /// The fraction removed at the first refresh.
-    pub initial_sparsity: f64,
-    /// 3 is Zhu and Gupta's, 1 a straight line.
-    pub power: f64,
-    /// When refreshes begin; `None` at the first step.
-    pub begin: Option<Length>,
-    /// When the last one is; `None` after three quarters of the training.
-    pub end: Option<Length>,
-    /// From one to the next.
-    pub every: Length,
+/// Of a `prune` step, what prunes by and by: by criteria that look at weights alone.
+const TARGET: [&str; 7] = [
+    "criterion",
+    "scope",
+    "sparsity",
+    "density",
+    "keep",
+    "layers",
+    "keep_dense",
+];
+
+/// Steps between refreshes where the file does not say (TensorFlow Model Optimization's and RigL's).
+const EVERY: Length = Length::Steps(100);
+/// The exponent of Zhu and Gupta 2018.
+const POWER: f64 = 3.0;
+/// The share of weights replaced at first (Evci et al. 2020).
+const FRACTION: f64 = 0.3;
+
+table! {
+    /// Sparsity that grows while a network trains.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Gradual as "`prune` within a training" {
+        /// What is asked for at the end, by a criterion that looks at weights alone.
+        pub prune: PruneSpec => Only(&TARGET);
+        /// the fraction removed at the first refresh
+        pub initial_sparsity: f64 = 0.0 => Real(&BELOW_ONE);
+        /// 1 is a straight line
+        pub power: f64 = POWER => Real(&POSITIVE);
+        /// after how much of the training it begins
+        pub begin: Option<Length> = None => Maybe(Plain), usual "the start";
+        /// after how much of the training it comes to its end
+        pub end: Option<Length> = None => Maybe(Plain), usual "three quarters";
+        /// from one refresh of the mask to the next; the last is at `end`
+        pub every: Length = EVERY;
+    }
+    then Gradual::settled;
 }
 
-/// Dynamic sparse training: in each layer as many of the smallest weights go as new ones grow, from 0 and with an optimizer state
-/// of 0. The first refresh is `every` into the training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Rewire {
-    /// Which weights grow.
-    pub grow: Grow,
-    /// The share of a layer's weights that goes at the first step of the training.
-    pub fraction: f64,
-    /// How it falls.
-    pub decay: FractionDecay,
-    /// From one refresh to the next.
-    pub every: Length,
-    /// No refresh from here on; `None` from three quarters of the training.
-    pub until: Option<Length>,
+impl Gradual {
+    /// Refuses what a training has no moment for.
+    fn settled(self, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+        let at = |key: &str| fields.get(key).unwrap_or(fields.node);
+        let criterion = self.prune.criterion;
+        let of_weights = [Criterion::Magnitude, Criterion::Lamp, Criterion::Random];
+        if !of_weights.contains(&criterion) {
+            let help = "choose magnitude, lamp or random, or prune in a step of its own";
+            let message = "within a training, scores are of weights alone";
+            reader.at(at("criterion"), message, help);
+            return None;
+        }
+        if self.prune.scope == Scope::Neuron {
+            let help = "choose another scope, or prune in a step of its own";
+            let message = "within a training, neurons do not prune for themselves";
+            reader.at(at("scope"), message, help);
+            return None;
+        }
+        let last = match self.prune.amount {
+            Amount::Sparsity(sparsity) => sparsity,
+            Amount::Density(density) => 1.0 - density,
+            _ => return Some(self),
+        };
+        let first = self.initial_sparsity;
+        if first > last {
+            let message = format!("`initial_sparsity` is {first}, more than the {last} at the end");
+            let help = "pruned weights do not return: begin lower";
+            reader.at(at("initial_sparsity"), message, help);
+            return None;
+        }
+        Some(self)
+    }
 }
 
-/// Which pruned weights grow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Grow {
-    /// Any (SET: Mocanu et al. 2018).
-    Random,
-    /// Those with the largest gradient: of the mean loss of the coming batch, before anything goes, without dropout or label
-    /// smoothing (RigL: Evci et al. 2020).
-    Gradient,
+table! {
+    /// Dynamic sparse training: in each layer as many of the smallest weights go as new ones grow, from 0 and with an optimizer state
+    /// of 0. The first refresh is `every` into the training.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Rewire as "`rewire`" {
+        /// which weights grow
+        pub grow: Grow, like "\"gradient\"";
+        /// the share of a layer's weights that goes at the first step of the training
+        pub fraction: f64 = FRACTION => Real(&BELOW_ONE);
+        /// how this share falls
+        pub decay: FractionDecay = FractionDecay::Cosine;
+        /// from one exchange to the next
+        pub every: Length = EVERY;
+        /// no exchange from there on
+        pub until: Option<Length> = None => Maybe(Plain), usual "three quarters";
+    }
 }
 
-/// How the share of weights that goes falls over a training.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FractionDecay {
-    /// `fraction (1 + cos(pi t / until)) / 2` at step t (Evci et al. 2020, section 3).
-    Cosine,
-    /// Not at all.
-    Constant,
+words! {
+    /// Which pruned weights grow.
+    pub enum Grow {
+        /// any (SET: Mocanu et al. 2018)
+        Random = "random";
+        /// those with the largest gradient: of the mean loss of the coming batch, before anything goes, without dropout or label
+        /// smoothing (RigL: Evci et al. 2020)
+        Gradient = "gradient";
+    }
+}
+
+words! {
+    /// How the share of weights that goes falls over a training.
+    pub enum FractionDecay {
+        /// `fraction (1 + cos(pi t / until)) / 2` at step t (Evci et al. 2020, section 3)
+        Cosine = "cosine";
+        /// not at all
+        Constant = "constant";
+    }
 }
 
 /// The steps of a training at which its masks change.
@@ -164,7 +227,6 @@ impl Rewire {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Amount, Criterion, Scope};
 
     fn gradual(power: f64, begin: u32, end: u32, every: u32) -> Gradual {
         let amount = Amount::Sparsity(0.8);

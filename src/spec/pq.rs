@@ -6,15 +6,27 @@
 //! worked out from it, is the same to the bit on every adapter; `pow` in a shader may differ by many ulp between drivers, and
 //! weights are downloaded after every step anyway.
 
+use crate::config::{POSITIVE, Real, table};
 use serde::{Deserialize, Serialize};
 
-/// The two norms that an index compares; 0 < p < q.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Norms {
-    /// The smaller.
-    pub p: f64,
-    /// The larger.
-    pub q: f64,
+table! {
+    /// The two norms that an index compares; 0 < p < q.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Norms as "`sap`" {
+        /// the smaller of the two norms that the PQ index compares
+        pub p: f64 = 0.5 => Real(&POSITIVE);
+        /// the larger
+        pub q: f64 = 1.0 => Real(&POSITIVE);
+    }
+    then |norms: Norms, fields, reader| {
+        let Norms { p, q } = norms;
+        if p >= q {
+            let message = format!("p is {p} and q is {q}: p must be smaller than q");
+            reader.at(fields.node, message, "the paper has (0.5, 1) and (1, 2)");
+            return None;
+        }
+        Some(norms)
+    };
 }
 
 /// The pairs of the paper, of which every round is reported: (0.5, 1) and (1, 2).

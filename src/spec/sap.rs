@@ -1,20 +1,23 @@
 //! How many weights their PQ index says are too many: sparsity-informed adaptive pruning (Diao et al. 2023, algorithm 1).
 
 use super::pq::{Norms, PowerSums, power};
+use crate::config::{Flat, NOT_NEGATIVE, POSITIVE, Real, SHARE, table};
 use serde::{Deserialize, Serialize};
 
-/// What the rule is set to; the defaults are the paper's.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sap {
-    /// Of the index.
-    #[serde(flatten)]
-    pub norms: Norms,
-    /// How much of the p-th powers the weights beyond the bound may hold, relative to those within; at least 0.
-    pub eta: f64,
-    /// Prunes so many times what the bound says; greater than 0.
-    pub gamma: f64,
-    /// The most that is pruned at once, a share of the weights.
-    pub beta: f64,
+table! {
+    /// How the PQ index I of d weights says how many of them go; the defaults are the paper's.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct Sap as "`sap`" {
+        /// Of the index.
+        #[serde(flatten)]
+        pub norms: Norms => Flat;
+        /// how much of the p-th powers the weights beyond the bound may hold, relative to those within
+        pub eta: f64 = 0.0 => Real(&NOT_NEGATIVE);
+        /// prunes so many times what the bound says
+        pub gamma: f64 = 1.0 => Real(&POSITIVE);
+        /// the most that is pruned at once, a share of the weights
+        pub beta: f64 = 0.9 => Real(&SHARE);
+    }
 }
 
 impl Default for Sap {

@@ -1,17 +1,69 @@
 //! What a `train` step asks for.
 
 use super::{MaskSchedule, TrainSpec};
+use crate::config::{Description, Field, Fields, Flat, Form, Key, Part, Reader, Value, table};
 use serde::{Deserialize, Serialize};
 
-/// A `train` step with every default filled in. It is written as one table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TrainStep {
-    /// The training.
-    #[serde(flatten)]
-    pub train: TrainSpec,
-    /// How masks change meanwhile; `None` where they stay.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub masks: Option<Box<MaskSchedule>>,
+table! {
+    /// A `train` step with every default filled in. It is written as one table.
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    pub struct TrainStep as "this train step" {
+        /// The training.
+        #[serde(flatten)]
+        pub train: TrainSpec => Flat;
+        /// How masks change meanwhile; `None` where they stay.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub masks: Option<Box<MaskSchedule>> = None => OneAtMost;
+    }
+}
+
+/// One of the keys of a change of masks, or none.
+struct OneAtMost;
+
+impl Form<Option<Box<MaskSchedule>>> for OneAtMost {
+    fn take(
+        &self,
+        _: &Key,
+        usual: Option<Option<Box<MaskSchedule>>>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Option<Box<MaskSchedule>>> {
+        let is_true = |key: &str| {
+            let node = fields.get(key);
+            node.is_some_and(|node| matches!(node.value, Value::Boolean(true)))
+        };
+        match (fields.get("prune"), fields.get("rewire")) {
+            (None, None) => return usual,
+            (Some(_), Some(node)) => {
+                let help = "give each a train step of its own";
+                reader.at(node, "a training either prunes or rewires", help);
+                return None;
+            }
+            (Some(node), None) if is_true("equal_flops") => {
+                let help = "remove `equal_flops`, or prune in a step of its own";
+                let message = "a training that prunes has no one cost: `equal_flops` means nothing";
+                reader.at(node, message, help);
+                return None;
+            }
+            _ => {}
+        }
+        let schedule = MaskSchedule::take(fields, None, reader)?;
+        Some(Some(Box::new(schedule)))
+    }
+
+    fn describe(
+        &self,
+        _: Key,
+        _: &'static str,
+        _: Option<Option<Box<MaskSchedule>>>,
+        into: &mut Description,
+    ) {
+        let keys = Description::new("", "", MaskSchedule::describe).fields;
+        into.fields.extend(keys.into_iter().map(|field| Field {
+            usual: Some("none".to_owned()),
+            ..field
+        }));
+    }
 }
 
 #[cfg(test)]

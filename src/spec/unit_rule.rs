@@ -1,20 +1,29 @@
 //! What decides whether units are removed from a layer, or single weights.
 
+use crate::config::{NOT_NEGATIVE, Real, choice};
 use serde::{Deserialize, Serialize};
 
-/// What decides, layer by layer, that units go and not single weights. Looked at when the step runs, so the same step may choose
-/// otherwise after more training.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum UnitRule {
-    /// Units where the mean over them of the L2 norm of their weights is above this number.
-    ///
-    /// It depends on the scale of the weights and on the number of inputs: fresh weights by Glorot have a mean of sqrt(2 in / (in +
-    /// out)), so a limit of 0.5 chooses units in every layer with out < 7 in, whatever was learned.
-    MeanNorm(f64),
-    /// Units where [`spread`] is above this number.
-    Spread(f64),
+choice! {
+    /// What decides, layer by layer, that units go and not single weights. Looked at when the step runs, so the same step may choose
+    /// otherwise after more training.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum UnitRule as "a rule" {
+        /// units go where they differ more than that many times what chance makes them: the F statistic of w² between units. It is
+        /// about 1 for fresh weights, however they were drawn, and no scale changes it
+        Spread(f64 = EVIDENCE) = "spread" => Real(&NOT_NEGATIVE), like "1.0";
+        /// units go where the mean over them of the L2 norm of their weights is above that number
+        ///
+        /// This depends on the scale of the weights and on the number of inputs: fresh weights by Glorot have a mean of sqrt(2 in /
+        /// (in + out)), so a limit of 0.5 chooses units in every layer with out < 7 in, whatever was learned.
+        MeanNorm(f64 = NORM) = "mean-norm" => Real(&NOT_NEGATIVE), like "0.5";
+    }
 }
+
+/// The limit of `"spread"`: units that differ as much as chance makes them are 1.
+pub(crate) const EVIDENCE: f64 = 1.0;
+/// The limit of `"mean-norm"`.
+const NORM: f64 = 0.5;
 
 impl UnitRule {
     /// Whether units go, of a group whose units have these weights; those that do not exist are left out.

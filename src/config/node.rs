@@ -1,12 +1,13 @@
 //! A TOML tree in which every value knows where it was written and by which path it is reached.
 
 use std::ops::Range;
+use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// A place in one of the texts that were read: 0 is the file, the others are `--set` arguments.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub struct Place {
     pub source: usize,
     pub start: usize,
     pub end: usize,
@@ -22,8 +23,8 @@ impl Place {
     }
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Node {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
     pub value: Value,
     pub place: Place,
     /// E.g. `arm[0].steps[1].prune.sparsity`: what errors print and `--set` takes.
@@ -32,10 +33,23 @@ pub(super) struct Node {
     pub used_at: Option<String>,
     /// Whether an override changed something below: the text at its place no longer says what it is.
     pub overridden: bool,
+    /// Of a table that is laid over another: that one, and the keys that it may take from it.
+    pub base: Option<(Arc<Base>, Vec<&'static str>)>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) enum Value {
+/// A table of defaults that others are laid over.
+#[derive(Debug, PartialEq)]
+pub struct Base {
+    /// What messages call it, e.g. `[train]`.
+    pub name: &'static str,
+    /// What lies over it, e.g. `step`.
+    pub under: &'static str,
+    /// `None` if the file has none.
+    pub node: Option<Node>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
     String(String),
     /// Wider than TOML's 64 bits, so that numbers out of range are still numbers.
     Integer(i128),
@@ -48,11 +62,13 @@ pub(super) enum Value {
     Unknown,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Entry {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
     pub key: String,
     pub key_place: Place,
     pub node: Node,
+    /// Whether it is of the table that its own is laid over.
+    pub inherited: bool,
 }
 
 impl Node {
@@ -63,7 +79,27 @@ impl Node {
             path: String::new(),
             used_at: None,
             overridden: false,
+            base: None,
         }
+    }
+
+    /// This table laid over `base`: those of `keys` that it does not give are the base's, which keep their places. Anything else
+    /// stands as it is.
+    pub fn over(mut self, base: &Arc<Base>, keys: Vec<&'static str>) -> Node {
+        let Value::Table(entries) = &mut self.value else {
+            return self;
+        };
+        for entry in base.node.iter().flat_map(Node::entries) {
+            let takes = keys.contains(&entry.key.as_str());
+            if takes && !entries.iter().any(|own| own.key == entry.key) {
+                entries.push(Entry {
+                    inherited: true,
+                    ..entry.clone()
+                });
+            }
+        }
+        self.base = Some((Arc::clone(base), keys));
+        self
     }
 
     pub fn from_table(table: &Spanned<DeTable<'_>>, source: usize) -> Node {
@@ -185,7 +221,7 @@ impl Node {
 }
 
 /// `path.key`, quoting keys that are not bare.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub fn join(path: &str, key: &str) -> String {
     let key = if is_bare(key) {
         key.to_string()
     } else {
@@ -199,7 +235,7 @@ pub(super) fn join(path: &str, key: &str) -> String {
 }
 
 /// Whether a key needs no quotes in TOML.
-pub(super) fn is_bare(key: &str) -> bool {
+pub fn is_bare(key: &str) -> bool {
     let bare = |letter: char| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-';
     !key.is_empty() && key.chars().all(bare)
 }
@@ -211,6 +247,7 @@ fn entries(table: &DeTable<'_>, source: usize, offset: usize) -> Vec<Entry> {
             key: key.get_ref().to_string(),
             key_place: Place::new(source, key.span(), offset),
             node: Node::from_value(value, source, offset),
+            inherited: false,
         })
         .collect();
     // The parser sorts keys by name; sweeps and messages want the order of the file.

@@ -1,24 +1,47 @@
 //! Paths such as `arm["dense"].steps[0].train.length`.
 
-use super::node::join;
+use super::node::{Place, join};
 use super::problem::Problem;
 use std::ops::Range;
 
 /// Several times the deepest path of the format; trees are walked recursively, so depth must have an end.
 const MOST_SEGMENTS: usize = 32;
 
-/// What to do about a path that cannot be read.
-pub(super) const HELP: &str =
+pub const HELP: &str =
     "write PATH=VALUE, e.g. train.batch=32 or arm[0].steps[1].prune.sparsity=0.9";
 
+/// Shown before the argument, so that excerpts look like the command line.
+pub const PREFIX: &str = "--set ";
+
 /// Which `--set` argument is being read: the index of its text among the sources.
-pub(super) struct Spot {
+pub struct Spot {
     pub source: usize,
+}
+
+impl Spot {
+    pub fn place(&self, span: Range<usize>) -> Place {
+        Place::new(self.source, span, PREFIX.len())
+    }
+
+    pub fn problem(
+        &self,
+        message: impl Into<String>,
+        span: Range<usize>,
+        help: impl Into<String>,
+    ) -> Box<Problem> {
+        Box::new(Problem {
+            message: message.into(),
+            place: self.place(span),
+            path: String::new(),
+            used_at: None,
+            help: Some(help.into()),
+        })
+    }
 }
 
 /// One step of a path, and where in the argument it stands.
 #[derive(Debug, PartialEq)]
-pub(super) enum Segment {
+pub enum Segment {
     Key(String, Range<usize>),
     Index(usize, Range<usize>),
     /// An item of a list by its `name`.
@@ -42,10 +65,7 @@ impl Segment {
 }
 
 /// Reads the path up to its `=`; also returns where the value starts.
-pub(super) fn parse_path(
-    argument: &str,
-    spot: &Spot,
-) -> Result<(Vec<Segment>, usize), Box<Problem>> {
+pub fn parse_path(argument: &str, spot: &Spot) -> Result<(Vec<Segment>, usize), Box<Problem>> {
     let mut segments = Vec::new();
     let mut at = skip_spaces(argument, 0);
     loop {

@@ -1,10 +1,7 @@
 //! "Did you mean".
 
 /// The option most like `word`, if any is close enough to be what was meant.
-pub(super) fn nearest<'a>(
-    word: &str,
-    options: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let letters = word.chars().count();
     options
@@ -22,7 +19,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// The help line of a word that is none of `options`: the nearest one, then all of them.
-pub(super) fn help(word: &str, options: &[&str]) -> String {
+pub fn help(word: &str, options: &[&str]) -> String {
     let all = list(options);
     match nearest(word, options.iter().copied()) {
         Some(option) if options.len() == 1 => format!("did you mean `{option}`?"),
@@ -32,7 +29,7 @@ pub(super) fn help(word: &str, options: &[&str]) -> String {
 }
 
 /// `a`, `b`, `c`.
-pub(super) fn list(options: &[&str]) -> String {
+pub fn list(options: &[&str]) -> String {
     let quoted: Vec<String> = options.iter().map(|option| format!("`{option}`")).collect();
     quoted.join(", ")
 }

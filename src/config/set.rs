@@ -1,25 +1,19 @@
 //! `--set train.batch=32`: overrides by the path that errors print.
 
-use super::node::{Entry, Node, Place, Value};
+use super::node::{Entry, Node, Value};
 use super::problem::Problem;
-use super::read_amount::ALL_AMOUNTS;
-use super::set_path::{HELP, Segment, Spot, parse_path};
+use super::set_path::{HELP, PREFIX, Segment, Spot, parse_path};
 use super::suggest;
 use toml::de::DeValue;
 
-/// Keys of which a table takes one: setting one takes the place of the others.
-const EXCLUSIVE: [&[&str]; 4] = [
-    &ALL_AMOUNTS,
-    &["preset", "layers"],
-    &["steps", "control"],
-    &["folder", "of"],
-];
-
-/// Shown before the argument, so that excerpts look like the command line.
-pub(super) const PREFIX: &str = "--set ";
-
-/// Applies one argument. `source` is the index of the text `PREFIX + argument`.
-pub(super) fn apply(root: &mut Node, argument: &str, source: usize) -> Result<(), Box<Problem>> {
+/// Applies one argument. `source` is the index of the text `PREFIX + argument`; of `exclusive` keys a table takes one, so that
+/// setting one takes the place of the others.
+pub fn apply(
+    root: &mut Node,
+    argument: &str,
+    source: usize,
+    exclusive: &[&[&str]],
+) -> Result<(), Box<Problem>> {
     let spot = Spot { source };
     let (segments, value_start) = parse_path(argument, &spot)?;
     let value = parse_value(argument, value_start, &spot)?;
@@ -33,23 +27,13 @@ pub(super) fn apply(root: &mut Node, argument: &str, source: usize) -> Result<()
         at.overridden = true;
         walked = segment.append_to(&walked);
     }
-    put(at, last, value, &walked, &spot)
-}
-
-fn put(
-    at: &mut Node,
-    segment: &Segment,
-    value: Node,
-    walked: &str,
-    spot: &Spot,
-) -> Result<(), Box<Problem>> {
-    if let (Value::Table(entries), Segment::Key(key, _)) = (&mut at.value, segment) {
-        let rivals = EXCLUSIVE.iter().find(|keys| keys.contains(&key.as_str()));
+    if let (Value::Table(entries), Segment::Key(key, _)) = (&mut at.value, last) {
+        let rivals = exclusive.iter().find(|keys| keys.contains(&key.as_str()));
         entries.retain(|entry| {
             entry.key == *key || !rivals.is_some_and(|keys| keys.contains(&entry.key.as_str()))
         });
     }
-    *enter(at, segment, walked, spot)? = value;
+    *enter(at, last, &walked, &spot)? = value;
     Ok(())
 }
 
@@ -78,6 +62,7 @@ fn enter<'n>(
                         key: key.clone(),
                         key_place: place.clone(),
                         node: Node::new(Value::Table(Vec::new()), place),
+                        inherited: false,
                     });
                     entries.len() - 1
                 }
@@ -156,26 +141,5 @@ fn parse_value(argument: &str, start: usize, spot: &Spot) -> Result<Node, Box<Pr
             let message = format!("this value is not TOML: {}", error.message());
             Err(spot.problem(message, start + span.start..start + span.end, help))
         }
-    }
-}
-
-impl Spot {
-    pub fn place(&self, span: std::ops::Range<usize>) -> Place {
-        Place::new(self.source, span, PREFIX.len())
-    }
-
-    pub fn problem(
-        &self,
-        message: impl Into<String>,
-        span: std::ops::Range<usize>,
-        help: impl Into<String>,
-    ) -> Box<Problem> {
-        Box::new(Problem {
-            message: message.into(),
-            place: self.place(span),
-            path: String::new(),
-            used_at: None,
-            help: Some(help.into()),
-        })
     }
 }

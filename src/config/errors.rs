@@ -30,19 +30,19 @@ pub struct Mistake {
 
 /// Every mistake found, in the order of the file. [`fmt::Display`] shows all of them without colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExperimentErrors {
+pub struct Errors {
     file: String,
     mistakes: Vec<Mistake>,
 }
 
 /// A text that mistakes point into.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub struct Source {
     pub name: String,
     pub text: Arc<str>,
 }
 
-impl ExperimentErrors {
+impl Errors {
     /// The mistakes, in the order of the file; never none.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
@@ -60,8 +60,8 @@ impl ExperimentErrors {
         out
     }
 
-    pub(super) fn new(sources: &[Source], problems: Vec<Problem>) -> ExperimentErrors {
-        ExperimentErrors {
+    pub(crate) fn new(sources: &[Source], problems: Vec<Problem>) -> Errors {
+        Errors {
             file: sources
                 .first()
                 .map(|source| source.name.clone())
@@ -74,7 +74,7 @@ impl ExperimentErrors {
     }
 
     /// A file that could not be read at all.
-    pub(super) fn unreadable(file: &str, message: String, help: String) -> ExperimentErrors {
+    pub(crate) fn unreadable(file: &str, message: String, help: String) -> Errors {
         let mistake = Mistake {
             message,
             help: Some(help),
@@ -86,7 +86,7 @@ impl ExperimentErrors {
             span: 0..0,
             text: Arc::from(""),
         };
-        ExperimentErrors {
+        Errors {
             file: file.to_string(),
             mistakes: vec![mistake],
         }
@@ -150,13 +150,13 @@ impl Mistake {
     }
 }
 
-impl fmt::Display for ExperimentErrors {
+impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.render(false))
     }
 }
 
-impl std::error::Error for ExperimentErrors {}
+impl std::error::Error for Errors {}
 
 /// Long words stay whole, since they may be paths. The renderer's own wrapping would break names at their hyphens.
 fn wrap(text: &str) -> String {

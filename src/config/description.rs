@@ -1,0 +1,209 @@
+//! What the tables of the file may hold, as data: documentation, the schema and `explain` are made of it.
+
+use super::interval::Interval;
+use super::node::{Node, Value};
+use super::suggest;
+
+/// What a value may be written as.
+pub enum Shape {
+    Any,
+    Boolean,
+    /// A whole number from, to.
+    Whole(u64, u64),
+    Real(&'static Interval),
+    /// A string: in words, and as a regular expression.
+    Text(&'static str, &'static str),
+    /// This word.
+    Literal(&'static str),
+    /// One of a few words, or a table with one of a few keys.
+    Choice(&'static [Alternative]),
+    /// A name of a kind of thing that the file or the program has.
+    Name(&'static str),
+    /// Items of one shape, at least so many.
+    List(Box<Shape>, usize),
+    /// A function, for tables may hold each other.
+    Table(fn() -> &'static Description),
+    /// A table whose keys are names, and what stands under each.
+    Map(Box<Shape>),
+    Either(Vec<Shape>),
+    /// This, or all or some of it from a sweep: `"$name"`.
+    Swept(Box<Shape>),
+}
+
+impl Shape {
+    pub fn swept(shape: Shape) -> Shape {
+        Shape::Swept(Box::new(shape))
+    }
+
+    /// In words, as "must be ..." goes on.
+    pub fn words(&self) -> String {
+        match self {
+            Shape::Any => "any value".to_string(),
+            Shape::Boolean => "true or false".to_string(),
+            Shape::Whole(least, most) => format!("a whole number from {least} to {most}"),
+            Shape::Real(interval) => format!("a number that is {}", interval.words),
+            Shape::Text(words, _) => words.to_string(),
+            Shape::Literal(word) => format!("{word:?}"),
+            Shape::Choice(alternatives) => {
+                let alone = alternatives.iter().filter(|of| of.alone);
+                let words: Vec<&str> = alone.map(|of| of.word).collect();
+                let tables = alternatives.iter().filter_map(|of| {
+                    let (_, like) = of.key?;
+                    Some(format!(" or {{ {} = {like} }}", of.word))
+                });
+                format!(
+                    "one of {}{}",
+                    suggest::list(&words),
+                    tables.collect::<String>()
+                )
+            }
+            Shape::Name(kind) => format!("the name of a {kind}"),
+            Shape::List(item, _) => format!("a list, each item {}", item.words()),
+            Shape::Table(table) if !table().like.is_empty() => {
+                format!("a table such as {}", table().like)
+            }
+            Shape::Table(_) | Shape::Map(_) => "a table".to_string(),
+            Shape::Swept(shape) => shape.words(),
+            Shape::Either(shapes) => {
+                let words: Vec<String> = shapes.iter().map(Shape::words).collect();
+                words.join(" or ")
+            }
+        }
+    }
+
+    /// Whether a value is of the right type, whatever it says.
+    pub fn admits(&self, node: &Node) -> bool {
+        match (self, &node.value) {
+            (_, Value::Unknown)
+            | (Shape::Any, _)
+            | (Shape::Boolean, Value::Boolean(_))
+            | (Shape::Whole(..), Value::Integer(_))
+            | (Shape::Real(_), Value::Integer(_) | Value::Float(_))
+            | (
+                Shape::Text(..) | Shape::Literal(_) | Shape::Name(_) | Shape::Choice(_),
+                Value::String(_),
+            )
+            | (Shape::List(..), Value::Array(_))
+            | (Shape::Table(_) | Shape::Map(_), Value::Table(_)) => true,
+            (Shape::Choice(of), Value::Table(_)) => of.iter().any(|of| of.key.is_some()),
+            (Shape::Swept(shape), _) => shape.admits(node),
+            (Shape::Either(shapes), _) => shapes.iter().any(|shape| shape.admits(node)),
+            _ => false,
+        }
+    }
+}
+
+/// Shapes are made when they are asked for, as tables may hold each other.
+pub type MakeShape = fn() -> Shape;
+
+/// A word, or a key, that chooses a meaning.
+pub struct Alternative {
+    pub word: &'static str,
+    pub doc: &'static str,
+    /// Whether the word says all by itself.
+    pub alone: bool,
+    /// What the value is if it is a key, and one as an example.
+    pub key: Option<(MakeShape, &'static str)>,
+}
+
+/// A key as it is declared.
+#[derive(Clone, Copy)]
+pub struct Key {
+    pub name: &'static str,
+    /// A value of it, for messages about one that is missing.
+    pub like: &'static str,
+    /// What its default is, where words say it better than the value.
+    pub usual: &'static str,
+    /// The group of keys that it belongs to.
+    pub part: &'static str,
+}
+
+impl Key {
+    pub const fn named(name: &'static str) -> Key {
+        Key {
+            name,
+            like: "",
+            usual: "",
+            part: "",
+        }
+    }
+}
+
+/// A key of a table.
+pub struct Field {
+    pub key: Key,
+    pub doc: &'static str,
+    pub shape: Shape,
+    /// Its default as the file would have it; `None` if it is needed.
+    pub usual: Option<String>,
+}
+
+/// A table.
+#[derive(Default)]
+pub struct Description {
+    /// What the schema calls it.
+    pub name: &'static str,
+    pub doc: &'static str,
+    /// One as an example.
+    pub like: &'static str,
+    pub fields: Vec<Field>,
+    /// What exactly one of some keys gives, and these keys.
+    pub choices: Vec<(&'static str, Vec<&'static str>)>,
+    /// The key whose word decides which further keys there are, and these.
+    pub kinds: Option<(Key, &'static [Kind])>,
+}
+
+/// A word and the keys that it brings along.
+pub struct Kind {
+    pub word: &'static str,
+    pub table: fn() -> &'static Description,
+}
+
+impl Description {
+    /// What a function adds to a table without keys.
+    pub fn new(
+        name: &'static str,
+        doc: &'static str,
+        describe: fn(&mut Description),
+    ) -> Description {
+        let mut table = Description {
+            name,
+            doc,
+            ..Description::default()
+        };
+        describe(&mut table);
+        table
+    }
+
+    /// Adds some of the keys of another table.
+    pub fn extend(&mut self, other: Description, keys: &[&str]) {
+        let fields = other.fields.into_iter();
+        self.fields
+            .extend(fields.filter(|field| keys.contains(&field.key.name)));
+        for (what, mut of) in other.choices {
+            of.retain(|key| keys.contains(key));
+            self.choices.push((what, of));
+        }
+    }
+
+    /// The names of all keys; of those that depend on a word, those of `kind`.
+    pub fn keys(&self, kind: Option<&str>) -> Vec<&'static str> {
+        let mut keys = Vec::new();
+        if let Some((tag, kinds)) = &self.kinds {
+            keys.push(tag.name);
+            let kinds = kinds.iter().filter(|own| Some(own.word) == kind);
+            keys.extend(kinds.flat_map(|kind| (kind.table)().keys(None)));
+        }
+        keys.extend(self.fields.iter().map(|field| field.key.name));
+        keys
+    }
+
+    /// The keys that are needed, as an example of the table.
+    pub fn example(&self) -> String {
+        let needed = self.fields.iter().filter(|field| field.usual.is_none());
+        let pairs: Vec<String> = needed
+            .map(|field| format!("{} = {}", field.key.name, field.key.like))
+            .collect();
+        pairs.join(", ")
+    }
+}

@@ -1,0 +1,248 @@
+//! What a key means, by its path.
+
+use super::description::{Alternative, Description, Shape};
+use super::schema::line;
+use super::suggest;
+
+/// A key and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Keys from the root of the file, without places in lists.
+    pub path: String,
+    /// The kinds of its table that have it, where there are several.
+    pub kinds: Vec<&'static str>,
+    pub doc: String,
+    /// What may be written.
+    pub value: String,
+    /// `None` if it is needed.
+    pub usual: Option<String>,
+    pub like: &'static str,
+    /// Words that it may be, and what they mean.
+    pub words: Vec<(&'static str, String)>,
+}
+
+impl Entry {
+    fn new(path: &str, key: &str, doc: &str, shape: &Shape) -> Entry {
+        Entry {
+            path: join(path, key),
+            kinds: Vec::new(),
+            doc: line(doc),
+            value: shape.words(),
+            usual: None,
+            like: "",
+            words: words(shape),
+        }
+    }
+
+    fn last(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or_default()
+    }
+}
+
+fn join(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_string(),
+        path => format!("{path}.{key}"),
+    }
+}
+
+fn words(shape: &Shape) -> Vec<(&'static str, String)> {
+    let alone = |of: &'static [Alternative]| of.iter().filter(|of| of.alone);
+    match shape {
+        Shape::Choice(of) => alone(of).map(|of| (of.word, line(of.doc))).collect(),
+        Shape::Swept(shape) => words(shape),
+        Shape::Either(shapes) => shapes.iter().flat_map(words).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Every key of every table, each place once.
+pub fn entries(root: &'static Description) -> Vec<Entry> {
+    let mut walk = Walk {
+        within: Vec::new(),
+        found: Vec::new(),
+    };
+    walk.table(root, "");
+    walk.found
+}
+
+struct Walk {
+    /// The tables that the walk is in: they may hold each other.
+    within: Vec<*const Description>,
+    found: Vec<Entry>,
+}
+
+impl Walk {
+    fn table(&mut self, table: &'static Description, path: &str) {
+        if self.within.contains(&std::ptr::from_ref(table)) {
+            return;
+        }
+        self.within.push(table);
+        if let Some((tag, kinds)) = &table.kinds {
+            let words = kinds
+                .iter()
+                .map(|kind| (kind.word, line((kind.table)().doc)));
+            if !tag.name.is_empty() {
+                self.add(Entry {
+                    value: format!(
+                        "one of {}",
+                        suggest::list(&kinds.iter().map(|kind| kind.word).collect::<Vec<_>>())
+                    ),
+                    words: words.collect(),
+                    usual: (!tag.usual.is_empty()).then(|| format!("{:?}", tag.usual)),
+                    ..Entry::new(path, tag.name, "which of its kinds it is", &Shape::Any)
+                });
+            }
+            for kind in *kinds {
+                self.fields((kind.table)(), path, &[kind.word]);
+            }
+        }
+        self.fields(table, path, &[]);
+        self.within.pop();
+    }
+
+    fn fields(&mut self, table: &'static Description, path: &str, kinds: &[&'static str]) {
+        for field in &table.fields {
+            let entry = Entry {
+                kinds: kinds.to_vec(),
+                usual: field.usual.clone(),
+                like: field.key.like,
+                ..Entry::new(path, field.key.name, field.doc, &field.shape)
+            };
+            let below = entry.path.clone();
+            self.add(entry);
+            self.shape(&field.shape, &below);
+        }
+    }
+
+    fn shape(&mut self, shape: &Shape, path: &str) {
+        match shape {
+            Shape::Table(table) => self.table(table(), path),
+            Shape::List(item, _) => self.shape(item, path),
+            Shape::Map(item) => self.shape(item, &join(path, "NAME")),
+            Shape::Swept(shape) => self.shape(shape, path),
+            Shape::Either(shapes) => shapes.iter().for_each(|shape| self.shape(shape, path)),
+            Shape::Choice(of) => {
+                for of in *of {
+                    if let Some((shape, like)) = of.key {
+                        let shape = shape();
+                        let entry = Entry {
+                            like,
+                            ..Entry::new(path, of.word, of.doc, &shape)
+                        };
+                        let below = entry.path.clone();
+                        self.add(entry);
+                        self.shape(&shape, &below);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Kinds that have a key alike are told together.
+    fn add(&mut self, entry: Entry) {
+        let alike = |other: &&mut Entry| {
+            let kinds = other.kinds.clone();
+            **other
+                == Entry {
+                    kinds,
+                    ..entry.clone()
+                }
+        };
+        match self.found.iter_mut().find(alike) {
+            Some(other) => other.kinds.extend(entry.kinds),
+            None => self.found.push(entry),
+        }
+    }
+}
+
+/// What a key means; also of a path from anywhere within the file, or of a key alone.
+///
+/// # Errors
+/// There is no such key; in words, with those that were meant perhaps.
+pub fn explain(root: &'static Description, path: &str) -> Result<String, String> {
+    let all = entries(root);
+    let wanted = plain(path);
+    let mut found: Vec<&Entry> = all.iter().filter(|entry| entry.path == wanted).collect();
+    if found.is_empty() {
+        let tail = format!(".{wanted}");
+        found = all
+            .iter()
+            .filter(|entry| entry.path.ends_with(&tail))
+            .collect();
+    }
+    if found.is_empty() {
+        let key = wanted.rsplit('.').next().unwrap_or_default();
+        let paths = all.iter().map(|entry| entry.path.as_str());
+        let keys = all.iter().map(Entry::last);
+        let near = suggest::nearest(&wanted, paths).or(suggest::nearest(key, keys));
+        return Err(match near {
+            Some(near) => format!("there is no key `{path}`\ndid you mean `{near}`?"),
+            None => format!("there is no key `{path}`\n`secateur explain` lists the tables"),
+        });
+    }
+    let texts = found.iter().map(|entry| text(entry, &all));
+    Ok(texts.collect::<Vec<_>>().join("\n"))
+}
+
+/// A path as errors print it, without places in lists and rounds within rounds.
+fn plain(path: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0;
+    for letter in path.chars() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth -= 1,
+            _ if depth == 0 => out.push(letter),
+            _ => {}
+        }
+    }
+    while out.contains("steps.iterate.steps.") {
+        out = out.replace("steps.iterate.steps.", "steps.");
+    }
+    out
+}
+
+fn text(entry: &Entry, all: &[Entry]) -> String {
+    let mut out = entry.path.clone();
+    if !entry.kinds.is_empty() {
+        out += &format!("   ({})", suggest::list(&entry.kinds));
+    }
+    out += &format!("\n  {}\n  value: {}\n", entry.doc, entry.value);
+    out += &match &entry.usual {
+        Some(usual) => format!("  default: {usual}\n"),
+        None if entry.like.is_empty() => "  needed\n".to_string(),
+        None => format!("  needed, for example {} = {}\n", entry.last(), entry.like),
+    };
+    for (word, doc) in &entry.words {
+        out += &format!("  {word:?}: {doc}\n");
+    }
+    let below = format!("{}.", entry.path);
+    let keys = all.iter().filter(|other| {
+        let rest = other.path.strip_prefix(&below);
+        rest.is_some_and(|rest| !rest.contains('.'))
+    });
+    let mut keys: Vec<&str> = keys.map(Entry::last).collect();
+    keys.dedup();
+    if !keys.is_empty() {
+        out += &format!("  keys: {}\n", suggest::list(&keys));
+    }
+    out
+}
+
+/// The tables of a file, each with what it is.
+pub fn tables(root: &'static Description) -> String {
+    let all = entries(root);
+    let is_table = |entry: &&Entry| {
+        let below = format!("{}.", entry.path);
+        all.iter().any(|other| other.path.starts_with(&below))
+    };
+    let mut lines: Vec<String> = all
+        .iter()
+        .filter(is_table)
+        .map(|entry| format!("{}   {}", entry.path, entry.doc))
+        .collect();
+    lines.dedup();
+    lines.join("\n")
+}

@@ -1,0 +1,307 @@
+//! How values are written: what reads a value also says what it may be.
+
+use super::description::{Description, Field, Key, Shape};
+use super::fields::Fields;
+use super::node::Node;
+use super::problem::Problems;
+use super::reader::Reader;
+
+/// How a field is written: as the value of one key, or in a way of its own, which then has no value to `read`.
+pub trait Form<T> {
+    /// What may be written.
+    fn shape(&self) -> Shape {
+        Shape::Either(Vec::new())
+    }
+
+    /// Reads `node`, the value of `key`; `None` after a mistake.
+    fn read(&self, _node: &Node, _key: &str, _reader: &mut Reader<'_>) -> Option<T> {
+        None
+    }
+
+    /// A value as the file would have it.
+    fn show(&self, _value: &T) -> String {
+        String::new()
+    }
+
+    /// Reads the field from its table; `usual` is its default, `None` if it is needed.
+    fn take(
+        &self,
+        key: &Key,
+        usual: Option<T>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        match (fields.get(key.name), usual) {
+            (Some(node), _) => self.read(node, key.name, reader),
+            (None, None) => {
+                fields.need(key.name, key.like, reader);
+                None
+            }
+            (None, usual) => usual,
+        }
+    }
+
+    /// Adds the field's keys to the description of its table. Words for a default that a needed key has say who gives it.
+    fn describe(&self, key: Key, doc: &'static str, usual: Option<T>, into: &mut Description) {
+        into.fields.push(Field {
+            key,
+            doc,
+            shape: self.shape(),
+            usual: match (key.usual, usual) {
+                ("", usual) => usual.map(|usual| self.show(&usual)),
+                (words, _) => Some(words.to_string()),
+            },
+        });
+    }
+}
+
+/// A type that is written in one way.
+pub trait FromNode: Sized {
+    /// See [`Form::shape`].
+    fn shape() -> Shape;
+    /// See [`Form::read`].
+    fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self>;
+    /// See [`Form::show`].
+    fn show(&self) -> String {
+        String::new()
+    }
+}
+
+/// A struct or an enum that is read from some keys of a table, which may have others.
+pub trait Part: Sized {
+    /// Reads every key before it fails for one. What the table does not see is as in `base`, else as it is by default.
+    fn take(fields: &Fields<'_>, base: Option<&Self>, reader: &mut Reader<'_>) -> Option<Self>;
+
+    /// Adds its keys.
+    fn describe(into: &mut Description);
+}
+
+/// The way of the type itself.
+pub struct Plain;
+
+impl<T: FromNode> Form<T> for Plain {
+    fn shape(&self) -> Shape {
+        T::shape()
+    }
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
+        T::read(node, key, reader)
+    }
+    fn show(&self, value: &T) -> String {
+        value.show()
+    }
+}
+
+/// What need not be there.
+pub struct Maybe<F>(pub F);
+
+impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Option<T>> {
+        self.0.read(node, key, reader).map(Some)
+    }
+    fn show(&self, value: &Option<T>) -> String {
+        let shown = value.as_ref().map(|value| self.0.show(value));
+        shown.unwrap_or_default()
+    }
+}
+
+/// A value, or the word for none: a step says it where its defaults have one.
+pub struct Or<F>(pub &'static str, pub F);
+
+impl<T, F: Form<T>> Form<Option<T>> for Or<F> {
+    fn shape(&self) -> Shape {
+        Shape::Either(vec![Shape::Literal(self.0), self.1.shape()])
+    }
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Option<T>> {
+        if node.text() == Some(self.0) {
+            return Some(None);
+        }
+        if !self.1.shape().admits(node) {
+            reader.wrong_type(node, key, &Form::<Option<T>>::shape(self).words());
+            return None;
+        }
+        self.1.read(node, key, reader).map(Some)
+    }
+    fn show(&self, value: &Option<T>) -> String {
+        match value {
+            Some(value) => self.1.show(value),
+            None => format!("{:?}", self.0),
+        }
+    }
+}
+
+/// A value that is read later, and what it may be then.
+pub struct Later(pub fn() -> Shape);
+
+impl Form<Node> for Later {
+    fn shape(&self) -> Shape {
+        (self.0)()
+    }
+    fn read(&self, node: &Node, _: &str, _: &mut Reader<'_>) -> Option<Node> {
+        Some(node.clone())
+    }
+}
+
+/// Of what a table has under one key, a part.
+pub struct Of<S, T>(pub fn(S) -> T);
+
+impl<S: FromNode, T> Form<T> for Of<S, T> {
+    fn shape(&self) -> Shape {
+        S::shape()
+    }
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
+        S::read(node, key, reader).map(self.0)
+    }
+}
+
+/// A part of what the table has under another key, which is described there.
+pub struct From<S, T>(pub &'static str, pub fn(S) -> T);
+
+impl<S: FromNode, T> Form<T> for From<S, T> {
+    fn take(
+        &self,
+        _: &Key,
+        usual: Option<T>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        match fields.get(self.0) {
+            Some(node) => S::read(node, self.0, reader).map(self.1),
+            None => usual,
+        }
+    }
+    fn describe(&self, _: Key, _: &'static str, _: Option<T>, _: &mut Description) {}
+}
+
+/// The keys of the field's type, in the same table.
+pub struct Flat;
+
+impl<T: Part> Form<T> for Flat {
+    fn take(
+        &self,
+        _: &Key,
+        usual: Option<T>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        T::take(fields, usual.as_ref(), reader)
+    }
+    fn describe(&self, _: Key, _: &'static str, _: Option<T>, into: &mut Description) {
+        T::describe(into);
+    }
+}
+
+/// Not written at all: always the default.
+pub struct Unwritten;
+
+impl<T> Form<T> for Unwritten {
+    fn take(&self, _: &Key, usual: Option<T>, _: &Fields<'_>, _: &mut Reader<'_>) -> Option<T> {
+        usual
+    }
+    fn describe(&self, _: Key, _: &'static str, _: Option<T>, _: &mut Description) {}
+}
+
+/// Some keys of the field's type, in the same table.
+pub struct Only(pub &'static [&'static str]);
+
+impl<T: Part> Form<T> for Only {
+    fn take(
+        &self,
+        _: &Key,
+        usual: Option<T>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        T::take(&fields.only(self.0), usual.as_ref(), reader)
+    }
+    fn describe(&self, _: Key, _: &'static str, _: Option<T>, into: &mut Description) {
+        into.extend(Description::new("", "", T::describe), self.0);
+    }
+}
+
+/// A value that must also fit what stands beside it.
+pub struct Fits<F, T>(pub F, pub Judge<T>);
+
+/// Judges a value that was read, and may change it.
+pub type Judge<T> = fn(T, At<'_>, &mut Reader<'_>) -> Option<T>;
+
+/// Where a value stands.
+#[derive(Clone, Copy)]
+pub struct At<'a> {
+    pub node: &'a Node,
+    pub key: &'a str,
+    pub fields: &'a Fields<'a>,
+}
+
+impl<T, F: Form<T>> Form<T> for Fits<F, T> {
+    fn shape(&self) -> Shape {
+        self.0.shape()
+    }
+    fn show(&self, value: &T) -> String {
+        self.0.show(value)
+    }
+    fn take(
+        &self,
+        key: &Key,
+        usual: Option<T>,
+        fields: &Fields<'_>,
+        reader: &mut Reader<'_>,
+    ) -> Option<T> {
+        let value = self.0.take(key, usual, fields, reader)?;
+        let Some(node) = fields.get(key.name) else {
+            return Some(value);
+        };
+        let key = key.name;
+        (self.1)(value, At { node, key, fields }, reader)
+    }
+}
+
+/// Reads a field of a struct, which may be unseen in its table.
+pub fn take<T: Clone>(
+    form: &impl Form<T>,
+    key: &Key,
+    (usual, base): (Option<T>, Option<&T>),
+    fields: &Fields<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<T> {
+    let usual = match base {
+        Some(base) if !fields.sees(key.name) => Some(base.clone()),
+        _ => usual,
+    };
+    form.take(key, usual, fields, reader)
+}
+
+/// What a value beside another says, if it is right; what is wrong with it is reported where it is read.
+pub fn peek<T>(
+    form: &impl Form<T>,
+    key: &str,
+    fields: &Fields<'_>,
+    reader: &Reader<'_>,
+) -> Option<T> {
+    let mut quiet = Reader {
+        problems: &mut Problems::default(),
+        context: reader.context,
+    };
+    form.read(fields.get(key)?, key, &mut quiet)
+}
+
+/// What some keys of a table say, if they are right; what is wrong with them is reported where they are read.
+pub fn peek_part<T: Part>(node: &Node, reader: &Reader<'_>) -> Option<T> {
+    let mut quiet = Reader {
+        problems: &mut Problems::default(),
+        context: reader.context,
+    };
+    T::take(&Fields::unchecked(node), None, &mut quiet)
+}
+
+/// What a struct says as a whole, by a function that judges it or fills in what follows from several of its fields.
+pub fn settle<T>(
+    judge: impl FnOnce(T, &Fields<'_>, &mut Reader<'_>) -> Option<T>,
+    part: T,
+    fields: &Fields<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<T> {
+    judge(part, fields, reader)
+}

@@ -1,0 +1,42 @@
+//! The language of tables: TOML whose values know their places, tables and words that are declared once ([`table`]), mistakes that
+//! are collected and shown with their place, and `--set`. It knows nothing of what the tables are about.
+
+mod choice;
+mod description;
+mod docs;
+mod document;
+mod errors;
+mod explain;
+mod fields;
+mod form;
+mod interval;
+mod macros;
+mod node;
+mod problem;
+mod reader;
+mod scalars;
+mod schema;
+mod set;
+mod set_path;
+pub mod suggest;
+mod table;
+
+pub use choice::Choice;
+pub use description::{Alternative, Description, Field, Key, Kind, Shape};
+pub use docs::markdown;
+pub use document::{parse, sources};
+pub use errors::{Errors, Mistake, Source};
+pub use explain::{entries, explain as explain_key, tables as list_tables};
+pub use fields::Fields;
+pub use form::{
+    At, Fits, Flat, Form, From, FromNode, Later, Maybe, Of, Only, Or, Part, Plain, Unwritten, peek,
+    peek_part, settle, take,
+};
+pub use interval::{BELOW_ONE, FINITE, Interval, NOT_NEGATIVE, POSITIVE, SHARE, UNIT};
+pub(crate) use macros::{choice, described, docs, key, kinds, table, words};
+pub use node::{Base, Entry, Node, Value, is_bare};
+pub use problem::{Problem, Problems};
+pub use reader::{Context, Reader};
+pub use scalars::{Line, Name, Real, Single, Text, Whole, at_least, one_of};
+pub use schema::schema;
+pub use table::{ByKind, Kinds, Table, read as read_table};

@@ -1,0 +1,49 @@
+//! What readers share: the mistakes so far, and what the text may refer to beyond itself.
+
+use super::node::Node;
+use super::problem::Problems;
+use super::suggest;
+use std::path::PathBuf;
+
+/// What a text may refer to beyond itself.
+pub trait Context {
+    /// The names that there are of a kind of thing, such as `dataset`; `None` where they are not known, so that no name is judged.
+    fn names(&self, kind: &str) -> Option<Vec<&str>>;
+
+    /// Where the file lies that the text names, or `None` after a mistake.
+    fn file(&self, name: &Node, problems: &mut Problems) -> Option<PathBuf>;
+}
+
+/// Nothing.
+impl Context for () {
+    fn names(&self, _: &str) -> Option<Vec<&str>> {
+        None
+    }
+    fn file(&self, _: &Node, _: &mut Problems) -> Option<PathBuf> {
+        None
+    }
+}
+
+/// What every value is read with.
+pub struct Reader<'a> {
+    pub problems: &'a mut Problems,
+    pub context: &'a dyn Context,
+}
+
+impl Reader<'_> {
+    /// Reports a mistake in the value `node`.
+    pub fn at(&mut self, node: &Node, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.at(node, message, help);
+    }
+
+    /// Reports that `word`, the text of `node`, is none of the words that `key` may be.
+    pub fn unknown_word(&mut self, node: &Node, key: &str, word: &str, words: &[&str]) {
+        let message = format!("unknown {key} {word:?}");
+        self.at(node, message, suggest::help(word, words));
+    }
+
+    /// Reports a value of the wrong type. One that was reported before is passed over.
+    pub fn wrong_type(&mut self, node: &Node, key: &str, expected: &str) {
+        self.problems.wrong_type(node, key, expected);
+    }
+}
