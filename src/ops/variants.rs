@@ -174,7 +174,8 @@ pub(super) const WEIGHT_TILE: (u32, u32) = (4, 4);
 impl Default for Execution {
     fn default() -> Self {
         Self {
-            data: Variant::Tile(DATA_TILE.0, DATA_TILE.1),
+            // Half the accumulators of DATA_TILE: NVIDIA's compiler keeps twice as many in memory (docs/performance.md).
+            data: Variant::Tile(4, 2),
             weight: Variant::Tile(WEIGHT_TILE.0, WEIGHT_TILE.1),
             sparse_variant: Variant::Sparse(1),
             sparse: SparseRule::Auto,
