@@ -1,13 +1,12 @@
 //! `conv_*`.
 
-use super::linear::DATA_WORKGROUPS;
-use crate::common::{Dice, gpu};
-use crate::reference::compare::sum_bound;
+use crate::common::Dice;
+use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight};
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
-use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, tile_constants, twin, workgroups,
-};
-use crate::reference::number::{magnitudes, widen};
+use crate::reference::device::Case;
+use crate::reference::number::Real;
+use crate::sparse_layer::Layer;
+use secateur::gpu::Buffer;
 use secateur::ops::ConvShape;
 
 /// A convolution in words; the rest follows.
@@ -49,13 +48,6 @@ impl Conv {
             kept_stride: 0,
         }
     }
-}
-
-/// Values in the input and in the output of all replicas.
-pub fn values(u: &ConvShape, replicas: u32) -> (usize, usize) {
-    let x = replicas * u.in_channels * u.in_height * u.in_width * u.columns * 4;
-    let y = replicas * u.out_channels * u.out_height * u.out_width * u.columns * 4;
-    (x as usize, y as usize)
 }
 
 /// Shapes with an edge of their own, then thirty at random.
@@ -115,149 +107,87 @@ pub fn cases() -> Vec<Conv> {
     cases
 }
 
-/// (ROWS, COLS) of the register tile; the first are the shader's own.
-const DATA_TILES: &[(u32, u32)] = &[(8, 2), (1, 1), (3, 2), (4, 1), (2, 4)];
-const WEIGHT_TILES: &[(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (3, 5)];
+/// Every case with its shape and replicas.
+pub fn layers() -> Vec<(ConvShape, u32)> {
+    let cases = cases().into_iter();
+    cases.map(|conv| (conv.shape(), conv.replicas)).collect()
+}
+
+impl Product for ConvShape {
+    const DATA_TILES: &'static [(u32, u32)] = &[(8, 2), (1, 1), (3, 2), (4, 1), (2, 4)];
+    const WEIGHT_TILES: &'static [(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (3, 5)];
+    const FORWARD: Kernels = Kernels {
+        plain: "conv_forward",
+        broadcast: "conv_forward_broadcast",
+        workgroup: Some("conv_forward_workgroup"),
+        sparse: "conv_forward_sparse",
+        sparse_broadcast: None,
+    };
+    const BACKWARD_DATA: Kernels = Kernels {
+        plain: "conv_backward_data",
+        broadcast: "conv_backward_data_broadcast",
+        workgroup: Some("conv_backward_data_workgroup"),
+        sparse: "conv_backward_data_sparse",
+        sparse_broadcast: None,
+    };
+    const BACKWARD_WEIGHT: Kernels = Kernels {
+        plain: "conv_backward_weight",
+        broadcast: "conv_backward_weight_broadcast",
+        workgroup: None,
+        sparse: "conv_backward_weight_sparse",
+        sparse_broadcast: None,
+    };
+
+    fn columns(&self) -> u32 {
+        self.columns
+    }
+    fn input(&self) -> Side {
+        Side {
+            rows: self.in_channels,
+            pixels: self.in_height * self.in_width,
+        }
+    }
+    fn output(&self) -> Side {
+        Side {
+            rows: self.out_channels,
+            pixels: self.out_height * self.out_width,
+        }
+    }
+    fn suits_broadcast(&self, _: Pass) -> bool {
+        true
+    }
+    fn taps(&self, case: &Case<'_>) -> Option<Buffer> {
+        Some(case.with(&self.grid().taps()))
+    }
+    fn weight_parts(&self, replicas: u32) -> (u32, u32, usize) {
+        let count = replicas * self.out_height * self.grid().weights();
+        let terms = self.out_width * self.columns * 4;
+        (self.out_height, terms, count as usize)
+    }
+    fn twin<T: Real>(&self, pass: Pass, replicas: u32, inputs: &[&[T]], out: &mut [T]) {
+        match pass {
+            Pass::Forward => conv_forward(self, replicas, inputs[0], inputs[1], out),
+            Pass::BackwardData => {
+                conv_backward_data(self, replicas, inputs[0], inputs[1], inputs[2], out);
+            }
+        }
+    }
+    fn weight_twin<T: Real>(&self, replicas: u32, x: &[T], dy: &[T], out: &mut [T]) {
+        conv_backward_weight(self, false, replicas, x, dy, out);
+    }
+}
 
 #[test]
 fn forward_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(11);
-    for conv in cases() {
-        let (u, replicas) = (conv.shape(), conv.replicas);
-        let case = Case::new(gpu, "conv_forward", &conv);
-        let (from, count) = values(&u, replicas);
-        let params = dice.values((replicas * u.param_stride) as usize);
-        let x = dice.values(from);
-        let buffers = [case.with(&params), case.with(&x)];
-        let got = case.with_tiles(DATA_TILES, count, |tile, y| {
-            let tiles = u.out_channels.div_ceil(tile.0) * u.columns.div_ceil(tile.1);
-            let invocations = u64::from(tiles * u.out_height * u.out_width);
-            let buffers = [&buffers[0], &buffers[1], y];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        case.check_broadcast("conv_forward_broadcast", &got, |case, rows, y| {
-            let invocations =
-                broadcast_data(rows, u.out_channels, u.out_height * u.out_width, u.columns);
-            let buffers = [&buffers[0], &buffers[1], y];
-            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-        });
-        case.check_workgroup(
-            "conv_forward_workgroup",
-            DATA_WORKGROUPS,
-            &got,
-            |case, tile, y| {
-                let invocations =
-                    workgroups(tile, u.out_channels, u.out_height * u.out_width, u.columns);
-                let buffers = [&buffers[0], &buffers[1], y];
-                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |y| {
-            conv_forward(&u, replicas, &widen(&params), &widen(&x), y);
-        });
-        let bound = twin::<f64>(count, |y| {
-            conv_forward(&u, replicas, &magnitudes(&params), &magnitudes(&x), y);
-        });
-        let equal = twin::<f32>(count, |y| conv_forward(&u, replicas, &params, &x, y));
-        let terms = u.in_channels * u.kernel * u.kernel + 1;
-        case.check("y", &got, &exact, &sum_bound(terms, &bound), &equal);
-    }
+    check_pass(Pass::Forward, &layers(), 11);
 }
 
 #[test]
 fn backward_data_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(12);
-    for conv in cases() {
-        let (u, replicas) = (conv.shape(), conv.replicas);
-        let case = Case::new(gpu, "conv_backward_data", &conv);
-        let (count, from) = values(&u, replicas);
-        let params = dice.values((replicas * u.param_stride) as usize);
-        let dy = dice.values(from);
-        let x = dice.values(count);
-        let buffers = [case.with(&params), case.with(&dy), case.with(&x)];
-        let got = case.with_tiles(DATA_TILES, count, |tile, dx| {
-            let tiles = u.in_channels.div_ceil(tile.0) * u.columns.div_ceil(tile.1);
-            let invocations = u64::from(tiles * u.in_height * u.in_width);
-            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        case.check_broadcast("conv_backward_data_broadcast", &got, |case, rows, dx| {
-            let invocations =
-                broadcast_data(rows, u.in_channels, u.in_height * u.in_width, u.columns);
-            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-        });
-        case.check_workgroup(
-            "conv_backward_data_workgroup",
-            DATA_WORKGROUPS,
-            &got,
-            |case, tile, dx| {
-                let invocations =
-                    workgroups(tile, u.in_channels, u.in_height * u.in_width, u.columns);
-                let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |dx| {
-            conv_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
-        });
-        let bound = twin::<f64>(count, |dx| {
-            conv_backward_data(
-                &u,
-                replicas,
-                &magnitudes(&params),
-                &magnitudes(&dy),
-                &magnitudes(&x),
-                dx,
-            );
-        });
-        let equal = twin::<f32>(count, |dx| {
-            conv_backward_data(&u, replicas, &params, &dy, &x, dx);
-        });
-        let terms = u.out_channels * u.kernel * u.kernel;
-        case.check("dx", &got, &exact, &sum_bound(terms, &bound), &equal);
-    }
+    check_pass(Pass::BackwardData, &layers(), 12);
 }
 
 #[test]
 fn backward_weight_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(13);
-    for conv in cases() {
-        let (u, replicas) = (conv.shape(), conv.replicas);
-        let case = Case::new(gpu, "conv_backward_weight", &conv);
-        let (xs, ys) = values(&u, replicas);
-        let (x, dy) = (dice.values(xs), dice.values(ys));
-        let taps = u.in_channels * u.kernel * u.kernel;
-        let count = (replicas * u.out_height * u.out_channels * taps) as usize;
-        let buffers = [case.with(&x), case.with(&dy)];
-        let got = case.with_tiles(WEIGHT_TILES, count, |tile, part| {
-            let tiles = u.out_channels.div_ceil(tile.0) * taps.div_ceil(tile.1);
-            let invocations = u64::from(tiles * u.out_height);
-            let buffers = [&buffers[0], &buffers[1], part];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        case.check_broadcast(
-            "conv_backward_weight_broadcast",
-            &got,
-            |case, rows, part| {
-                let invocations = broadcast_weight(rows, u.out_height, u.out_channels, taps);
-                let buffers = [&buffers[0], &buffers[1], part];
-                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |part| {
-            conv_backward_weight(&u, false, replicas, &widen(&x), &widen(&dy), part);
-        });
-        let bound = twin::<f64>(count, |part| {
-            conv_backward_weight(&u, false, replicas, &magnitudes(&x), &magnitudes(&dy), part);
-        });
-        let equal = twin::<f32>(count, |part| {
-            conv_backward_weight(&u, false, replicas, &x, &dy, part);
-        });
-        let terms = u.out_width * u.columns * 4;
-        case.check("part", &got, &exact, &sum_bound(terms, &bound), &equal);
-    }
+    check_weight(&layers(), 13);
 }

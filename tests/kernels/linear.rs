@@ -1,13 +1,12 @@
 //! `dense_*`, `bias_backward` and `partial_sum`.
 
 use crate::common::{Dice, gpu};
-use crate::reference::compare::sum_bound;
+use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight, tiled};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
-use crate::reference::device::{
-    Case, broadcast_data, broadcast_weight, output, tile_constants, twin, workgroups,
-};
-use crate::reference::number::{magnitudes, widen};
+use crate::reference::device::{Case, check_twins, output};
+use crate::reference::number::Real;
 use crate::reference::reduce::{bias_backward, partial_sum};
+use secateur::gpu::Buffer;
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
 
 /// (inputs, outputs, columns, replicas, has a bias)
@@ -25,14 +24,6 @@ const SIZES: &[Size] = &[
     // More than one workgroup of every variant along the samples.
     (12, 20, 35, 1, true),
 ];
-/// (ROWS, COLS) of the register tile; the first are the shader's own.
-const DATA_TILES: &[(u32, u32)] = &[(8, 2), (4, 1), (1, 1), (2, 3), (5, 2), (16, 1)];
-const WEIGHT_TILES: &[(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
-
-/// Likewise of tiles in workgroup memory.
-pub const DATA_WORKGROUPS: &[(u32, u32)] = &[(8, 2), (4, 2), (4, 1)];
-const WEIGHT_WORKGROUPS: &[(u32, u32)] = &[(4, 4), (8, 8), (2, 2)];
-
 /// Those, then thirty at random.
 pub fn sizes() -> Vec<Size> {
     let mut dice = Dice(7);
@@ -62,161 +53,90 @@ pub fn shape(size: Size) -> DenseShape {
     }
 }
 
-/// Invocations of a kernel with register tiles.
-pub fn tiled(rows: u32, columns: u32, tile: (u32, u32)) -> u64 {
-    u64::from(rows.div_ceil(tile.0)) * u64::from(columns.div_ceil(tile.1))
+/// Every size with its shape and replicas.
+pub fn layers() -> Vec<(DenseShape, u32)> {
+    sizes()
+        .into_iter()
+        .map(|size| (shape(size), size.3))
+        .collect()
+}
+
+impl Product for DenseShape {
+    const DATA_TILES: &'static [(u32, u32)] = &[(8, 2), (4, 1), (1, 1), (2, 3), (5, 2), (16, 1)];
+    const WEIGHT_TILES: &'static [(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
+    const FORWARD: Kernels = Kernels {
+        plain: "dense_forward",
+        broadcast: "dense_forward_broadcast",
+        workgroup: Some("dense_forward_workgroup"),
+        sparse: "dense_forward_sparse",
+        sparse_broadcast: Some("dense_forward_sparse_broadcast"),
+    };
+    const BACKWARD_DATA: Kernels = Kernels {
+        plain: "dense_backward_data",
+        broadcast: "dense_backward_data_broadcast",
+        workgroup: Some("dense_backward_data_workgroup"),
+        sparse: "dense_backward_data_sparse",
+        sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
+    };
+    const BACKWARD_WEIGHT: Kernels = Kernels {
+        plain: "dense_backward_weight",
+        broadcast: "dense_backward_weight_broadcast",
+        workgroup: Some("dense_backward_weight_workgroup"),
+        sparse: "dense_backward_weight_sparse",
+        sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
+    };
+
+    fn columns(&self) -> u32 {
+        self.columns
+    }
+    fn input(&self) -> Side {
+        Side {
+            rows: self.inputs,
+            pixels: 1,
+        }
+    }
+    fn output(&self) -> Side {
+        Side {
+            rows: self.outputs,
+            pixels: 1,
+        }
+    }
+    fn suits_broadcast(&self, pass: Pass) -> bool {
+        // The forward kernel reads weights four at a time.
+        pass == Pass::BackwardData || self.inputs.is_multiple_of(4)
+    }
+    fn taps(&self, _: &Case<'_>) -> Option<Buffer> {
+        None
+    }
+    fn weight_parts(&self, replicas: u32) -> (u32, u32, usize) {
+        (1, self.columns * 4, (replicas * self.param_stride) as usize)
+    }
+    fn twin<T: Real>(&self, pass: Pass, replicas: u32, inputs: &[&[T]], out: &mut [T]) {
+        match pass {
+            Pass::Forward => dense_forward(self, replicas, inputs[0], inputs[1], out),
+            Pass::BackwardData => {
+                dense_backward_data(self, replicas, inputs[0], inputs[1], inputs[2], out);
+            }
+        }
+    }
+    fn weight_twin<T: Real>(&self, replicas: u32, x: &[T], dy: &[T], out: &mut [T]) {
+        dense_backward_weight(self, false, replicas, x, dy, out);
+    }
 }
 
 #[test]
 fn forward_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(1);
-    for size in sizes() {
-        let (u, replicas) = (shape(size), size.3);
-        let case = Case::new(gpu, "dense_forward", &size);
-        let params = dice.values((replicas * u.param_stride) as usize);
-        let x = dice.values((replicas * u.inputs * u.columns * 4) as usize);
-        let count = (replicas * u.outputs * u.columns * 4) as usize;
-        let buffers = [case.with(&params), case.with(&x)];
-        let got = case.with_tiles(DATA_TILES, count, |tile, y| {
-            let invocations = tiled(u.outputs, u.columns, tile);
-            let buffers = [&buffers[0], &buffers[1], y];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        if u.inputs.is_multiple_of(4) {
-            case.check_broadcast("dense_forward_broadcast", &got, |case, rows, y| {
-                let invocations = broadcast_data(rows, u.outputs, 1, u.columns);
-                let buffers = [&buffers[0], &buffers[1], y];
-                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-            });
-        }
-        case.check_workgroup(
-            "dense_forward_workgroup",
-            DATA_WORKGROUPS,
-            &got,
-            |case, tile, y| {
-                let invocations = workgroups(tile, u.outputs, 1, u.columns);
-                let buffers = [&buffers[0], &buffers[1], y];
-                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |y| {
-            dense_forward(&u, replicas, &widen(&params), &widen(&x), y);
-        });
-        let bound = twin::<f64>(count, |y| {
-            dense_forward(&u, replicas, &magnitudes(&params), &magnitudes(&x), y);
-        });
-        let equal = twin::<f32>(count, |y| dense_forward(&u, replicas, &params, &x, y));
-        case.check("y", &got, &exact, &sum_bound(u.inputs + 1, &bound), &equal);
-    }
+    check_pass(Pass::Forward, &layers(), 1);
 }
 
 #[test]
 fn backward_data_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(2);
-    for size in sizes() {
-        let (u, replicas) = (shape(size), size.3);
-        let case = Case::new(gpu, "dense_backward_data", &size);
-        let params = dice.values((replicas * u.param_stride) as usize);
-        let dy = dice.values((replicas * u.outputs * u.columns * 4) as usize);
-        let count = (replicas * u.inputs * u.columns * 4) as usize;
-        let x = dice.values(count);
-        let buffers = [case.with(&params), case.with(&dy), case.with(&x)];
-        let got = case.with_tiles(DATA_TILES, count, |tile, dx| {
-            let invocations = tiled(u.inputs, u.columns, tile);
-            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        case.check_broadcast("dense_backward_data_broadcast", &got, |case, rows, dx| {
-            let invocations = broadcast_data(rows, u.inputs, 1, u.columns);
-            let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-            case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-        });
-        case.check_workgroup(
-            "dense_backward_data_workgroup",
-            DATA_WORKGROUPS,
-            &got,
-            |case, tile, dx| {
-                let invocations = workgroups(tile, u.inputs, 1, u.columns);
-                let buffers = [&buffers[0], &buffers[1], &buffers[2], dx];
-                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |dx| {
-            dense_backward_data(&u, replicas, &widen(&params), &widen(&dy), &widen(&x), dx);
-        });
-        let bound = twin::<f64>(count, |dx| {
-            dense_backward_data(
-                &u,
-                replicas,
-                &magnitudes(&params),
-                &magnitudes(&dy),
-                &magnitudes(&x),
-                dx,
-            );
-        });
-        let equal = twin::<f32>(count, |dx| {
-            dense_backward_data(&u, replicas, &params, &dy, &x, dx);
-        });
-        case.check("dx", &got, &exact, &sum_bound(u.outputs, &bound), &equal);
-    }
+    check_pass(Pass::BackwardData, &layers(), 2);
 }
 
 #[test]
 fn backward_weight_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(3);
-    for size in sizes() {
-        let (u, replicas) = (shape(size), size.3);
-        let case = Case::new(gpu, "dense_backward_weight", &size);
-        let x = dice.values((replicas * u.inputs * u.columns * 4) as usize);
-        let dy = dice.values((replicas * u.outputs * u.columns * 4) as usize);
-        let count = (replicas * u.param_stride) as usize;
-        let buffers = [case.with(&x), case.with(&dy)];
-        let got = case.with_tiles(WEIGHT_TILES, count, |tile, grads| {
-            let invocations = tiled(u.outputs, u.inputs, tile);
-            let buffers = [&buffers[0], &buffers[1], grads];
-            case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-        });
-        case.check_broadcast(
-            "dense_backward_weight_broadcast",
-            &got,
-            |case, rows, grads| {
-                let invocations = broadcast_weight(rows, 1, u.outputs, u.inputs);
-                let buffers = [&buffers[0], &buffers[1], grads];
-                case.run_with(&[("ROWS", rows)], &u, &buffers, invocations, replicas);
-            },
-        );
-        case.check_workgroup(
-            "dense_backward_weight_workgroup",
-            WEIGHT_WORKGROUPS,
-            &got,
-            |case, tile, grads| {
-                let invocations = workgroups(tile, u.outputs, 1, u.inputs);
-                let buffers = [&buffers[0], &buffers[1], grads];
-                case.run_with(&tile_constants(tile), &u, &buffers, invocations, replicas);
-            },
-        );
-        let exact = twin::<f64>(count, |grads| {
-            dense_backward_weight(&u, false, replicas, &widen(&x), &widen(&dy), grads);
-        });
-        let bound = twin::<f64>(count, |grads| {
-            dense_backward_weight(
-                &u,
-                false,
-                replicas,
-                &magnitudes(&x),
-                &magnitudes(&dy),
-                grads,
-            );
-        });
-        let equal = twin::<f32>(count, |grads| {
-            dense_backward_weight(&u, false, replicas, &x, &dy, grads);
-        });
-        let allowed = sum_bound(u.columns * 4, &bound);
-        case.check("grads", &got, &exact, &allowed, &equal);
-    }
+    check_weight(&layers(), 3);
 }
 
 /// A last batch of 5 in 8 slots, or in 16, gives the bits of a sum over 5 samples: empty slots add nothing.
@@ -310,15 +230,10 @@ fn bias_backward_is_its_twin() {
         let invocations = u64::from(parts * outputs);
         case.run(&u, &[&case.with(&dy), &part], invocations, replicas);
         let got = case.floats(&part, output(count).len());
-        let exact = twin::<f64>(count, |p| {
-            bias_backward(&u, false, replicas, &widen(&dy), p);
-        });
-        let bound = twin::<f64>(count, |p| {
-            bias_backward(&u, false, replicas, &magnitudes(&dy), p);
-        });
-        let equal = twin::<f32>(count, |p| bias_backward(&u, false, replicas, &dy, p));
-        let allowed = sum_bound(4 * pixels * columns, &bound);
-        case.check("part", &got, &exact, &allowed, &equal);
+        let terms = 4 * pixels * columns;
+        check_twins!(case, "part", got, terms, [&dy], |dy, part| bias_backward(
+            &u, false, replicas, dy[0], part
+        ));
     }
 }
 
@@ -341,9 +256,8 @@ fn partial_sum_is_its_twin() {
         let grads = case.with(&output(floats));
         case.run(&u, &[&case.with(&part), &grads], u64::from(count), replicas);
         let got = case.floats(&grads, output(floats).len());
-        let exact = twin::<f64>(floats, |g| partial_sum(&u, replicas, &widen(&part), g));
-        let bound = twin::<f64>(floats, |g| partial_sum(&u, replicas, &magnitudes(&part), g));
-        let equal = twin::<f32>(floats, |g| partial_sum(&u, replicas, &part, g));
-        case.check("grads", &got, &exact, &sum_bound(parts, &bound), &equal);
+        check_twins!(case, "grads", got, parts, [&part], |part, grads| {
+            partial_sum(&u, replicas, part[0], grads);
+        });
     }
 }

@@ -27,6 +27,7 @@ mod pointwise;
 mod polynomials;
 mod pooling;
 mod probes;
+mod product;
 mod pytorch;
 mod randomness;
 mod rows;
@@ -60,13 +61,17 @@ fn texts(folder: &str) -> Vec<String> {
 fn every_kernel_has_a_twin_and_a_test() {
     let twins = texts("reference");
     let mut tests = texts("kernels");
-    // Naming a kernel is not running it.
-    tests.retain(|text| text.contains("Case::new("));
+    // Naming a kernel is not running it; those of a `Product` are run by product.rs.
+    tests.retain(|text| text.contains("Case::new(") || text.contains("impl Product for"));
     for kernel in secateur::gpu::KERNELS {
         let name = kernel.name;
-        // A variant computes the same sums in the same order, so it has the same twin.
+        // A variant computes the same sums in the same order, so it has the same twin. So have the sparse passes that read
+        // parameters: those that are 0 where pruned.
         let base = name.strip_suffix("_broadcast");
-        let twin = base.or(name.strip_suffix("_workgroup")).unwrap_or(name);
+        let base = base.or(name.strip_suffix("_workgroup")).unwrap_or(name);
+        let reads = base.contains("_forward_") || base.contains("_backward_data_");
+        let dense = base.strip_suffix("_sparse").filter(|_| reads);
+        let twin = dense.unwrap_or(base);
         let declared = [format!("pub fn {twin}("), format!("pub fn {twin}<")];
         let has_twin = |text: &String| declared.iter().any(|twin| text.contains(twin));
         assert!(

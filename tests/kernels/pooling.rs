@@ -1,9 +1,9 @@
 //! `max_pool_*` and `avg_pool_*`.
 
 use crate::common::{Dice, gpu};
-use crate::reference::compare::{differs_bits, sum_bound};
-use crate::reference::device::{Case, output, twin};
-use crate::reference::number::{magnitudes, widen};
+use crate::reference::compare::differs_bits;
+use crate::reference::device::{Case, check_twins, output, twin};
+use crate::reference::number::widen;
 use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
     max_pool_forward,
@@ -111,18 +111,11 @@ fn max_pool_is_its_twin() {
             let buffers = [&buffers[0], &buffers[1], dx];
             run(&case, &u, &buffers, inputs, cols, replicas);
         });
-        let exact = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &widen(&dy), &places, dx);
-        });
-        let bound = twin::<f64>(from, |dx| {
-            max_pool_backward(&u, replicas, &magnitudes(&dy), &places, dx);
-        });
-        let equal = twin::<f32>(from, |dx| {
-            max_pool_backward(&u, replicas, &dy, &places, dx);
-        });
         // At most as many windows hold a pixel as a window has pixels.
-        let allowed = sum_bound(u.window_height * u.window_width, &bound);
-        case.check("dx", &dx, &exact, &allowed, &equal);
+        let terms = u.window_height * u.window_width;
+        check_twins!(case, "dx", dx, terms, [&dy], |dy, dx| max_pool_backward(
+            &u, replicas, dy[0], &places, dx
+        ));
 
         if u.stride < u.window_height.max(u.window_width) {
             continue;
@@ -160,12 +153,9 @@ fn avg_pool_is_its_twin() {
         let y = case.with_tiles(TILES, count, |(_, cols), y| {
             run(&case, &u, &[&on_gpu, y], outputs, cols, replicas);
         });
-        let exact = twin::<f64>(count, |y| avg_pool_forward(&u, replicas, &widen(&x), y));
-        let bound = twin::<f64>(count, |y| {
-            avg_pool_forward(&u, replicas, &magnitudes(&x), y);
-        });
-        let equal = twin::<f32>(count, |y| avg_pool_forward(&u, replicas, &x, y));
-        case.check("y", &y, &exact, &sum_bound(terms, &bound), &equal);
+        check_twins!(case, "y", y, terms, [&x], |x, y| avg_pool_forward(
+            &u, replicas, x[0], y
+        ));
 
         let case = Case::new(gpu, "avg_pool_backward", &size);
         let dy = dice.values(count);
@@ -174,13 +164,8 @@ fn avg_pool_is_its_twin() {
             let buffers = [&dy_on_gpu, &on_gpu, dx];
             run(&case, &u, &buffers, inputs, cols, replicas);
         });
-        let exact = twin::<f64>(from, |dx| {
-            avg_pool_backward(&u, replicas, &widen(&dy), &widen(&x), dx);
+        check_twins!(case, "dx", dx, terms, [&dy, &x], |inputs, dx| {
+            avg_pool_backward(&u, replicas, inputs[0], inputs[1], dx);
         });
-        let bound = twin::<f64>(from, |dx| {
-            avg_pool_backward(&u, replicas, &magnitudes(&dy), &magnitudes(&x), dx);
-        });
-        let equal = twin::<f32>(from, |dx| avg_pool_backward(&u, replicas, &dy, &x, dx));
-        case.check("dx", &dx, &exact, &sum_bound(terms, &bound), &equal);
     }
 }

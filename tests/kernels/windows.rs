@@ -1,8 +1,9 @@
 //! A batch in windows: gradients that go on from window to window have the bits of the whole batch's, in every variant.
 
 use crate::common::{Dice, gpu, has_subgroups_of_8};
-use crate::convolution::{Conv, values};
-use crate::linear::{shape as dense_shape, tiled};
+use crate::convolution::Conv;
+use crate::linear::shape as dense_shape;
+use crate::product::{Product, floats, tiled};
 use crate::reference::compare::differs_bits;
 use crate::reference::conv::conv_backward_weight;
 use crate::reference::dense::dense_backward_weight;
@@ -203,8 +204,8 @@ fn convolution_weight_gradients_go_on() {
         };
         let (whole, replicas) = (conv.shape(), conv.replicas);
         let shape = |columns| ConvShape { columns, ..whole };
-        let (xs, ys) = values(&whole, replicas);
-        let (x, dy) = (dice.values(xs), dice.values(ys));
+        let sides = [whole.input(), whole.output()];
+        let [x, dy] = sides.map(|side| dice.values(floats(&whole, side, replicas)));
         let taps = whole.in_channels * whole.kernel * whole.kernel;
         let (rows, parts) = (whole.out_channels, whole.out_height);
         let count = (replicas * parts * rows * taps) as usize;

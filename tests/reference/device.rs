@@ -224,6 +224,28 @@ pub fn twin<T: Real>(count: usize, run: impl Fn(&mut [T])) -> Vec<T> {
     out
 }
 
+/// Checks `got`, sums of `terms` products, against a twin that takes `values`: over `f64`, as near as rounding allows by the sum
+/// of the products' magnitudes, and over `f32` to the bit.
+macro_rules! check_twins {
+    ($case:expr, $what:expr, $got:expr, $terms:expr, $values:expr, |$inputs:ident, $out:ident| $run:expr) => {{
+        use $crate::reference::{compare, device, number};
+        let count = $got.len() - device::GUARD;
+        let over_f64 = |number: fn(&[f32]) -> Vec<f64>| {
+            let values: Vec<Vec<f64>> = $values.iter().map(|v| number(v)).collect();
+            let $inputs: Vec<&[f64]> = values.iter().map(|v| &v[..]).collect();
+            let $inputs = &$inputs[..];
+            device::twin::<f64>(count, |$out| $run)
+        };
+        let [exact, bound] = [number::widen, number::magnitudes].map(over_f64);
+        let $inputs: Vec<&[f32]> = $values.iter().map(|v| &v[..]).collect();
+        let $inputs = &$inputs[..];
+        let equal = device::twin::<f32>(count, |$out| $run);
+        let allowed = compare::sum_bound($terms, &bound);
+        $case.check($what, &$got, &exact, &allowed, &equal);
+    }};
+}
+pub(crate) use check_twins;
+
 /// Invocations of the `*_broadcast` kernels that own `tile` rows x one vec4 of samples of a pixel, 8 vec4s a subgroup.
 pub fn broadcast_data(tile: u32, rows: u32, pixels: u32, columns: u32) -> u64 {
     u64::from(rows.div_ceil(tile)) * u64::from(pixels) * u64::from(columns.next_multiple_of(8))

@@ -3,8 +3,8 @@
 //! A product over the kept weights has the bits of the dense one over parameters that are 0 where pruned. So the twins of the
 //! sparse products are the dense twins over such parameters, and know no lists.
 
-use super::conv::{conv_backward_data, conv_backward_weight, conv_forward};
-use super::dense::{dense_backward_data, dense_backward_weight, dense_forward};
+use super::conv::conv_backward_weight;
+use super::dense::dense_backward_weight;
 use super::mask::{bit, kept, mask_apply};
 use super::number::Real;
 use super::optimizer::{Step, Tensors};
@@ -168,31 +168,6 @@ pub fn copy_kept<T: Copy>(masks: &[u32], all: &[T], to: &mut [T]) {
     }
 }
 
-/// [`dense_forward`] over the kept weights.
-pub fn dense_forward_sparse<T: Real>(
-    u: &DenseShape,
-    replicas: u32,
-    masks: &[u32],
-    params: &[T],
-    x: &[T],
-    y: &mut [T],
-) {
-    let params = masked(u.param_stride, replicas, masks, params);
-    dense_forward(u, replicas, &params, x, y);
-}
-
-/// [`dense_backward_data`] over the kept weights.
-pub fn dense_backward_data_sparse<T: Real>(
-    u: &DenseShape,
-    replicas: u32,
-    masks: &[u32],
-    [params, dy, x]: [&[T]; 3],
-    dx: &mut [T],
-) {
-    let params = masked(u.param_stride, replicas, masks, params);
-    dense_backward_data(u, replicas, &params, dy, x, dx);
-}
-
 /// [`dense_backward_weight`] of the kept weights; nothing else is written.
 pub fn dense_backward_weight_sparse<T: Real>(
     u: &DenseShape,
@@ -205,31 +180,6 @@ pub fn dense_backward_weight_sparse<T: Real>(
     let mut all = grads.to_vec();
     dense_backward_weight(u, false, replicas, x, dy, &mut all);
     copy_kept(masks, &all, grads);
-}
-
-/// [`conv_forward`] over the kept weights.
-pub fn conv_forward_sparse<T: Real>(
-    u: &ConvShape,
-    replicas: u32,
-    masks: &[u32],
-    params: &[T],
-    x: &[T],
-    y: &mut [T],
-) {
-    let params = masked(u.param_stride, replicas, masks, params);
-    conv_forward(u, replicas, &params, x, y);
-}
-
-/// [`conv_backward_data`] over the kept weights.
-pub fn conv_backward_data_sparse<T: Real>(
-    u: &ConvShape,
-    replicas: u32,
-    masks: &[u32],
-    [params, dy, x]: [&[T]; 3],
-    dx: &mut [T],
-) {
-    let params = masked(u.param_stride, replicas, masks, params);
-    conv_backward_data(u, replicas, &params, dy, x, dx);
 }
 
 /// part[r][qy][k] = what [`conv_backward_weight`] has for the layer's k-th kept weight; replicas start where theirs do.
