@@ -6,7 +6,7 @@ use super::form::{FromNode, Part};
 use super::node::{Node, Value};
 use super::reader::Reader;
 
-/// An enum declared by [`choice!`](super::choice).
+/// An enum declared by `choice!`.
 pub trait Choice: Clone + PartialEq {
     /// What messages call the choice.
     const WHAT: &'static str;

@@ -1,4 +1,4 @@
-//! The language of tables: TOML whose values know their places, tables and words that are declared once ([`table`]), mistakes that
+//! The language of tables: TOML whose values know their places, tables and words that are declared once (`table!`), mistakes that
 //! are collected and shown with their place, and `--set`. It knows nothing of what the tables are about.
 
 mod choice;

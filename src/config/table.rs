@@ -1,4 +1,4 @@
-//! Tables declared by [`table!`](super::table) and [`kinds!`](super::kinds): opening and reading them.
+//! Tables declared by `table!` and `kinds!`: opening and reading them.
 
 use super::description::{Description, Key, Kind};
 use super::fields::Fields;
@@ -8,7 +8,7 @@ use super::problem::Problem;
 use super::reader::Reader;
 use super::suggest;
 
-/// A struct declared by [`table!`](super::table).
+/// A struct declared by `table!`.
 pub trait Table: Part + 'static {
     /// What messages call it.
     const WHAT: &'static str;
@@ -62,7 +62,7 @@ pub fn open<'n>(
     Fields::open(node, &what, &description.keys(Some(kind)), reader)
 }
 
-/// An enum declared by [`kinds!`](super::kinds): a word says which keys there are.
+/// An enum declared by `kinds!`: a word says which keys there are.
 pub trait Kinds: Sized {
     /// Every word with its keys.
     fn kinds() -> &'static [Kind];

@@ -295,7 +295,7 @@ impl<C: Choice> Form<Option<Box<TrainSpec>>> for Scored<C> {
     }
 }
 
-/// What a step takes of [train] whose criterion is measured on batches, or on a training.
+/// What a step takes of `[train]` whose criterion is measured on batches, or on a training.
 pub(crate) const MEASURED: &[&str] = &[DATA];
 pub(crate) const TRAINED: &[&str] = &[DATA, UPDATES, IMAGES];
 

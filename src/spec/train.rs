@@ -551,7 +551,7 @@ impl TrainSpec {
     }
 }
 
-/// A training of `batches` steps that takes from its table, and else from [train], only the keys of some groups. Without those of
+/// A training of `batches` steps that takes from its table, and else from `[train]`, only the keys of some groups. Without those of
 /// updates it makes none.
 pub(crate) struct Batches {
     /// How many where the file does not say; `None` if it has to.

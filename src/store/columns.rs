@@ -1,4 +1,4 @@
-//! Rows of tables. [`columns!`] declares a column once: its name, type, unit and meaning. CSV files, reading them back, `--json` and
+//! Rows of tables. `columns!` declares a column once: its name, type, unit and meaning. CSV files, reading them back, `--json` and
 //! docs/columns.md all follow from that.
 
 /// A row of a CSV file.
