@@ -3,7 +3,6 @@
 use super::failure::Failure;
 use clap::Args;
 use secateur::experiment::Experiment;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Which experiment.
@@ -18,9 +17,7 @@ pub(super) struct ExperimentArgs {
 
 impl ExperimentArgs {
     pub fn read(&self) -> Result<Experiment, Failure> {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Experiment::read(&self.file, &self.overrides)
-            .map_err(|e| Failure::experiment(e.render(colour)))
+        Experiment::read(&self.file, &self.overrides).map_err(|errors| Failure::mistakes(&errors))
     }
 }
 

@@ -54,7 +54,7 @@ impl<'a> Engine<'a> {
         for warning in datasets.values().flat_map(|data| &data.warnings) {
             reporter.warn(warning);
         }
-        let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Experiment)?;
+        let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Mistakes)?;
         let options = (&self.options, &self.stop);
         let setup = Setup::new(experiment, self.gpu, options, &datasets, models);
         Session::new(&setup, reporter)?.go()

@@ -2,7 +2,7 @@
 
 use crate::bench::BenchError;
 use crate::data::DataError;
-use crate::experiment::Stage;
+use crate::experiment::{ExperimentErrors, Stage};
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
 use crate::report::PlotError;
@@ -51,6 +51,9 @@ pub enum RunError {
         /// Which stage, and where.
         what: String,
     },
+    /// The file asks for what cannot be, as its data's shapes and sizes show.
+    #[error("{0}")]
+    Mistakes(ExperimentErrors),
     /// The experiment does not fit its data or this adapter.
     #[error("the experiment cannot run as it is:\n  {}", .0.join("\n  "))]
     Experiment(Vec<String>),
@@ -176,6 +179,7 @@ impl RunError {
             Self::Data(_) => 4,
             Self::Store(_) | Self::Record { .. } => 5,
             Self::Experiment(_)
+            | Self::Mistakes(_)
             | Self::Collapse { .. }
             | Self::Mask(_)
             | Self::OtherAdapter { .. }
