@@ -4,7 +4,6 @@ use super::failure::Failure;
 use clap::Args;
 use secateur::experiment::Experiment;
 use secateur::run::RunError;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Which experiment.
@@ -19,9 +18,8 @@ pub(super) struct ExperimentArgs {
 
 impl ExperimentArgs {
     pub fn read(&self) -> Result<Experiment, Failure> {
-        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let experiment = Experiment::read(&self.file, &self.overrides)
-            .map_err(|e| Failure::experiment(e.render(colour)))?;
+            .map_err(|errors| Failure::mistakes(&errors))?;
         match experiment.has_custom_criterion() {
             true => Err(RunError::NoCriterion.into()),
             false => Ok(experiment),

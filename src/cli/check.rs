@@ -21,12 +21,7 @@ pub fn verified(experiment: &Experiment) -> Result<Models, Failure> {
         .into_iter()
         .filter_map(|name| known_facts(experiment, &name).map(|facts| (name, facts)))
         .collect();
-    verify(experiment, &facts).map_err(|mistakes| {
-        Failure::experiment(format!(
-            "the experiment cannot run as it is:\n  {}",
-            mistakes.join("\n  ")
-        ))
-    })
+    verify(experiment, &facts).map_err(|errors| Failure::mistakes(&errors))
 }
 
 pub fn run(args: &Check) -> Result<(), Failure> {

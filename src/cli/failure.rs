@@ -1,10 +1,12 @@
 //! A failed command: what to print and the exit code (design section 8).
 
 use secateur::data::DataError;
+use secateur::experiment::ExperimentErrors;
 use secateur::gpu::GpuError;
 use secateur::run::RunError;
 use secateur::store::{MaskError, StoreError};
 use std::fmt;
+use std::io::IsTerminal;
 
 /// Exit codes: 2 the experiment or the command line is wrong; 3 no usable adapter; 4 data; 5 storage; 130 interrupted; 1 else.
 pub struct Failure {
@@ -18,6 +20,11 @@ impl Failure {
             message: message.into(),
             code: 2,
         }
+    }
+    /// Mistakes in an experiment file: whole diagnostics, with their excerpts.
+    pub fn mistakes(errors: &ExperimentErrors) -> Self {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        Self::experiment(errors.render(colour))
     }
     pub fn storage(message: impl Into<String>) -> Self {
         Self {
@@ -52,6 +59,9 @@ impl fmt::Display for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
+        if let RunError::Mistakes(errors) = &error {
+            return Self::mistakes(errors);
+        }
         Self {
             message: error.to_string(),
             code: error.exit_code(),

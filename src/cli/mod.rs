@@ -7,6 +7,7 @@ mod check;
 mod completions;
 mod data;
 mod execution;
+mod explain;
 mod failure;
 mod interrupt;
 mod man;
@@ -15,6 +16,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod schema;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::complain;
@@ -46,6 +48,10 @@ enum Command {
     /// Look at models
     #[command(subcommand)]
     Model(model::Model),
+    /// Say what a key of the experiment file means: its type, range and default
+    Explain(explain::Explain),
+    /// Print a JSON Schema of the experiment file, with which editors complete and check it
+    Schema(schema::Schema),
     /// Print a script that completes commands and options in a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for each command
@@ -62,6 +68,8 @@ pub fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Data(args) => data::run(args),
         Command::Model(args) => model::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Man(args) => man::run(&args, Cli::command()),
     };

@@ -55,15 +55,16 @@ impl<T: Choice> FromNode for T {
                 found
             }
             Value::Table(_) if !keys.is_empty() => {
-                let fields = Fields::open(node, &format!("`{key}`"), &keys, reader)?;
+                let what = format!("`{key}`");
+                let mut table = Fields::open(node, &what, &keys, reader)?;
                 let (word, value) = match keys[..] {
                     [word] => {
                         let of = T::alternatives().iter().find(|of| of.word == word)?;
-                        (word, fields.need(word, of.key?.1, reader)?)
+                        (word, table.need(word, of.key?.1)?)
                     }
-                    _ => fields.one_of(&keys, T::WHAT, reader)?,
+                    _ => table.one_of(&keys, T::WHAT)?,
                 };
-                T::key(word, value, reader)
+                T::key(word, value, &mut table.reader)
             }
             _ => {
                 reader.wrong_type(node, key, &<T as FromNode>::shape().words());
@@ -81,14 +82,14 @@ impl<T: Choice> FromNode for T {
 
 /// Among the keys of a table: exactly one of those that it sees.
 impl<T: Choice> Part for T {
-    fn take(fields: &Fields<'_>, base: Option<&T>, reader: &mut Reader<'_>) -> Option<T> {
+    fn take(table: &mut Fields<'_>, base: Option<&T>) -> Option<T> {
         let mut keys = T::keys();
-        keys.retain(|key| fields.sees(key));
+        keys.retain(|key| table.sees(key));
         if keys.is_empty() {
             return base.cloned();
         }
-        let (word, value) = fields.one_of(&keys, T::WHAT, reader)?;
-        T::key(word, value, reader)
+        let (word, value) = table.one_of(&keys, T::WHAT)?;
+        T::key(word, value, &mut table.reader)
     }
 
     fn describe(into: &mut Description) {
@@ -98,10 +99,10 @@ impl<T: Choice> Part for T {
             };
             into.fields.push(Field {
                 key: Key {
+                    doc: of.doc,
                     like,
                     ..Key::named(of.word)
                 },
-                doc: of.doc,
                 shape: shape(),
                 usual: None,
             });

@@ -110,6 +110,7 @@ pub struct Alternative {
 #[derive(Clone, Copy)]
 pub struct Key {
     pub name: &'static str,
+    pub doc: &'static str,
     /// A value of it, for messages about one that is missing.
     pub like: &'static str,
     /// What its default is, where words say it better than the value.
@@ -122,6 +123,7 @@ impl Key {
     pub const fn named(name: &'static str) -> Key {
         Key {
             name,
+            doc: "",
             like: "",
             usual: "",
             part: "",
@@ -132,7 +134,6 @@ impl Key {
 /// A key of a table.
 pub struct Field {
     pub key: Key,
-    pub doc: &'static str,
     pub shape: Shape,
     /// Its default as the file would have it; `None` if it is needed.
     pub usual: Option<String>,

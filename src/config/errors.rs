@@ -36,7 +36,7 @@ pub struct Errors {
 }
 
 /// A text that mistakes point into.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     pub name: String,
     pub text: Arc<str>,

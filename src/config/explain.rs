@@ -107,7 +107,7 @@ impl Walk {
                 kinds: kinds.to_vec(),
                 usual: field.usual.clone(),
                 like: field.key.like,
-                ..Entry::new(path, field.key.name, field.doc, &field.shape)
+                ..Entry::new(path, field.key.name, field.key.doc, &field.shape)
             };
             let below = entry.path.clone();
             self.add(entry);

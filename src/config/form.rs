@@ -10,7 +10,7 @@ use super::reader::Reader;
 pub trait Form<T> {
     /// What may be written.
     fn shape(&self) -> Shape {
-        Shape::Either(Vec::new())
+        Shape::Any
     }
 
     /// Reads `node`, the value of `key`; `None` after a mistake.
@@ -24,17 +24,11 @@ pub trait Form<T> {
     }
 
     /// Reads the field from its table; `usual` is its default, `None` if it is needed.
-    fn take(
-        &self,
-        key: &Key,
-        usual: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        match (fields.get(key.name), usual) {
-            (Some(node), _) => self.read(node, key.name, reader),
+    fn take(&self, key: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        match (table.get(key.name), usual) {
+            (Some(node), _) => self.read(node, key.name, &mut table.reader),
             (None, None) => {
-                fields.need(key.name, key.like, reader);
+                table.need(key.name, key.like);
                 None
             }
             (None, usual) => usual,
@@ -42,16 +36,13 @@ pub trait Form<T> {
     }
 
     /// Adds the field's keys to the description of its table. Words for a default that a needed key has say who gives it.
-    fn describe(&self, key: Key, doc: &'static str, usual: Option<T>, into: &mut Description) {
-        into.fields.push(Field {
-            key,
-            doc,
-            shape: self.shape(),
-            usual: match (key.usual, usual) {
-                ("", usual) => usual.map(|usual| self.show(&usual)),
-                (words, _) => Some(words.to_string()),
-            },
-        });
+    fn describe(&self, key: Key, usual: Option<T>, into: &mut Description) {
+        let shape = self.shape();
+        let usual = match (key.usual, usual) {
+            ("", usual) => usual.map(|usual| self.show(&usual)),
+            (words, _) => Some(words.to_string()),
+        };
+        into.fields.push(Field { key, shape, usual });
     }
 }
 
@@ -70,10 +61,30 @@ pub trait FromNode: Sized {
 /// A struct or an enum that is read from some keys of a table, which may have others.
 pub trait Part: Sized {
     /// Reads every key before it fails for one. What the table does not see is as in `base`, else as it is by default.
-    fn take(fields: &Fields<'_>, base: Option<&Self>, reader: &mut Reader<'_>) -> Option<Self>;
+    fn take(table: &mut Fields<'_>, base: Option<&Self>) -> Option<Self>;
 
     /// Adds its keys.
     fn describe(into: &mut Description);
+}
+
+/// A field as it is declared.
+pub struct Declared<F, T> {
+    pub form: F,
+    pub key: Key,
+    pub usual: Option<T>,
+}
+
+impl<T: Clone, F: Form<T>> Declared<F, T> {
+    /// See [`Part::take`].
+    pub fn take(self, table: &mut Fields<'_>, base: Option<&T>) -> Option<T> {
+        let unseen = base.filter(|_| !table.sees(self.key.name)).cloned();
+        self.form.take(&self.key, unseen.or(self.usual), table)
+    }
+
+    /// See [`Part::describe`].
+    pub fn describe(self, into: &mut Description) {
+        self.form.describe(self.key, self.usual, into);
+    }
 }
 
 /// The way of the type itself.
@@ -101,10 +112,6 @@ impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Option<T>> {
         self.0.read(node, key, reader).map(Some)
     }
-    fn show(&self, value: &Option<T>) -> String {
-        let shown = value.as_ref().map(|value| self.0.show(value));
-        shown.unwrap_or_default()
-    }
 }
 
 /// A value, or the word for none: a step says it where its defaults have one.
@@ -119,7 +126,7 @@ impl<T, F: Form<T>> Form<Option<T>> for Or<F> {
             return Some(None);
         }
         if !self.1.shape().admits(node) {
-            reader.wrong_type(node, key, &Form::<Option<T>>::shape(self).words());
+            reader.wrong_type(node, key, &self.shape().words());
             return None;
         }
         self.1.read(node, key, reader).map(Some)
@@ -144,7 +151,7 @@ impl Form<Node> for Later {
     }
 }
 
-/// Of what a table has under one key, a part.
+/// A part of what a key says.
 pub struct Of<S, T>(pub fn(S) -> T);
 
 impl<S: FromNode, T> Form<T> for Of<S, T> {
@@ -156,40 +163,40 @@ impl<S: FromNode, T> Form<T> for Of<S, T> {
     }
 }
 
-/// A part of what the table has under another key, which is described there.
+/// A part of what another key says, which is described there.
 pub struct From<S, T>(pub &'static str, pub fn(S) -> T);
 
 impl<S: FromNode, T> Form<T> for From<S, T> {
-    fn take(
-        &self,
-        _: &Key,
-        usual: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        match fields.get(self.0) {
-            Some(node) => S::read(node, self.0, reader).map(self.1),
+    fn take(&self, _: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        match table.get(self.0) {
+            Some(node) => S::read(node, self.0, &mut table.reader).map(self.1),
             None => usual,
         }
     }
-    fn describe(&self, _: Key, _: &'static str, _: Option<T>, _: &mut Description) {}
+    fn describe(&self, _: Key, _: Option<T>, _: &mut Description) {}
 }
 
 /// The keys of the field's type, in the same table.
 pub struct Flat;
 
 impl<T: Part> Form<T> for Flat {
-    fn take(
-        &self,
-        _: &Key,
-        usual: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        T::take(fields, usual.as_ref(), reader)
+    fn take(&self, _: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        T::take(table, usual.as_ref())
     }
-    fn describe(&self, _: Key, _: &'static str, _: Option<T>, into: &mut Description) {
+    fn describe(&self, _: Key, _: Option<T>, into: &mut Description) {
         T::describe(into);
+    }
+}
+
+/// Some keys of the field's type, in the same table.
+pub struct Only(pub &'static [&'static str]);
+
+impl<T: Part> Form<T> for Only {
+    fn take(&self, _: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        T::take(&mut table.only(self.0), usual.as_ref())
+    }
+    fn describe(&self, _: Key, _: Option<T>, into: &mut Description) {
+        into.extend(Description::new("", "", T::describe), self.0);
     }
 }
 
@@ -197,42 +204,23 @@ impl<T: Part> Form<T> for Flat {
 pub struct Unwritten;
 
 impl<T> Form<T> for Unwritten {
-    fn take(&self, _: &Key, usual: Option<T>, _: &Fields<'_>, _: &mut Reader<'_>) -> Option<T> {
+    fn take(&self, _: &Key, usual: Option<T>, _: &mut Fields<'_>) -> Option<T> {
         usual
     }
-    fn describe(&self, _: Key, _: &'static str, _: Option<T>, _: &mut Description) {}
-}
-
-/// Some keys of the field's type, in the same table.
-pub struct Only(pub &'static [&'static str]);
-
-impl<T: Part> Form<T> for Only {
-    fn take(
-        &self,
-        _: &Key,
-        usual: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        T::take(&fields.only(self.0), usual.as_ref(), reader)
-    }
-    fn describe(&self, _: Key, _: &'static str, _: Option<T>, into: &mut Description) {
-        into.extend(Description::new("", "", T::describe), self.0);
-    }
+    fn describe(&self, _: Key, _: Option<T>, _: &mut Description) {}
 }
 
 /// A value that must also fit what stands beside it.
 pub struct Fits<F, T>(pub F, pub Judge<T>);
 
-/// Judges a value that was read, and may change it.
-pub type Judge<T> = fn(T, At<'_>, &mut Reader<'_>) -> Option<T>;
+/// Judges the value of a key that was read, and may change it.
+pub type Judge<T> = fn(T, At<'_>, &mut Fields<'_>) -> Option<T>;
 
 /// Where a value stands.
 #[derive(Clone, Copy)]
 pub struct At<'a> {
     pub node: &'a Node,
     pub key: &'a str,
-    pub fields: &'a Fields<'a>,
 }
 
 impl<T, F: Form<T>> Form<T> for Fits<F, T> {
@@ -242,49 +230,23 @@ impl<T, F: Form<T>> Form<T> for Fits<F, T> {
     fn show(&self, value: &T) -> String {
         self.0.show(value)
     }
-    fn take(
-        &self,
-        key: &Key,
-        usual: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        let value = self.0.take(key, usual, fields, reader)?;
-        let Some(node) = fields.get(key.name) else {
-            return Some(value);
-        };
+    fn take(&self, key: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        let value = self.0.take(key, usual, table)?;
         let key = key.name;
-        (self.1)(value, At { node, key, fields }, reader)
+        match table.get(key) {
+            Some(node) => (self.1)(value, At { node, key }, table),
+            None => Some(value),
+        }
     }
 }
 
-/// Reads a field of a struct, which may be unseen in its table.
-pub fn take<T: Clone>(
-    form: &impl Form<T>,
-    key: &Key,
-    (usual, base): (Option<T>, Option<&T>),
-    fields: &Fields<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<T> {
-    let usual = match base {
-        Some(base) if !fields.sees(key.name) => Some(base.clone()),
-        _ => usual,
-    };
-    form.take(key, usual, fields, reader)
-}
-
 /// What a value beside another says, if it is right; what is wrong with it is reported where it is read.
-pub fn peek<T>(
-    form: &impl Form<T>,
-    key: &str,
-    fields: &Fields<'_>,
-    reader: &Reader<'_>,
-) -> Option<T> {
+pub fn peek<T>(form: &impl Form<T>, key: &str, table: &Fields<'_>) -> Option<T> {
     let mut quiet = Reader {
         problems: &mut Problems::default(),
-        context: reader.context,
+        context: table.reader.context,
     };
-    form.read(fields.get(key)?, key, &mut quiet)
+    form.read(table.get(key)?, key, &mut quiet)
 }
 
 /// What some keys of a table say, if they are right; what is wrong with them is reported where they are read.
@@ -293,15 +255,14 @@ pub fn peek_part<T: Part>(node: &Node, reader: &Reader<'_>) -> Option<T> {
         problems: &mut Problems::default(),
         context: reader.context,
     };
-    T::take(&Fields::unchecked(node), None, &mut quiet)
+    T::take(&mut Fields::unchecked(node, &mut quiet), None)
 }
 
 /// What a struct says as a whole, by a function that judges it or fills in what follows from several of its fields.
 pub fn settle<T>(
-    judge: impl FnOnce(T, &Fields<'_>, &mut Reader<'_>) -> Option<T>,
+    judge: impl FnOnce(T, &mut Fields<'_>) -> Option<T>,
     part: T,
-    fields: &Fields<'_>,
-    reader: &mut Reader<'_>,
+    table: &mut Fields<'_>,
 ) -> Option<T> {
-    judge(part, fields, reader)
+    judge(part, table)
 }

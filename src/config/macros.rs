@@ -34,14 +34,22 @@ macro_rules! docs {
     ($($attributes:tt)*) => { $crate::config::docs!(@ ; $($attributes)*) };
 }
 
-/// The parts of a key that may be left out.
-macro_rules! key {
+/// A field as it is declared; its default and its form may be left out.
+macro_rules! field {
     (@form) => { $crate::config::Plain };
     (@form $form:expr) => { $form };
     (@usual) => { None };
     (@usual $usual:expr) => { Some($usual) };
-    ($key:ident $($note:ident $text:literal)*) => {
-        $crate::config::Key { $($note: $text,)* ..$crate::config::Key::named(stringify!($key)) }
+    ([$($attr:tt)*] $key:ident : $type:ty [$($usual:expr)?] [$($form:expr)?] $($note:ident $text:literal)*) => {
+        $crate::config::Declared::<_, $type> {
+            form: $crate::config::field!(@form $($form)?),
+            key: $crate::config::Key {
+                doc: $crate::config::docs!($($attr)*),
+                $($note: $text,)*
+                ..$crate::config::Key::named(stringify!($key))
+            },
+            usual: $crate::config::field!(@usual $($usual)?),
+        }
     };
 }
 
@@ -64,30 +72,15 @@ macro_rules! table {
         $vis struct $name { $($(#[$($key_attr)*])* $key_vis $key: $type,)* }
 
         impl $crate::config::Part for $name {
-            fn take(
-                fields: &$crate::config::Fields<'_>,
-                base: Option<&Self>,
-                reader: &mut $crate::config::Reader<'_>,
-            ) -> Option<Self> {
-                $(let $key: Option<$type> = $crate::config::take(
-                    &$crate::config::key!(@form $($form)?),
-                    &$crate::config::key!($key $($note $text)*),
-                    ($crate::config::key!(@usual $($usual)?), base.map(|base| &base.$key)),
-                    fields,
-                    reader,
-                );)*
-                let table = Self { $($key: $key?,)* };
-                $(let table = $crate::config::settle($settle, table, fields, reader)?;)?
-                Some(table)
+            fn take(table: &mut $crate::config::Fields<'_>, base: Option<&Self>) -> Option<Self> {
+                $(let $key = $crate::config::field!([$(#[$($key_attr)*])*] $key : $type [$($usual)?] [$($form)?] $($note $text)*)
+                    .take(table, base.map(|base| &base.$key));)*
+                let read = Self { $($key: $key?,)* };
+                $(let read = $crate::config::settle($settle, read, table)?;)?
+                Some(read)
             }
             fn describe(into: &mut $crate::config::Description) {
-                $($crate::config::Form::<$type>::describe(
-                    &$crate::config::key!(@form $($form)?),
-                    $crate::config::key!($key $($note $text)*),
-                    $crate::config::docs!($(#[$($key_attr)*])*),
-                    $crate::config::key!(@usual $($usual)?),
-                    into,
-                );)*
+                $($crate::config::field!([$(#[$($key_attr)*])*] $key : $type [$($usual)?] [$($form)?] $($note $text)*).describe(into);)*
             }
         }
 
@@ -134,13 +127,7 @@ macro_rules! kinds {
                 const ALL: &[$crate::config::Kind] = &[$($crate::config::Kind {
                     word: $word,
                     table: || $crate::config::described!(stringify!($kind), $crate::config::docs!($(#[$($kind_attr)*])*), |_into| {
-                        $($($crate::config::Form::<$type>::describe(
-                            &$crate::config::key!(@form $($form)?),
-                            $crate::config::key!($key $($note $text)*),
-                            $crate::config::docs!($(#[$($key_attr)*])*),
-                            $crate::config::key!(@usual $($usual)?),
-                            _into,
-                        );)*)?
+                        $($($crate::config::field!([$(#[$($key_attr)*])*] $key : $type [$($usual)?] [$($form)?] $($note $text)*).describe(_into);)*)?
                     }),
                 },)*];
                 ALL
@@ -150,20 +137,10 @@ macro_rules! kinds {
                     $(Self::$kind { .. } => $word,)*
                 }
             }
-            fn of(
-                word: &str,
-                fields: &$crate::config::Fields<'_>,
-                reader: &mut $crate::config::Reader<'_>,
-            ) -> Option<Self> {
+            fn of(word: &str, table: &mut $crate::config::Fields<'_>) -> Option<Self> {
                 match word {
                     $($word => {
-                        $($(let $key: Option<$type> = $crate::config::take(
-                            &$crate::config::key!(@form $($form)?),
-                            &$crate::config::key!($key $($note $text)*),
-                            ($crate::config::key!(@usual $($usual)?), None),
-                            fields,
-                            reader,
-                        );)*)?
+                        $($(let $key = $crate::config::field!([$(#[$($key_attr)*])*] $key : $type [$($usual)?] [$($form)?] $($note $text)*).take(table, None);)*)?
                         Some(Self::$kind $({ $($key: $key?,)* })?)
                     })*
                     _ => None,
@@ -253,4 +230,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use {choice, described, docs, key, kinds, table, words};
+pub(crate) use {choice, described, docs, field, kinds, table, words};

@@ -29,11 +29,11 @@ pub use errors::{Errors, Mistake, Source};
 pub use explain::{entries, explain as explain_key, tables as list_tables};
 pub use fields::Fields;
 pub use form::{
-    At, Fits, Flat, Form, From, FromNode, Later, Maybe, Of, Only, Or, Part, Plain, Unwritten, peek,
-    peek_part, settle, take,
+    At, Declared, Fits, Flat, Form, From, FromNode, Later, Maybe, Of, Only, Or, Part, Plain,
+    Unwritten, peek, peek_part, settle,
 };
 pub use interval::{BELOW_ONE, FINITE, Interval, NOT_NEGATIVE, POSITIVE, SHARE, UNIT};
-pub(crate) use macros::{choice, described, docs, key, kinds, table, words};
+pub(crate) use macros::{choice, described, docs, field, kinds, table, words};
 pub use node::{Base, Entry, Node, Value, is_bare};
 pub use problem::{Problem, Problems};
 pub use reader::{Context, Reader};

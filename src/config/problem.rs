@@ -3,7 +3,7 @@
 use super::node::{Node, Place, Value, join};
 
 /// A mistake whose place in its text is not looked up yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     pub message: String,
     pub place: Place,

@@ -31,6 +31,14 @@ pub struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The same for a while.
+    pub fn again(&mut self) -> Reader<'_> {
+        Reader {
+            problems: self.problems,
+            context: self.context,
+        }
+    }
+
     /// Reports a mistake in the value `node`.
     pub fn at(&mut self, node: &Node, message: impl Into<String>, help: impl Into<String>) {
         self.problems.at(node, message, help);

@@ -110,7 +110,7 @@ impl Definitions {
 
     fn property(&mut self, field: &'static Field, swept: bool) -> Value {
         let mut schema = self.value(&field.shape, swept);
-        schema["description"] = json!(line(field.doc));
+        schema["description"] = json!(line(field.key.doc));
         if let Some(default) = field.usual.as_deref().and_then(as_json) {
             schema["default"] = default;
         }

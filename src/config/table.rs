@@ -6,6 +6,7 @@ use super::form::{Form, Part};
 use super::node::{Node, Value};
 use super::problem::Problem;
 use super::reader::Reader;
+use super::scalars::one_of;
 use super::suggest;
 
 /// A struct declared by `table!`.
@@ -16,50 +17,55 @@ pub trait Table: Part + 'static {
     fn description() -> &'static Description;
 }
 
-/// Reads a table, the value of `key`.
+/// Reads a table, the value of `key`. Where it is of several kinds, the kind says which keys it takes.
 pub fn read<T: Table>(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
-    let fields = open(node, (T::WHAT, key), T::description(), reader)?;
-    T::take(&fields, None, reader)
+    let description = T::description();
+    let Some((_, kinds)) = description.kinds else {
+        let mut table = Fields::open(node, T::WHAT, &description.keys(None), reader)?;
+        return T::take(&mut table, None);
+    };
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.word).collect();
+    let kind = kind_of(node, key, T::WHAT, &words, reader)?;
+    let what = format!("the `{kind}` {key}");
+    let mut table = Fields::open(node, &what, &description.keys(Some(kind)), reader)?;
+    T::take(&mut table, None)
 }
 
-/// Opens a table of these keys. `what` names it in messages; where it is of several kinds, the kind and `key` do.
-pub fn open<'n>(
-    node: &'n Node,
-    (what, key): (&str, &str),
-    description: &Description,
+/// The key that says of which kind a table is.
+const KIND: &str = "kind";
+
+fn kind_of<'w>(
+    node: &Node,
+    key: &str,
+    what: &str,
+    words: &[&'w str],
     reader: &mut Reader<'_>,
-) -> Option<Fields<'n>> {
-    let Some((tag, kinds)) = &description.kinds else {
-        return Fields::open(node, what, &description.keys(None), reader);
-    };
-    let tag = tag.name;
-    let words: Vec<&str> = kinds.iter().map(|kind| kind.word).collect();
-    if !matches!(node.value, Value::Table(_)) {
-        if !matches!(node.value, Value::Unknown) {
+) -> Option<&'w str> {
+    match node.value {
+        Value::Table(_) => {}
+        Value::Unknown => return None,
+        _ => {
             let message = format!("{what} must be a table, not {}", node.describe());
             let help = match node.text().filter(|text| words.contains(text)) {
-                Some(text) => format!("write {key} = {{ {tag} = \"{text}\" }}"),
-                None => format!("for example: {key} = {{ {tag} = \"{}\", ... }}", words[0]),
+                Some(text) => format!("write {key} = {{ {KIND} = \"{text}\" }}"),
+                None => format!("for example: {key} = {{ {KIND} = \"{}\", ... }}", words[0]),
             };
             reader.at(node, message, help);
+            return None;
         }
-        return None;
     }
-    let Some(kind) = node.get(tag) else {
-        // Without the kind no other key can be judged.
-        let message = format!("{what} needs `{tag}`");
-        let help = format!(
-            "kinds: {}. An `{key}` table is taken whole: it is not mixed with another",
-            suggest::list(&words)
-        );
-        reader
-            .problems
-            .add(Problem::missing(node, tag, message, help));
-        return None;
-    };
-    let kind = super::scalars::one_of(kind, tag, &words, reader)?;
-    let what = format!("the `{kind}` {key}");
-    Fields::open(node, &what, &description.keys(Some(kind)), reader)
+    if let Some(kind) = node.get(KIND) {
+        return one_of(kind, KIND, words, reader);
+    }
+    // Without the kind no other key can be judged.
+    let message = format!("{what} needs `{KIND}`");
+    let kinds = suggest::list(words);
+    let help =
+        format!("kinds: {kinds}. An `{key}` table is taken whole: it is not mixed with another");
+    reader
+        .problems
+        .add(Problem::missing(node, KIND, message, help));
+    None
 }
 
 /// An enum declared by `kinds!`: a word says which keys there are.
@@ -69,25 +75,17 @@ pub trait Kinds: Sized {
     /// The word of a value.
     fn word(&self) -> &'static str;
     /// Reads the keys of a word.
-    fn of(word: &str, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Self>;
+    fn of(word: &str, table: &mut Fields<'_>) -> Option<Self>;
 }
 
 /// The kind that a word says, with the keys that it brings along.
 pub struct ByKind;
 
 impl<T: Kinds> Form<T> for ByKind {
-    fn take(
-        &self,
-        _: &Key,
-        _: Option<T>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<T> {
-        T::of(fields.get(KIND.name)?.text()?, fields, reader)
+    fn take(&self, _: &Key, _: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        T::of(table.word(KIND)?, table)
     }
-    fn describe(&self, _: Key, _: &'static str, _: Option<T>, into: &mut Description) {
-        into.kinds = Some((KIND, T::kinds()));
+    fn describe(&self, _: Key, _: Option<T>, into: &mut Description) {
+        into.kinds = Some((Key::named(KIND), T::kinds()));
     }
 }
-
-const KIND: Key = Key::named("kind");

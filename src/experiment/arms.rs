@@ -41,9 +41,9 @@ table! {
 }
 
 /// Read again for each point; here so that it is reported even if the arm it controls has mistakes.
-fn is_control(mask: Node, at: At<'_>, reader: &mut Reader<'_>) -> Option<Node> {
+fn is_control(mask: Node, at: At<'_>, table: &mut Fields<'_>) -> Option<Node> {
     if mask.reference().is_none() {
-        Control::read(&mask, at.key, reader)?;
+        Control::read(&mask, at.key, &mut table.reader)?;
     }
     Some(mask)
 }
@@ -65,10 +65,11 @@ pub(super) fn read_arms<'n>(nodes: &'n [Node], reader: &mut Reader<'_>) -> Vec<R
             body: None,
         };
         let keys = Written::description().keys(None);
-        if let Some(fields) = Fields::open(node, Written::WHAT, &keys, reader) {
-            let name = fields.need("name", "\"dense\"", reader);
-            arm.name = name.and_then(|name| arm_name(name, &arms, reader));
-            arm.body = Body::take(&fields, None, reader);
+        if let Some(mut table) = Fields::open(node, Written::WHAT, &keys, reader) {
+            table.need("name", "\"dense\"");
+            let name = node.get("name");
+            arm.name = name.and_then(|name| arm_name(name, &arms, &mut table.reader));
+            arm.body = Body::take(&mut table, None);
         }
         arms.push(arm);
     }

@@ -1,7 +1,7 @@
 //! Controls: another arm with one change.
 
 use super::sense::masked;
-use super::types::Step;
+use super::types::{Origin, Step};
 use crate::config::{Choice, FromNode, Node, Problem, Reader, Value, words};
 use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
 
@@ -82,12 +82,12 @@ pub(super) fn without_masks(
     Some(steps.iter().filter_map(unmasked).collect())
 }
 
-/// Changes the steps of an arm as `mask` says; a control of a control changes that one's steps. Not for `dense`, which
+/// Changes the steps of an arm, and where each comes from, as `mask` says; a control of a control changes that one's steps. Not for `dense`, which
 /// [`without_masks`] does before steps are read.
 pub(super) fn put_control(
-    of: &Node,
-    mask: &Node,
+    (of, mask, origin): (&Node, &Node, Origin),
     steps: &mut Vec<Step>,
+    origins: &mut Vec<Origin>,
     reader: &mut Reader<'_>,
 ) -> Option<()> {
     let control = Control::read(mask, "mask", reader)?;
@@ -107,6 +107,7 @@ pub(super) fn put_control(
             let following = steps[last + 1..].iter().take_while(shuffles).count();
             let change = mask.text().and_then(MaskStep::word)?;
             steps.insert(last + 1 + following, Step::Mask(change));
+            origins.insert(last + 1 + following, origin);
         }
         Control::Invert if steps[last..].iter().any(rewires) => {
             let help = "a rewiring has no scores to invert; \"shuffle\" changes any mask";
@@ -164,10 +165,12 @@ pub(super) fn put_control(
                 );
                 return None;
             }
-            let kept = |step: &Step| !matches!(step, Step::Restart(_));
-            let mut tail: Vec<Step> = steps.drain(first..last).filter(kept).collect();
-            tail.push(Step::Restart(Restart::Fresh));
+            let between = steps.drain(first..last).zip(origins.drain(first..last));
+            let kept = between.filter(|(step, _)| !matches!(step, Step::Restart(_)));
+            let fresh = (Step::Restart(Restart::Fresh), origin);
+            let (tail, of_tail): (Vec<_>, Vec<_>) = kept.chain([fresh]).unzip();
             steps.splice(first..first, tail);
+            origins.splice(first..first, of_tail);
         }
     }
     Some(())

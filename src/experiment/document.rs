@@ -1,23 +1,22 @@
 //! The whole file: TOML text to a checked experiment.
 
-use super::expand::{Shared, expand};
+use super::expand::{Roots, Shared, expand};
 use super::files::{self, MaskFiles};
 use super::header::{Seeds, Version, check_version};
 use super::read_dataset::{self, known_names, read_datasets};
 use super::read_model::{Model, read_model};
 use super::surroundings::Surroundings;
 use super::sweep::{self, Point, Sweep};
-use super::types::{Axis, Experiment, OnCollapse};
+use super::types::{Axis, Experiment, OnCollapse, Written};
 use super::write::{self, written};
 use super::{ExperimentErrors, arms, best_by};
 use crate::config::{
-    self, Base, Choice, Description, Fields, Form, FromNode, Later, Line, Maybe, Node, Part,
-    Problem, Problems, Reader, Shape, Source, Table, Value, table,
+    self, Choice, Description, Fields, Form, FromNode, Later, Line, Maybe, Node, Part, Problem,
+    Problems, Reader, Shape, Source, Table, Value, table,
 };
 use crate::spec::{Amount, TrainSpec};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Plans are held in memory and shown in tables.
 const MOST_RUNS: usize = 200_000;
@@ -168,20 +167,20 @@ fn read_root(
     };
     let reader = &mut reader;
     let keys = File::description().keys(None);
-    let fields = Fields::open(root, File::WHAT, &keys, reader)?;
-    let file = File::take(&fields, None, reader);
-    let datasets = read_datasets(fields.get("datasets"), folder, reader);
-    let names = known_names(fields.get("datasets"));
-    let (model, train) = (fields.get("model"), fields.get("train"));
-    let arm_nodes = fields.get("arm").map_or(&[][..], Node::items);
-    let sweep = Sweep::read(fields.get("sweep"), reader.problems);
-    for node in [model, train].into_iter().flatten().chain(arm_nodes) {
+    let file = File::take(&mut Fields::open(root, File::WHAT, &keys, reader)?, None);
+    let datasets = read_datasets(root.get("datasets"), folder, reader);
+    let names = known_names(root.get("datasets"));
+    let train = root.get("train");
+    let arm_nodes = root.get("arm").map_or(&[][..], Node::items);
+    let roots = Roots::of(root, reader.problems);
+    let sweep = &roots.sweep;
+    for node in roots.model.into_iter().chain(train).chain(arm_nodes) {
         sweep.check_references(node, reader.problems);
     }
 
     // With the first value of every axis: what no arm uses is checked too.
     let first: Point = (0..sweep.axes.len()).map(|axis| (axis, 0)).collect();
-    if let Some(model) = model {
+    if let Some(model) = roots.model {
         read_model(&sweep.substitute(model, &first), reader);
     }
     let files = MaskFiles::new(folder);
@@ -196,13 +195,7 @@ fn read_root(
 
     let raw = arms::read_arms(arm_nodes, reader);
     let shared = Shared {
-        model,
-        train: &Arc::new(Base {
-            name: "[train]",
-            under: "step",
-            node: train.cloned(),
-        }),
-        sweep: &sweep,
+        roots: &roots,
         files: &files,
         datasets: &names,
         sources,
@@ -210,7 +203,7 @@ fn read_root(
     };
     let (arms, used) = expand(&raw, &shared, reader.problems);
     if let Some(used) = used.filter(|_| !arm_nodes.is_empty()) {
-        check_used(&sweep, &used, reader.problems);
+        check_used(sweep, &used, reader.problems);
     }
     best_by::check_default(train, &arms, reader.problems);
     let file = file?;
@@ -219,7 +212,7 @@ fn read_root(
     if variants.saturating_mul(seeds.len()) > MOST_RUNS {
         let message = format!("{variants} points x {} seeds", seeds.len());
         let help = format!("at most {MOST_RUNS} runs in one experiment: split it");
-        reader.at(fields.get("seeds")?, message, help);
+        reader.at(root.get("seeds")?, message, help);
     }
     Some(Experiment {
         title: file.title.unwrap_or_else(|| name.clone()),
@@ -240,6 +233,10 @@ fn read_root(
             .collect(),
         arms,
         datasets,
+        written: Written {
+            root: root.clone(),
+            sources: sources.to_vec(),
+        },
         text: String::new(),
         mask_files: files.into_digests(),
     })
@@ -252,8 +249,8 @@ fn check_defaults(node: &Node, around: &Surroundings<'_>, problems: &mut Problem
         context: around,
     };
     let keys = TrainSpec::description().keys(None);
-    if let Some(fields) = Fields::open(node, "[train]", &keys, reader) {
-        TrainSpec::take(&fields.partial(), None, reader);
+    if let Some(table) = Fields::open(node, "[train]", &keys, reader) {
+        TrainSpec::take(&mut table.partial(), None);
     }
 }
 

@@ -10,25 +10,44 @@ use super::read_step::read_step;
 use super::sense;
 use super::surroundings::Surroundings;
 use super::sweep::{Point, Sweep};
-use super::types::{Arm, Step, Variant};
+use super::types::{Arm, Origin, Step, Variant};
 use super::write::written;
 use crate::config::{Base, Form, Node, Problems, Reader, Source, Text, suggest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The steps an arm starts from, and the controls put upon them, innermost first.
-struct Chain<'n> {
+pub(super) struct Chain<'n> {
     arm: &'n Node,
     steps: &'n [Node],
     controls: Vec<(&'n Node, &'n Node)>,
 }
 
-/// What all arms share.
-pub(super) struct Shared<'a> {
+/// What every arm is laid out from.
+pub(super) struct Roots<'a> {
     pub model: Option<&'a Node>,
     /// `[train]`.
-    pub train: &'a Arc<Base>,
-    pub sweep: &'a Sweep<'a>,
+    train: Arc<Base>,
+    pub sweep: Sweep<'a>,
+}
+
+impl<'a> Roots<'a> {
+    pub fn of(root: &'a Node, problems: &mut Problems) -> Roots<'a> {
+        Roots {
+            model: root.get("model"),
+            train: Arc::new(Base {
+                name: "[train]",
+                under: "step",
+                node: root.get("train").cloned(),
+            }),
+            sweep: Sweep::read(root.get("sweep"), problems),
+        }
+    }
+}
+
+/// What all arms share.
+pub(super) struct Shared<'a> {
+    pub roots: &'a Roots<'a>,
     pub files: &'a MaskFiles,
     /// Names that `dataset` may be.
     pub datasets: &'a [String],
@@ -55,14 +74,14 @@ pub(super) fn expand(
         if let Some(used) = &mut used {
             used.extend(axes.iter().copied());
         }
-        let size = shared.sweep.size(&axes);
+        let size = shared.roots.sweep.size(&axes);
         if size > shared.most {
             let message = format!("this arm has {size} points of the sweep");
             let help = format!("at most {}: shorten the axes it uses", shared.most);
             problems.at(raw[index].node, message, help);
             continue;
         }
-        let points = shared.sweep.points(&axes);
+        let points = shared.roots.sweep.points(&axes);
         let mut variants = Vec::new();
         for point in &points {
             let variant = chain.variant(point, shared, problems);
@@ -87,7 +106,11 @@ fn unread(arm: &Node, problems: &mut Problems) {
 }
 
 /// Follows a control to the arm that has steps. `None` after a mistake.
-fn chain<'r>(raw: &'r [RawArm<'_>], start: usize, problems: &mut Problems) -> Option<Chain<'r>> {
+pub(super) fn chain<'r>(
+    raw: &'r [RawArm<'_>],
+    start: usize,
+    problems: &mut Problems,
+) -> Option<Chain<'r>> {
     let mut controls = Vec::new();
     let mut seen = vec![start];
     let mut at = start;
@@ -131,8 +154,8 @@ fn find_arm(raw: &[RawArm<'_>], of: &Node, problems: &mut Problems) -> Option<us
 }
 
 /// An arm with the values of a point in it, not yet read: all that its result depends on.
-struct Laid<'c> {
-    model: Option<Node>,
+pub(super) struct Laid<'c> {
+    pub model: Option<Node>,
     /// The steps, each over its defaults.
     steps: Vec<Node>,
     /// The controls that steps are changed by once they are read: of what, and how.
@@ -141,14 +164,24 @@ struct Laid<'c> {
     as_written: bool,
 }
 
+impl Laid<'_> {
+    /// What a step is written as: the value of its key, or the word of a control.
+    pub fn origin(&self, origin: Origin) -> Option<&Node> {
+        match origin {
+            Origin::Step(step) => Some(&self.steps.get(step)?.entries().first()?.node),
+            Origin::Control(control) => Some(&self.controls.get(control)?.1),
+        }
+    }
+}
+
 impl Chain<'_> {
     /// The axes that the result depends on: those that stand in what is read at any point of them.
     fn axes(&self, shared: &Shared<'_>) -> BTreeSet<usize> {
         let mut axes = BTreeSet::new();
         loop {
             let mut found = axes.clone();
-            if shared.sweep.size(&axes) <= shared.most {
-                for point in shared.sweep.points(&axes) {
+            if shared.roots.sweep.size(&axes) <= shared.most {
+                for point in shared.roots.sweep.points(&axes) {
                     self.add_axes(&point, shared, &mut found);
                 }
             }
@@ -161,8 +194,8 @@ impl Chain<'_> {
 
     /// Adds the axes that the arm has left at a point of others.
     fn add_axes(&self, point: &Point, shared: &Shared<'_>, axes: &mut BTreeSet<usize>) {
-        let mut add = |node: &Node| shared.sweep.used_by(node, axes);
-        match self.lay(point, shared, &mut Problems::default()) {
+        let mut add = |node: &Node| shared.roots.sweep.used_by(node, axes);
+        match self.lay(point, shared.roots, &mut Problems::default()) {
             Some(laid) => {
                 let masks = laid.controls.iter().map(|(_, mask)| mask);
                 let nodes = laid.model.iter().chain(&laid.steps).chain(masks);
@@ -171,16 +204,25 @@ impl Chain<'_> {
             // What is read here is not known before some of them are, or never.
             None => {
                 let masks = self.controls.iter().map(|(_, mask)| *mask);
-                let nodes = shared.model.into_iter().chain(&shared.train.node);
+                let nodes = shared
+                    .roots
+                    .model
+                    .into_iter()
+                    .chain(&shared.roots.train.node);
                 let nodes = nodes.chain(self.steps).chain(masks);
-                nodes.for_each(|node| add(&shared.sweep.substitute(node, point)));
+                nodes.for_each(|node| add(&shared.roots.sweep.substitute(node, point)));
             }
         }
     }
 
     /// Puts the values of a point in.
-    fn lay(&self, point: &Point, shared: &Shared<'_>, problems: &mut Problems) -> Option<Laid<'_>> {
-        let put = |node: &Node| shared.sweep.substitute(node, point);
+    pub fn lay(
+        &self,
+        point: &Point,
+        roots: &Roots<'_>,
+        problems: &mut Problems,
+    ) -> Option<Laid<'_>> {
+        let put = |node: &Node| roots.sweep.substitute(node, point);
         let steps: Vec<Node> = self.steps.iter().map(put).collect();
         let reader = &mut Reader {
             problems,
@@ -196,12 +238,12 @@ impl Chain<'_> {
             controls.drain(..=last);
         }
         let defaults = Arc::new(Base {
-            node: shared.train.node.as_ref().map(put),
-            ..**shared.train
+            node: roots.train.node.as_ref().map(put),
+            ..*roots.train
         });
         let over = |step| over_defaults(step, &defaults);
         Some(Laid {
-            model: shared.model.map(put),
+            model: roots.model.map(put),
             steps: steps.into_iter().map(over).collect(),
             as_written: controls.len() == count,
             controls,
@@ -214,7 +256,7 @@ impl Chain<'_> {
         shared: &Shared<'_>,
         problems: &mut Problems,
     ) -> Option<Variant> {
-        let laid = self.lay(point, shared, problems)?;
+        let laid = self.lay(point, shared.roots, problems)?;
         let reader = &mut Reader {
             problems,
             context: &(),
@@ -234,8 +276,10 @@ impl Chain<'_> {
         let mut steps = read.into_iter().collect::<Option<Vec<Step>>>()?;
         // What is left of an arm where nothing is pruned may restart without need, as the arm did.
         let sound = laid.as_written && sense::check_arm(self.arm, nodes, &steps, reader.problems);
-        for (of, mask) in laid.controls {
-            put_control(of, &mask, &mut steps, reader)?;
+        let mut origins: Vec<Origin> = (0..steps.len()).map(Origin::Step).collect();
+        for (index, (of, mask)) in laid.controls.into_iter().enumerate() {
+            let own = Origin::Control(index);
+            put_control((of, &mask, own), &mut steps, &mut origins, reader)?;
             // An arm that makes no sense itself is reported once.
             if sound {
                 sense::check_control(&mask, &steps, reader.problems);
@@ -245,7 +289,7 @@ impl Chain<'_> {
         let point = point
             .iter()
             .filter_map(|(axis, value)| {
-                let axis = &shared.sweep.axes[*axis];
+                let axis = &shared.roots.sweep.axes[*axis];
                 let written = written(axis.values.get(*value)?, shared.sources);
                 Some((axis.name.to_string(), written))
             })
@@ -254,6 +298,7 @@ impl Chain<'_> {
             point,
             model,
             steps,
+            origins,
         })
     }
 }

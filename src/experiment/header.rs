@@ -37,23 +37,17 @@ impl Form<u64> for Version {
         Shape::Whole(VERSION, VERSION)
     }
 
-    fn take(
-        &self,
-        key: &Key,
-        _: Option<u64>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<u64> {
-        let Some(node) = fields.get(key.name) else {
-            reader.problems.add(Problem::missing(
-                fields.node,
+    fn take(&self, key: &Key, _: Option<u64>, table: &mut Fields<'_>) -> Option<u64> {
+        let Some(node) = table.get(key.name) else {
+            table.reader.problems.add(Problem::missing(
+                table.node,
                 key.name,
                 "the format version is missing".to_string(),
                 format!("put `secateur = {VERSION}` on the first line"),
             ));
             return None;
         };
-        Whole(VERSION, VERSION).read(node, key.name, reader)
+        Whole(VERSION, VERSION).read(node, key.name, &mut table.reader)
     }
 }
 

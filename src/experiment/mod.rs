@@ -16,6 +16,7 @@ mod files;
 mod header;
 mod iterate;
 mod kept;
+mod late;
 mod overlay;
 mod plan;
 mod read_dataset;
@@ -30,6 +31,7 @@ mod types;
 mod write;
 
 pub use crate::config::{Errors as ExperimentErrors, Mistake};
+pub use late::Late;
 pub use plan::{Plan, Run, Stage};
 pub use reference::{documentation, explain, keys, schema, tables};
 pub use types::{Arm, Axis, Experiment, OnCollapse, Step, Variant};

@@ -120,18 +120,18 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
     let words: Vec<&str> = words.collect();
     let mut keys: Vec<&str> = words.iter().flat_map(|word| keys_of(word)).collect();
     keys.push("classes");
-    let fields = Fields::open(node, "this dataset", &keys, reader)?;
-    let (word, from) = fields.one_of(&words, "where its samples come from", reader)?;
+    let mut table = Fields::open(node, "this dataset", &keys, reader)?;
+    let (word, from) = table.one_of(&words, "where its samples come from")?;
     if word == "of" {
         for key in keys_of("folder") {
-            if let Some(node) = fields.get(key) {
+            if let Some(node) = table.get(key) {
                 let help = "with `of`, samples are taken as they are";
-                reader.at(node, format!("`{key}` needs `folder`"), help);
+                table.at(node, format!("`{key}` needs `folder`"), help);
             }
         }
     }
-    let found = (word == "folder").then(|| find_classes(from, base, reader));
-    let (origin, all) = match Source::of(word, &fields, reader)? {
+    let found = (word == "folder").then(|| find_classes(from, base, &mut table.reader));
+    let (origin, all) = match Source::of(word, &mut table)? {
         Source::Of { name } => {
             let classes = data::class_names(&name)?;
             (Origin::Of(name), classes)
@@ -158,8 +158,8 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
             (Origin::Folder(spec), classes)
         }
     };
-    let classes = match fields.get("classes") {
-        Some(node) => Some(read_classes(node, &all, reader)?),
+    let classes = match table.get("classes") {
+        Some(node) => Some(read_classes(node, &all, &mut table.reader)?),
         None => None,
     };
     Some(DatasetSpec { origin, classes })
@@ -203,9 +203,9 @@ fn find_classes(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Vec
     }
 }
 
-fn grey_or_coloured(channels: usize, at: At<'_>, reader: &mut Reader<'_>) -> Option<usize> {
+fn grey_or_coloured(channels: usize, at: At<'_>, table: &mut Fields<'_>) -> Option<usize> {
     if channels == 2 {
-        reader.at(at.node, "`channels` is 2", "1 for grey, 3 for colours");
+        table.at(at.node, "`channels` is 2", "1 for grey, 3 for colours");
         return None;
     }
     Some(channels)

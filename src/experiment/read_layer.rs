@@ -61,12 +61,12 @@ fn read_entry(item: &Node, reader: &mut Reader<'_>) -> Option<Entry> {
     };
     let (kind, layer, own) = if let Some(kind) = tables().find(|kind| item.get(kind.word).is_some())
     {
-        let fields = open(item, kind.word, &(kind.table)().keys(None), reader)?;
-        let layer = Layer::of(kind.word, &fields, reader);
-        (kind.word, layer, Own::take(&fields, None, reader))
+        let mut table = open(item, kind.word, &(kind.table)().keys(None), reader)?;
+        let layer = Layer::of(kind.word, &mut table);
+        (kind.word, layer, Own::take(&mut table, None))
     } else if let Some(word) = item.get(WORDED) {
-        let fields = open(item, WORDED, &[WORDED], reader)?;
-        let own = Own::take(&fields, None, reader);
+        let mut table = open(item, WORDED, &[WORDED], reader)?;
+        let own = Own::take(&mut table, None);
         let (kind, layer) = read_word(word, reader)?;
         (kind, layer, own)
     } else {
@@ -77,12 +77,12 @@ fn read_entry(item: &Node, reader: &mut Reader<'_>) -> Option<Entry> {
     Some(Entry { kind, own, layer })
 }
 
-fn open<'n>(
-    item: &'n Node,
+fn open<'a>(
+    item: &'a Node,
     kind: &str,
     keys: &[&'static str],
-    reader: &mut Reader<'_>,
-) -> Option<Fields<'n>> {
+    reader: &'a mut Reader<'_>,
+) -> Option<Fields<'a>> {
     let own = Description::new("", "", Own::describe).keys(None);
     Fields::open(
         item,
@@ -101,7 +101,7 @@ fn read_word(node: &Node, reader: &mut Reader<'_>) -> Option<(&'static str, Opti
     if let Some(kind) = words().find(|kind| kind.word == word) {
         return Some((
             kind.word,
-            Layer::of(kind.word, &Fields::unchecked(node), reader),
+            Layer::of(kind.word, &mut Fields::unchecked(node, reader)),
         ));
     }
     let help = match tables().find(|kind| kind.word == word) {
@@ -165,8 +165,10 @@ pub(super) fn entry_shape() -> Shape {
                     let words =
                         Shape::Either(words().map(|kind| Shape::Literal(kind.word)).collect());
                     into.fields.push(Field {
-                        key: Key::named(WORDED),
-                        doc: "the word",
+                        key: Key {
+                            doc: "the word",
+                            ..Key::named(WORDED)
+                        },
                         shape: words,
                         usual: None,
                     });

@@ -186,11 +186,11 @@ impl FromNode for Pruning {
         let mut keys = (kind.table)().keys(None);
         keys.insert(0, "structure");
         if word == "weights" {
-            let fields = Fields::open(node, PruneSpec::WHAT, &keys, reader)?;
-            PruneSpec::take(&fields, None, reader).map(Pruning::Weights)
+            let mut table = Fields::open(node, PruneSpec::WHAT, &keys, reader)?;
+            PruneSpec::take(&mut table, None).map(Pruning::Weights)
         } else {
-            let fields = Fields::open(node, UnitPrune::WHAT, &keys, reader)?;
-            UnitPrune::take(&fields, None, reader).map(Pruning::Units)
+            let mut table = Fields::open(node, UnitPrune::WHAT, &keys, reader)?;
+            UnitPrune::take(&mut table, None).map(Pruning::Units)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
-use crate::config::words;
+use crate::config::{Node, Source, words};
 use crate::spec::{
     Criterion, DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec,
     TrainStep, UnitPrune,
@@ -66,6 +66,18 @@ pub struct Variant {
     pub model: ModelSpec,
     /// The steps, at least one of them `train`.
     pub steps: Vec<Step>,
+    /// Where each step comes from.
+    #[serde(skip)]
+    pub(super) origins: Vec<Origin>,
+}
+
+/// Where a step comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A step as it is written, counted with every round of an `iterate`.
+    Step(usize),
+    /// A control, counted from the innermost.
+    Control(usize),
 }
 
 /// One method under comparison.
@@ -100,6 +112,13 @@ pub struct Axis {
     pub values: Vec<String>,
 }
 
+/// What an experiment was read from.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Written {
+    pub root: Node,
+    pub sources: Vec<Source>,
+}
+
 /// A whole experiment.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Experiment {
@@ -118,6 +137,9 @@ pub struct Experiment {
     /// `[datasets]`, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub datasets: BTreeMap<String, DatasetSpec>,
+    /// The file, for mistakes that are found later.
+    #[serde(skip)]
+    pub(super) written: Written,
     /// The file as read; with overrides, equivalent TOML without comments.
     #[serde(skip)]
     pub text: String,

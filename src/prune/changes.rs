@@ -8,7 +8,8 @@ use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::steps::{alive_in, keep_largest};
 use crate::spec::{
-    Amount, Criterion, Gradual, Grow, MaskSchedule, Moments, PruneSpec, Rewire, Scope, TrainSpec,
+    Amount, Criterion, Gradual, Grow, MaskSchedule, Misfit, Moments, PruneSpec, Rewire, Scope,
+    TrainSpec,
 };
 use crate::train::{MaskHook, TrainError, Trainer};
 use std::ops::Range;
@@ -37,10 +38,13 @@ impl<'s> MaskChanges<'s> {
         let moments = moments.map_err(PruneError::Schedule)?;
         // The last change is the one that comes to what is asked for.
         if let Some(last) = moments.at.last().filter(|&&last| last < stretch.start) {
-            return Err(PruneError::Schedule(format!(
-                "the training is entered at step {}, after the last change of its masks at step {last}",
-                stretch.start
-            )));
+            let start = stretch.start;
+            return Err(PruneError::Schedule(Misfit {
+                key: "enter",
+                why: format!(
+                    "the training is entered at step {start}, after the last change of its masks at step {last}"
+                ),
+            }));
         }
         Ok(Self {
             schedule,

@@ -3,6 +3,7 @@
 use super::counts::CountError;
 use super::unit_choice::UnitError;
 use crate::gpu::GpuError;
+use crate::spec::Misfit;
 use crate::train::TrainError;
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ pub enum PruneError {
     #[error(transparent)]
     Train(TrainError),
     /// Masks cannot change as they should: their schedule does not fit into the training.
-    #[error("{0}. Lower `end` or `until`, or train longer.")]
-    Schedule(String),
+    #[error("{}. Lower `end` or `until`, or train longer.", .0.why)]
+    Schedule(Misfit),
     /// A criterion that reads data was given none.
     #[error("this criterion is measured on batches, and no dataset was given to the prune step")]
     NoData,

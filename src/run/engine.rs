@@ -77,7 +77,7 @@ impl<'a> Engine<'a> {
         for warning in datasets.values().flat_map(|data| &data.warnings) {
             reporter.warn(warning);
         }
-        let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Experiment)?;
+        let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Mistakes)?;
         let setup = Setup::new(experiment, environment, &datasets, models);
         Session::new(&setup, reporter)?.go()
     }

@@ -2,7 +2,7 @@
 
 use crate::bench::BenchError;
 use crate::data::DataError;
-use crate::experiment::Stage;
+use crate::experiment::{ExperimentErrors, Stage};
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
 use crate::report::PlotError;
@@ -56,6 +56,9 @@ pub enum RunError {
         "criterion = \"custom\" stands for scores of the program that runs the experiment, and this one brings none: choose another criterion, or write such a program (`Engine::criterion` of the library, examples/own_criterion.rs)"
     )]
     NoCriterion,
+    /// The file asks for what cannot be, as its data's shapes and sizes show.
+    #[error("{0}")]
+    Mistakes(ExperimentErrors),
     /// The experiment does not fit its data or this adapter.
     #[error("the experiment cannot run as it is:\n  {}", .0.join("\n  "))]
     Experiment(Vec<String>),
@@ -182,6 +185,7 @@ impl RunError {
             Self::Store(_) | Self::Record { .. } => 5,
             Self::Experiment(_)
             | Self::NoCriterion
+            | Self::Mistakes(_)
             | Self::Collapse { .. }
             | Self::Mask(_)
             | Self::OtherAdapter { .. }

@@ -34,6 +34,7 @@ mod steps;
 mod training;
 mod verify;
 mod verify_steps;
+mod wrong;
 
 pub use cohort::{DEFAULT_MEMORY, Limits};
 pub use datasets::{facts_of, load_datasets};

@@ -3,6 +3,7 @@
 
 use super::asked::follow;
 use super::facts::{DataFacts, any_samples, model_key};
+use super::wrong::Wrong;
 use crate::experiment::{Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
@@ -13,15 +14,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What is wrong with mask files, or not, by the path and [`model_key`] of the network: many runs load the same.
-pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), String>>;
+pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), Wrong>>;
 
-/// What is wrong with the steps of a variant, each mistake in words.
+/// What is wrong with the steps of a variant, by their index.
 pub(super) fn check_steps(
     variant: &Variant,
     model: &Model,
     facts: &BTreeMap<String, DataFacts>,
     masks: &mut MaskVerdicts,
-) -> Vec<String> {
+) -> Vec<(usize, Wrong)> {
     let mut walk = Walk {
         model,
         key: model_key(&variant.model),
@@ -31,8 +32,9 @@ pub(super) fn check_steps(
         whole: true,
         origin: None,
     };
-    let steps = variant.steps.iter();
-    steps.filter_map(|step| walk.take(step).err()).collect()
+    let steps = variant.steps.iter().enumerate();
+    let wrong = steps.filter_map(|(index, step)| Some((index, walk.take(step).err()?)));
+    wrong.collect()
 }
 
 struct Walk<'a> {
@@ -49,7 +51,7 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn take(&mut self, step: &'a Step) -> Result<(), String> {
+    fn take(&mut self, step: &'a Step) -> Result<(), Wrong> {
         let verdict = self.check(step);
         follow(&mut self.asked, step);
         match step {
@@ -63,20 +65,24 @@ impl<'a> Walk<'a> {
         verdict
     }
 
-    fn check(&mut self, step: &Step) -> Result<(), String> {
+    fn check(&mut self, step: &Step) -> Result<(), Wrong> {
         if let Some(spec) = step.prunes() {
-            self.counts(spec)?;
+            self.counts(spec).map_err(|wrong| match step {
+                Step::Train(_) => wrong.within("prune"),
+                _ => wrong,
+            })?;
         }
         match step {
             Step::Train(step) => self.schedule(step),
-            Step::PruneUnits(spec) => unit_groups(self.model, &Structure::of(self.model), spec)
-                .map(|_| ())
-                .map_err(|e| e.to_string()),
+            Step::PruneUnits(spec) => {
+                unit_groups(self.model, &Structure::of(self.model), spec)?;
+                Ok(())
+            }
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
             Step::Mask(MaskStep::Load(path)) if self.whole => {
                 let fits = || {
                     let mask = load_mask(path, &self.model.tensors);
-                    mask.map(|_| ()).map_err(|e| e.to_string())
+                    mask.map(|_| ()).map_err(|e| Wrong::new(&["load"], e))
                 };
                 let of = (path.clone(), self.key.clone());
                 self.masks.entry(of).or_insert_with(fits).clone()
@@ -85,20 +91,17 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn counts(&self, spec: &PruneSpec) -> Result<(), String> {
+    fn counts(&self, spec: &PruneSpec) -> Result<(), Wrong> {
         match groups(self.model, spec) {
             // Dense layers may have lost weights before.
             Err(CountError::DenseTooLarge { .. }) if self.asked.at_most() < 1.0 => Ok(()),
-            Err(error) => Err(error.to_string()),
-            Ok(groups) if self.whole => self
-                .asked
-                .leaves_enough(spec, &groups)
-                .map_err(|e| e.to_string()),
+            Err(error) => Err(error.into()),
+            Ok(groups) if self.whole => Ok(self.asked.leaves_enough(spec, &groups)?),
             Ok(_) => Ok(()),
         }
     }
 
-    fn schedule(&self, step: &TrainStep) -> Result<(), String> {
+    fn schedule(&self, step: &TrainStep) -> Result<(), Wrong> {
         let (spec, Some(schedule)) = (&step.train, step.masks.as_deref()) else {
             return Ok(());
         };
@@ -106,15 +109,16 @@ impl<'a> Walk<'a> {
             && let Some(last) = asked_density(&gradual.prune, self.model, Some(1.0))
             && gradual.initial_sparsity > 1.0 - last + 1e-9
         {
-            return Err(format!(
+            let message = format!(
                 "`initial_sparsity` is {}, more than the {:.4} at the end: pruned weights do not return",
                 gradual.initial_sparsity,
                 1.0 - last
-            ));
+            );
+            return Err(Wrong::new(&["prune.initial_sparsity"], message));
         }
-        let lengths = match schedule {
-            MaskSchedule::Gradual(gradual) => [gradual.begin, gradual.end],
-            MaskSchedule::Rewire(rewire) => [Some(rewire.every), rewire.until],
+        let (table, lengths) = match schedule {
+            MaskSchedule::Gradual(gradual) => ("prune", [gradual.begin, gradual.end]),
+            MaskSchedule::Rewire(rewire) => ("rewire", [Some(rewire.every), rewire.until]),
         };
         let Some(samples) = self.samples(spec, &lengths) else {
             return Ok(());
@@ -123,10 +127,14 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         let changes = MaskChanges::new(schedule, spec, samples, stretch);
-        changes.map(|_| ()).map_err(|e| e.to_string())
+        match changes.map_err(Wrong::from) {
+            Ok(_) => Ok(()),
+            Err(wrong) if wrong.keys == ["enter"] => Err(wrong),
+            Err(wrong) => Err(wrong.within(table)),
+        }
     }
 
-    fn rewind(&self, to: Length) -> Result<(), String> {
+    fn rewind(&self, to: Length) -> Result<(), Wrong> {
         let Some(origin) = self.origin else {
             return Ok(());
         };
@@ -136,7 +144,10 @@ impl<'a> Walk<'a> {
         };
         let samples = self.samples(&beginning, &[]);
         match samples.map(|n| stretch_of(&beginning, n)) {
-            Some(Err(error)) => Err(format!("rewinding to {to}: {error}")),
+            Some(Err(error)) => {
+                let message = format!("rewinding to {to}: {error}");
+                Err(Wrong::new(&["rewind"], message))
+            }
             _ => Ok(()),
         }
     }

@@ -44,10 +44,10 @@ table! {
         /// what comes in from outside
         pub fill: Fill = Fill::Zero;
     }
-    then |augment, fields, reader| {
-        if fields.node.entries().is_empty() {
+    then |augment, table| {
+        if table.node.entries().is_empty() {
             let help = "write augment = \"none\", or for example { shift = 4, flip = true }";
-            reader.at(fields.node, "`augment` is empty", help);
+            table.at(table.node, "`augment` is empty", help);
             return None;
         }
         Some(augment)

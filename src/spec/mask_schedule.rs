@@ -1,9 +1,7 @@
 //! Masks that change while a training runs: what a `train` step asks for, and at which steps it happens.
 
 use super::{Amount, Criterion, Length, PruneSpec, Scope, steps_of};
-use crate::config::{
-    BELOW_ONE, Fields, Maybe, Only, POSITIVE, Plain, Reader, Real, choice, table, words,
-};
+use crate::config::{BELOW_ONE, Fields, Maybe, Only, POSITIVE, Plain, Real, choice, table, words};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::ops::RangeInclusive;
@@ -62,20 +60,21 @@ table! {
 
 impl Gradual {
     /// Refuses what a training has no moment for.
-    fn settled(self, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Self> {
-        let at = |key: &str| fields.get(key).unwrap_or(fields.node);
+    fn settled(self, table: &mut Fields<'_>) -> Option<Self> {
+        let node = table.node;
+        let at = |key: &str| node.get(key).unwrap_or(node);
         let criterion = self.prune.criterion;
         let of_weights = [Criterion::Magnitude, Criterion::Lamp, Criterion::Random];
         if !of_weights.contains(&criterion) {
             let help = "choose magnitude, lamp or random, or prune in a step of its own";
             let message = "within a training, scores are of weights alone";
-            reader.at(at("criterion"), message, help);
+            table.at(at("criterion"), message, help);
             return None;
         }
         if self.prune.scope == Scope::Neuron {
             let help = "choose another scope, or prune in a step of its own";
             let message = "within a training, neurons do not prune for themselves";
-            reader.at(at("scope"), message, help);
+            table.at(at("scope"), message, help);
             return None;
         }
         let last = match self.prune.amount {
@@ -87,7 +86,7 @@ impl Gradual {
         if first > last {
             let message = format!("`initial_sparsity` is {first}, more than the {last} at the end");
             let help = "pruned weights do not return: begin lower";
-            reader.at(at("initial_sparsity"), message, help);
+            table.at(at("initial_sparsity"), message, help);
             return None;
         }
         Some(self)
@@ -142,12 +141,21 @@ pub struct Moments {
     pub span: (u64, u64),
 }
 
+/// A schedule that does not fit into its training.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// The key that says so.
+    pub key: &'static str,
+    /// In words.
+    pub why: String,
+}
+
 impl MaskSchedule {
     /// The moments of a training of `length`, with batches of `batch` out of `samples`.
     ///
     /// # Errors
-    /// The schedule does not fit into the training; in words.
-    pub fn moments(&self, length: Length, samples: u32, batch: u32) -> Result<Moments, String> {
+    /// The schedule does not fit into the training.
+    pub fn moments(&self, length: Length, samples: u32, batch: u32) -> Result<Moments, Misfit> {
         let in_steps = |length| steps_of(length, samples, batch);
         let all = in_steps(length);
         let early = |end: Option<Length>| end.map_or(all - all / 4, in_steps);
@@ -155,9 +163,12 @@ impl MaskSchedule {
             Self::Gradual(gradual) => {
                 let (begin, end) = (gradual.begin.map_or(0, in_steps), early(gradual.end));
                 if begin > end || end > all {
-                    return Err(format!(
-                        "pruning from step {begin} to step {end} does not fit into a training of {all} steps"
-                    ));
+                    return Err(Misfit {
+                        key: if begin > end { "begin" } else { "end" },
+                        why: format!(
+                            "pruning from step {begin} to step {end} does not fit into a training of {all} steps"
+                        ),
+                    });
                 }
                 let mut at = every(begin..=end, in_steps(gradual.every));
                 // The amount asked for is exact, whatever the interval.
@@ -172,15 +183,21 @@ impl MaskSchedule {
             Self::Rewire(rewire) => {
                 let (interval, until) = (in_steps(rewire.every), early(rewire.until));
                 if until > all {
-                    return Err(format!(
-                        "rewiring until step {until} does not fit into a training of {all} steps"
-                    ));
+                    return Err(Misfit {
+                        key: "until",
+                        why: format!(
+                            "rewiring until step {until} does not fit into a training of {all} steps"
+                        ),
+                    });
                 }
                 let at = every(interval..=until.saturating_sub(1), interval);
                 if at.is_empty() {
-                    return Err(format!(
-                        "rewiring every {interval} steps until step {until} never happens in a training of {all} steps; give a smaller `every`"
-                    ));
+                    return Err(Misfit {
+                        key: "every",
+                        why: format!(
+                            "rewiring every {interval} steps until step {until} never happens in a training of {all} steps; give a smaller `every`"
+                        ),
+                    });
                 }
                 Ok(Moments {
                     at,

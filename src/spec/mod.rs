@@ -22,7 +22,7 @@ mod units;
 pub use augment::{Augment, Fill};
 pub use dataset::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
 pub use length::{Length, steps_of, steps_per_epoch};
-pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Moments, Rewire};
+pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Misfit, Moments, Rewire};
 pub(crate) use model::stem;
 pub use model::{INPUT, Init, Layer, ModelSpec, NamedLayer};
 pub(crate) use names::{DATASET, LAYER, LEARNING, WHOLE_BATCH};

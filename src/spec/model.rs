@@ -1,8 +1,7 @@
 //! What a model is made of, before any shape is known.
 
 use crate::config::{
-    BELOW_ONE, Description, Fields, Form, Key, Kinds, Node, Or, Reader, Real, Shape, Text, Whole,
-    kinds, peek, words,
+    BELOW_ONE, Description, Fields, Form, Key, Kinds, Or, Real, Text, Whole, kinds, peek, words,
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,32 +105,21 @@ pub(crate) fn stem(kind: &'static str) -> &'static str {
 struct Stride(&'static str);
 
 impl Form<usize> for Stride {
-    fn shape(&self) -> Shape {
-        Form::<usize>::shape(&WINDOW)
-    }
-
-    fn take(
-        &self,
-        key: &Key,
-        _: Option<usize>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<usize> {
-        let window = peek(&WINDOW, self.0, fields, reader);
-        let Some(node) = fields.get(key.name) else {
+    fn take(&self, key: &Key, _: Option<usize>, table: &mut Fields<'_>) -> Option<usize> {
+        let Some(node) = table.get(key.name) else {
             // 1 stands in for a window already reported, and means nothing for a global one.
-            return window.or(Some(1));
+            return peek(&WINDOW, self.0, table).or(Some(1));
         };
-        if fields.get(self.0).and_then(Node::text) == Some("global") {
+        if table.word(self.0) == Some("global") {
             let help = "global pooling takes the whole image: remove `stride`";
-            reader.at(node, "`stride` of a global pool", help);
+            table.at(node, "`stride` of a global pool", help);
             return None;
         }
-        WINDOW.read(node, key.name, reader)
+        WINDOW.read(node, key.name, &mut table.reader)
     }
 
-    fn describe(&self, key: Key, doc: &'static str, _: Option<usize>, into: &mut Description) {
-        WINDOW.describe(key, doc, Some(1), into);
+    fn describe(&self, key: Key, _: Option<usize>, into: &mut Description) {
+        WINDOW.describe(key, Some(1_usize), into);
     }
 }
 

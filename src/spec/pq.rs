@@ -18,11 +18,11 @@ table! {
         /// the larger
         pub q: f64 = 1.0 => Real(&POSITIVE);
     }
-    then |norms: Norms, fields, reader| {
+    then |norms: Norms, table| {
         let Norms { p, q } = norms;
         if p >= q {
             let message = format!("p is {p} and q is {q}: p must be smaller than q");
-            reader.at(fields.node, message, "the paper has (0.5, 1) and (1, 2)");
+            table.at(table.node, message, "the paper has (0.5, 1) and (1, 2)");
             return None;
         }
         Some(norms)

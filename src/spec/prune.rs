@@ -138,14 +138,7 @@ impl Form<BTreeMap<String, f64>> for Densities {
     }
 
     /// The key is described as an amount.
-    fn describe(
-        &self,
-        _: Key,
-        _: &'static str,
-        _: Option<BTreeMap<String, f64>>,
-        _: &mut Description,
-    ) {
-    }
+    fn describe(&self, _: Key, _: Option<BTreeMap<String, f64>>, _: &mut Description) {}
 }
 
 /// The amount where each layer has its own share.
@@ -232,66 +225,53 @@ impl Form<Vec<String>> for Layers {
 /// What scores are measured on, by a criterion of type C: whether it reads data, and whether it trains.
 pub(super) struct Scored<C>(pub fn(C) -> (bool, bool));
 
-impl<C: Choice> Form<Option<Box<TrainSpec>>> for Scored<C> {
-    fn take(
-        &self,
-        key: &Key,
-        usual: Option<Option<Box<TrainSpec>>>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<Option<Box<TrainSpec>>> {
-        if !fields.sees("batches") {
+/// A training, where there is one.
+type Data = Option<Box<TrainSpec>>;
+
+impl<C: Choice> Form<Data> for Scored<C> {
+    fn take(&self, key: &Key, usual: Option<Data>, table: &mut Fields<'_>) -> Option<Data> {
+        if !table.sees("batches") {
             return usual;
         }
-        let (reads, trains) = match fields.get("criterion") {
-            Some(_) => (self.0)(peek(&Plain, "criterion", fields, reader)?),
+        let (reads, trains) = match table.get("criterion") {
+            Some(_) => (self.0)(peek(&Plain, "criterion", table)?),
             None => (false, false),
         };
         if !reads {
-            let keys = TrainSpec::keys_of(&[DATA]);
+            let keys = TrainSpec::keys_of(MEASURED);
             let about_data = |entry: &&Entry| {
                 let key = entry.key.as_str();
                 !entry.inherited && (key == "batches" || keys.contains(&key))
             };
-            let Some(first) = fields.node.entries().iter().find(about_data) else {
-                return Some(None);
+            let Some(first) = table.node.entries().iter().find(about_data) else {
+                return usual;
             };
-            let message = format!(
-                "`{}` has no meaning here: this criterion reads no data",
-                first.key
-            );
+            let key = &first.key;
+            let message = format!("`{key}` has no meaning here: this criterion reads no data");
             let help =
                 "remove it, or choose a criterion that is measured on batches, such as \"snip\"";
-            reader.at(&first.node, message, help);
+            table.at(&first.node, message, help);
             return None;
         }
-        if trains && fields.get("batches").is_none() {
+        if trains && table.get("batches").is_none() {
             let help =
                 "for example: batches = 1000; they are a training, by the optimizer of [train]";
-            reader.at(fields.node, "movement pruning needs `batches`", help);
+            table.at(table.node, "movement pruning needs `batches`", help);
             return None;
         }
-        let parts = if trains { TRAINED } else { MEASURED };
-        let batches = Batches {
-            usual: Some(1),
-            parts,
-        };
-        let spec = batches.take(key, None, fields, reader)?;
+        let spec = batches(if trains { TRAINED } else { MEASURED }).take(key, None, table)?;
         Some(Some(Box::new(spec)))
     }
 
-    fn describe(
-        &self,
-        key: Key,
-        doc: &'static str,
-        _: Option<Option<Box<TrainSpec>>>,
-        into: &mut Description,
-    ) {
-        let batches = Batches {
-            usual: Some(1),
-            parts: MEASURED,
-        };
-        batches.describe(key, doc, None, into);
+    fn describe(&self, key: Key, _: Option<Data>, into: &mut Description) {
+        batches(MEASURED).describe(key, None, into);
+    }
+}
+
+fn batches(parts: &'static [&'static str]) -> Batches {
+    Batches {
+        usual: Some(1),
+        parts,
     }
 }
 
@@ -347,7 +327,7 @@ fn is_once(iterations: &u32) -> bool {
 }
 
 /// Refuses a key beside an amount that leaves it nothing to say.
-fn has_a_say<T>(value: T, at: At<'_>, reader: &mut Reader<'_>) -> Option<T> {
+fn has_a_say<T>(value: T, at: At<'_>, table: &mut Fields<'_>) -> Option<T> {
     let silent: [(&str, &[&str], &str); 2] = [
         (
             "densities",
@@ -361,36 +341,36 @@ fn has_a_say<T>(value: T, at: At<'_>, reader: &mut Reader<'_>) -> Option<T> {
         ),
     ];
     for (amount, keys, why) in silent {
-        if at.fields.get(amount).is_some() && keys.contains(&at.key) {
+        if table.get(amount).is_some() && keys.contains(&at.key) {
             let message = format!("`{}` has no meaning here: {why}", at.key);
-            reader.at(at.node, message, "remove it");
+            table.at(at.node, message, "remove it");
             return None;
         }
     }
     Some(value)
 }
 
-fn has_one_total(scope: Scope, at: At<'_>, reader: &mut Reader<'_>) -> Option<Scope> {
+fn has_one_total(scope: Scope, at: At<'_>, table: &mut Fields<'_>) -> Option<Scope> {
     let shares = matches!(scope, Scope::Uniform | Scope::Er | Scope::Erk);
-    if shares && at.fields.get("sap").is_some() {
+    if shares && table.get("sap").is_some() {
         let word = at.node.text().unwrap_or_default();
         let message = format!("scope {word:?} shares a total, and `sap` has none");
         let help =
             "each set of weights says how many of it go: \"neuron\", \"layer\" or \"global\"";
-        reader.at(at.node, message, help);
+        table.at(at.node, message, help);
         return None;
     }
-    has_a_say(scope, at, reader)
+    has_a_say(scope, at, table)
 }
 
-fn repeats(iterations: u32, at: At<'_>, reader: &mut Reader<'_>) -> Option<u32> {
-    let criterion = at.fields.get("criterion").and_then(Node::text);
+fn repeats(iterations: u32, at: At<'_>, table: &mut Fields<'_>) -> Option<u32> {
+    let criterion = table.word("criterion");
     if criterion.and_then(Criterion::word) == Some(Criterion::Movement) {
         let help = "it scores by one training: remove `iterations`, or write several prune steps";
-        reader.at(at.node, "movement pruning has no iterations", help);
+        table.at(at.node, "movement pruning has no iterations", help);
         return None;
     }
-    has_a_say(iterations, at, reader)
+    has_a_say(iterations, at, table)
 }
 
 impl PruneSpec {
@@ -410,21 +390,21 @@ impl PruneSpec {
     }
 
     /// Fills in what the criterion and the amount decide.
-    fn settled(mut self, fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Self> {
+    fn settled(mut self, table: &mut Fields<'_>) -> Option<Self> {
         let runs = matches!(self.amount, Amount::NOfM { .. });
-        if self.criterion == Criterion::Synflow && !runs && fields.get("iterations").is_none() {
+        if self.criterion == Criterion::Synflow && !runs && table.get("iterations").is_none() {
             self.iterations = SYNFLOW_ITERATIONS;
         }
-        if let (Some(layers), Some(node)) = (&self.layers, fields.get("keep_dense"))
+        if let (Some(layers), Some(node)) = (&self.layers, table.get("keep_dense"))
             && let Some(name) = self.keep_dense.iter().find(|name| !layers.contains(name))
         {
             let message = format!("`keep_dense` names {name:?}, which `layers` does not");
             let help = "a layer that is not listed keeps all its weights anyway: remove it here, or list it there";
-            reader.at(node, message, help);
+            table.at(node, message, help);
             return None;
         }
         if self.amount == Amount::PerLayer {
-            let layers = reader.context.names(LAYER).unwrap_or_default();
+            let layers = table.reader.context.names(LAYER).unwrap_or_default();
             let named = layers
                 .into_iter()
                 .filter(|name| self.densities.contains_key(*name));

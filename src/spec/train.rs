@@ -66,14 +66,14 @@ kinds! {
     }
 }
 
-fn follows_momentum(nesterov: bool, at: At<'_>, reader: &mut Reader<'_>) -> Option<bool> {
-    let momentum = match at.fields.get("momentum") {
-        Some(_) => peek(&Single(&BELOW_ONE), "momentum", at.fields, reader),
+fn follows_momentum(nesterov: bool, at: At<'_>, table: &mut Fields<'_>) -> Option<bool> {
+    let momentum = match table.get("momentum") {
+        Some(_) => peek(&Single(&BELOW_ONE), "momentum", table),
         None => Some(0.0),
     };
     if nesterov && momentum == Some(0.0) {
         let help = "Nesterov's look-ahead follows the momentum: set momentum, e.g. 0.9";
-        reader.at(at.node, "`nesterov` without momentum", help);
+        table.at(at.node, "`nesterov` without momentum", help);
         return None;
     }
     Some(nesterov)
@@ -268,11 +268,11 @@ table! {
         /// divides the difference: one number, or a list of one for each channel
         std: Vec<f64> => Channels(&POSITIVE), like "0.3081";
     }
-    then |fixed: Fixed, fields, reader| {
+    then |fixed: Fixed, table| {
         let (means, stds) = (fixed.mean.len(), fixed.std.len());
         if means != stds {
             let help = "give one of each per image channel";
-            reader.at(fields.node, format!("{means} means and {stds} stds"), help);
+            table.at(table.node, format!("{means} means and {stds} stds"), help);
             return None;
         }
         Some(fixed)
@@ -316,13 +316,13 @@ table! {
         /// what better means, for `keep = "best"` and `patience`; refused where neither is used
         pub best_by: BestBy = BestBy::Loss;
     }
-    then |stopping: Stopping, fields, reader| {
-        let split = fields.get("validation");
+    then |stopping: Stopping, table| {
+        let split = table.get("validation");
         let without = split.filter(|node| matches!(node.value, Value::Integer(0)));
         if let (true, Some(node)) = (stopping.decides(), without) {
             let message = "`keep = \"best\"` and `patience` need a validation split";
             let help = "set `validation` to some thousands of samples: the test set may not decide";
-            reader.at(node, message, help);
+            table.at(node, message, help);
             return None;
         }
         Some(stopping)
@@ -441,23 +441,19 @@ table! {
 }
 
 /// Whether so many samples can be a part of the batch; the whole of it is no part.
-fn is_part_of_batch(
-    micro: Option<u32>,
-    at: At<'_>,
-    reader: &mut Reader<'_>,
-) -> Option<Option<u32>> {
+fn is_part_of_batch(micro: Option<u32>, at: At<'_>, table: &mut Fields<'_>) -> Option<Option<u32>> {
     let Some(micro) = micro else {
         return Some(None);
     };
     // [train] may leave the batch to its steps.
-    let batch: u32 = peek(&Whole(1, MOST_IN_A_BATCH), "batch", at.fields, reader)?;
+    let batch: u32 = peek(&Whole(1, MOST_IN_A_BATCH), "batch", table)?;
     if micro == batch {
         return Some(None);
     }
     if micro > batch {
         let message = format!("`micro_batch` is {micro}, more than the batch of {batch}");
         let help = "it is a part of the batch; \"none\" is all of it";
-        reader.at(at.node, message, help);
+        table.at(at.node, message, help);
         return None;
     }
     if !micro.is_multiple_of(CHUNK_SAMPLES) {
@@ -465,16 +461,16 @@ fn is_part_of_batch(
         let message = format!(
             "`micro_batch` must be a multiple of {CHUNK_SAMPLES} or the whole batch, not {micro}"
         );
-        reader.at(at.node, message, format!("the next is {next}"));
+        table.at(at.node, message, format!("the next is {next}"));
         return None;
     }
-    let whole = reader.context.names(WHOLE_BATCH);
+    let whole = table.reader.context.names(WHOLE_BATCH);
     if let Some(layer) = whole.and_then(|layers| layers.first().copied()) {
         let message = format!(
             "`micro_batch` does not go with batch normalisation: layer {layer:?} needs the mean and the variance of the whole batch"
         );
         let help = "set it to \"none\" or leave it out, or use a model without batch normalisation";
-        reader.at(at.node, message, help);
+        table.at(at.node, message, help);
         return None;
     }
     Some(Some(micro))
@@ -560,23 +556,24 @@ pub(crate) struct Batches {
 }
 
 impl Form<TrainSpec> for Batches {
-    fn take(
-        &self,
-        _: &Key,
-        _: Option<TrainSpec>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<TrainSpec> {
-        let batches = at_least(1).take(&BATCHES, self.usual, fields, reader);
+    fn take(&self, _: &Key, _: Option<TrainSpec>, table: &mut Fields<'_>) -> Option<TrainSpec> {
+        let batches = at_least(1).take(&BATCHES, self.usual, table);
         let length = Length::Steps(batches.unwrap_or(1));
         let rest = TrainSpec::plain("", 1, length, Optimizer::sgd(0.0, 0.0));
         let keys = TrainSpec::keys_of(self.parts);
-        let training = TrainSpec::take(&fields.only(&keys), Some(&rest), reader);
+        let training = TrainSpec::take(&mut table.only(&keys), Some(&rest));
         batches.and(training)
     }
 
-    fn describe(&self, _: Key, doc: &'static str, _: Option<TrainSpec>, into: &mut Description) {
-        at_least(1).describe(BATCHES, doc, self.usual, into);
+    fn describe(&self, key: Key, _: Option<TrainSpec>, into: &mut Description) {
+        at_least(1).describe(
+            Key {
+                doc: key.doc,
+                ..BATCHES
+            },
+            self.usual,
+            into,
+        );
         let mut taken = Description::new("", "", TrainSpec::describe);
         for field in &mut taken.fields {
             field.usual = Some("as in [train]".to_owned());

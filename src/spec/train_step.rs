@@ -1,7 +1,7 @@
 //! What a `train` step asks for.
 
 use super::{MaskSchedule, TrainSpec};
-use crate::config::{Description, Field, Fields, Flat, Form, Key, Part, Reader, Value, table};
+use crate::config::{Description, Field, Fields, Flat, Form, Key, Part, Value, table};
 use serde::{Deserialize, Serialize};
 
 table! {
@@ -20,44 +20,32 @@ table! {
 /// One of the keys of a change of masks, or none.
 struct OneAtMost;
 
-impl Form<Option<Box<MaskSchedule>>> for OneAtMost {
-    fn take(
-        &self,
-        _: &Key,
-        usual: Option<Option<Box<MaskSchedule>>>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<Option<Box<MaskSchedule>>> {
-        let is_true = |key: &str| {
-            let node = fields.get(key);
-            node.is_some_and(|node| matches!(node.value, Value::Boolean(true)))
-        };
-        match (fields.get("prune"), fields.get("rewire")) {
+type Masks = Option<Box<MaskSchedule>>;
+
+impl Form<Masks> for OneAtMost {
+    fn take(&self, _: &Key, usual: Option<Masks>, table: &mut Fields<'_>) -> Option<Masks> {
+        let equal = table.get("equal_flops");
+        let equal = equal.is_some_and(|node| matches!(node.value, Value::Boolean(true)));
+        match (table.get("prune"), table.get("rewire")) {
             (None, None) => return usual,
             (Some(_), Some(node)) => {
                 let help = "give each a train step of its own";
-                reader.at(node, "a training either prunes or rewires", help);
+                table.at(node, "a training either prunes or rewires", help);
                 return None;
             }
-            (Some(node), None) if is_true("equal_flops") => {
+            (Some(node), None) if equal => {
                 let help = "remove `equal_flops`, or prune in a step of its own";
                 let message = "a training that prunes has no one cost: `equal_flops` means nothing";
-                reader.at(node, message, help);
+                table.at(node, message, help);
                 return None;
             }
             _ => {}
         }
-        let schedule = MaskSchedule::take(fields, None, reader)?;
+        let schedule = MaskSchedule::take(table, None)?;
         Some(Some(Box::new(schedule)))
     }
 
-    fn describe(
-        &self,
-        _: Key,
-        _: &'static str,
-        _: Option<Option<Box<MaskSchedule>>>,
-        into: &mut Description,
-    ) {
+    fn describe(&self, _: Key, _: Option<Masks>, into: &mut Description) {
         let keys = Description::new("", "", MaskSchedule::describe).fields;
         into.fields.extend(keys.into_iter().map(|field| Field {
             usual: Some("none".to_owned()),

@@ -4,8 +4,8 @@ use super::prune::{Layers, Scored};
 use super::unit_rule::EVIDENCE;
 use super::{Amount, TrainSpec, UnitRule};
 use crate::config::{
-    Description, Fields, Form, Key, Maybe, NOT_NEGATIVE, Node, Part, Plain, Reader, Real, UNIT,
-    Whole, choice, table, words,
+    Description, Fields, Form, Key, Maybe, NOT_NEGATIVE, Part, Plain, Real, UNIT, Whole, choice,
+    table, words,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,23 +79,16 @@ choice! {
 struct Shares;
 
 impl Form<UnitAmount> for Shares {
-    fn take(
-        &self,
-        _: &Key,
-        _: Option<UnitAmount>,
-        fields: &Fields<'_>,
-        reader: &mut Reader<'_>,
-    ) -> Option<UnitAmount> {
-        let amount = Units::take(fields, None, reader);
-        let word = |key: &str| fields.get(key).and_then(Node::text);
-        if word("structure") == Some("either") {
-            let global = (word("scope") == Some("global")).then(|| fields.get("scope"));
-            let alone = fields.get("keep").or(fields.get("threshold"));
+    fn take(&self, _: &Key, _: Option<UnitAmount>, table: &mut Fields<'_>) -> Option<UnitAmount> {
+        let amount = Units::take(table, None);
+        if table.word("structure") == Some("either") {
+            let global = (table.word("scope") == Some("global")).then(|| table.get("scope"));
+            let alone = table.get("keep").or(table.get("threshold"));
             if let Some(node) = alone.or(global.flatten()) {
                 let message =
                     "with structure \"either\" each layer loses one share, of units or of weights";
                 let help = "give `sparsity`, `density` or `remaining`, and scope \"layer\" or none";
-                reader.at(node, message, help);
+                table.at(node, message, help);
                 return None;
             }
         }
@@ -108,7 +101,7 @@ impl Form<UnitAmount> for Shares {
         })
     }
 
-    fn describe(&self, _: Key, _: &'static str, _: Option<UnitAmount>, into: &mut Description) {
+    fn describe(&self, _: Key, _: Option<UnitAmount>, into: &mut Description) {
         Units::describe(into);
     }
 }
@@ -135,8 +128,8 @@ table! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub data: Option<Box<TrainSpec>> = None => Scored(|criterion: UnitCriterion| (criterion.reads_data(), false));
     }
-    then |prune: UnitPrune, fields, _| {
-        let either = fields.get("structure").and_then(Node::text) == Some("either");
+    then |prune: UnitPrune, table| {
+        let either = table.word("structure") == Some("either");
         let rule = prune.rule.or(either.then_some(UnitRule::Spread(EVIDENCE)));
         Some(UnitPrune { rule, ..prune })
     };

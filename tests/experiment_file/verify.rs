@@ -1,6 +1,6 @@
 //! What is known wrong once the data's shapes and sizes are: said before anything runs.
 
-use secateur::experiment::Experiment;
+use secateur::experiment::{Experiment, Mistake};
 use secateur::run::{DataFacts, verify};
 use secateur::spec::Shape;
 use std::collections::BTreeMap;
@@ -25,7 +25,9 @@ fn mistakes_in(text: &str, samples: Option<u32>) -> Vec<String> {
         train: samples,
     };
     let facts = BTreeMap::from([("mnist".to_owned(), mnist)]);
-    verify(&experiment, &facts).err().unwrap_or_default()
+    let errors = verify(&experiment, &facts).err();
+    let mistakes = errors.iter().flat_map(|errors| errors.mistakes());
+    mistakes.map(|mistake| mistake.message.clone()).collect()
 }
 
 fn mistakes(train: &str, steps: &str) -> Vec<String> {
@@ -172,4 +174,65 @@ fn batch_normalisation_needs_more_than_one_value() {
     );
     let image = "{ conv2d = 4, kernel = 3 }, \"batch_norm\", \"flatten\", { linear = 10 }";
     assert!(mistakes_in(&text(1, image), None).is_empty());
+}
+
+/// Where mistakes are found that only the data shows: (path, `used by`, line).
+fn places_in(text: &str) -> Vec<(String, Option<String>, usize)> {
+    let experiment = Experiment::parse("e.toml", text, Path::new("."), &[])
+        .unwrap_or_else(|errors| panic!("{}", errors.render(false)));
+    let mnist = DataFacts {
+        shape: Shape::new(1, 28, 28),
+        classes: 10,
+        train: Some(60_000),
+    };
+    let facts = BTreeMap::from([("mnist".to_owned(), mnist)]);
+    let errors = verify(&experiment, &facts).err().expect("a mistake");
+    let place = |m: &Mistake| (m.path.clone(), m.used_at.clone(), m.line);
+    errors.mistakes().iter().map(place).collect()
+}
+
+#[test]
+fn mistakes_found_later_point_at_their_place_too() {
+    let head = "secateur = 1\nseeds = 1\n[model]\nlayers = [{ linear = 20 }, { linear = 10 }]\n[train]\ndataset = \"mnist\"\n\
+                batch = 100\nlength = \"2ep\"\noptimizer = { kind = \"sgd\", lr = 0.1 }\n";
+    let arm = |more: &str, steps: &str| {
+        format!("{head}{more}\n[[arm]]\nname = \"a\"\nsteps = [\n{steps}\n]\n")
+    };
+    let found = |path: &str, line: usize| vec![(path.to_owned(), None, line)];
+    let schedule = arm(
+        "",
+        "{ train = { prune = { sparsity = 0.9, end = \"9ep\" } } },",
+    );
+    assert_eq!(
+        places_in(&schedule),
+        found("arm[0].steps[0].train.prune.end", 14)
+    );
+    // What the step does not give lies in [train]; what nothing gives, in the step.
+    let length = arm("enter = \"5ep\"", "{ train = {} },");
+    assert_eq!(places_in(&length), found("train.enter", 10));
+    let random = "{ prune = { criterion = \"random\", sparsity = 0.9 } }";
+    let rewire = "{ train = { length = \"9st\", rewire = { grow = \"random\" } } }";
+    assert_eq!(
+        places_in(&arm("", &format!("{random},\n{rewire},"))),
+        found("arm[0].steps[1].train.rewire", 15)
+    );
+    // Once, at the value of the sweep, however many seeds and points.
+    let swept = arm(
+        "[sweep]\nkeep = [100, 200]\nbatch = [50, 100]",
+        "{ prune = { keep = 150 } },\n{ train = { batch = \"$batch\" } },\n{ prune = { keep = \"$keep\" } },\n{ train = {} },",
+    );
+    let used = Some("arm[0].steps[2].prune.keep".to_owned());
+    assert_eq!(places_in(&swept), [("sweep.keep[1]".to_owned(), used, 11)]);
+    // A step of an `iterate`, and one that a control put there.
+    let rounds = arm(
+        "",
+        "{ iterate = { rounds = 2, steps = [\n{ train = {} },\n{ prune = { keep = 99999 } },\n] } },\n{ train = {} },",
+    );
+    assert_eq!(
+        places_in(&rounds),
+        found("arm[0].steps[0].iterate.steps[1].prune.keep", 16)
+    );
+    let layers =
+        arm("", "{ train = {} },").replace("{ linear = 20 }", "{ conv2d = 4, kernel = 99 }");
+    assert_eq!(places_in(&layers), found("model.layers[0]", 4));
 }
