@@ -34,7 +34,6 @@ fn conv_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builti
     let weights = group.z * u.param_stride + u.weight_offset;
     let area = u.kernel * u.kernel;
     var sum: array<vec4<f32>, ROWS * COLS>;
-    for (var k = 0u; k < ROWS * COLS; k++) { sum[k] = vec4<f32>(); }
     // p in padded coordinates, and the taps that reach an output: those alone are terms.
     let py = pixel / u.in_width + u.padding;
     let px = pixel % u.in_width + u.padding;

@@ -26,7 +26,6 @@ fn dense_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @built
     let weights = group.z * u.param_stride + u.weight_offset;
     let at = group.z * u.outputs * u.columns;
     var sum: array<vec4<f32>, ROWS * COLS>;
-    for (var k = 0u; k < ROWS * COLS; k++) { sum[k] = vec4<f32>(); }
     // Rows and columns past the edge read the last one and are not stored.
     for (var o = 0u; o < u.outputs; o += DEPTH) {
         let depth = min(DEPTH, u.outputs - o);

@@ -1,9 +1,10 @@
 //! From WGSL text to a compiled pipeline.
 //!
-//! A line `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants). All else that shaders are
-//! made of is done when the program is built, by `build/`.
+//! A line `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants); then loops over a tile
+//! are written out. All else that shaders are made of is done when the program is built, by `build/`.
 
 use super::kernels::{Access, KernelSource, source_of};
+use super::unroll::unroll_tiles;
 use super::{Gpu, GpuError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -85,7 +86,7 @@ fn rejected(name: &str, reason: impl Into<String>) -> GpuError {
     }
 }
 
-/// The WGSL text of a kernel with these values in place of its constants.
+/// The WGSL text of a kernel with these values in place of its constants, and loops over its tile written out.
 ///
 /// # Errors
 /// A constant that the text does not declare.
@@ -105,7 +106,7 @@ pub fn assemble(
             .map_or(text.len(), |n| value_at + n);
         text.replace_range(value_at..end, &format!(" {value}u;"));
     }
-    Ok(text)
+    Ok(unroll_tiles(&text))
 }
 
 fn compile(

@@ -11,6 +11,7 @@ mod layout;
 mod pipelines;
 mod program;
 mod tuning;
+mod unroll;
 
 pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
