@@ -45,14 +45,15 @@ fn conv_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builti
     // Rows and columns past the edge read the last one and are not stored.
     for (var t = 0u; t < terms; t += DEPTH) {
         let depth = min(DEPTH, terms - t);
-        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
-            let k = e / (16u * ROWS);
-            let c = min(first_row + e % (16u * ROWS), u.in_channels - 1u);
+        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
+            let k = e / (4u * ROWS);
+            let quad = e % (4u * ROWS);
+            let c = min(vec4<u32>(first_row + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.in_channels - 1u));
             let term = min(t + k, terms - 1u);
             let ky = ky0 + (term / wide) % high * u.stride;
             let kx = kx0 + term % wide * u.stride;
-            let tap = ((term / (high * wide) * u.in_channels + c) * area) + ky * u.kernel + kx;
-            left[k * LEFT + e % (16u * ROWS)] = params[weights + tap];
+            let w = weights + (term / (high * wide) * u.in_channels + c) * area + ky * u.kernel + kx;
+            left[k * LEFT + quad] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
         }
         for (var e = local; e < RIGHT * DEPTH; e += 256u) {
             let term = min(t + e / RIGHT, terms - 1u);

@@ -44,12 +44,13 @@ fn conv_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
     let terms = u.in_channels * high * wide;
     for (var t = 0u; t < terms; t += DEPTH) {
         let depth = min(DEPTH, terms - t);
-        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
-            let o = min(first_row + e / DEPTH, u.out_channels - 1u);
+        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
+            let o = min(vec4<u32>(first_row + e / DEPTH * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.out_channels - 1u));
             let term = min(t + e % DEPTH, terms - 1u);
             let ky = ky0 + (term / wide) % high;
             let tap = (term / (high * wide) * u.kernel + ky) * u.kernel + kx0 + term % wide;
-            left[(e % DEPTH) * LEFT + e / DEPTH] = params[base + u.weight_offset + o * taps + tap];
+            let w = base + u.weight_offset + o * taps + tap;
+            left[(e % DEPTH) * LEFT + e / DEPTH] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
         }
         for (var e = local; e < RIGHT * DEPTH; e += 256u) {
             let term = min(t + e / RIGHT, terms - 1u);

@@ -29,10 +29,12 @@ fn dense_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @built
     // Rows and columns past the edge read the last one and are not stored.
     for (var o = 0u; o < u.outputs; o += DEPTH) {
         let depth = min(DEPTH, u.outputs - o);
-        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
-            let k = e / (16u * ROWS);
-            let i = min(first_row + e % (16u * ROWS), u.inputs - 1u);
-            left[k * LEFT + e % (16u * ROWS)] = params[weights + min(o + k, u.outputs - 1u) * u.inputs + i];
+        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
+            let k = e / (4u * ROWS);
+            let quad = e % (4u * ROWS);
+            let i = min(vec4<u32>(first_row + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.inputs - 1u));
+            let w = weights + min(o + k, u.outputs - 1u) * u.inputs + i;
+            left[k * LEFT + quad] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
         }
         for (var e = local; e < RIGHT * DEPTH; e += 256u) {
             let term = min(o + e / RIGHT, u.outputs - 1u);

@@ -33,10 +33,11 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     }
     for (var i = 0u; i < u.inputs; i += DEPTH) {
         let depth = min(DEPTH, u.inputs - i);
-        for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
-            let o = min(first_row + e / DEPTH, u.outputs - 1u);
-            let term = min(i + e % DEPTH, u.inputs - 1u);
-            left[(e % DEPTH) * LEFT + e / DEPTH] = params[base + u.weight_offset + o * u.inputs + term];
+        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
+            let term = base + u.weight_offset + min(i + e % DEPTH, u.inputs - 1u);
+            let o = min(vec4<u32>(first_row + e / DEPTH * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.outputs - 1u));
+            let w = term + o * u.inputs;
+            left[(e % DEPTH) * LEFT + e / DEPTH] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
         }
         for (var e = local; e < RIGHT * DEPTH; e += 256u) {
             let term = min(i + e / RIGHT, u.inputs - 1u);
