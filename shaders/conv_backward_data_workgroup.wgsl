@@ -22,52 +22,49 @@ fn steps(k0: u32, k1: u32) -> u32 {
     return (k1 - k0 + u.stride - 1u) / u.stride;
 }
 
+const ALONG_TERMS: bool = false;
+// (py, px): the pixel in padded coordinates; of the taps from (ky0, kx0) on, `stride` apart, high x wide reach an output, and those alone
+// are terms.
+struct Tile { first_row: u32, first_column: u32, replica: u32, py: u32, px: u32, ky0: u32, kx0: u32, high: u32, wide: u32 }
+
+fn weights_at(tile: Tile, term: u32, quad: u32) -> vec4<f32> {
+    let ky = tile.ky0 + (term / tile.wide) % tile.high * u.stride;
+    let kx = tile.kx0 + term % tile.wide * u.stride;
+    let channels = term / (tile.high * tile.wide) * u.in_channels + rows_of(quad, tile.first_row, u.in_channels);
+    let w = tile.replica * u.param_stride + u.weight_offset + (channels * u.kernel + ky) * u.kernel + kx;
+    return vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
+}
+
+fn samples_at(tile: Tile, term: u32, column: u32) -> vec4<f32> {
+    let qy = (tile.py - tile.ky0) / u.stride - (term / tile.wide) % tile.high;
+    let qx = (tile.px - tile.kx0) / u.stride - term % tile.wide;
+    let channel = tile.replica * u.out_channels + term / (tile.high * tile.wide);
+    let place = (channel * u.out_height + qy) * u.out_width + qx;
+    return dy[place * u.columns + min(tile.first_column + column, u.columns - 1u)];
+}
+
 @compute @workgroup_size(256)
 fn conv_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                                 @builtin(local_invocation_index) local: u32) {
-    let tile = flat_index(group, groups, 1u, 0u);
+    let flat = flat_index(group, groups, 1u, 0u);
     let column_tiles = (u.columns + RIGHT - 1u) / RIGHT;
     let pixels = u.in_height * u.in_width;
-    let first_column = (tile % column_tiles) * RIGHT;
-    let pixel = (tile / column_tiles) % pixels;
-    let first_row = (tile / (column_tiles * pixels)) * 16u * ROWS;
-    let weights = group.z * u.param_stride + u.weight_offset;
-    let area = u.kernel * u.kernel;
-    var sum: array<vec4<f32>, ROWS * COLS>;
-    // p in padded coordinates, and the taps that reach an output: those alone are terms.
-    let py = pixel / u.in_width + u.padding;
-    let px = pixel % u.in_width + u.padding;
-    let ky0 = first_tap(py, u.out_height, u.stride);
-    let kx0 = first_tap(px, u.out_width, u.stride);
-    let high = steps(ky0, min(u.kernel, py + 1u));
-    let wide = steps(kx0, min(u.kernel, px + 1u));
-    let terms = u.out_channels * high * wide;
+    let pixel = (flat / column_tiles) % pixels;
+    var tile: Tile;
+    tile.first_column = (flat % column_tiles) * RIGHT;
+    tile.first_row = (flat / (column_tiles * pixels)) * 16u * ROWS;
+    tile.replica = group.z;
+    tile.py = pixel / u.in_width + u.padding;
+    tile.px = pixel % u.in_width + u.padding;
+    tile.ky0 = first_tap(tile.py, u.out_height, u.stride);
+    tile.kx0 = first_tap(tile.px, u.out_width, u.stride);
+    tile.high = steps(tile.ky0, min(u.kernel, tile.py + 1u));
+    tile.wide = steps(tile.kx0, min(u.kernel, tile.px + 1u));
     // Rows and columns past the edge read the last one and are not stored.
-    for (var t = 0u; t < terms; t += DEPTH) {
-        let depth = min(DEPTH, terms - t);
-        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
-            let k = e / (4u * ROWS);
-            let quad = e % (4u * ROWS);
-            let c = min(vec4<u32>(first_row + quad * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.in_channels - 1u));
-            let term = min(t + k, terms - 1u);
-            let ky = ky0 + (term / wide) % high * u.stride;
-            let kx = kx0 + term % wide * u.stride;
-            let w = weights + (term / (high * wide) * u.in_channels + c) * area + ky * u.kernel + kx;
-            left[k * LEFT + quad] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
-        }
-        for (var e = local; e < RIGHT * DEPTH; e += 256u) {
-            let term = min(t + e / RIGHT, terms - 1u);
-            let qy = (py - ky0) / u.stride - (term / wide) % high;
-            let qx = (px - kx0) / u.stride - term % wide;
-            let place = ((group.z * u.out_channels + term / (high * wide)) * u.out_height + qy) * u.out_width + qx;
-            right[e] = dy[place * u.columns + min(first_column + e % RIGHT, u.columns - 1u)];
-        }
-        workgroupBarrier();
-        multiply(&sum, local / 16u, local % 16u, depth);
-        workgroupBarrier();
-    }
-    let row = first_row + (local / 16u) * ROWS;
-    let column = first_column + local % 16u;
+    var sum: array<vec4<f32>, ROWS * COLS>;
+    product(&sum, tile, u.out_channels * tile.high * tile.wide, local);
+    let row = tile.first_row + (local / 16u) * ROWS;
+    let column = tile.first_column + local % 16u;
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.in_channels && column + 16u * c < u.columns {

@@ -14,19 +14,47 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
+const ALONG_TERMS: bool = true;
+// (top, edge): the window's corner in padded coordinates; of the taps from (ky0, kx0) on, high x wide fall inside the image, and those
+// alone are terms.
+struct Tile { first_row: u32, first_column: u32, replica: u32, top: u32, edge: u32, ky0: u32, kx0: u32, high: u32, wide: u32 }
+
+fn weights_at(tile: Tile, term: u32, quad: u32) -> vec4<f32> {
+    let ky = tile.ky0 + (term / tile.wide) % tile.high;
+    let tap = (term / (tile.high * tile.wide) * u.kernel + ky) * u.kernel + tile.kx0 + term % tile.wide;
+    let taps = u.in_channels * u.kernel * u.kernel;
+    let w = tile.replica * u.param_stride + u.weight_offset + rows_of(quad, tile.first_row, u.out_channels) * taps + tap;
+    return vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
+}
+
+fn samples_at(tile: Tile, term: u32, column: u32) -> vec4<f32> {
+    let iy = tile.top + tile.ky0 + (term / tile.wide) % tile.high - u.padding;
+    let ix = tile.edge + tile.kx0 + term % tile.wide - u.padding;
+    let channel = tile.replica * u.in_channels + term / (tile.high * tile.wide);
+    let place = (channel * u.in_height + iy) * u.in_width + ix;
+    return x[place * u.columns + min(tile.first_column + column, u.columns - 1u)];
+}
+
 @compute @workgroup_size(256)
 fn conv_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                           @builtin(local_invocation_index) local: u32) {
-    let tile = flat_index(group, groups, 1u, 0u);
+    let flat = flat_index(group, groups, 1u, 0u);
     let column_tiles = (u.columns + RIGHT - 1u) / RIGHT;
     let pixels = u.out_height * u.out_width;
-    let first_column = (tile % column_tiles) * RIGHT;
-    let pixel = (tile / column_tiles) % pixels;
-    let first_row = (tile / (column_tiles * pixels)) * 16u * ROWS;
+    let pixel = (flat / column_tiles) % pixels;
+    var tile: Tile;
+    tile.first_column = (flat % column_tiles) * RIGHT;
+    tile.first_row = (flat / (column_tiles * pixels)) * 16u * ROWS;
+    tile.replica = group.z;
+    tile.top = (pixel / u.out_width) * u.stride;
+    tile.edge = (pixel % u.out_width) * u.stride;
+    tile.ky0 = u.padding - min(u.padding, tile.top);
+    tile.kx0 = u.padding - min(u.padding, tile.edge);
+    tile.high = min(u.kernel, u.in_height + u.padding - tile.top) - tile.ky0;
+    tile.wide = min(u.kernel, u.in_width + u.padding - tile.edge) - tile.kx0;
     let base = group.z * u.param_stride;
-    let taps = u.in_channels * u.kernel * u.kernel;
-    let row = first_row + (local / 16u) * ROWS;
-    let column = first_column + local % 16u;
+    let row = tile.first_row + (local / 16u) * ROWS;
+    let column = tile.first_column + local % 16u;
     // Rows and columns past the edge read the last one and are not stored.
     var sum: array<vec4<f32>, ROWS * COLS>;
     for (var k = 0u; k < ROWS; k++) {
@@ -34,35 +62,7 @@ fn conv_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.out_channels - 1u)]; }
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
     }
-    // Window corner in padded coordinates, and the taps that fall inside the image: those alone are terms.
-    let top = (pixel / u.out_width) * u.stride;
-    let edge = (pixel % u.out_width) * u.stride;
-    let ky0 = u.padding - min(u.padding, top);
-    let kx0 = u.padding - min(u.padding, edge);
-    let high = min(u.kernel, u.in_height + u.padding - top) - ky0;
-    let wide = min(u.kernel, u.in_width + u.padding - edge) - kx0;
-    let terms = u.in_channels * high * wide;
-    for (var t = 0u; t < terms; t += DEPTH) {
-        let depth = min(DEPTH, terms - t);
-        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
-            let o = min(vec4<u32>(first_row + e / DEPTH * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.out_channels - 1u));
-            let term = min(t + e % DEPTH, terms - 1u);
-            let ky = ky0 + (term / wide) % high;
-            let tap = (term / (high * wide) * u.kernel + ky) * u.kernel + kx0 + term % wide;
-            let w = base + u.weight_offset + o * taps + tap;
-            left[(e % DEPTH) * LEFT + e / DEPTH] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
-        }
-        for (var e = local; e < RIGHT * DEPTH; e += 256u) {
-            let term = min(t + e / RIGHT, terms - 1u);
-            let iy = top + ky0 + (term / wide) % high - u.padding;
-            let ix = edge + kx0 + term % wide - u.padding;
-            let place = ((group.z * u.in_channels + term / (high * wide)) * u.in_height + iy) * u.in_width + ix;
-            right[e] = x[place * u.columns + min(first_column + e % RIGHT, u.columns - 1u)];
-        }
-        workgroupBarrier();
-        multiply(&sum, local / 16u, local % 16u, depth);
-        workgroupBarrier();
-    }
+    product(&sum, tile, u.in_channels * tile.high * tile.wide, local);
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.out_channels && column + 16u * c < u.columns {

@@ -13,17 +13,28 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
+const ALONG_TERMS: bool = true;
+struct Tile { first_row: u32, first_column: u32, weights: u32, x: u32 }
+
+fn weights_at(tile: Tile, i: u32, quad: u32) -> vec4<f32> {
+    let w = tile.weights + i + rows_of(quad, tile.first_row, u.outputs) * u.inputs;
+    return vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
+}
+
+fn samples_at(tile: Tile, i: u32, column: u32) -> vec4<f32> {
+    return x[tile.x + i * u.columns + min(tile.first_column + column, u.columns - 1u)];
+}
+
 @compute @workgroup_size(256)
 fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                            @builtin(local_invocation_index) local: u32) {
-    let tile = flat_index(group, groups, 1u, 0u);
+    let flat = flat_index(group, groups, 1u, 0u);
     let column_tiles = (u.columns + RIGHT - 1u) / RIGHT;
-    let first_row = (tile / column_tiles) * 16u * ROWS;
-    let first_column = (tile % column_tiles) * RIGHT;
     let base = group.z * u.param_stride;
-    let at = group.z * u.inputs * u.columns;
-    let row = first_row + (local / 16u) * ROWS;
-    let column = first_column + local % 16u;
+    let tile = Tile((flat / column_tiles) * 16u * ROWS, (flat % column_tiles) * RIGHT, base + u.weight_offset,
+                    group.z * u.inputs * u.columns);
+    let row = tile.first_row + (local / 16u) * ROWS;
+    let column = tile.first_column + local % 16u;
     // Rows and columns past the edge read the last one and are not stored.
     var sum: array<vec4<f32>, ROWS * COLS>;
     for (var k = 0u; k < ROWS; k++) {
@@ -31,22 +42,7 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.outputs - 1u)]; }
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
     }
-    for (var i = 0u; i < u.inputs; i += DEPTH) {
-        let depth = min(DEPTH, u.inputs - i);
-        for (var e = local; e < 4u * ROWS * DEPTH; e += 256u) {
-            let term = base + u.weight_offset + min(i + e % DEPTH, u.inputs - 1u);
-            let o = min(vec4<u32>(first_row + e / DEPTH * 4u) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(u.outputs - 1u));
-            let w = term + o * u.inputs;
-            left[(e % DEPTH) * LEFT + e / DEPTH] = vec4<f32>(params[w.x], params[w.y], params[w.z], params[w.w]);
-        }
-        for (var e = local; e < RIGHT * DEPTH; e += 256u) {
-            let term = min(i + e / RIGHT, u.inputs - 1u);
-            right[e] = x[at + term * u.columns + min(first_column + e % RIGHT, u.columns - 1u)];
-        }
-        workgroupBarrier();
-        multiply(&sum, local / 16u, local % 16u, depth);
-        workgroupBarrier();
-    }
+    product(&sum, tile, u.inputs, local);
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.outputs && column + 16u * c < u.columns {

@@ -4,20 +4,44 @@
 //! loop through more than a few vec4s by itself, and its accumulators then lie in memory: a product ran 14 times slower
 //! (docs/performance.md).
 
-/// The constants that say how large a tile is.
-const TILE: [&str; 2] = ["ROWS", "COLS"];
+/// The constants that say how large a tile is, or how much of it an invocation loads.
+const TILE: [&str; 4] = ["ROWS", "COLS", "LEFT_LOADS", "RIGHT_LOADS"];
 
 /// `text` with each loop `for (var k = 0u; k < ROWS; k++) { ... }`, or up to `COLS`, `ROWS / 4u` and the like, replaced by its
 /// passes, a block each with `0u`, `1u`, ... in place of `k`. Sums keep their order.
 pub(super) fn unroll_tiles(text: &str) -> String {
-    unrolled(text, &|name| value_of(text, name))
+    unrolled(text, &|bound| {
+        let of_a_tile = bound.split(' ').any(|word| TILE.contains(&word));
+        of_a_tile.then(|| value_of(text, bound)).flatten()
+    })
 }
 
-/// The value of `const NAME: u32 = 8u;`; `None` where there is no such line.
-fn value_of(text: &str, name: &str) -> Option<u32> {
-    let declaration = format!("\nconst {name}: u32 = ");
-    let (_, rest) = text.split_once(&declaration)?;
-    rest.split_once('u')?.0.parse().ok()
+/// The value of `8u`, of `ROWS` where `text` declares it, or of `ROWS * 4u / COLS`.
+fn value_of(text: &str, expression: &str) -> Option<u32> {
+    if let Some((first, last, divide)) = last_operation(expression) {
+        let (first, last) = (value_of(text, first)?, value_of(text, last)?);
+        return if divide {
+            first.checked_div(last)
+        } else {
+            first.checked_mul(last)
+        };
+    }
+    match expression.strip_suffix('u').and_then(|n| n.parse().ok()) {
+        Some(number) => Some(number),
+        None => {
+            let declaration = format!("\nconst {expression}: u32 = ");
+            let (_, rest) = text.split_once(&declaration)?;
+            value_of(text, rest.split_once(';')?.0)
+        }
+    }
+}
+
+/// What stands on both sides of the last ` * ` or ` / `, and whether it divides.
+fn last_operation(expression: &str) -> Option<(&str, &str, bool)> {
+    let times = expression.rfind(" * ");
+    let at = times.max(expression.rfind(" / "))?;
+    let divide = times != Some(at);
+    Some((&expression[..at], &expression[at + 3..], divide))
 }
 
 fn unrolled(text: &str, size: &dyn Fn(&str) -> Option<u32>) -> String {
@@ -63,18 +87,11 @@ impl<'t> TileLoop<'t> {
         let close = closing(rest)?;
         Some(Self {
             counter,
-            passes: tile_size(bound, size)?,
+            passes: size(bound)?,
             body: &rest[1..close],
             after: &rest[close + 1..],
         })
     }
-}
-
-/// The value of `ROWS`, or of `ROWS / 4u`.
-fn tile_size(bound: &str, size: &dyn Fn(&str) -> Option<u32>) -> Option<u32> {
-    let (name, by) = bound.split_once(" / ").unwrap_or((bound, "1u"));
-    let by: u32 = by.strip_suffix('u')?.parse().ok()?;
-    size(TILE.iter().find(|tile| **tile == name)?)?.checked_div(by)
 }
 
 /// Where the brace that a text begins with is closed.
