@@ -54,7 +54,8 @@ pub(super) fn data_kernel(
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
         (Variant::Workgroup(r, c), Some(name)) => {
-            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c)])?;
+            let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
+            let kernel = gpu.kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
             (kernel, row_tiles, lanes)
         }
@@ -101,6 +102,11 @@ pub(super) fn weight_kernel(
     };
     let count = u64::from(parts) * u64::from(row_tiles) * u64::from(lanes);
     Ok((kernel, count))
+}
+
+/// Terms that workgroup memory of 16 KiB holds of both factors of a tile, a power of two.
+fn workgroup_depth(r: u32, c: u32) -> u32 {
+    1 << (1024 / (4 * r + 16 * c)).ilog2()
 }
 
 /// Tiles in workgroup memory: of the rows, and the invocations along the columns, where whole workgroups stand.

@@ -76,6 +76,7 @@ pub const DATA_RIVALS: &[Variant] = &[
     Variant::Tile(4, 2),
     Variant::Tile(4, 1),
     Variant::Workgroup(8, 2),
+    Variant::Workgroup(8, 1),
     Variant::Workgroup(4, 2),
     Variant::Workgroup(4, 1),
 ];
