@@ -45,18 +45,25 @@ fn product(sum: ptr<function, array<vec4<f32>, ROWS * COLS>>, tile: Tile, terms:
     }
 }
 
+// A whole tile's loop has a bound that compilers can count on.
 fn multiply(sum: ptr<function, array<vec4<f32>, ROWS * COLS>>, row: u32, column: u32, depth: u32) {
-    for (var k = 0u; k < depth; k++) {
-        var xs: array<vec4<f32>, COLS>;
-        for (var c = 0u; c < COLS; c++) { xs[c] = right[k * RIGHT + column + 16u * c]; }
-        for (var q = 0u; q < ROWS / 4u; q++) {
-            let w = left[k * LEFT + row * (ROWS / 4u) + q];
-            for (var c = 0u; c < COLS; c++) {
-                (*sum)[4u * q * COLS + c] = fma(vec4<f32>(w.x), xs[c], (*sum)[4u * q * COLS + c]);
-                (*sum)[(4u * q + 1u) * COLS + c] = fma(vec4<f32>(w.y), xs[c], (*sum)[(4u * q + 1u) * COLS + c]);
-                (*sum)[(4u * q + 2u) * COLS + c] = fma(vec4<f32>(w.z), xs[c], (*sum)[(4u * q + 2u) * COLS + c]);
-                (*sum)[(4u * q + 3u) * COLS + c] = fma(vec4<f32>(w.w), xs[c], (*sum)[(4u * q + 3u) * COLS + c]);
-            }
+    if depth == DEPTH {
+        for (var k = 0u; k < DEPTH; k++) { multiply_term(sum, row, column, k); }
+    } else {
+        for (var k = 0u; k < depth; k++) { multiply_term(sum, row, column, k); }
+    }
+}
+
+fn multiply_term(sum: ptr<function, array<vec4<f32>, ROWS * COLS>>, row: u32, column: u32, k: u32) {
+    var xs: array<vec4<f32>, COLS>;
+    for (var c = 0u; c < COLS; c++) { xs[c] = right[k * RIGHT + column + 16u * c]; }
+    for (var q = 0u; q < ROWS / 4u; q++) {
+        let w = left[k * LEFT + row * (ROWS / 4u) + q];
+        for (var c = 0u; c < COLS; c++) {
+            (*sum)[4u * q * COLS + c] = fma(vec4<f32>(w.x), xs[c], (*sum)[4u * q * COLS + c]);
+            (*sum)[(4u * q + 1u) * COLS + c] = fma(vec4<f32>(w.y), xs[c], (*sum)[(4u * q + 1u) * COLS + c]);
+            (*sum)[(4u * q + 2u) * COLS + c] = fma(vec4<f32>(w.z), xs[c], (*sum)[(4u * q + 2u) * COLS + c]);
+            (*sum)[(4u * q + 3u) * COLS + c] = fma(vec4<f32>(w.w), xs[c], (*sum)[(4u * q + 3u) * COLS + c]);
         }
     }
 }
