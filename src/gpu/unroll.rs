@@ -4,8 +4,8 @@
 //! loop through more than a few vec4s by itself, and its accumulators then lie in memory: a product ran 14 times slower
 //! (docs/performance.md).
 
-/// The constants that say how large a tile is, or how much of it an invocation loads.
-const TILE: [&str; 4] = ["ROWS", "COLS", "LEFT_LOADS", "RIGHT_LOADS"];
+/// The constants that say how large a tile is, how much of it an invocation loads, and how many terms stand in workgroup memory.
+const TILE: [&str; 5] = ["ROWS", "COLS", "LEFT_LOADS", "RIGHT_LOADS", "DEPTH"];
 
 /// `text` with each loop `for (var k = 0u; k < ROWS; k++) { ... }`, or up to `COLS`, `ROWS / 4u` and the like, replaced by its
 /// passes, a block each with `0u`, `1u`, ... in place of `k`. Sums keep their order.
