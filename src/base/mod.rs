@@ -6,7 +6,7 @@ mod file;
 mod text;
 
 pub use cache::cache_folder;
-pub use digest::{hex, sha256};
+pub use digest::{hex, json, sha256};
 pub(crate) use file::{TEMPORARY, folder_of, sync_folder, temporary_in};
 pub use file::{write_whole, write_with_folder};
 pub use text::at_spaces;

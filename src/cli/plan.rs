@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::output::say;
 use clap::Args;
 use secateur::data::SearchPath;
-use secateur::experiment::{self, Step};
+use secateur::experiment;
 use secateur::gpu::{Gpu, GpuOptions};
 use secateur::run::{self, DEFAULT_MEMORY, Limits};
 use secateur::train::Demand;
@@ -70,7 +70,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
     let cohorts = run::cohorts(&plan, &models, &limits).map_err(Failure::experiment)?;
     say(format_args!("trainings that share a program:"));
     for cohort in &cohorts {
-        let Step::Train(step) = &cohort.stage.step else {
+        let Some(step) = cohort.stage.step.training() else {
             continue;
         };
         let spec = &step.train;

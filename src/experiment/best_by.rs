@@ -1,6 +1,7 @@
 //! `best_by` where no score decides anything.
 
-use super::types::{Arm, Step};
+use super::step::Step;
+use super::types::Arm;
 use crate::config::{Node, Problems, Reader, peek_part};
 use crate::spec::Stopping;
 
@@ -36,12 +37,12 @@ pub(super) fn check_default(train: Option<&Node>, arms: &[Arm], problems: &mut P
     if train.get("keep").is_some() || train.get("patience").is_some() {
         return;
     }
-    let mut steps = arms
+    let steps = arms
         .iter()
         .flat_map(|arm| &arm.variants)
         .flat_map(|v| &v.steps);
-    let decides =
-        steps.any(|step| matches!(step, Step::Train(step) if step.train.stopping.decides()));
+    let mut trainings = steps.filter_map(Step::training);
+    let decides = trainings.any(|step| step.train.stopping.decides());
     // Arms with mistakes may lack the training that it is meant for.
     if !decides && problems.is_empty() {
         problems.at(node, MESSAGE, HELP);

@@ -1,9 +1,10 @@
 //! Controls: another arm with one change.
 
 use super::sense::masked;
-use super::types::{Origin, Step};
+use super::step::{MaskEffect, Step};
+use super::types::Origin;
 use crate::config::{Choice, FromNode, Node, Problem, Reader, Value, words};
-use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, UnitAmount, UnitCriterion};
+use crate::spec::{MaskSchedule, MaskStep, Restart, UnitAmount, UnitCriterion};
 
 words! {
     /// What a control changes: it is the other arm,
@@ -114,7 +115,7 @@ pub(super) fn put_control(
             reader.at(mask, "the mask is of a training that rewires", help);
             return None;
         }
-        Control::Invert => match pruned_by(&mut steps[last]) {
+        Control::Invert => match steps[last].prunes_mut() {
             Some(spec) if !spec.invert => spec.invert = true,
             Some(_) => {
                 let help = "inverted again it is the arm it was: remove this one";
@@ -177,33 +178,20 @@ pub(super) fn put_control(
 }
 
 fn trains(step: &Step) -> bool {
-    matches!(step, Step::Train(_))
+    step.training().is_some()
 }
 
 /// Whether it makes a mask anew, not out of the one that is there.
 fn makes(step: &Step) -> bool {
-    let other = matches!(step, Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)));
-    other || step.prunes().is_some()
+    matches!(
+        step.effect().mask,
+        MaskEffect::Prunes(_) | MaskEffect::PrunesUnits | MaskEffect::Loads
+    )
 }
 
 /// Whether it is a training that exchanges weights.
 fn rewires(step: &Step) -> bool {
-    let Step::Train(step) = step else {
-        return false;
-    };
-    matches!(step.masks.as_deref(), Some(MaskSchedule::Rewire(_)))
-}
-
-/// [`Step::prunes`], to be changed.
-fn pruned_by(step: &mut Step) -> Option<&mut PruneSpec> {
-    match step {
-        Step::Prune(spec) => Some(spec),
-        Step::Train(step) => match step.masks.as_deref_mut() {
-            Some(MaskSchedule::Gradual(gradual)) => Some(&mut gradual.prune),
-            _ => None,
-        },
-        _ => None,
-    }
+    step.effect().mask == MaskEffect::Exchanges
 }
 
 /// Reports that the arm `of` has nothing that a control could change.

@@ -1,35 +1,10 @@
 //! Names by content: SHA-256 over canonical JSON.
 
-use super::types::{Axis, Experiment, Step, Variant};
-use crate::base::sha256;
-use crate::spec::{DatasetSpec, MaskStep, ModelSpec, Origin};
-use serde::Serialize;
+use super::types::{Axis, Experiment, Variant};
+use crate::base::{json, sha256};
+use crate::spec::{DatasetSpec, ModelSpec, Origin};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// JSON with fields in declared order. Everything given here is strings, finite numbers and lists of them, which
-/// always serialise; the fallback keeps a mistake in that from becoming a panic.
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value)
-        .unwrap_or_else(|error| format!("{{\"error\":{:?}}}", error.to_string()))
-}
-
-/// JSON of a step in which a mask file is named by its content, not by where it lies. Micro-batches are left out: they change no
-/// bit.
-pub(super) fn step_json(step: &Step, files: &BTreeMap<PathBuf, String>) -> String {
-    match step {
-        Step::Mask(MaskStep::Load(path)) => {
-            let digest = files.get(path).map_or("", String::as_str);
-            json(&serde_json::json!({ "mask": { "load": { "sha256": digest } } }))
-        }
-        Step::Train(step) => {
-            let mut step = step.clone();
-            step.train.micro_batch = None;
-            json(&Step::Train(step))
-        }
-        step => json(step),
-    }
-}
 
 impl Experiment {
     /// SHA-256 of what the experiment says: not of comments, formatting, the order of keys, its file's name, or where
@@ -88,7 +63,7 @@ impl Variant {
     }
 
     fn canonical(&self, files: &BTreeMap<PathBuf, String>) -> (&ModelSpec, Vec<String>) {
-        let steps = self.steps.iter().map(|step| step_json(step, files));
+        let steps = self.steps.iter().map(|step| step.canonical(files));
         (&self.model, steps.collect())
     }
 }

@@ -1,5 +1,6 @@
 //! What earlier prune steps of an arm left of the weights, as far as its file says.
 
+use super::history::Bound;
 use crate::spec::{Amount, PruneSpec, Scope};
 
 /// At most which share is left of some sets of weights.
@@ -30,44 +31,13 @@ pub(super) enum Asks {
 const ROUNDING: f64 = 1e-12;
 
 impl Kept {
-    /// Compares what a step asks for with what is left of the same weights, and takes note of it.
-    pub fn prune(&mut self, spec: &PruneSpec) -> Asks {
-        let counted = Counted::by(spec);
-        let left = self.left(&counted);
-        let asked = match spec.amount {
-            Amount::Sparsity(sparsity) => 1.0 - sparsity,
-            Amount::Density(density) => density,
-            Amount::Remaining(share) => {
-                self.note(counted, left.unwrap_or(1.0) * share);
-                return Asks::Fewer;
-            }
-            // At most what was there stays; how much is not known yet.
-            Amount::Sap(_) | Amount::NOfM { .. } => return Asks::Fewer,
-            // A count is comparable once shapes are known.
-            Amount::Keep(_) | Amount::PerLayer => {
-                self.forget();
-                return Asks::Fewer;
-            }
-        };
-        match left {
-            Some(left) if asked > left + ROUNDING => Asks::More(left),
-            Some(left) if asked > left - ROUNDING => Asks::Same(left),
-            _ => {
-                self.note(counted, asked);
-                Asks::Fewer
-            }
+    /// Compares what a step asks for with what is left of the same weights.
+    pub fn compare(&self, spec: &PruneSpec) -> Asks {
+        match (target(spec.amount), self.left(&Counted::by(spec))) {
+            (Some(target), Some(left)) if target > left + ROUNDING => Asks::More(left),
+            (Some(target), Some(left)) if target > left - ROUNDING => Asks::Same(left),
+            _ => Asks::Fewer,
         }
-    }
-
-    /// From here on nothing is comparable with what was left before.
-    pub fn forget(&mut self) {
-        self.shares.clear();
-    }
-
-    /// From here on only the whole is comparable.
-    pub fn spread(&mut self) {
-        let whole = |counted: &Counted| counted.layers.is_none() && counted.alone.is_empty();
-        self.shares.retain(|(counted, _)| whole(counted));
     }
 
     fn left(&self, counted: &Counted) -> Option<f64> {
@@ -78,6 +48,48 @@ impl Kept {
     fn note(&mut self, counted: Counted, share: f64) {
         self.shares.retain(|(other, _)| *other != counted);
         self.shares.push((counted, share));
+    }
+}
+
+/// The share that an amount leaves of the weights that it counts, where it says one.
+fn target(amount: Amount) -> Option<f64> {
+    match amount {
+        Amount::Sparsity(sparsity) => Some(1.0 - sparsity),
+        Amount::Density(density) => Some(density),
+        _ => None,
+    }
+}
+
+impl Bound for Kept {
+    fn prune(&mut self, spec: &PruneSpec) {
+        let counted = Counted::by(spec);
+        let left = self.left(&counted);
+        match (spec.amount, target(spec.amount)) {
+            (Amount::Remaining(share), _) => self.note(counted, left.unwrap_or(1.0) * share),
+            // A count is comparable once shapes are known.
+            (Amount::Keep(_) | Amount::PerLayer, _) => self.forget(),
+            // Pruned weights do not return, whatever is asked for.
+            (_, Some(target)) if left.is_none_or(|left| target <= left - ROUNDING) => {
+                self.note(counted, target);
+            }
+            // At most what was there stays; how much is not known yet.
+            _ => {}
+        }
+    }
+
+    /// From here on nothing is comparable with what was left before.
+    fn forget(&mut self) {
+        self.shares.clear();
+    }
+
+    /// From here on only the whole is comparable.
+    fn redistribute(&mut self) {
+        let whole = |counted: &Counted| counted.layers.is_none() && counted.alone.is_empty();
+        self.shares.retain(|(counted, _)| whole(counted));
+    }
+
+    fn release(&mut self) {
+        self.forget();
     }
 }
 

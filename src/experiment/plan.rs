@@ -1,9 +1,10 @@
 //! What must be computed: every run's stages, each history once.
 
-use super::digest::{json, step_json};
-use super::{Experiment, Step};
-use crate::base::hex;
-use crate::spec::{MaskStep, ModelSpec, Restart, Stopping, TrainSpec, TrainStep};
+use super::history::History;
+use super::step::Step;
+use super::types::Experiment;
+use crate::base::{hex, json};
+use crate::spec::{ModelSpec, Restart, Stopping, TrainSpec, TrainStep};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -80,11 +81,11 @@ impl Plan {
                 let steps: Vec<(&Step, String)> = variant
                     .steps
                     .iter()
-                    .filter(|step| changes_anything(step))
-                    .map(|step| (step, step_json(step, &experiment.mask_files)))
+                    .filter(|step| step.changes_anything())
+                    .map(|step| (step, step.canonical(&experiment.mask_files)))
                     .collect();
                 for &seed in &experiment.seeds {
-                    let start = History::new(context, &variant.model, seed);
+                    let start = Naming::new(context, &variant.model, seed);
                     let stages = plan.walk(start, &steps, &mut known);
                     plan.runs.push(Run {
                         arm: arm_index,
@@ -106,76 +107,70 @@ impl Plan {
 
     /// How many stages are `train` steps: nearly all of the work.
     pub fn trainings(&self) -> usize {
-        let train = |stage: &&Stage| matches!(stage.step, Step::Train(_));
-        self.stages.iter().filter(train).count()
+        let trains = |stage: &&Stage| stage.step.training().is_some();
+        self.stages.iter().filter(trains).count()
     }
 
     fn walk(
         &mut self,
-        mut history: History<'_>,
+        mut naming: Naming<'_>,
         steps: &[(&Step, String)],
         known: &mut HashMap<String, usize>,
     ) -> Vec<usize> {
         let mut stages = Vec::with_capacity(steps.len());
+        let mut history = History::new(());
         for (step, canonical) in steps {
-            let digest = history.extend(step, canonical);
+            let before = history.clone();
+            history.take(step);
+            let digest = naming.extend(canonical);
             let id = *known.entry(digest.clone()).or_insert_with(|| {
                 let id = self.stages.len();
                 self.stages.push(Stage {
                     id,
                     parent: stages.last().copied(),
-                    seed: history.seed,
-                    model: history.model.clone(),
+                    seed: naming.seed,
+                    model: naming.model.clone(),
                     step: (*step).clone(),
-                    rewound: history.rewound(step),
-                    train_ordinal: history.train_ordinal,
-                    fresh_ordinal: history.fresh_ordinal,
-                    step_ordinal: history.step_ordinal,
+                    rewound: rewound(&before, step),
+                    train_ordinal: before.trainings,
+                    fresh_ordinal: history.draws,
+                    step_ordinal: before.steps,
                     digest,
                 });
                 id
             });
-            history.finish(step);
             stages.push(id);
         }
         stages
     }
 }
 
-/// Steps that only say aloud what is so anyway make no new history.
-fn changes_anything(step: &Step) -> bool {
-    !matches!(
-        step,
-        Step::Mask(MaskStep::Transfer) | Step::Restart(Restart::None)
-    )
+/// [`Stage::rewound`] of a step.
+fn rewound(before: &History<'_>, step: &Step) -> Option<(TrainStep, u32)> {
+    let Step::Restart(Restart::Rewind(to)) = step else {
+        return None;
+    };
+    let first = before.first_training?;
+    let mut beginning = first.step.clone();
+    beginning.train.leave = Some(*to);
+    beginning.train.stopping = Stopping::NEVER;
+    Some((beginning, first.ordinal))
 }
 
-/// A run up to some step.
-struct History<'m> {
+/// Names the histories of a run as they grow.
+struct Naming<'m> {
     hash: Sha256,
     model: &'m ModelSpec,
     seed: u32,
-    train_ordinal: u32,
-    fresh_ordinal: u32,
-    step_ordinal: u32,
-    /// The first training since the weights were fresh, with its ordinal.
-    origin: Option<(TrainStep, u32)>,
 }
 
-impl<'m> History<'m> {
-    fn new(context: &str, model: &'m ModelSpec, seed: u32) -> History<'m> {
-        let mut history = History {
-            hash: Sha256::new(),
-            model,
-            seed,
-            train_ordinal: 0,
-            fresh_ordinal: 0,
-            step_ordinal: 0,
-            origin: None,
-        };
+impl<'m> Naming<'m> {
+    fn new(context: &str, model: &'m ModelSpec, seed: u32) -> Naming<'m> {
+        let hash = Sha256::new();
+        let mut naming = Naming { hash, model, seed };
         // The model's name is left out: a preset and its layers written out are the same model.
-        history.absorb(&json(&(context, seed, &model.layers, model.init)));
-        history
+        naming.absorb(&json(&(context, seed, &model.layers, model.init)));
+        naming
     }
 
     /// JSON has no raw line breaks, so one after each part keeps parts apart.
@@ -185,33 +180,8 @@ impl<'m> History<'m> {
     }
 
     /// Adds a step and names the history that ends with it.
-    fn extend(&mut self, step: &Step, canonical: &str) -> String {
+    fn extend(&mut self, canonical: &str) -> String {
         self.absorb(canonical);
-        if matches!(step, Step::Restart(Restart::Fresh)) {
-            self.fresh_ordinal += 1;
-            self.origin = None;
-        }
         hex(self.hash.clone())
-    }
-
-    /// Counts a step as lying before the next.
-    fn finish(&mut self, step: &Step) {
-        self.step_ordinal += 1;
-        if let Step::Train(step) = step {
-            let ordinal = self.train_ordinal;
-            self.origin.get_or_insert_with(|| (step.clone(), ordinal));
-            self.train_ordinal += 1;
-        }
-    }
-
-    /// [`Stage::rewound`].
-    fn rewound(&self, step: &Step) -> Option<(TrainStep, u32)> {
-        let Step::Restart(Restart::Rewind(to)) = step else {
-            return None;
-        };
-        let (mut beginning, ordinal) = self.origin.clone()?;
-        beginning.train.leave = Some(*to);
-        beginning.train.stopping = Stopping::NEVER;
-        Some((beginning, ordinal))
     }
 }

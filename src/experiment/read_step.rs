@@ -1,7 +1,7 @@
 //! One step of an arm.
 
 use super::best_by;
-use super::types::Step;
+use super::step::Step;
 use crate::config::{
     Choice, Description, Fields, Form, FromNode, Key, Kind, Node, Part, Reader, Shape, Table,
     Value, Whole, choice, described, one_of, table,

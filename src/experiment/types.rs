@@ -1,60 +1,11 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
+use super::step::Step;
 use crate::config::{Node, Source, words};
-use crate::spec::{
-    Criterion, DatasetSpec, MaskSchedule, MaskStep, ModelSpec, PruneSpec, Restart, TrainSpec,
-    TrainStep, UnitPrune,
-};
-use serde::{Deserialize, Serialize};
+use crate::spec::{Criterion, DatasetSpec, ModelSpec};
+use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-
-/// What an arm does, in order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Step {
-    /// Train on a dataset.
-    Train(TrainStep),
-    /// Remove weights.
-    Prune(PruneSpec),
-    /// Remove whole units.
-    #[serde(rename = "prune_units")]
-    PruneUnits(UnitPrune),
-    /// Replace or free the mask.
-    Mask(MaskStep),
-    /// Put the weights back.
-    Restart(Restart),
-    /// Set running statistics to their average over training batches: those of a training of this length, of which nothing
-    /// but the forward passes is run.
-    Recalibrate(TrainSpec),
-    /// Make tensors smaller by the units that do nothing.
-    Compact,
-}
-
-impl Step {
-    /// What it reads of a dataset: a training, or one of which only some passes are run.
-    pub fn data(&self) -> Option<&TrainSpec> {
-        match self {
-            Step::Train(step) => Some(&step.train),
-            Step::Recalibrate(spec) => Some(spec),
-            Step::Prune(spec) => spec.data.as_deref(),
-            Step::PruneUnits(spec) => spec.data.as_deref(),
-            Step::Mask(_) | Step::Restart(_) | Step::Compact => None,
-        }
-    }
-
-    /// What it prunes: at once, or by and by while it trains.
-    pub fn prunes(&self) -> Option<&PruneSpec> {
-        match self {
-            Step::Prune(spec) => Some(spec),
-            Step::Train(step) => match step.masks.as_deref() {
-                Some(MaskSchedule::Gradual(gradual)) => Some(&gradual.prune),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
 
 /// An arm at one point of the sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]

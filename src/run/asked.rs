@@ -1,44 +1,49 @@
 //! What the steps of a run ask for, one after another.
 
-use crate::experiment::Step;
+use crate::experiment::{Bound, History, MaskEffect, Step};
 use crate::model::Model;
 use crate::prune::Asked;
-use crate::spec::MaskStep;
+use crate::spec::PruneSpec;
 
-/// Takes one more step into account.
-pub fn follow(asked: &mut Asked<'_>, step: &Step) {
-    if let Some(spec) = step.prunes() {
-        asked.prune(spec);
+impl Bound for Asked<'_> {
+    fn prune(&mut self, spec: &PruneSpec) {
+        self.prune(spec);
     }
-    match step {
-        // It asks for units, and what that makes of weights depends on which layers they are of; amounts after a compaction are of
-        // another network.
-        Step::PruneUnits(_) | Step::Compact => asked.forget(),
-        Step::Mask(MaskStep::Release) => asked.release(),
-        Step::Mask(MaskStep::Load(_)) => {
-            asked.release();
-            asked.forget();
-        }
-        Step::Mask(MaskStep::RandomUniform | MaskStep::RandomErk) => asked.spread(),
-        _ => {}
+
+    fn forget(&mut self) {
+        self.forget();
+    }
+
+    fn redistribute(&mut self) {
+        self.spread();
+    }
+
+    fn release(&mut self) {
+        self.release();
     }
 }
 
 /// The share of all weights that the prune steps among these ask for; `None` without any, and where the weights or a file decide. It
 /// stands where the mask is released later, too, beside the whole network that is achieved.
 pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
-    let mut so_far = Asked::new(model);
-    let (mut asked, mut whole) = (None, true);
+    let mut history = History::new(Asked::new(model));
+    let mut asked = None;
     for step in steps {
-        follow(&mut so_far, step);
-        if step.prunes().is_some() {
-            asked = so_far.density().filter(|_| whole);
-        }
-        match step {
-            Step::PruneUnits(_) | Step::Mask(MaskStep::Load(_)) => asked = None,
-            Step::Compact => whole = false,
+        history.take(step);
+        match step.effect().mask {
+            MaskEffect::Prunes(_) => {
+                asked = history.left.density().filter(|_| !history.compacted);
+            }
+            MaskEffect::PrunesUnits | MaskEffect::Loads => asked = None,
             _ => {}
         }
     }
     asked
+}
+
+/// The largest density that these steps may leave.
+pub fn density_at_most<'s>(steps: impl Iterator<Item = &'s Step>, model: &Model) -> f64 {
+    let mut history = History::new(Asked::new(model));
+    steps.for_each(|step| history.take(step));
+    history.left.at_most()
 }

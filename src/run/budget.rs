@@ -19,7 +19,7 @@ pub(super) fn as_it_runs(
     id: usize,
 ) -> Result<Stage, RunError> {
     let mut stage = setup.plan.stages[id].clone();
-    let Step::Train(step) = &stage.step else {
+    let Some(step) = stage.step.training() else {
         return Ok(stage);
     };
     let spec = &step.train;

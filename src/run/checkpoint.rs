@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::exact::Exact;
 use super::options::RunOptions;
 use super::record::CurvePoint;
-use crate::experiment::{Stage, Step};
+use crate::experiment::Stage;
 use crate::model::Mask;
 use crate::store::{Partial, RunFolder};
 use crate::train::{
@@ -110,7 +110,7 @@ fn saved(folder: &RunFolder, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> 
 
 /// Steps that a stage was saved after, 0 where it was not. Those are read again only when it is computed.
 pub(super) fn steps_saved(folder: &RunFolder, stage: &Stage) -> u64 {
-    if !matches!(stage.step, Step::Train(_)) {
+    if stage.step.training().is_none() {
         return 0;
     }
     saved(folder, stage).map_or(0, |(steps, _)| steps)

@@ -1,13 +1,12 @@
 //! Which stages can share a cohort, and how many replicas a cohort may have.
 
 use super::facts::model_key;
-use crate::experiment::{Stage, Step};
+use crate::base::json;
+use crate::experiment::Stage;
 use crate::gpu::{AdapterKind, Gpu};
 use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
-use crate::spec::{
-    Amount, MaskStep, ModelSpec, Optimizer, TrainSpec, TrainStep, UnitAmount, UnitPrune,
-};
+use crate::spec::ModelSpec;
 use crate::train::{Demand, Memory};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
@@ -17,76 +16,18 @@ const HARDWARE_REPLICAS: u64 = 64;
 /// On a software adapter replicas gain nothing from company, and smaller cohorts are saved sooner.
 const SOFTWARE_REPLICAS: u64 = 8;
 
-/// What stages must agree in to run in the same dispatches. Only per-replica numbers may differ: amounts, learning rates,
-/// momenta, decay, the norm to clip to, the group lasso's lambda.
+/// What stages must agree in to run in the same dispatches: see [`Step::alike`](crate::experiment::Step::alike).
 pub fn key(stage: &Stage) -> String {
     key_with(stage, &stage.model)
 }
 
 /// [`key`] of a stage whose network is this one by then.
 pub fn key_with(stage: &Stage, model: &ModelSpec) -> String {
-    let step = match &stage.step {
-        Step::Train(step) => serde_json::to_string(&alike_step(step)),
-        Step::Recalibrate(spec) => serde_json::to_string(&alike(spec)),
-        Step::Prune(spec) => {
-            let alike = crate::spec::PruneSpec {
-                amount: match spec.amount {
-                    // Runs are selected by a kernel of their own.
-                    Amount::NOfM { .. } => spec.amount,
-                    _ => Amount::Keep(0),
-                },
-                densities: std::collections::BTreeMap::new(),
-                ..spec.clone()
-            };
-            serde_json::to_string(&alike)
-        }
-        Step::PruneUnits(spec) => {
-            let alike = UnitPrune {
-                amount: UnitAmount::Threshold(0.0),
-                ..spec.clone()
-            };
-            serde_json::to_string(&alike)
-        }
-        Step::Mask(MaskStep::Load(path)) => serde_json::to_string(path),
-        Step::Mask(mask) => serde_json::to_string(mask),
-        Step::Compact => Ok(String::new()),
-        // A rewinding trains.
-        Step::Restart(restart) => serde_json::to_string(&(
-            restart,
-            stage
-                .rewound
-                .as_ref()
-                .map(|(step, ordinal)| (alike_step(step), ordinal)),
-        )),
-    };
-    let kind = match &stage.step {
-        Step::Train(_) => "train",
-        Step::Prune(_) => "prune",
-        Step::PruneUnits(_) => "prune units",
-        Step::Mask(_) => "mask",
-        Step::Restart(_) => "restart",
-        Step::Recalibrate(_) => "recalibrate",
-        Step::Compact => "compact",
-    };
-    format!("{kind} {} {}", step.unwrap_or_default(), model_key(model))
-}
-
-/// [`alike`] of the training of a step.
-fn alike_step(step: &TrainStep) -> impl serde::Serialize {
-    (alike(&step.train), step.masks.clone())
-}
-
-/// A training with all that may differ between replicas taken out: of the optimizer its kind is left, and how many moments it
-/// has. (Adam and AdamW share a kernel, but one name each keeps logs plain.)
-fn alike(spec: &TrainSpec) -> impl serde::Serialize {
-    let optimizer = serde_json::to_value(spec.optimizer).unwrap_or_default();
-    let alike = TrainSpec {
-        optimizer: Optimizer::sgd(0.0, 0.0),
-        clip_norm: spec.clip_norm.map(|_| 1.0),
-        group_lasso: spec.group_lasso.map(|_| 1.0),
-        ..spec.clone()
-    };
-    (alike, optimizer["kind"].clone(), spec.optimizer.moments())
+    let rewound = stage.rewound.as_ref();
+    // A rewinding trains.
+    let rewound = rewound.map(|(step, ordinal)| (step.alike(), ordinal));
+    let (step, model) = (stage.step.alike(), model_key(model));
+    format!("{step} {} {model}", json(&rewound))
 }
 
 /// Replicas train together where they keep about as much: a layer runs sparse only if it does in all of them. The class is

@@ -2,7 +2,7 @@
 
 use super::error::RunError;
 use super::events::Reporter;
-use crate::experiment::{OnCollapse, Stage, Step};
+use crate::experiment::{MaskEffect, OnCollapse, Stage};
 use crate::model::Model;
 use crate::prune::paths;
 use crate::train::Snapshot;
@@ -18,12 +18,7 @@ pub(super) fn watch_collapse(
     (snapshot, model): (&Snapshot, &Model),
     reporter: &mut Reporter<'_>,
 ) -> Result<(), RunError> {
-    let makes_a_mask = match &stage.step {
-        Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_) => true,
-        Step::Train(step) => step.masks.is_some(),
-        _ => false,
-    };
-    if !makes_a_mask {
+    if stage.step.effect().mask == MaskEffect::None {
         return Ok(());
     }
     let found = paths(model, &snapshot.mask);

@@ -16,7 +16,7 @@ use super::training::profile;
 use crate::bench::breakdown_text;
 use crate::experiment::{Stage, Step};
 use crate::model::Model;
-use crate::spec::{Restart, TrainSpec};
+use crate::spec::TrainSpec;
 use crate::store::TimeRow;
 use crate::train::{ResidentDataset, Snapshot};
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +34,7 @@ impl Session<'_> {
         let stages: Vec<Stage> = stages.collect::<Result<_, _>>()?;
         let stages: Vec<&Stage> = stages.iter().collect();
         let model = self.stages.model_before(stages[0])?;
-        let what = describe(&stages);
+        let what = stages[0].step.describe(stages.len());
         let samples: u64 = stages.iter().map(|stage| setup.samples_of(stage)).sum();
         let planned = cohort
             .iter()
@@ -75,7 +75,7 @@ impl Session<'_> {
         let replicas = cohort.len() as u64;
         let steps = steps_taken(&outcomes, from).unwrap_or(samples / replicas / batch);
         self.reporter.finish_stage(samples);
-        if self.profile && matches!(stages[0].step, Step::Train(_)) {
+        if self.profile && stages[0].step.training().is_some() {
             let breakdown = profile(&context, &model, &stages, &outcomes, &what)?;
             self.reporter
                 .note(&format!("{what}: {}", breakdown_text(&breakdown)));
@@ -184,28 +184,6 @@ impl Session<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// What stages do together, in words.
-fn describe(stages: &[&Stage]) -> String {
-    let count = stages.len();
-    let plural = if count == 1 { "" } else { "s" };
-    match &stages[0].step {
-        Step::Train(step) => {
-            format!("training {count} replica{plural} on {}", step.train.dataset)
-        }
-        Step::Recalibrate(spec) => {
-            format!("recalibrating {count} replica{plural} on {}", spec.dataset)
-        }
-        Step::Prune(_) => format!("pruning {count} replica{plural}"),
-        Step::PruneUnits(_) => format!("pruning units of {count} replica{plural}"),
-        Step::Compact => format!("compacting {count} replica{plural}"),
-        Step::Mask(_) => format!("masking {count} replica{plural}"),
-        Step::Restart(Restart::Rewind(to)) => {
-            format!("rewinding {count} replica{plural} to {to}")
-        }
-        Step::Restart(_) => format!("restarting {count} replica{plural}"),
     }
 }
 

@@ -60,11 +60,10 @@ impl Models {
 
 /// A number of samples that does for comparing the lengths of a training, `more` among them, while its dataset is not loaded: any,
 /// where all are of one kind.
-pub(super) fn any_samples(spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
+pub(super) fn any_samples(spec: &TrainSpec, more: &[Length]) -> Option<u32> {
     let kind = |length: &Length| matches!(length, Length::Steps(_));
-    let mut lengths = [spec.enter, spec.leave]
-        .into_iter()
-        .chain(more.iter().copied());
-    let alike = lengths.all(|l| l.is_none_or(|l| kind(&l) == kind(&spec.length)));
+    let own = [spec.enter, spec.leave].into_iter().flatten();
+    let mut lengths = own.chain(more.iter().copied());
+    let alike = lengths.all(|length| kind(&length) == kind(&spec.length));
     alike.then_some(spec.batch)
 }

@@ -6,12 +6,10 @@ use super::results::arm_infos;
 use super::rows::{curve_rows, last_pass, round_rows, run_row, settings};
 use super::setup::Setup;
 use super::stages::Stages;
-use crate::experiment::{Run, Step};
+use crate::experiment::{History, Run};
 use crate::report;
-use crate::spec::MaskStep;
 use crate::store::{CurveRow, MaskOrigin, RoundRow, RunFolder, RunKey, RunRow, run_names};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// The rows of finished runs, by their number in the plan.
 pub(super) struct Ledger<'s> {
@@ -138,32 +136,18 @@ impl<'s> Ledger<'s> {
 
     /// The dataset trained on before the last prune: where the mask comes from.
     fn mask_origin(&self, run: &Run) -> String {
-        let mut dataset = String::new();
-        let mut origin = String::new();
-        for &id in &run.stages {
-            let step = &self.setup.plan.stages[id].step;
-            if let Step::Train(step) = step {
-                dataset.clone_from(&step.train.dataset);
-            }
-            if step.prunes().is_some() || matches!(step, Step::PruneUnits(_)) {
-                origin.clone_from(&dataset);
-            }
-        }
-        origin
+        let mut history = History::new(());
+        let stages = run.stages.iter().map(|&id| &self.setup.plan.stages[id]);
+        stages.for_each(|stage| history.take(&stage.step));
+        history.mask_dataset.to_owned()
     }
 
     /// What made a run's mask, in the words of the experiment's digest, so that the file's bytes depend on nothing that it leaves out.
     fn mask_criterion(&self, run: &Run) -> String {
-        let steps: Vec<String> = run
-            .stages
-            .iter()
-            .filter_map(|&id| match &self.setup.plan.stages[id].step {
-                step @ (Step::Prune(_) | Step::PruneUnits(_) | Step::Mask(_)) => {
-                    step_text(step, &self.setup.experiment.mask_files)
-                }
-                Step::Train(step) => serde_json::to_string(step.masks.as_ref()?).ok(),
-                _ => None,
-            })
+        let files = &self.setup.experiment.mask_files;
+        let stages = run.stages.iter().map(|&id| &self.setup.plan.stages[id]);
+        let steps: Vec<String> = stages
+            .filter_map(|stage| stage.step.mask_criterion(files))
             .collect();
         steps.join(" ")
     }
@@ -203,16 +187,5 @@ impl<'s> Ledger<'s> {
             folder.save_plot(&format!("{}.png", plot.name), &plot.png)?;
         }
         Ok(rows)
-    }
-}
-
-/// A step as JSON, in which a mask file is named by its content and not by where it lies.
-fn step_text(step: &Step, files: &BTreeMap<PathBuf, String>) -> Option<String> {
-    match step {
-        Step::Mask(MaskStep::Load(path)) => {
-            let sha256 = files.get(path)?;
-            Some(serde_json::json!({ "mask": { "load": { "sha256": sha256 } } }).to_string())
-        }
-        step => serde_json::to_string(step).ok(),
     }
 }

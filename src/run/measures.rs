@@ -1,7 +1,6 @@
 //! What is left of a network after a step: counts, paths, work, and how far from equal its weights are.
 
 use super::exact::Exact;
-use crate::experiment::Step;
 use crate::model::{Mask, Model};
 use crate::prune::paths;
 use crate::spec::{PowerSums, REPORTED};
@@ -40,18 +39,6 @@ pub struct Measures {
     pub does: String,
     /// Each layer with weights, in the model's order, then the whole network.
     pub layers: Vec<LayerMeasures>,
-}
-
-/// The experiment file's word for a step.
-pub fn word(step: &Step) -> &'static str {
-    match step {
-        Step::Train(_) => "train",
-        Step::Prune(_) | Step::PruneUnits(_) => "prune",
-        Step::Mask(_) => "mask",
-        Step::Compact => "compact",
-        Step::Restart(_) => "restart",
-        Step::Recalibrate(_) => "recalibrate",
-    }
 }
 
 /// Multiply-adds of one sample forward with every weight of tensor `t`, and with the `kept` ones alone: each as often as its layer

@@ -1,13 +1,12 @@
 //! How much GPU memory an experiment will take at its peak.
 
-use super::asked::follow;
+use super::asked::density_at_most;
 use super::cohort::{self, Limits, key};
 use super::demand::demand;
 use super::facts::Models;
 use crate::data::Dataset;
-use crate::experiment::{Plan, Stage, Step};
+use crate::experiment::{Plan, Stage};
 use crate::model::Model;
-use crate::prune::Asked;
 use crate::train::{Memory, ResidentDataset};
 use std::collections::BTreeMap;
 
@@ -39,8 +38,8 @@ pub fn cohorts<'p>(
             continue;
         };
         // A training that prunes ends with lists for what it comes to.
-        let last = match (&stage.step, stage.step.prunes()) {
-            (Step::Train(_), Some(_)) => Some(stage.id),
+        let last = match (stage.step.training(), stage.step.prunes()) {
+            (Some(_), Some(_)) => Some(stage.id),
             _ => stage.parent,
         };
         let density = density_after(plan, last, model);
@@ -71,11 +70,7 @@ pub(super) fn density_after(plan: &Plan, last: Option<usize>, model: &Model) -> 
     let parent = |id: &usize| plan.stages[*id].parent;
     let mut history: Vec<usize> = std::iter::successors(last, parent).collect();
     history.reverse();
-    let mut asked = Asked::new(model);
-    for id in history {
-        follow(&mut asked, &plan.stages[id].step);
-    }
-    asked.at_most()
+    density_at_most(history.iter().map(|&id| &plan.stages[id].step), model)
 }
 
 /// Bytes of all buffers at the peak: every dataset, and the largest cohort. Staging of uploads and read-backs comes on top for

@@ -3,7 +3,7 @@
 use super::error::RunError;
 use super::events::StopToken;
 use crate::data::Dataset;
-use crate::experiment::{Stage, Step};
+use crate::experiment::Stage;
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
@@ -77,11 +77,7 @@ pub(super) fn trainer_of<'t>(
 }
 
 pub(super) fn specs_of<'s>(stages: &[&'s Stage]) -> Vec<&'s TrainSpec> {
-    let specs = stages.iter().filter_map(|s| match &s.step {
-        Step::Train(step) => Some(&step.train),
-        Step::Recalibrate(spec) => Some(spec),
-        _ => None,
-    });
+    let specs = stages.iter().filter_map(|stage| stage.step.data());
     specs.collect()
 }
 

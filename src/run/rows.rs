@@ -62,10 +62,8 @@ impl Facts {
 
 /// The last training of a variant: what its test score is about.
 pub fn last_training(variant: &Variant) -> Option<&TrainSpec> {
-    variant.steps.iter().rev().find_map(|step| match step {
-        Step::Train(step) => Some(&step.train),
-        _ => None,
-    })
+    let mut trainings = variant.steps.iter().rev().filter_map(Step::training);
+    trainings.next().map(|step| &step.train)
 }
 
 /// A setting of several values for people: `adam, lr 0.001, ...`, its kind first, and what is not there left out.
@@ -223,7 +221,7 @@ pub fn curve_rows(
     let mut rows = Vec::new();
     for (&id, record) in run.stages.iter().zip(records) {
         let stage = &plan.stages[id];
-        let Step::Train(step) = &stage.step else {
+        let Some(step) = stage.step.training() else {
             continue;
         };
         rows.extend(record.curve.iter().map(|point| CurveRow {

@@ -100,7 +100,7 @@ impl<'s> Schedule<'s> {
                 group.1 += 1;
             }
         }
-        let trains = |ids: &[usize]| matches!(plan.stages[ids[0]].step, Step::Train(_));
+        let trains = |ids: &[usize]| plan.stages[ids[0]].step.training().is_some();
         let chosen = groups
             .into_values()
             .filter(|(ready, _)| !ready.is_empty())

@@ -8,7 +8,7 @@ use super::options::{Environment, RunOptions};
 use super::rows::{Facts, last_training};
 use crate::base::sha256;
 use crate::data::Dataset;
-use crate::experiment::{Experiment, Plan, Stage, Step};
+use crate::experiment::{Experiment, Plan, Stage};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
@@ -152,12 +152,6 @@ impl<'a> Setup<'a> {
     /// Whether a stage is worth a file: trainings, prune steps that run batches or iterate, and whatever a run ends with. The others
     /// are recomputed in milliseconds.
     pub fn is_kept_on_disk(&self, id: usize) -> bool {
-        let long = match &self.plan.stages[id].step {
-            Step::Train(_) => true,
-            Step::Prune(spec) => spec.data.is_some() || spec.iterations > 1,
-            Step::PruneUnits(spec) => spec.data.is_some(),
-            Step::Mask(_) | Step::Restart(_) | Step::Recalibrate(_) | Step::Compact => false,
-        };
-        long || self.ends.contains_key(&id)
+        self.plan.stages[id].step.takes_long() || self.ends.contains_key(&id)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::cohort::{key, key_with};
 use super::error::RunError;
-use super::measures::{Measures, measure, word};
+use super::measures::{Measures, measure};
 use super::outcome::{Network, Outcome};
 use super::record::Record;
 use super::setup::Setup;
@@ -141,7 +141,7 @@ impl<'s> Stages<'s> {
         let stage = &self.setup.plan.stages[id];
         let left = Measures {
             step: stage.step_ordinal,
-            does: word(&stage.step).to_owned(),
+            does: stage.step.word().to_owned(),
             layers: measure(model, &outcome.snapshot),
         };
         // Quick steps have no file: the next stage that has one tells of them too.

@@ -67,7 +67,7 @@ fn changes_of<'s>(
     stage: &'s Stage,
     what: &str,
 ) -> Result<Option<MaskChanges<'s>>, RunError> {
-    let (Step::Train(step), Some((data, _))) = (&stage.step, context.data) else {
+    let (Some(step), Some((data, _))) = (stage.step.training(), context.data) else {
         return Ok(None);
     };
     let Some(schedule) = &step.masks else {

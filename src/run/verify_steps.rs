@@ -1,13 +1,12 @@
 //! The steps of a run one after another, before anything runs: counts that cannot be, schedules that do not fit, rewinding past the
 //! end, mask files of another network.
 
-use super::asked::follow;
 use super::facts::{DataFacts, any_samples, model_key};
 use super::wrong::Wrong;
-use crate::experiment::{Step, Variant};
+use crate::experiment::{History, Step, Variant};
 use crate::model::{Model, Structure};
 use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
-use crate::spec::{Length, MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
+use crate::spec::{Length, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
 use crate::train::{stretch_of, training_samples};
 use std::collections::BTreeMap;
@@ -28,9 +27,7 @@ pub(super) fn check_steps(
         key: model_key(&variant.model),
         masks,
         facts,
-        asked: Asked::new(model),
-        whole: true,
-        origin: None,
+        before: History::new(Asked::new(model)),
     };
     let steps = variant.steps.iter().enumerate();
     let wrong = steps.filter_map(|(index, step)| Some((index, walk.take(step).err()?)));
@@ -42,26 +39,14 @@ struct Walk<'a> {
     key: String,
     masks: &'a mut MaskVerdicts,
     facts: &'a BTreeMap<String, DataFacts>,
-    /// What the masks keep at the most.
-    asked: Asked<'a>,
-    /// Whether the network is still that of the experiment.
-    whole: bool,
-    /// The first training since the weights were fresh.
-    origin: Option<&'a TrainSpec>,
+    /// The steps before, with what their masks keep at the most.
+    before: History<'a, Asked<'a>>,
 }
 
 impl<'a> Walk<'a> {
     fn take(&mut self, step: &'a Step) -> Result<(), Wrong> {
         let verdict = self.check(step);
-        follow(&mut self.asked, step);
-        match step {
-            Step::Train(step) => {
-                self.origin.get_or_insert(&step.train);
-            }
-            Step::Restart(Restart::Fresh) => self.origin = None,
-            Step::Compact => self.whole = false,
-            _ => {}
-        }
+        self.before.take(step);
         verdict
     }
 
@@ -79,7 +64,7 @@ impl<'a> Walk<'a> {
                 Ok(())
             }
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
-            Step::Mask(MaskStep::Load(path)) if self.whole => {
+            Step::Mask(MaskStep::Load(path)) if !self.before.compacted => {
                 let fits = || {
                     let mask = load_mask(path, &self.model.tensors);
                     mask.map(|_| ()).map_err(|e| Wrong::new(&["load"], e))
@@ -94,9 +79,11 @@ impl<'a> Walk<'a> {
     fn counts(&self, spec: &PruneSpec) -> Result<(), Wrong> {
         match groups(self.model, spec) {
             // Dense layers may have lost weights before.
-            Err(CountError::DenseTooLarge { .. }) if self.asked.at_most() < 1.0 => Ok(()),
+            Err(CountError::DenseTooLarge { .. }) if self.before.left.at_most() < 1.0 => Ok(()),
             Err(error) => Err(error.into()),
-            Ok(groups) if self.whole => Ok(self.asked.leaves_enough(spec, &groups)?),
+            Ok(groups) if !self.before.compacted => {
+                Ok(self.before.left.leaves_enough(spec, &groups)?)
+            }
             Ok(_) => Ok(()),
         }
     }
@@ -105,22 +92,17 @@ impl<'a> Walk<'a> {
         let (spec, Some(schedule)) = (&step.train, step.masks.as_deref()) else {
             return Ok(());
         };
-        if let MaskSchedule::Gradual(gradual) = schedule
-            && let Some(last) = asked_density(&gradual.prune, self.model, Some(1.0))
-            && gradual.initial_sparsity > 1.0 - last + 1e-9
+        if let (Some(target), Some(first)) = (schedule.target(), schedule.initial_sparsity())
+            && let Some(last) = asked_density(target, self.model, Some(1.0))
+            && first > 1.0 - last + 1e-9
         {
             let message = format!(
-                "`initial_sparsity` is {}, more than the {:.4} at the end: pruned weights do not return",
-                gradual.initial_sparsity,
+                "`initial_sparsity` is {first}, more than the {:.4} at the end: pruned weights do not return",
                 1.0 - last
             );
             return Err(Wrong::new(&["prune.initial_sparsity"], message));
         }
-        let (table, lengths) = match schedule {
-            MaskSchedule::Gradual(gradual) => ("prune", [gradual.begin, gradual.end]),
-            MaskSchedule::Rewire(rewire) => ("rewire", [Some(rewire.every), rewire.until]),
-        };
-        let Some(samples) = self.samples(spec, &lengths) else {
+        let Some(samples) = self.samples(spec, &schedule.lengths()) else {
             return Ok(());
         };
         let Ok(stretch) = stretch_of(spec, samples) else {
@@ -130,17 +112,17 @@ impl<'a> Walk<'a> {
         match changes.map_err(Wrong::from) {
             Ok(_) => Ok(()),
             Err(wrong) if wrong.keys == ["enter"] => Err(wrong),
-            Err(wrong) => Err(wrong.within(table)),
+            Err(wrong) => Err(wrong.within(schedule.key())),
         }
     }
 
     fn rewind(&self, to: Length) -> Result<(), Wrong> {
-        let Some(origin) = self.origin else {
+        let Some(first) = self.before.first_training else {
             return Ok(());
         };
         let beginning = TrainSpec {
             leave: Some(to),
-            ..origin.clone()
+            ..first.step.train.clone()
         };
         let samples = self.samples(&beginning, &[]);
         match samples.map(|n| stretch_of(&beginning, n)) {
@@ -154,7 +136,7 @@ impl<'a> Walk<'a> {
 
     /// Samples of a training, or before its dataset is loaded a number that does for comparing its lengths, `more` among them.
     /// Mistakes about them, and about the stretch of a training, are `verify`'s.
-    fn samples(&self, spec: &TrainSpec, more: &[Option<Length>]) -> Option<u32> {
+    fn samples(&self, spec: &TrainSpec, more: &[Length]) -> Option<u32> {
         match self.facts.get(&spec.dataset)?.train {
             Some(available) => training_samples(spec, available).ok(),
             None => any_samples(spec, more),

@@ -151,6 +151,47 @@ pub struct Misfit {
 }
 
 impl MaskSchedule {
+    /// The key of its table in a `train` step.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Gradual(_) => "prune",
+            Self::Rewire(_) => "rewire",
+        }
+    }
+
+    /// What it prunes to by its end; `None` if it exchanges weights and keeps their number, so that there must be a mask before.
+    pub fn target(&self) -> Option<&PruneSpec> {
+        match self {
+            Self::Gradual(gradual) => Some(&gradual.prune),
+            Self::Rewire(_) => None,
+        }
+    }
+
+    /// [`MaskSchedule::target`], to be changed.
+    pub fn target_mut(&mut self) -> Option<&mut PruneSpec> {
+        match self {
+            Self::Gradual(gradual) => Some(&mut gradual.prune),
+            Self::Rewire(_) => None,
+        }
+    }
+
+    /// The fraction removed when it begins, if it prunes.
+    pub fn initial_sparsity(&self) -> Option<f64> {
+        match self {
+            Self::Gradual(gradual) => Some(gradual.initial_sparsity),
+            Self::Rewire(_) => None,
+        }
+    }
+
+    /// The points of a training that it names.
+    pub fn lengths(&self) -> Vec<Length> {
+        let named = match self {
+            Self::Gradual(gradual) => [gradual.begin, gradual.end],
+            Self::Rewire(rewire) => [Some(rewire.every), rewire.until],
+        };
+        named.into_iter().flatten().collect()
+    }
+
     /// The moments of a training of `length`, with batches of `batch` out of `samples`.
     ///
     /// # Errors

@@ -374,6 +374,19 @@ fn repeats(iterations: u32, at: At<'_>, table: &mut Fields<'_>) -> Option<u32> {
 }
 
 impl PruneSpec {
+    /// What the replicas of a cohort must agree in, the amount replaced: each has its own.
+    pub fn alike(&self) -> Self {
+        Self {
+            amount: match self.amount {
+                // Runs are selected by a kernel of their own.
+                Amount::NOfM { .. } => self.amount,
+                _ => Amount::Keep(0),
+            },
+            densities: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
     /// All layers at once, without data.
     pub fn new(criterion: Criterion, scope: Scope, amount: Amount) -> Self {
         Self {

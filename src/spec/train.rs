@@ -534,6 +534,22 @@ impl TrainSpec {
         }
     }
 
+    /// What the replicas of a cohort must agree in, by key: everything but what each has for itself, which are the numbers of the
+    /// optimizer, the norm to clip to and the lambda of the group lasso. (Adam and AdamW share a kernel; they are kept apart so
+    /// that a cohort has one name.)
+    pub fn alike(&self) -> serde_json::Map<String, serde_json::Value> {
+        let mut settings = match serde_json::to_value(self) {
+            Ok(serde_json::Value::Object(settings)) => settings,
+            _ => serde_json::Map::new(),
+        };
+        let kind = settings["optimizer"]["kind"].clone();
+        let optimizer = serde_json::json!({ "kind": kind, "moments": self.optimizer.moments() });
+        settings.insert("optimizer".into(), optimizer);
+        settings.insert("clip_norm".into(), self.clip_norm.is_some().into());
+        settings.insert("group_lasso".into(), self.group_lasso.is_some().into());
+        settings
+    }
+
     /// Samples that are on the GPU at once.
     pub fn micro_batch(&self) -> u32 {
         self.micro_batch.map_or(self.batch, |m| m.min(self.batch))

@@ -17,6 +17,13 @@ table! {
     }
 }
 
+impl TrainStep {
+    /// What the replicas of a cohort must agree in.
+    pub fn alike(&self) -> impl Serialize {
+        (self.train.alike(), &self.masks)
+    }
+}
+
 /// One of the keys of a change of masks, or none.
 struct OneAtMost;
 

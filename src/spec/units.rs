@@ -136,6 +136,14 @@ table! {
 }
 
 impl UnitPrune {
+    /// What the replicas of a cohort must agree in, the amount replaced: each has its own.
+    pub fn alike(&self) -> Self {
+        Self {
+            amount: UnitAmount::Threshold(0.0),
+            ..self.clone()
+        }
+    }
+
     /// All layers, without data.
     pub fn new(criterion: UnitCriterion, scope: UnitScope, amount: UnitAmount) -> Self {
         Self {

@@ -26,6 +26,16 @@ pub enum TrainError {
         /// After how many steps.
         step: u64,
     },
+    /// Replicas that are to train together disagree in what they must share.
+    #[error(
+        "replica {replica} has another `{key}` than replica 0: replicas of a cohort train in the same dispatches, and only numbers of the optimizer, `clip_norm` and `group_lasso` may differ between them"
+    )]
+    Disagreement {
+        /// The first of those that disagree.
+        replica: usize,
+        /// The key of [`TrainSpec`](crate::spec::TrainSpec).
+        key: String,
+    },
     /// The split does not work out.
     #[error(
         "{dataset} has {available} training samples; validation = {validation} and samples = {samples:?} leave nothing to train on. Lower train.validation or train.samples."

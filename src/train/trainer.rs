@@ -3,7 +3,7 @@
 use super::choose::Choice;
 use super::error::TrainError;
 use super::group_lasso::GroupLasso;
-use super::hyper::{hyper, optimizer_kernel};
+use super::hyper::hyper;
 use super::metrics::Metrics;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
@@ -71,11 +71,10 @@ impl<'a> Trainer<'a> {
     /// per channel, see [`super::scales`].
     ///
     /// # Errors
-    /// The split leaves no training samples, or the device has no room.
+    /// The specs disagree in what replicas must share, the split leaves no training samples, or the device has no room.
     ///
     /// # Panics
-    /// If `specs` has not one entry per replica, if their optimizers are not one kernel (SGD with momentum and without are two),
-    /// or they ask for micro-batches that would change bits: no whole chunks of samples, or a layer that needs the whole batch.
+    /// If `specs` has not one entry per replica, or they ask for micro-batches that would change bits: no whole chunks of samples, or a layer that needs the whole batch.
     pub fn new(
         gpu: &'a Gpu,
         replicas: &'a Replicas,
@@ -102,13 +101,7 @@ impl<'a> Trainer<'a> {
     ) -> Result<Self, TrainError> {
         assert_eq!(specs.len(), replicas.count as usize, "a spec per replica");
         let spec = specs[0];
-        let kernel = optimizer_kernel(&spec.optimizer);
-        assert!(
-            specs
-                .iter()
-                .all(|s| optimizer_kernel(&s.optimizer) == kernel),
-            "one kernel updates all replicas"
-        );
+        agree(specs)?;
         let mut layers = replicas.model.layers.iter();
         assert!(
             spec.micro_batch() == spec.batch
@@ -336,6 +329,20 @@ impl<'a> Trainer<'a> {
         self.gpu
             .write(&self.workspace.state, 0, &self.first_states())
     }
+}
+
+/// Whether replicas agree in all that is read of the first alone.
+fn agree(specs: &[&TrainSpec]) -> Result<(), TrainError> {
+    let first = specs[0].alike();
+    for (replica, spec) in specs.iter().enumerate().skip(1) {
+        let other = spec.alike();
+        let mut keys = first.keys().chain(other.keys());
+        if let Some(key) = keys.find(|key| first.get(*key) != other.get(*key)) {
+            let key = key.clone();
+            return Err(TrainError::Disagreement { replica, key });
+        }
+    }
+    Ok(())
 }
 
 /// Training samples left after the validation split, or why there are none.

@@ -10,6 +10,7 @@ use secateur::spec::{BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Stoppi
 use secateur::train::{
     EpochPoint, Key, Part as Samples, Progress, Replicas, Snapshot, TrainError, Trainer,
 };
+use serde_json::{Value, json};
 
 /// Nothing of an optimizer outlives its training: who goes back to earlier weights, and the same numbers of the same key, takes the
 /// same steps.
@@ -97,6 +98,90 @@ fn the_validation_split_decides_for_each_replica_alone() {
             "replicas must stop at different passes: {lengths:?}"
         );
     }
+}
+
+/// What is read of the first replica's settings alone must be the same in all; a cohort that disagrees in any key is refused, and the
+/// error names it.
+#[test]
+fn replicas_that_disagree_in_a_setting_are_refused() {
+    let Some(gpu) = gpu() else { return };
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let model = flat_model();
+    let replicas = Replicas::new(gpu, model.clone(), &[key(0), key(1)]).unwrap();
+    let first = TrainSpec {
+        clip_norm: Some(1.0),
+        ..training(sgd(0.1, 0.9, false, 0.0), Length::Epochs(2))
+    };
+    let with = |changes: &[(&str, Value)]| -> TrainSpec {
+        let mut settings = serde_json::to_value(&first).unwrap();
+        for (key, value) in changes {
+            settings[key] = value.clone();
+        }
+        serde_json::from_value(settings).unwrap()
+    };
+    let refused = |other: &TrainSpec| {
+        let specs = [&first, other];
+        let scales = world.scales(&first);
+        let resident = &world.resident;
+        match Trainer::new(gpu, &replicas, resident, &specs, &scales, &usual(gpu)).err() {
+            Some(TrainError::Disagreement { replica: 1, key }) => Some(key),
+            None => None,
+            Some(error) => panic!("{error}"),
+        }
+    };
+    let adam = serde_json::to_value(optimizers()[2]).unwrap();
+    let best = Stopping {
+        keep: Keep::Best,
+        ..Stopping::NEVER
+    };
+    let changes = [
+        ("dataset", json!("dots")),
+        ("batch", json!(20)),
+        ("micro_batch", json!(32)),
+        ("length", json!({ "epochs": 3 })),
+        ("equal_flops", json!(true)),
+        ("enter", json!({ "epochs": 1 })),
+        ("leave", json!({ "epochs": 1 })),
+        ("optimizer", adam),
+        ("weight_decay_on", json!("weights")),
+        ("freeze", json!(["fc1"])),
+        (
+            "schedule",
+            json!({ "warmup": null, "decay": { "kind": "constant" } }),
+        ),
+        ("label_smoothing", json!(0.1)),
+        ("stopping", serde_json::to_value(best).unwrap()),
+        ("clip_norm", Value::Null),
+        ("group_lasso", json!(0.1)),
+        ("validation", json!(21)),
+        ("samples", json!(100)),
+        ("balanced", json!(true)),
+        ("normalise", json!("none")),
+        (
+            "augment",
+            json!({ "shift": 1, "flip": false, "rotate": 0.0, "scale": [1.0, 1.0], "shear": 0.0, "cutout": 0, "fill": "zero" }),
+        ),
+    ];
+    for change in &changes {
+        let other = with(std::slice::from_ref(change));
+        assert_eq!(refused(&other).as_deref(), Some(change.0));
+    }
+    // Every key is among them.
+    let all = serde_json::to_value(with(&changes)).unwrap();
+    let mut keys: Vec<&str> = changes.iter().map(|(key, _)| *key).collect();
+    let mut known: Vec<&String> = all.as_object().unwrap().keys().collect();
+    keys.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(known, keys);
+
+    // Each replica has its own numbers.
+    let numbers = serde_json::to_value(sgd(0.2, 0.5, false, 0.1)).unwrap();
+    let own = [("optimizer", numbers), ("clip_norm", json!(2.0))];
+    assert_eq!(refused(&with(&own)), None);
+    // Without momentum there is a state less to keep.
+    let plain = serde_json::to_value(sgd(0.2, 0.0, false, 0.0)).unwrap();
+    let other = refused(&with(&[("optimizer", plain)]));
+    assert_eq!(other.as_deref(), Some("optimizer"));
 }
 
 /// Running statistics are part of a replica, and part of what the mask, freezing and weight decay leave alone.
