@@ -71,6 +71,47 @@ impl Shape {
         }
     }
 
+    /// In words for documentation, with values as the file has them.
+    pub fn prose(&self) -> String {
+        match self {
+            Shape::Any => "any value".to_string(),
+            Shape::Boolean => "`true` or `false`".to_string(),
+            Shape::Whole(least, most) if least == most => format!("`{least}`"),
+            Shape::Whole(least, most) if *most >= u64::from(u32::MAX) => {
+                format!("a whole number, at least {}", thousands(*least))
+            }
+            Shape::Whole(least, most) => {
+                let (least, most) = (thousands(*least), thousands(*most));
+                format!("a whole number, {least} to {most}")
+            }
+            Shape::Real(interval) => {
+                // Numbers of a file are finite, and a bracket needs no words.
+                let words = interval.words.split(':').next().unwrap_or_default();
+                let words = words
+                    .trim_start_matches("finite")
+                    .trim_start_matches(" and");
+                match words.trim() {
+                    "" => "a number".to_string(),
+                    words if words.starts_with("at ") => format!("a number, {words}"),
+                    words => format!("a number {words}"),
+                }
+            }
+            Shape::Text(words, _) => words.to_string(),
+            Shape::Literal(word) => format!("`{word:?}`"),
+            Shape::Choice(alternatives) => {
+                either(alternatives.iter().flat_map(Alternative::prose).collect())
+            }
+            Shape::Name(kind) => format!("the name of a {kind}"),
+            Shape::List(item, _) => format!("a list, each item {}", item.prose()),
+            Shape::Table(table) if !table().like.is_empty() => {
+                format!("a table such as `{}`", table().like)
+            }
+            Shape::Table(_) | Shape::Map(_) => "a table".to_string(),
+            Shape::Swept(shape) => shape.prose(),
+            Shape::Either(shapes) => either(shapes.iter().map(Shape::prose).collect()),
+        }
+    }
+
     /// Whether a value is of the right type, whatever it says.
     pub fn admits(&self, node: &Node) -> bool {
         match (self, &node.value) {
@@ -104,6 +145,44 @@ pub struct Alternative {
     pub alone: bool,
     /// What the value is if it is a key, and one as an example.
     pub key: Option<(MakeShape, &'static str)>,
+}
+
+impl Alternative {
+    /// How it is written: as a word, as a table, or either.
+    fn prose(&self) -> Vec<String> {
+        let word = self.alone.then(|| format!("`{:?}`", self.word));
+        let table = self.key.filter(|(_, like)| !like.is_empty());
+        let table = table.map(|(_, like)| format!("`{{ {} = {like} }}`", self.word));
+        word.into_iter().chain(table).collect()
+    }
+}
+
+/// Each once: "a, b or c".
+pub fn either(words: Vec<String>) -> String {
+    let mut each: Vec<String> = Vec::new();
+    for word in words {
+        if !each.contains(&word) {
+            each.push(word);
+        }
+    }
+    let last = each.pop().unwrap_or_default();
+    match each.is_empty() {
+        true => last,
+        false => format!("{} or {last}", each.join(", ")),
+    }
+}
+
+/// With commas between groups of three digits.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 /// A key as it is declared.

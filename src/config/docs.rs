@@ -2,38 +2,64 @@
 
 use super::explain::Entry;
 
-/// The keys of the table at `path`, one a row, or the words that the key at `path` may be: a table of Markdown. Empty if there are
-/// none.
-pub fn markdown(entries: &[Entry], path: &str) -> String {
+/// The keys of the table at `path`, one a row, as a table of Markdown: of its kind `kind` alone where that is given. Empty if there
+/// are none.
+pub fn keys_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
     let below = |entry: &&Entry| {
         let rest = match path {
             "" => Some(entry.path.as_str()),
-            path => entry
-                .path
-                .strip_prefix(path)
-                .and_then(|rest| rest.strip_prefix('.')),
+            path => {
+                let rest = entry.path.strip_prefix(path);
+                rest.and_then(|rest| rest.strip_prefix('.'))
+            }
         };
         rest.is_some_and(|rest| !rest.contains('.'))
     };
-    let keys: Vec<&Entry> = entries.iter().filter(below).collect();
-    if keys.is_empty() {
-        let own = entries.iter().find(|entry| entry.path == path);
-        return own.map(words).unwrap_or_default();
-    }
-    let kinds = keys.iter().any(|key| !key.kinds.is_empty());
-    let mut out = if kinds {
-        "| key | of | means | value | default |\n|---|---|---|---|---|\n".to_string()
-    } else {
-        "| key | means | value | default |\n|---|---|---|---|\n".to_string()
+    let of_kind = |entry: &&Entry| {
+        entry.kinds.is_empty() || kind.is_none_or(|kind| entry.kinds.contains(&kind))
     };
+    let keys: Vec<&Entry> = entries.iter().filter(below).filter(of_kind).collect();
+    if keys.is_empty() {
+        return String::new();
+    }
+    let kinds = kind.is_none() && keys.iter().any(|key| !key.kinds.is_empty());
+    let defaults = keys.iter().any(|key| !default(key).is_empty());
+    let mut head = vec!["key", "means", "value"];
+    if kinds {
+        head.insert(1, "of");
+    }
+    if defaults {
+        head.push("default");
+    }
+    let mut out = row(&head) + &row(&vec!["---"; head.len()]);
     for key in keys {
-        let name = key.path.rsplit('.').next().unwrap_or_default();
-        let mut cells = vec![format!("`{name}`")];
+        let name = format!("`{}`", key.path.rsplit('.').next().unwrap_or_default());
+        let kind = key.kinds.iter().map(|kind| format!("`{kind}`"));
+        let (kind, doc) = (kind.collect::<Vec<_>>().join(", "), escaped(&key.doc));
+        let (value, default) = (value(key), default(key));
+        let mut cells = vec![name.as_str(), &doc, &value];
         if kinds {
-            cells.push(list(key.kinds.iter().copied()));
+            cells.insert(1, &kind);
         }
-        cells.extend([escaped(&key.doc), value(key), default(key)]);
-        out += &format!("| {} |\n", cells.join(" | "));
+        if defaults {
+            cells.push(&default);
+        }
+        out += &row(&cells);
+    }
+    out
+}
+
+/// The words that the key at `path` may be, one a row, as a table of Markdown. Empty if it is none. Of several keys of that path, which
+/// are of different kinds of a table, `kind` says which.
+pub fn words_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
+    let mut of_path = entries.iter().filter(|entry| entry.path == path);
+    let own = of_path.find(|entry| kind.is_none_or(|kind| entry.kinds.contains(&kind)));
+    let Some(words) = own.map(|key| &key.words).filter(|words| !words.is_empty()) else {
+        return String::new();
+    };
+    let mut out = row(&["word", "means"]) + &row(&["---", "---"]);
+    for (word, doc) in words {
+        out += &row(&[&format!("`{word:?}`"), &escaped(doc)]);
     }
     out
 }
@@ -53,33 +79,23 @@ fn value(key: &Entry) -> String {
 }
 
 fn default(key: &Entry) -> String {
+    let verbatim = |usual: &str| {
+        let bare = usual.parse::<f64>().is_ok() || usual.parse::<bool>().is_ok();
+        bare || usual.starts_with(['"', '[', '{'])
+    };
     match key.usual.as_deref() {
+        None if key.one_of => "one of these".to_string(),
         None => "needed".to_string(),
-        Some(usual)
-            if usual.starts_with(['"', '[', '{'])
-                || usual.parse::<f64>().is_ok()
-                || usual == "false" =>
-        {
-            format!("`{usual}`")
-        }
+        Some(usual) if verbatim(usual) => format!("`{usual}`"),
         Some(usual) => usual.to_string(),
     }
 }
 
-fn words(key: &Entry) -> String {
-    let mut out = String::new();
-    if !key.words.is_empty() {
-        out += "| word | means |\n|---|---|\n";
+fn row(cells: &[&str]) -> String {
+    match cells[0] {
+        "---" => format!("|{}|\n", cells.join("|")),
+        _ => format!("| {} |\n", cells.join(" | ")),
     }
-    for (word, doc) in &key.words {
-        out += &format!("| `{word:?}` | {} |\n", escaped(doc));
-    }
-    out
-}
-
-fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
 }
 
 /// A bar would end a cell.

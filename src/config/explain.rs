@@ -1,6 +1,6 @@
 //! What a key means, by its path.
 
-use super::description::{Alternative, Description, Shape};
+use super::description::{Alternative, Description, Shape, either};
 use super::schema::line;
 use super::suggest;
 
@@ -16,6 +16,8 @@ pub struct Entry {
     pub value: String,
     /// `None` if it is needed.
     pub usual: Option<String>,
+    /// Whether exactly one of several keys is needed, of which it is one.
+    pub one_of: bool,
     pub like: &'static str,
     /// Words that it may be, and what they mean.
     pub words: Vec<(&'static str, String)>,
@@ -27,8 +29,9 @@ impl Entry {
             path: join(path, key),
             kinds: Vec::new(),
             doc: line(doc),
-            value: shape.words(),
+            value: shape.prose(),
             usual: None,
+            one_of: false,
             like: "",
             words: words(shape),
         }
@@ -84,13 +87,20 @@ impl Walk {
                 .map(|kind| (kind.word, line((kind.table)().doc)));
             if !tag.name.is_empty() {
                 self.add(Entry {
-                    value: format!(
-                        "one of {}",
-                        suggest::list(&kinds.iter().map(|kind| kind.word).collect::<Vec<_>>())
+                    value: either(
+                        kinds
+                            .iter()
+                            .map(|kind| format!("`{:?}`", kind.word))
+                            .collect(),
                     ),
                     words: words.collect(),
                     usual: (!tag.usual.is_empty()).then(|| format!("{:?}", tag.usual)),
-                    ..Entry::new(path, tag.name, "which of its kinds it is", &Shape::Any)
+                    ..Entry::new(
+                        path,
+                        tag.name,
+                        "which kind it is; the other keys depend on it",
+                        &Shape::Any,
+                    )
                 });
             }
             for kind in *kinds {
@@ -103,9 +113,11 @@ impl Walk {
 
     fn fields(&mut self, table: &'static Description, path: &str, kinds: &[&'static str]) {
         for field in &table.fields {
+            let mut choices = table.choices.iter();
             let entry = Entry {
                 kinds: kinds.to_vec(),
                 usual: field.usual.clone(),
+                one_of: choices.any(|(_, keys)| keys.contains(&field.key.name)),
                 like: field.key.like,
                 ..Entry::new(path, field.key.name, field.key.doc, &field.shape)
             };
@@ -128,6 +140,7 @@ impl Walk {
                         let shape = shape();
                         let entry = Entry {
                             like,
+                            one_of: true,
                             ..Entry::new(path, of.word, of.doc, &shape)
                         };
                         let below = entry.path.clone();
@@ -174,7 +187,9 @@ pub fn explain(root: &'static Description, path: &str) -> Result<String, String>
     }
     if found.is_empty() {
         let key = wanted.rsplit('.').next().unwrap_or_default();
+        let deep = |path: &str| path.matches('.').count();
         let paths = all.iter().map(|entry| entry.path.as_str());
+        let paths = paths.filter(|path| deep(path) == deep(&wanted));
         let keys = all.iter().map(Entry::last);
         let near = suggest::nearest(&wanted, paths).or(suggest::nearest(key, keys));
         return Err(match near {
@@ -212,6 +227,7 @@ fn text(entry: &Entry, all: &[Entry]) -> String {
     out += &format!("\n  {}\n  value: {}\n", entry.doc, entry.value);
     out += &match &entry.usual {
         Some(usual) => format!("  default: {usual}\n"),
+        None if entry.one_of => "  needed, it or another of its group\n".to_string(),
         None if entry.like.is_empty() => "  needed\n".to_string(),
         None => format!("  needed, for example {} = {}\n", entry.last(), entry.like),
     };

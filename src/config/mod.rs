@@ -23,7 +23,7 @@ mod table;
 
 pub use choice::Choice;
 pub use description::{Alternative, Description, Field, Key, Kind, Shape};
-pub use docs::markdown;
+pub use docs::{keys_table, words_table};
 pub use document::{parse, sources};
 pub use errors::{Errors, Mistake, Source};
 pub use explain::{entries, explain as explain_key, tables as list_tables};

@@ -34,6 +34,9 @@ impl Form<f64> for Real {
         Some(number + 0.0)
     }
     fn show(&self, value: &f64) -> String {
+        if *value != 0.0 && value.abs() < 1e-3 {
+            return format!("{value:e}");
+        }
         let text = toml::Value::Float(*value).to_string();
         text.trim_end_matches(".0").to_string()
     }

@@ -36,6 +36,6 @@ pub use crate::config::{Errors as ExperimentErrors, Mistake};
 pub use history::{Bound, FirstTraining, History};
 pub use late::Late;
 pub use plan::{Plan, Run, Stage};
-pub use reference::{documentation, explain, keys, schema, tables};
+pub use reference::{explain, keys, keys_table, schema, tables, words_table};
 pub use step::{MaskEffect, Step};
 pub use types::{Arm, Axis, Experiment, OnCollapse, Variant};

@@ -146,7 +146,7 @@ enum Pruning {
 const STRUCTURES: &[Kind] = &[
     Kind {
         word: "weights",
-        table: PruneSpec::description,
+        table: || described!("Weights", "removes single weights", PruneSpec::describe),
     },
     Kind {
         word: "units",
@@ -159,7 +159,13 @@ const STRUCTURES: &[Kind] = &[
     },
     Kind {
         word: "either",
-        table: UnitPrune::description,
+        table: || {
+            described!(
+                "Either",
+                "decides layer by layer whether whole units or single weights go",
+                UnitPrune::describe
+            )
+        },
     },
 ];
 

@@ -1,7 +1,7 @@
 //! What the experiment file may say, from its declarations: a schema for editors, explanations of keys, tables for documentation.
 
 use super::document::file;
-use crate::config::{entries, explain_key, list_tables, markdown, schema as schema_of};
+use crate::config::{self, entries, explain_key, list_tables, schema as schema_of};
 
 /// A JSON Schema (draft 2020-12) of the experiment file.
 pub fn schema() -> serde_json::Value {
@@ -31,7 +31,13 @@ pub fn keys() -> Vec<String> {
         .collect()
 }
 
-/// The keys of the table at `path`, or the words that the key there may be, as a table of Markdown; empty if there are none.
-pub fn documentation(path: &str) -> String {
-    markdown(&entries(file()), path)
+/// The keys of the table at `path` as a table of Markdown; empty if there are none. Where a table is of several kinds, such as `prune`
+/// by its `structure`, `kind` chooses the keys of one.
+pub fn keys_table(path: &str, kind: Option<&str>) -> String {
+    config::keys_table(&entries(file()), path, kind)
+}
+
+/// The words that the key at `path` may be, with what they mean, as a table of Markdown; empty if there are none.
+pub fn words_table(path: &str, kind: Option<&str>) -> String {
+    config::words_table(&entries(file()), path, kind)
 }

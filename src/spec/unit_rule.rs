@@ -12,10 +12,9 @@ choice! {
         /// units go where they differ more than that many times what chance makes them: the F statistic of w² between units. It is
         /// about 1 for fresh weights, however they were drawn, and no scale changes it
         Spread(f64 = EVIDENCE) = "spread" => Real(&NOT_NEGATIVE), like "1.0";
-        /// units go where the mean over them of the L2 norm of their weights is above that number
-        ///
-        /// This depends on the scale of the weights and on the number of inputs: fresh weights by Glorot have a mean of sqrt(2 in /
-        /// (in + out)), so a limit of 0.5 chooses units in every layer with out < 7 in, whatever was learned.
+        /// units go where the mean over them of the L2 norm of their weights is above that number. This depends on
+        /// the scale of the weights and on the number of inputs: fresh weights by Glorot have a mean of sqrt(2 in / (in + out)), so a
+        /// limit of 0.5 chooses units in every layer with out < 7 in, whatever was learned
         MeanNorm(f64 = NORM) = "mean-norm" => Real(&NOT_NEGATIVE), like "0.5";
     }
 }

@@ -7,6 +7,7 @@ mod errors;
 mod layers;
 mod overrides;
 mod plans;
+mod reference;
 mod sense;
 mod setup;
 mod shipped;
