@@ -11,7 +11,7 @@ use secateur::prune::prune;
 use secateur::spec::{
     Amount, Criterion, Init, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
 };
-use secateur::train::{Key, Replicas, ResidentDataset, Trainer, scales};
+use secateur::train::{RandomKey, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -80,10 +80,10 @@ fn main() {
         init: Init::Pytorch,
     };
     let model = Model::new(&spec, Shape::new(1, 28, 28), 10).expect("shapes");
-    let keys: Vec<Key> = (0..args.replicas)
-        .map(|seed| Key {
+    let keys: Vec<RandomKey> = (0..args.replicas)
+        .map(|seed| RandomKey {
             seed,
-            ..Key::default()
+            ..RandomKey::default()
         })
         .collect();
     let replicas = Replicas::new(&gpu, Arc::new(model), &keys).expect("replicas");

@@ -9,7 +9,7 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::prune::prune;
 use crate::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, TrainSpec};
-use crate::train::{Demand, Key, Memory, Replicas, ResidentDataset, Trainer, scales};
+use crate::train::{Memory, MemoryRequest, RandomKey, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,9 +54,9 @@ impl<'a> Bench<'a> {
         let plans = options
             .densities
             .iter()
-            .map(|&density| Memory::plan(model, &Demand::of(spec, density)));
+            .map(|&density| Memory::plan(model, &MemoryRequest::of(spec, density)));
         let largest = plans.max_by_key(|plan| plan.bytes(1));
-        largest.unwrap_or_else(|| Memory::plan(model, &Demand::of(spec, 1.0)))
+        largest.unwrap_or_else(|| Memory::plan(model, &MemoryRequest::of(spec, 1.0)))
     }
 
     /// Why a cohort of `count` cannot be, if so.
@@ -77,10 +77,10 @@ impl<'a> Bench<'a> {
         measure: impl FnOnce(&Trainer<'_>, &Replicas) -> Result<T, BenchError>,
     ) -> Result<T, BenchError> {
         let gpu = self.gpu;
-        let keys: Vec<Key> = (0..count)
-            .map(|seed| Key {
+        let keys: Vec<RandomKey> = (0..count)
+            .map(|seed| RandomKey {
                 seed,
-                ..Key::default()
+                ..RandomKey::default()
             })
             .collect();
         let replicas = Replicas::new(gpu, self.model.clone(), &keys)?;

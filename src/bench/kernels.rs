@@ -3,7 +3,7 @@
 use super::ceilings::Ceilings;
 use super::error::BenchError;
 use super::timing::time;
-use crate::gpu::{Gpu, ProgramPart, Work};
+use crate::gpu::{Gpu, KernelWork, ProgramPart};
 use crate::train::{Replicas, Trainer};
 use serde::Serialize;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct KernelRow {
     pub seconds: f64,
     /// Share of the sum of all dispatches.
     pub share_of_step: f64,
-    /// Floating-point operations, of products; see [`Work`].
+    /// Floating-point operations, of products; see [`KernelWork`].
     pub flops: Option<u64>,
     /// Bytes moved, of everything else.
     pub bytes: Option<u64>,
@@ -94,8 +94,8 @@ fn density(gpu: &Gpu, replicas: &Replicas) -> Result<f64, BenchError> {
 
 fn row(part: &ProgramPart, seconds: f64, ceilings: Option<&Ceilings>) -> KernelRow {
     let (flops, bytes) = match part.work {
-        Some(Work::Flops(flops)) => (Some(flops), None),
-        Some(Work::Bytes(bytes)) => (None, Some(bytes)),
+        Some(KernelWork::Flops(flops)) => (Some(flops), None),
+        Some(KernelWork::Bytes(bytes)) => (None, Some(bytes)),
         None => (None, None),
     };
     let rate = |amount: u64| amount as f64 / seconds / 1e9;

@@ -2,7 +2,7 @@
 
 use super::Ceilings;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::prune::{Part, Segment, select};
+use crate::prune::{ScorePart, ScoreSegment, select};
 use serde::Serialize;
 use std::time::{Duration, Instant};
 
@@ -44,12 +44,12 @@ pub fn selection(
     let score = gpu.buffer_with("scores", &scores)?;
     let mask_words = keys.div_ceil(32);
     let masks = gpu.buffer("selected", u64::from(mask_words) * 4)?;
-    let segments = [Segment {
+    let segments = [ScoreSegment {
         start: 0,
         count: keys,
         group: 0,
     }];
-    let part = Part {
+    let part = ScorePart {
         score: &score,
         masks: &masks,
         score_stride: keys,

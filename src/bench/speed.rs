@@ -3,7 +3,7 @@
 use super::error::BenchError;
 use super::timing::time;
 use crate::gpu::Gpu;
-use crate::train::{Part, Trainer};
+use crate::train::{EvalSplit, Trainer};
 use std::time::{Duration, Instant};
 
 /// Passes over the test set, of which the fastest counts.
@@ -26,11 +26,11 @@ pub fn speed(gpu: &Gpu, trainer: &Trainer<'_>, window: Duration) -> Result<Speed
     trainer.rewind()?;
     let step_seconds = time(gpu, &trainer.training_program()?, window)?.seconds;
     // Once before the clock, to compile shaders.
-    trainer.evaluate(Part::Test, &mut |_| true)?;
+    trainer.evaluate(EvalSplit::Test, &mut |_| true)?;
     let mut test_seconds = f64::INFINITY;
     for _ in 0..PASSES {
         let begun = Instant::now();
-        trainer.evaluate(Part::Test, &mut |_| true)?;
+        trainer.evaluate(EvalSplit::Test, &mut |_| true)?;
         test_seconds = test_seconds.min(begun.elapsed().as_secs_f64());
     }
     Ok(Speed {

@@ -1,7 +1,7 @@
 //! The report for people.
 
 use super::{Breakdown, CohortSteps, KernelRow, ProductRow, Report, SelectionRow};
-use crate::report::text_table::{Align, Column, draw};
+use crate::report::text_table::{Align, TextColumn, draw};
 use std::fmt::Write;
 
 const WIDTH: usize = 120;
@@ -196,8 +196,8 @@ fn selection_text(rows: &[SelectionRow]) -> String {
     format!("Exact top-k, mask written\n\n{}", draw(&columns, WIDTH))
 }
 
-fn column<T>(heading: &str, align: Align, rows: &[T], cell: impl Fn(&T) -> String) -> Column {
-    Column {
+fn column<T>(heading: &str, align: Align, rows: &[T], cell: impl Fn(&T) -> String) -> TextColumn {
+    TextColumn {
         heading: heading.to_owned(),
         align,
         cells: rows.iter().map(cell).collect(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Measure this adapter: ceilings, kernels, whole training steps over densities and replicas, top-k, memory
 #[derive(Args)]
-pub struct Bench {
+pub struct BenchArgs {
     /// The model: a preset's name
     #[arg(long, value_name = "PRESET", default_value = "lenet-300-100")]
     model: String,
@@ -59,7 +59,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "expected a number from 0.01 to 3600".to_owned())
 }
 
-impl Bench {
+impl BenchArgs {
     fn options(&self, gpu: &Gpu) -> Options {
         let quick = self.quick;
         let software = gpu.adapter().kind == AdapterKind::Software;
@@ -108,7 +108,7 @@ impl Bench {
     }
 }
 
-pub fn run(args: &Bench) -> Result<(), Failure> {
+pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     // Drawn, so that nothing need be there; a step's cost does not depend on the pixels.
     let data = data::load("drawn-digits", &SearchPath::new(None))?;
     let shape = Shape::new(data.channels, data.height, data.width);

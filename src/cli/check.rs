@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// Check an experiment file without running it
 #[derive(Args)]
-pub struct Check {
+pub struct CheckArgs {
     #[command(flatten)]
     experiment: ExperimentArgs,
 }
@@ -24,7 +24,7 @@ pub fn verified(experiment: &Experiment) -> Result<Models, Failure> {
     verify(experiment, &facts).map_err(|errors| Failure::mistakes(&errors))
 }
 
-pub fn run(args: &Check) -> Result<(), Failure> {
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     let experiment = args.experiment.read()?;
     verified(&experiment)?;
     let variants: usize = experiment.arms.iter().map(|a| a.variants.len()).sum();

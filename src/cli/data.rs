@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Fetch and look at datasets
 #[derive(Subcommand)]
-pub enum Data {
+pub enum DataCommand {
     /// List the datasets and where they are
     List(DataArgs),
     /// Download a dataset and check it
@@ -44,9 +44,9 @@ pub struct Preview {
     columns: u16,
 }
 
-pub fn run(command: Data) -> Result<(), Failure> {
+pub fn run(command: DataCommand) -> Result<(), Failure> {
     match command {
-        Data::List(args) => {
+        DataCommand::List(args) => {
             let search = SearchPath::new(args.data);
             for name in data::names() {
                 match data::is_available(name, &search) {
@@ -60,8 +60,8 @@ pub fn run(command: Data) -> Result<(), Failure> {
             }
             Ok(())
         }
-        Data::Fetch(args) => fetch(args),
-        Data::Preview(args) => preview(args),
+        DataCommand::Fetch(args) => fetch(args),
+        DataCommand::Preview(args) => preview(args),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use secateur::gpu::{Gpu, TuneMode};
-use secateur::ops::{Execution, SparseRule, Variant};
+use secateur::ops::{Execution, KernelVariant, SparseRule};
 
 /// How kernels run.
 #[derive(Args)]
@@ -86,11 +86,11 @@ impl From<Tune> for TuneMode {
 }
 
 fn parse_tiles(text: &str) -> Result<Execution, String> {
-    let pair = |text: &str| -> Option<Variant> {
+    let pair = |text: &str| -> Option<KernelVariant> {
         let (rows, cols) = text.split_once('x')?;
         let pair = (rows.parse().ok()?, cols.parse().ok()?);
         ((1..=64).contains(&pair.0) && (1..=16).contains(&pair.1))
-            .then_some(Variant::Tile(pair.0, pair.1))
+            .then_some(KernelVariant::Tile(pair.0, pair.1))
     };
     text.split_once(',')
         .and_then(|(data, weight)| {

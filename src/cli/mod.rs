@@ -33,21 +33,21 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Run an experiment, or go on with one that was interrupted
-    Run(run::Run),
+    Run(run::RunArgs),
     /// Check an experiment file without running it
-    Check(check::Check),
+    Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
-    Plan(plan::Plan),
+    Plan(plan::PlanArgs),
     /// List the adapters (GPUs and software) that can be used
     Adapters(adapters::Adapters),
     /// Measure this adapter: ceilings, kernels, training steps, top-k, memory
-    Bench(bench::Bench),
+    Bench(bench::BenchArgs),
     /// Fetch and look at datasets
     #[command(subcommand)]
-    Data(data::Data),
+    Data(data::DataCommand),
     /// Look at models
     #[command(subcommand)]
-    Model(model::Model),
+    Model(model::ModelCommand),
     /// Say what a key of the experiment file means: its type, range and default
     Explain(explain::Explain),
     /// Print a JSON Schema of the experiment file, with which editors complete and check it

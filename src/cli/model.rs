@@ -5,20 +5,20 @@ use super::check::verified;
 use super::failure::Failure;
 use super::output::say;
 use clap::{Args, Subcommand};
-use secateur::model::{LayerAt, Model as Network, Source, presets};
+use secateur::model::{LayerAt, LayerInput, Model as Network, presets};
 use secateur::spec::{INPUT, Init, ModelSpec, Shape};
-use secateur::train::{Demand, Memory};
+use secateur::train::{Memory, MemoryRequest};
 use std::path::Path;
 
 /// Look at models
 #[derive(Subcommand)]
-pub enum Model {
+pub enum ModelCommand {
     /// Layers, what they read, shapes, parameters, multiply-adds and memory of a preset, or of an experiment's models
-    Summary(Summary),
+    Summary(SummaryArgs),
 }
 
 #[derive(Args)]
-pub struct Summary {
+pub struct SummaryArgs {
     /// The preset's name, or an experiment file
     model: String,
     /// Batch size, for the memory of training
@@ -42,8 +42,8 @@ pub(super) fn preset(name: &str, input: Shape) -> Result<Network, Failure> {
     Network::new(&spec, input, 10).map_err(|e| Failure::experiment(e.to_string()))
 }
 
-pub fn run(command: Model) -> Result<(), Failure> {
-    let Model::Summary(args) = command;
+pub fn run(command: ModelCommand) -> Result<(), Failure> {
+    let ModelCommand::Summary(args) = command;
     let path = Path::new(&args.model);
     // A path is told from a misspelt preset by its ending or by being there.
     if path.extension().is_some() || path.exists() {
@@ -70,8 +70,8 @@ fn summary(model: &Network, batch: u32) {
         model.name, model.input, model.classes
     ));
     let name_of = |source| match source {
-        Source::Input => INPUT.to_owned(),
-        Source::Layer(i) => model.layers[i].name.clone(),
+        LayerInput::Input => INPUT.to_owned(),
+        LayerInput::Layer(i) => model.layers[i].name.clone(),
     };
     let inputs = |layer: &LayerAt| layer.sources().map(name_of).collect::<Vec<_>>().join(", ");
     let wide = |texts: Vec<usize>| texts.into_iter().max().unwrap_or(0).max(6);
@@ -83,7 +83,7 @@ fn summary(model: &Network, batch: u32) {
         "layer", "reads", "output", "parameters", "mult-adds", "bytes/sample"
     ));
     // Four samples are the least that is ever allocated.
-    let plan = Memory::plan(model, &Demand::of_batch(4));
+    let plan = Memory::plan(model, &MemoryRequest::of_batch(4));
     let bytes_of = |buffer: &str| {
         let found = plan.buffers.iter().find(|(name, _)| name == buffer);
         found.map_or(0, |(_, words)| *words)
@@ -114,9 +114,9 @@ fn summary(model: &Network, batch: u32) {
         say(format_args!("{} running statistics", model.statistics()));
     }
     // As much as any optimizer takes.
-    let demand = Demand {
+    let demand = MemoryRequest {
         moments: 2,
-        ..Demand::of_batch(batch)
+        ..MemoryRequest::of_batch(batch)
     };
     let memory = Memory::plan(model, &demand);
     say(format_args!(

@@ -9,12 +9,12 @@ use secateur::data::SearchPath;
 use secateur::experiment;
 use secateur::gpu::{Gpu, GpuOptions};
 use secateur::run::{self, DEFAULT_MEMORY, Limits};
-use secateur::train::Demand;
+use secateur::train::MemoryRequest;
 use std::collections::BTreeMap;
 
 /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
 #[derive(Args)]
-pub struct Plan {
+pub struct PlanArgs {
     #[command(flatten)]
     experiment: ExperimentArgs,
     #[command(flatten)]
@@ -25,7 +25,7 @@ pub struct Plan {
     cohort: CohortArgs,
 }
 
-pub fn run(args: &Plan) -> Result<(), Failure> {
+pub fn run(args: &PlanArgs) -> Result<(), Failure> {
     let experiment = args.experiment.read()?;
     let models = verified(&experiment)?;
     let plan = experiment::Plan::new(&experiment, "");
@@ -80,7 +80,7 @@ pub fn run(args: &Plan) -> Result<(), Failure> {
             cohort.stages,
             cohort.stage.model.name,
             spec.dataset,
-            Demand::of(spec, 1.0).batch_text(),
+            MemoryRequest::of(spec, 1.0).batch_text(),
             spec.length,
             mib(cohort.memory.bytes(replicas)),
             cohort.memory.largest_text(replicas),

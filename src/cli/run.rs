@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// Run an experiment, or go on with one that was interrupted
 #[derive(Args)]
-pub struct Run {
+pub struct RunArgs {
     #[command(flatten)]
     experiment: ExperimentArgs,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub struct Run {
     quiet: bool,
 }
 
-pub fn run(args: Run) -> Result<(), Failure> {
+pub fn run(args: RunArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let experiment = args.experiment.read()?;
     let reference = match &args.reference {

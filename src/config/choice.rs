@@ -1,6 +1,6 @@
 //! Enums of which a word, or the one key of a table, says which value is meant.
 
-use super::description::{Alternative, Description, Field, Key, Shape};
+use super::description::{Alternative, Description, Field, Key, ValueShape};
 use super::fields::Fields;
 use super::form::{FromNode, Part};
 use super::node::{Node, Value};
@@ -33,8 +33,8 @@ pub trait Choice: Clone + PartialEq {
 
 /// As a value of its own: a word, or a table of one key.
 impl<T: Choice> FromNode for T {
-    fn shape() -> Shape {
-        Shape::Choice(T::alternatives())
+    fn shape() -> ValueShape {
+        ValueShape::Choice(T::alternatives())
     }
 
     fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {

@@ -5,7 +5,7 @@ use super::node::{Node, Value};
 use super::suggest;
 
 /// What a value may be written as.
-pub enum Shape {
+pub enum ValueShape {
     Any,
     Boolean,
     /// A whole number from, to.
@@ -20,31 +20,31 @@ pub enum Shape {
     /// A name of a kind of thing that the file or the program has.
     Name(&'static str),
     /// Items of one shape, at least so many.
-    List(Box<Shape>, usize),
+    List(Box<ValueShape>, usize),
     /// A function, for tables may hold each other.
     Table(fn() -> &'static Description),
     /// A table whose keys are names, and what stands under each.
-    Map(Box<Shape>),
-    Either(Vec<Shape>),
+    Map(Box<ValueShape>),
+    Either(Vec<ValueShape>),
     /// This, or all or some of it from a sweep: `"$name"`.
-    Swept(Box<Shape>),
+    Swept(Box<ValueShape>),
 }
 
-impl Shape {
-    pub fn swept(shape: Shape) -> Shape {
-        Shape::Swept(Box::new(shape))
+impl ValueShape {
+    pub fn swept(shape: ValueShape) -> ValueShape {
+        ValueShape::Swept(Box::new(shape))
     }
 
     /// In words, as "must be ..." goes on.
     pub fn words(&self) -> String {
         match self {
-            Shape::Any => "any value".to_string(),
-            Shape::Boolean => "true or false".to_string(),
-            Shape::Whole(least, most) => format!("a whole number from {least} to {most}"),
-            Shape::Real(interval) => format!("a number that is {}", interval.words),
-            Shape::Text(words, _) => words.to_string(),
-            Shape::Literal(word) => format!("{word:?}"),
-            Shape::Choice(alternatives) => {
+            ValueShape::Any => "any value".to_string(),
+            ValueShape::Boolean => "true or false".to_string(),
+            ValueShape::Whole(least, most) => format!("a whole number from {least} to {most}"),
+            ValueShape::Real(interval) => format!("a number that is {}", interval.words),
+            ValueShape::Text(words, _) => words.to_string(),
+            ValueShape::Literal(word) => format!("{word:?}"),
+            ValueShape::Choice(alternatives) => {
                 let alone = alternatives.iter().filter(|of| of.alone);
                 let words: Vec<&str> = alone.map(|of| of.word).collect();
                 let tables = alternatives.iter().filter_map(|of| {
@@ -57,15 +57,15 @@ impl Shape {
                     tables.collect::<String>()
                 )
             }
-            Shape::Name(kind) => format!("the name of a {kind}"),
-            Shape::List(item, _) => format!("a list, each item {}", item.words()),
-            Shape::Table(table) if !table().like.is_empty() => {
+            ValueShape::Name(kind) => format!("the name of a {kind}"),
+            ValueShape::List(item, _) => format!("a list, each item {}", item.words()),
+            ValueShape::Table(table) if !table().like.is_empty() => {
                 format!("a table such as {}", table().like)
             }
-            Shape::Table(_) | Shape::Map(_) => "a table".to_string(),
-            Shape::Swept(shape) => shape.words(),
-            Shape::Either(shapes) => {
-                let words: Vec<String> = shapes.iter().map(Shape::words).collect();
+            ValueShape::Table(_) | ValueShape::Map(_) => "a table".to_string(),
+            ValueShape::Swept(shape) => shape.words(),
+            ValueShape::Either(shapes) => {
+                let words: Vec<String> = shapes.iter().map(ValueShape::words).collect();
                 words.join(" or ")
             }
         }
@@ -74,17 +74,17 @@ impl Shape {
     /// In words for documentation, with values as the file has them.
     pub fn prose(&self) -> String {
         match self {
-            Shape::Any => "any value".to_string(),
-            Shape::Boolean => "`true` or `false`".to_string(),
-            Shape::Whole(least, most) if least == most => format!("`{least}`"),
-            Shape::Whole(least, most) if *most >= u64::from(u32::MAX) => {
+            ValueShape::Any => "any value".to_string(),
+            ValueShape::Boolean => "`true` or `false`".to_string(),
+            ValueShape::Whole(least, most) if least == most => format!("`{least}`"),
+            ValueShape::Whole(least, most) if *most >= u64::from(u32::MAX) => {
                 format!("a whole number, at least {}", thousands(*least))
             }
-            Shape::Whole(least, most) => {
+            ValueShape::Whole(least, most) => {
                 let (least, most) = (thousands(*least), thousands(*most));
                 format!("a whole number, {least} to {most}")
             }
-            Shape::Real(interval) => {
+            ValueShape::Real(interval) => {
                 // Numbers of a file are finite, and a bracket needs no words.
                 let words = interval.words.split(':').next().unwrap_or_default();
                 let words = words
@@ -96,19 +96,19 @@ impl Shape {
                     words => format!("a number {words}"),
                 }
             }
-            Shape::Text(words, _) => words.to_string(),
-            Shape::Literal(word) => format!("`{word:?}`"),
-            Shape::Choice(alternatives) => {
+            ValueShape::Text(words, _) => words.to_string(),
+            ValueShape::Literal(word) => format!("`{word:?}`"),
+            ValueShape::Choice(alternatives) => {
                 either(alternatives.iter().flat_map(Alternative::prose).collect())
             }
-            Shape::Name(kind) => format!("the name of a {kind}"),
-            Shape::List(item, _) => format!("a list, each item {}", item.prose()),
-            Shape::Table(table) if !table().like.is_empty() => {
+            ValueShape::Name(kind) => format!("the name of a {kind}"),
+            ValueShape::List(item, _) => format!("a list, each item {}", item.prose()),
+            ValueShape::Table(table) if !table().like.is_empty() => {
                 format!("a table such as `{}`", table().like)
             }
-            Shape::Table(_) | Shape::Map(_) => "a table".to_string(),
-            Shape::Swept(shape) => shape.prose(),
-            Shape::Either(shapes) => either(shapes.iter().map(Shape::prose).collect()),
+            ValueShape::Table(_) | ValueShape::Map(_) => "a table".to_string(),
+            ValueShape::Swept(shape) => shape.prose(),
+            ValueShape::Either(shapes) => either(shapes.iter().map(ValueShape::prose).collect()),
         }
     }
 
@@ -116,26 +116,29 @@ impl Shape {
     pub fn admits(&self, node: &Node) -> bool {
         match (self, &node.value) {
             (_, Value::Unknown)
-            | (Shape::Any, _)
-            | (Shape::Boolean, Value::Boolean(_))
-            | (Shape::Whole(..), Value::Integer(_))
-            | (Shape::Real(_), Value::Integer(_) | Value::Float(_))
+            | (ValueShape::Any, _)
+            | (ValueShape::Boolean, Value::Boolean(_))
+            | (ValueShape::Whole(..), Value::Integer(_))
+            | (ValueShape::Real(_), Value::Integer(_) | Value::Float(_))
             | (
-                Shape::Text(..) | Shape::Literal(_) | Shape::Name(_) | Shape::Choice(_),
+                ValueShape::Text(..)
+                | ValueShape::Literal(_)
+                | ValueShape::Name(_)
+                | ValueShape::Choice(_),
                 Value::String(_),
             )
-            | (Shape::List(..), Value::Array(_))
-            | (Shape::Table(_) | Shape::Map(_), Value::Table(_)) => true,
-            (Shape::Choice(of), Value::Table(_)) => of.iter().any(|of| of.key.is_some()),
-            (Shape::Swept(shape), _) => shape.admits(node),
-            (Shape::Either(shapes), _) => shapes.iter().any(|shape| shape.admits(node)),
+            | (ValueShape::List(..), Value::Array(_))
+            | (ValueShape::Table(_) | ValueShape::Map(_), Value::Table(_)) => true,
+            (ValueShape::Choice(of), Value::Table(_)) => of.iter().any(|of| of.key.is_some()),
+            (ValueShape::Swept(shape), _) => shape.admits(node),
+            (ValueShape::Either(shapes), _) => shapes.iter().any(|shape| shape.admits(node)),
             _ => false,
         }
     }
 }
 
 /// Shapes are made when they are asked for, as tables may hold each other.
-pub type MakeShape = fn() -> Shape;
+pub type MakeShape = fn() -> ValueShape;
 
 /// A word, or a key, that chooses a meaning.
 pub struct Alternative {
@@ -213,7 +216,7 @@ impl Key {
 /// A key of a table.
 pub struct Field {
     pub key: Key,
-    pub shape: Shape,
+    pub shape: ValueShape,
     /// Its default as the file would have it; `None` if it is needed.
     pub usual: Option<String>,
 }

@@ -1,11 +1,11 @@
 //! Tables of the documentation.
 
-use super::explain::Entry;
+use super::explain::KeyEntry;
 
 /// The keys of the table at `path`, one a row, as a table of Markdown: of its kind `kind` alone where that is given. Empty if there
 /// are none.
-pub fn keys_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
-    let below = |entry: &&Entry| {
+pub fn keys_table(entries: &[KeyEntry], path: &str, kind: Option<&str>) -> String {
+    let below = |entry: &&KeyEntry| {
         let rest = match path {
             "" => Some(entry.path.as_str()),
             path => {
@@ -15,10 +15,10 @@ pub fn keys_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
         };
         rest.is_some_and(|rest| !rest.contains('.'))
     };
-    let of_kind = |entry: &&Entry| {
+    let of_kind = |entry: &&KeyEntry| {
         entry.kinds.is_empty() || kind.is_none_or(|kind| entry.kinds.contains(&kind))
     };
-    let keys: Vec<&Entry> = entries.iter().filter(below).filter(of_kind).collect();
+    let keys: Vec<&KeyEntry> = entries.iter().filter(below).filter(of_kind).collect();
     if keys.is_empty() {
         return String::new();
     }
@@ -51,7 +51,7 @@ pub fn keys_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
 
 /// The words that the key at `path` may be, one a row, as a table of Markdown. Empty if it is none. Of several keys of that path, which
 /// are of different kinds of a table, `kind` says which.
-pub fn words_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String {
+pub fn words_table(entries: &[KeyEntry], path: &str, kind: Option<&str>) -> String {
     let mut of_path = entries.iter().filter(|entry| entry.path == path);
     let own = of_path.find(|entry| kind.is_none_or(|kind| entry.kinds.contains(&kind)));
     let Some(words) = own.map(|key| &key.words).filter(|words| !words.is_empty()) else {
@@ -67,7 +67,7 @@ pub fn words_table(entries: &[Entry], path: &str, kind: Option<&str>) -> String 
 /// Words above so many have a table of their own.
 const FEW: usize = 3;
 
-fn value(key: &Entry) -> String {
+fn value(key: &KeyEntry) -> String {
     if key.words.is_empty() || key.words.len() > FEW {
         return escaped(&key.value);
     }
@@ -78,7 +78,7 @@ fn value(key: &Entry) -> String {
     each.join("; ")
 }
 
-fn default(key: &Entry) -> String {
+fn default(key: &KeyEntry) -> String {
     let verbatim = |usual: &str| {
         let bare = usual.parse::<f64>().is_ok() || usual.parse::<bool>().is_ok();
         bare || usual.starts_with(['"', '[', '{'])

@@ -1,6 +1,6 @@
 //! A text and its overrides, as one tree.
 
-use super::errors::Source;
+use super::errors::SourceText;
 use super::node::{Node, Place};
 use super::problem::{Problem, Problems};
 use super::set;
@@ -12,8 +12,8 @@ use toml::de::DeTable;
 const MOST_SYNTAX: usize = 10;
 
 /// The texts that mistakes point into: the file, then one for each override.
-pub fn sources(file_name: &str, text: &str, overrides: &[String]) -> Vec<Source> {
-    let source = |name: &str, text: &str| Source {
+pub fn sources(file_name: &str, text: &str, overrides: &[String]) -> Vec<SourceText> {
+    let source = |name: &str, text: &str| SourceText {
         name: name.to_string(),
         text: Arc::from(text),
     };

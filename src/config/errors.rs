@@ -37,7 +37,7 @@ pub struct Errors {
 
 /// A text that mistakes point into.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
+pub struct SourceText {
     pub name: String,
     pub text: Arc<str>,
 }
@@ -60,7 +60,7 @@ impl Errors {
         out
     }
 
-    pub(crate) fn new(sources: &[Source], problems: Vec<Problem>) -> Errors {
+    pub(crate) fn new(sources: &[SourceText], problems: Vec<Problem>) -> Errors {
         Errors {
             file: sources
                 .first()
@@ -94,11 +94,11 @@ impl Errors {
 }
 
 impl Mistake {
-    fn new(sources: &[Source], problem: Problem) -> Mistake {
+    fn new(sources: &[SourceText], problem: Problem) -> Mistake {
         let source = sources
             .get(problem.place.source)
             .cloned()
-            .unwrap_or(Source {
+            .unwrap_or(SourceText {
                 name: String::new(),
                 text: Arc::from(""),
             });

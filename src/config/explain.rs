@@ -1,12 +1,12 @@
 //! What a key means, by its path.
 
-use super::description::{Alternative, Description, Shape, either};
+use super::description::{Alternative, Description, ValueShape, either};
 use super::schema::line;
 use super::suggest;
 
 /// A key and where it stands.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct KeyEntry {
     /// Keys from the root of the file, without places in lists.
     pub path: String,
     /// The kinds of its table that have it, where there are several.
@@ -23,9 +23,9 @@ pub struct Entry {
     pub words: Vec<(&'static str, String)>,
 }
 
-impl Entry {
-    fn new(path: &str, key: &str, doc: &str, shape: &Shape) -> Entry {
-        Entry {
+impl KeyEntry {
+    fn new(path: &str, key: &str, doc: &str, shape: &ValueShape) -> KeyEntry {
+        KeyEntry {
             path: join(path, key),
             kinds: Vec::new(),
             doc: line(doc),
@@ -49,19 +49,19 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-fn words(shape: &Shape) -> Vec<(&'static str, String)> {
+fn words(shape: &ValueShape) -> Vec<(&'static str, String)> {
     let alone = |of: &'static [Alternative]| of.iter().filter(|of| of.alone);
     match shape {
-        Shape::Choice(of) => alone(of).map(|of| (of.word, line(of.doc))).collect(),
-        Shape::Swept(shape) => words(shape),
-        Shape::Either(shapes) => shapes.iter().flat_map(words).collect(),
+        ValueShape::Choice(of) => alone(of).map(|of| (of.word, line(of.doc))).collect(),
+        ValueShape::Swept(shape) => words(shape),
+        ValueShape::Either(shapes) => shapes.iter().flat_map(words).collect(),
         _ => Vec::new(),
     }
 }
 
 /// Every key of every table, each place once.
-pub fn entries(root: &'static Description) -> Vec<Entry> {
-    let mut walk = Walk {
+pub fn entries(root: &'static Description) -> Vec<KeyEntry> {
+    let mut walk = KeyWalk {
         within: Vec::new(),
         found: Vec::new(),
     };
@@ -69,13 +69,13 @@ pub fn entries(root: &'static Description) -> Vec<Entry> {
     walk.found
 }
 
-struct Walk {
+struct KeyWalk {
     /// The tables that the walk is in: they may hold each other.
     within: Vec<*const Description>,
-    found: Vec<Entry>,
+    found: Vec<KeyEntry>,
 }
 
-impl Walk {
+impl KeyWalk {
     fn table(&mut self, table: &'static Description, path: &str) {
         if self.within.contains(&std::ptr::from_ref(table)) {
             return;
@@ -86,7 +86,7 @@ impl Walk {
                 .iter()
                 .map(|kind| (kind.word, line((kind.table)().doc)));
             if !tag.name.is_empty() {
-                self.add(Entry {
+                self.add(KeyEntry {
                     value: either(
                         kinds
                             .iter()
@@ -95,11 +95,11 @@ impl Walk {
                     ),
                     words: words.collect(),
                     usual: (!tag.usual.is_empty()).then(|| format!("{:?}", tag.usual)),
-                    ..Entry::new(
+                    ..KeyEntry::new(
                         path,
                         tag.name,
                         "which kind it is; the other keys depend on it",
-                        &Shape::Any,
+                        &ValueShape::Any,
                     )
                 });
             }
@@ -114,12 +114,12 @@ impl Walk {
     fn fields(&mut self, table: &'static Description, path: &str, kinds: &[&'static str]) {
         for field in &table.fields {
             let mut choices = table.choices.iter();
-            let entry = Entry {
+            let entry = KeyEntry {
                 kinds: kinds.to_vec(),
                 usual: field.usual.clone(),
                 one_of: choices.any(|(_, keys)| keys.contains(&field.key.name)),
                 like: field.key.like,
-                ..Entry::new(path, field.key.name, field.key.doc, &field.shape)
+                ..KeyEntry::new(path, field.key.name, field.key.doc, &field.shape)
             };
             let below = entry.path.clone();
             self.add(entry);
@@ -127,21 +127,21 @@ impl Walk {
         }
     }
 
-    fn shape(&mut self, shape: &Shape, path: &str) {
+    fn shape(&mut self, shape: &ValueShape, path: &str) {
         match shape {
-            Shape::Table(table) => self.table(table(), path),
-            Shape::List(item, _) => self.shape(item, path),
-            Shape::Map(item) => self.shape(item, &join(path, "NAME")),
-            Shape::Swept(shape) => self.shape(shape, path),
-            Shape::Either(shapes) => shapes.iter().for_each(|shape| self.shape(shape, path)),
-            Shape::Choice(of) => {
+            ValueShape::Table(table) => self.table(table(), path),
+            ValueShape::List(item, _) => self.shape(item, path),
+            ValueShape::Map(item) => self.shape(item, &join(path, "NAME")),
+            ValueShape::Swept(shape) => self.shape(shape, path),
+            ValueShape::Either(shapes) => shapes.iter().for_each(|shape| self.shape(shape, path)),
+            ValueShape::Choice(of) => {
                 for of in *of {
                     if let Some((shape, like)) = of.key {
                         let shape = shape();
-                        let entry = Entry {
+                        let entry = KeyEntry {
                             like,
                             one_of: true,
-                            ..Entry::new(path, of.word, of.doc, &shape)
+                            ..KeyEntry::new(path, of.word, of.doc, &shape)
                         };
                         let below = entry.path.clone();
                         self.add(entry);
@@ -154,11 +154,11 @@ impl Walk {
     }
 
     /// Kinds that have a key alike are told together.
-    fn add(&mut self, entry: Entry) {
-        let alike = |other: &&mut Entry| {
+    fn add(&mut self, entry: KeyEntry) {
+        let alike = |other: &&mut KeyEntry| {
             let kinds = other.kinds.clone();
             **other
-                == Entry {
+                == KeyEntry {
                     kinds,
                     ..entry.clone()
                 }
@@ -177,7 +177,7 @@ impl Walk {
 pub fn explain(root: &'static Description, path: &str) -> Result<String, String> {
     let all = entries(root);
     let wanted = plain(path);
-    let mut found: Vec<&Entry> = all.iter().filter(|entry| entry.path == wanted).collect();
+    let mut found: Vec<&KeyEntry> = all.iter().filter(|entry| entry.path == wanted).collect();
     if found.is_empty() {
         let tail = format!(".{wanted}");
         found = all
@@ -190,7 +190,7 @@ pub fn explain(root: &'static Description, path: &str) -> Result<String, String>
         let deep = |path: &str| path.matches('.').count();
         let paths = all.iter().map(|entry| entry.path.as_str());
         let paths = paths.filter(|path| deep(path) == deep(&wanted));
-        let keys = all.iter().map(Entry::last);
+        let keys = all.iter().map(KeyEntry::last);
         let near = suggest::nearest(&wanted, paths).or(suggest::nearest(key, keys));
         return Err(match near {
             Some(near) => format!("there is no key `{path}`\ndid you mean `{near}`?"),
@@ -219,7 +219,7 @@ fn plain(path: &str) -> String {
     out
 }
 
-fn text(entry: &Entry, all: &[Entry]) -> String {
+fn text(entry: &KeyEntry, all: &[KeyEntry]) -> String {
     let mut out = entry.path.clone();
     if !entry.kinds.is_empty() {
         out += &format!("   ({})", suggest::list(&entry.kinds));
@@ -239,7 +239,7 @@ fn text(entry: &Entry, all: &[Entry]) -> String {
         let rest = other.path.strip_prefix(&below);
         rest.is_some_and(|rest| !rest.contains('.'))
     });
-    let mut keys: Vec<&str> = keys.map(Entry::last).collect();
+    let mut keys: Vec<&str> = keys.map(KeyEntry::last).collect();
     keys.dedup();
     if !keys.is_empty() {
         out += &format!("  keys: {}\n", suggest::list(&keys));
@@ -250,7 +250,7 @@ fn text(entry: &Entry, all: &[Entry]) -> String {
 /// The tables of a file, each with what it is.
 pub fn tables(root: &'static Description) -> String {
     let all = entries(root);
-    let is_table = |entry: &&Entry| {
+    let is_table = |entry: &&KeyEntry| {
         let below = format!("{}.", entry.path);
         all.iter().any(|other| other.path.starts_with(&below))
     };

@@ -1,6 +1,6 @@
 //! How values are written: what reads a value also says what it may be.
 
-use super::description::{Description, Field, Key, Shape};
+use super::description::{Description, Field, Key, ValueShape};
 use super::fields::Fields;
 use super::node::Node;
 use super::problem::Problems;
@@ -9,8 +9,8 @@ use super::reader::Reader;
 /// How a field is written: as the value of one key, or in a way of its own, which then has no value to `read`.
 pub trait Form<T> {
     /// What may be written.
-    fn shape(&self) -> Shape {
-        Shape::Any
+    fn shape(&self) -> ValueShape {
+        ValueShape::Any
     }
 
     /// Reads `node`, the value of `key`; `None` after a mistake.
@@ -49,7 +49,7 @@ pub trait Form<T> {
 /// A type that is written in one way.
 pub trait FromNode: Sized {
     /// See [`Form::shape`].
-    fn shape() -> Shape;
+    fn shape() -> ValueShape;
     /// See [`Form::read`].
     fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self>;
     /// See [`Form::show`].
@@ -91,7 +91,7 @@ impl<T: Clone, F: Form<T>> Declared<F, T> {
 pub struct Plain;
 
 impl<T: FromNode> Form<T> for Plain {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         T::shape()
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
@@ -106,7 +106,7 @@ impl<T: FromNode> Form<T> for Plain {
 pub struct Maybe<F>(pub F);
 
 impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         self.0.shape()
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Option<T>> {
@@ -118,8 +118,8 @@ impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
 pub struct Or<F>(pub &'static str, pub F);
 
 impl<T, F: Form<T>> Form<Option<T>> for Or<F> {
-    fn shape(&self) -> Shape {
-        Shape::Either(vec![Shape::Literal(self.0), self.1.shape()])
+    fn shape(&self) -> ValueShape {
+        ValueShape::Either(vec![ValueShape::Literal(self.0), self.1.shape()])
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Option<T>> {
         if node.text() == Some(self.0) {
@@ -140,10 +140,10 @@ impl<T, F: Form<T>> Form<Option<T>> for Or<F> {
 }
 
 /// A value that is read later, and what it may be then.
-pub struct Later(pub fn() -> Shape);
+pub struct Later(pub fn() -> ValueShape);
 
 impl Form<Node> for Later {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         (self.0)()
     }
     fn read(&self, node: &Node, _: &str, _: &mut Reader<'_>) -> Option<Node> {
@@ -155,7 +155,7 @@ impl Form<Node> for Later {
 pub struct Of<S, T>(pub fn(S) -> T);
 
 impl<S: FromNode, T> Form<T> for Of<S, T> {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         S::shape()
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
@@ -224,7 +224,7 @@ pub struct At<'a> {
 }
 
 impl<T, F: Form<T>> Form<T> for Fits<F, T> {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         self.0.shape()
     }
     fn show(&self, value: &T) -> String {

@@ -95,8 +95,8 @@ macro_rules! table {
         }
 
         impl $crate::config::FromNode for $name {
-            fn shape() -> $crate::config::Shape {
-                $crate::config::Shape::Table(<Self as $crate::config::Table>::description)
+            fn shape() -> $crate::config::ValueShape {
+                $crate::config::ValueShape::Table(<Self as $crate::config::Table>::description)
             }
             fn read(
                 node: &$crate::config::Node,

@@ -22,10 +22,10 @@ pub mod suggest;
 mod table;
 
 pub use choice::Choice;
-pub use description::{Alternative, Description, Field, Key, Kind, Shape};
+pub use description::{Alternative, Description, Field, Key, Kind, ValueShape};
 pub use docs::{keys_table, words_table};
 pub use document::{parse, sources};
-pub use errors::{Errors, Mistake, Source};
+pub use errors::{Errors, Mistake, SourceText};
 pub use explain::{entries, explain as explain_key, tables as list_tables};
 pub use fields::Fields;
 pub use form::{
@@ -37,6 +37,6 @@ pub(crate) use macros::{choice, described, docs, field, kinds, table, words};
 pub use node::{Base, Entry, Node, Value, is_bare};
 pub use problem::{Problem, Problems};
 pub use reader::{Context, Reader};
-pub use scalars::{Line, Name, Real, Single, Text, Whole, at_least, one_of};
+pub use scalars::{AnyText, Line, Name, Real, Single, Whole, at_least, one_of};
 pub use schema::schema;
 pub use table::{ByKind, Kinds, Table, read as read_table};

@@ -1,6 +1,6 @@
 //! Single values: type, range, choice.
 
-use super::description::Shape;
+use super::description::ValueShape;
 use super::form::{Form, FromNode};
 use super::interval::Interval;
 use super::node::{Node, Value};
@@ -12,8 +12,8 @@ use std::fmt::Display;
 pub struct Real(pub &'static Interval);
 
 impl Form<f64> for Real {
-    fn shape(&self) -> Shape {
-        Shape::Real(self.0)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Real(self.0)
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<f64> {
         let number = match node.value {
@@ -44,8 +44,8 @@ impl Form<f64> for Real {
 
 /// Rounded to 32 bits; below 1 even then, if it must be.
 impl Form<f32> for Real {
-    fn shape(&self) -> Shape {
-        Shape::Real(self.0)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Real(self.0)
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<f32> {
         let number: f64 = self.read(node, key, reader)?;
@@ -66,8 +66,8 @@ impl Form<f32> for Real {
 pub struct Single(pub &'static Interval);
 
 impl Form<f64> for Single {
-    fn shape(&self) -> Shape {
-        Shape::Real(self.0)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Real(self.0)
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<f64> {
         let number = Real(self.0).read(node, key, reader)?;
@@ -90,8 +90,8 @@ impl Form<f64> for Single {
 pub struct Whole(pub u64, pub u64);
 
 impl<T: TryFrom<u64> + Display> Form<T> for Whole {
-    fn shape(&self) -> Shape {
-        Shape::Whole(self.0, self.1)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Whole(self.0, self.1)
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<T> {
         let Whole(least, most) = self;
@@ -120,8 +120,8 @@ pub const fn at_least(least: u32) -> Whole {
 }
 
 impl FromNode for bool {
-    fn shape() -> Shape {
-        Shape::Boolean
+    fn shape() -> ValueShape {
+        ValueShape::Boolean
     }
     fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<bool> {
         match node.value {
@@ -138,11 +138,11 @@ impl FromNode for bool {
 }
 
 /// Any string.
-pub struct Text;
+pub struct AnyText;
 
-impl Form<String> for Text {
-    fn shape(&self) -> Shape {
-        Shape::Text("a string", "")
+impl Form<String> for AnyText {
+    fn shape(&self) -> ValueShape {
+        ValueShape::Text("a string", "")
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<String> {
         if node.text().is_none() {
@@ -159,11 +159,11 @@ impl Form<String> for Text {
 pub struct Line;
 
 impl Form<String> for Line {
-    fn shape(&self) -> Shape {
-        Shape::Text("one line of text", r"\S")
+    fn shape(&self) -> ValueShape {
+        ValueShape::Text("one line of text", r"\S")
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<String> {
-        let text = Text.read(node, key, reader)?;
+        let text = AnyText.read(node, key, reader)?;
         if text.trim().is_empty() || text.chars().any(char::is_control) {
             let help = "it stands in tables and file names: one line of visible text";
             reader.at(node, format!("`{key}` is not one line of text"), help);
@@ -172,7 +172,7 @@ impl Form<String> for Line {
         Some(text)
     }
     fn show(&self, value: &String) -> String {
-        Text.show(value)
+        AnyText.show(value)
     }
 }
 
@@ -198,14 +198,14 @@ pub fn one_of<'w>(
 pub struct Name(pub &'static str);
 
 impl Form<String> for Name {
-    fn shape(&self) -> Shape {
-        Shape::Name(self.0)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Name(self.0)
     }
     fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<String> {
         let names = reader.context.names(self.0)?;
         one_of(node, self.0, &names, reader).map(str::to_string)
     }
     fn show(&self, value: &String) -> String {
-        Text.show(value)
+        AnyText.show(value)
     }
 }

@@ -1,6 +1,6 @@
 //! A JSON Schema (draft 2020-12) of tables, for editors.
 
-use super::description::{Alternative, Description, Field, Shape};
+use super::description::{Alternative, Description, Field, ValueShape};
 use super::interval::Interval;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -122,34 +122,34 @@ impl Definitions {
         schema
     }
 
-    fn value(&mut self, shape: &Shape, swept: bool) -> Value {
+    fn value(&mut self, shape: &ValueShape, swept: bool) -> Value {
         match shape {
-            Shape::Swept(shape) => self.value(shape, true),
+            ValueShape::Swept(shape) => self.value(shape, true),
             shape => sweepable(self.plain(shape, swept), swept),
         }
     }
 
-    fn plain(&mut self, shape: &Shape, swept: bool) -> Value {
+    fn plain(&mut self, shape: &ValueShape, swept: bool) -> Value {
         match shape {
-            Shape::Any => json!({}),
-            Shape::Boolean => json!({ "type": "boolean" }),
-            Shape::Whole(least, most) => {
+            ValueShape::Any => json!({}),
+            ValueShape::Boolean => json!({ "type": "boolean" }),
+            ValueShape::Whole(least, most) => {
                 json!({ "type": "integer", "minimum": least, "maximum": most })
             }
-            Shape::Real(interval) => real(interval),
-            Shape::Text(_, "") | Shape::Name(_) => json!({ "type": "string" }),
-            Shape::Text(_, pattern) => json!({ "type": "string", "pattern": pattern }),
-            Shape::Literal(word) => json!({ "const": word }),
-            Shape::Choice(alternatives) => self.choice(alternatives, swept),
-            Shape::List(item, least) => {
+            ValueShape::Real(interval) => real(interval),
+            ValueShape::Text(_, "") | ValueShape::Name(_) => json!({ "type": "string" }),
+            ValueShape::Text(_, pattern) => json!({ "type": "string", "pattern": pattern }),
+            ValueShape::Literal(word) => json!({ "const": word }),
+            ValueShape::Choice(alternatives) => self.choice(alternatives, swept),
+            ValueShape::List(item, least) => {
                 json!({ "type": "array", "items": self.value(item, swept), "minItems": least })
             }
-            Shape::Table(table) => self.table(table(), swept),
-            Shape::Map(item) => {
+            ValueShape::Table(table) => self.table(table(), swept),
+            ValueShape::Map(item) => {
                 json!({ "type": "object", "additionalProperties": self.value(item, swept) })
             }
-            Shape::Swept(shape) => self.plain(shape, true),
-            Shape::Either(shapes) => {
+            ValueShape::Swept(shape) => self.plain(shape, true),
+            ValueShape::Either(shapes) => {
                 let shapes = shapes.iter().map(|shape| self.plain(shape, swept));
                 json!({ "anyOf": shapes.collect::<Vec<_>>() })
             }

@@ -2,7 +2,7 @@
 
 use super::node::{Entry, Node, Value};
 use super::problem::Problem;
-use super::set_path::{HELP, PREFIX, Segment, Spot, parse_path};
+use super::set_path::{HELP, PREFIX, PathSegment, Spot, parse_path};
 use super::suggest;
 use toml::de::DeValue;
 
@@ -27,7 +27,7 @@ pub fn apply(
         at.overridden = true;
         walked = segment.append_to(&walked);
     }
-    if let (Value::Table(entries), Segment::Key(key, _)) = (&mut at.value, last) {
+    if let (Value::Table(entries), PathSegment::Key(key, _)) = (&mut at.value, last) {
         let rivals = exclusive.iter().find(|keys| keys.contains(&key.as_str()));
         entries.retain(|entry| {
             entry.key == *key || !rivals.is_some_and(|keys| keys.contains(&entry.key.as_str()))
@@ -40,7 +40,7 @@ pub fn apply(
 /// One step down; a key that is not there is made, and judged by the checker like any other.
 fn enter<'n>(
     at: &'n mut Node,
-    segment: &Segment,
+    segment: &PathSegment,
     walked: &str,
     spot: &Spot,
 ) -> Result<&'n mut Node, Box<Problem>> {
@@ -53,7 +53,7 @@ fn enter<'n>(
     let problem =
         |message: String, help: String| Err(spot.problem(message, segment.span().clone(), help));
     match (&mut at.value, segment) {
-        (Value::Table(entries), Segment::Key(key, span)) => {
+        (Value::Table(entries), PathSegment::Key(key, span)) => {
             let index = match entries.iter().position(|entry| entry.key == *key) {
                 Some(index) => index,
                 None => {
@@ -69,7 +69,7 @@ fn enter<'n>(
             };
             Ok(&mut entries[index].node)
         }
-        (Value::Array(items), Segment::Index(index, _)) => {
+        (Value::Array(items), PathSegment::Index(index, _)) => {
             let count = items.len();
             match items.get_mut(*index) {
                 Some(item) => Ok(item),
@@ -82,7 +82,7 @@ fn enter<'n>(
                 ),
             }
         }
-        (Value::Array(items), Segment::Name(name, _)) => {
+        (Value::Array(items), PathSegment::Name(name, _)) => {
             let name_of = |item: &Node| {
                 item.get("name")
                     .and_then(|name| name.text().map(str::to_string))
@@ -102,15 +102,15 @@ fn enter<'n>(
                 }
             }
         }
-        (Value::Array(_), Segment::Key(key, _)) => problem(
+        (Value::Array(_), PathSegment::Key(key, _)) => problem(
             format!("`{here}` is a list and has no key `{key}`"),
             format!("choose an item: {here}[0] or {here}[\"NAME\"]"),
         ),
-        (_, Segment::Key(key, _)) => problem(
+        (_, PathSegment::Key(key, _)) => problem(
             format!("`{here}` is {found} and has no key `{key}`"),
             format!("set `{here}` itself, to a table if it may be one"),
         ),
-        (_, Segment::Index(..) | Segment::Name(..)) => problem(
+        (_, PathSegment::Index(..) | PathSegment::Name(..)) => problem(
             format!("`{here}` is {found}, not a list"),
             "only lists have items".to_string(),
         ),

@@ -41,31 +41,33 @@ impl Spot {
 
 /// One step of a path, and where in the argument it stands.
 #[derive(Debug, PartialEq)]
-pub enum Segment {
+pub enum PathSegment {
     Key(String, Range<usize>),
     Index(usize, Range<usize>),
     /// An item of a list by its `name`.
     Name(String, Range<usize>),
 }
 
-impl Segment {
+impl PathSegment {
     pub fn span(&self) -> &Range<usize> {
         match self {
-            Segment::Key(_, span) | Segment::Index(_, span) | Segment::Name(_, span) => span,
+            PathSegment::Key(_, span)
+            | PathSegment::Index(_, span)
+            | PathSegment::Name(_, span) => span,
         }
     }
 
     pub fn append_to(&self, path: &str) -> String {
         match self {
-            Segment::Key(key, _) => join(path, key),
-            Segment::Index(index, _) => format!("{path}[{index}]"),
-            Segment::Name(name, _) => format!("{path}[{name:?}]"),
+            PathSegment::Key(key, _) => join(path, key),
+            PathSegment::Index(index, _) => format!("{path}[{index}]"),
+            PathSegment::Name(name, _) => format!("{path}[{name:?}]"),
         }
     }
 }
 
 /// Reads the path up to its `=`; also returns where the value starts.
-pub fn parse_path(argument: &str, spot: &Spot) -> Result<(Vec<Segment>, usize), Box<Problem>> {
+pub fn parse_path(argument: &str, spot: &Spot) -> Result<(Vec<PathSegment>, usize), Box<Problem>> {
     let mut segments = Vec::new();
     let mut at = skip_spaces(argument, 0);
     loop {
@@ -89,7 +91,7 @@ pub fn parse_path(argument: &str, spot: &Spot) -> Result<(Vec<Segment>, usize), 
         } else {
             let (key, end) = word(argument, at)
                 .ok_or_else(|| spot.problem("a key must stand here", at..argument.len(), HELP))?;
-            segments.push(Segment::Key(key, start..end));
+            segments.push(PathSegment::Key(key, start..end));
             at = end;
         }
         at = skip_spaces(argument, at);
@@ -118,7 +120,7 @@ fn word(argument: &str, at: usize) -> Option<(String, usize)> {
 }
 
 /// `[3]` or `["name"]`.
-fn item(argument: &str, at: usize) -> Option<(Segment, usize)> {
+fn item(argument: &str, at: usize) -> Option<(PathSegment, usize)> {
     let start = skip_spaces(argument, at + 1);
     let (name, end) = word(argument, start)?;
     let close = skip_spaces(argument, end);
@@ -128,12 +130,12 @@ fn item(argument: &str, at: usize) -> Option<(Segment, usize)> {
     let span = at..close + 1;
     let is_quoted = argument[start..].starts_with(['"', '\'']);
     let segment = if is_quoted {
-        Segment::Name(name, span)
+        PathSegment::Name(name, span)
     } else {
         match name.parse() {
-            Ok(index) => Segment::Index(index, span),
+            Ok(index) => PathSegment::Index(index, span),
             // A shell may have eaten the quotes of ["dense"].
-            Err(_) => Segment::Name(name, span),
+            Err(_) => PathSegment::Name(name, span),
         }
     };
     Some((segment, close + 1))

@@ -22,7 +22,7 @@ pub(super) struct Decoded {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct CacheHeader {
     /// sha256 of the key, the dataset's digest and the skipped files.
     check: String,
     train: usize,
@@ -42,7 +42,7 @@ pub(super) fn read(file: &Path, key: &str, shape: [usize; 3]) -> Option<Decoded>
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     reader.read_until(b'\n', &mut line).ok()?;
-    let header: Header = serde_json::from_slice(&line).ok()?;
+    let header: CacheHeader = serde_json::from_slice(&line).ok()?;
     let each = shape.iter().product::<usize>();
     let samples = header.train.checked_add(header.test)?;
     let needed = samples.checked_mul(each + 1)?.checked_add(line.len())?;
@@ -72,7 +72,7 @@ pub(super) fn read(file: &Path, key: &str, shape: [usize; 3]) -> Option<Decoded>
 
 /// Keeps `decoded`; a cache that cannot be written costs time, no more.
 pub(super) fn write(file: &Path, key: &str, decoded: &Decoded) {
-    let header = Header {
+    let header = CacheHeader {
         check: check(key, &decoded.digest, &decoded.skipped),
         train: decoded.train.len(),
         test: decoded.test.len(),

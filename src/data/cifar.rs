@@ -104,7 +104,7 @@ pub(super) fn find(name: &str) -> Option<&'static Cifar> {
 pub(super) const SHAPE: [usize; 3] = [3, SIDE, SIDE];
 
 /// Where a dataset was found.
-pub(super) enum Located {
+pub(super) enum CifarFiles {
     /// The folder that holds its files.
     Files(PathBuf),
     /// The archive.
@@ -132,7 +132,7 @@ impl Cifar {
 }
 
 /// The first place that holds all files, or the archive.
-pub(super) fn locate(cifar: &Cifar, search: &SearchPath) -> Result<Located, DataError> {
+pub(super) fn locate(cifar: &Cifar, search: &SearchPath) -> Result<CifarFiles, DataError> {
     let mut looked = Vec::new();
     for place in search.places() {
         let own = place.join(cifar.name);
@@ -142,7 +142,7 @@ pub(super) fn locate(cifar: &Cifar, search: &SearchPath) -> Result<Located, Data
                 .filter(|file| !folder.join(file).is_file())
                 .collect();
             if missing.is_empty() {
-                return Ok(Located::Files(folder.clone()));
+                return Ok(CifarFiles::Files(folder.clone()));
             }
             let shown = folder.display();
             looked.push(if missing.len() < cifar.files().count() {
@@ -156,7 +156,7 @@ pub(super) fn locate(cifar: &Cifar, search: &SearchPath) -> Result<Located, Data
         for folder in [&own, place] {
             let archive = folder.join(cifar.archive);
             if archive.is_file() {
-                return Ok(Located::Archive(archive));
+                return Ok(CifarFiles::Archive(archive));
             }
             looked.push(format!("{}: no such file", archive.display()));
         }
@@ -170,7 +170,7 @@ pub(super) fn locate(cifar: &Cifar, search: &SearchPath) -> Result<Located, Data
 /// Finds, reads and checks a dataset.
 pub(super) fn read(cifar: &Cifar, search: &SearchPath) -> Result<Content, DataError> {
     match locate(cifar, search)? {
-        Located::Files(folder) => {
+        CifarFiles::Files(folder) => {
             let contents: Result<Vec<(PathBuf, Vec<u8>)>, DataError> = cifar
                 .files()
                 .map(|file| {
@@ -181,7 +181,7 @@ pub(super) fn read(cifar: &Cifar, search: &SearchPath) -> Result<Content, DataEr
                 .collect();
             content(cifar, contents?, folder.display().to_string())
         }
-        Located::Archive(path) => {
+        CifarFiles::Archive(path) => {
             let packed = sources::read_file(&path)?;
             let published = is_published(cifar, &packed);
             let mut read = from_archive(cifar, &path, &packed)?;

@@ -7,17 +7,17 @@ use super::error::DataError;
 use super::folder::load_folder;
 use super::known::{load, shape_of};
 use super::search::SearchPath;
-use crate::spec::{DatasetSpec, Origin};
+use crate::spec::{DatasetOrigin, DatasetSpec};
 
 /// (channels, height, width, classes) of a described dataset, known without reading a sample; `None` if it is made of an unknown
 /// one.
 pub fn shape_of_described(spec: &DatasetSpec) -> Option<(usize, usize, usize, usize)> {
     let (channels, height, width, all) = match &spec.origin {
-        Origin::Folder(folder) => {
+        DatasetOrigin::Folder(folder) => {
             let rule = &folder.rule;
             (rule.channels, rule.height, rule.width, folder.classes.len())
         }
-        Origin::Of(name) => shape_of(name)?,
+        DatasetOrigin::Of(name) => shape_of(name)?,
     };
     let classes = spec.classes.as_ref().map_or(all, Vec::len);
     Some((channels, height, width, classes))
@@ -34,8 +34,8 @@ pub fn load_described(
     cache: Option<&Path>,
 ) -> Result<Dataset, DataError> {
     let mut data = match &spec.origin {
-        Origin::Folder(folder) => load_folder(name, folder, cache)?,
-        Origin::Of(of) => load(of, search)?,
+        DatasetOrigin::Folder(folder) => load_folder(name, folder, cache)?,
+        DatasetOrigin::Of(of) => load(of, search)?,
     };
     data.name = name.to_string();
     if let Some(classes) = &spec.classes {

@@ -10,7 +10,7 @@ use super::canvas::{self, Coverage, SIDE};
 use super::dataset::{Content, Split};
 use super::error::DataError;
 use super::rng::Draws;
-use super::strokes::{self, Class, Shape};
+use super::strokes::{self, Class, StrokeShape};
 
 /// What sets one drawn dataset apart from another.
 pub(super) struct Drawn {
@@ -148,7 +148,7 @@ fn paint(drawn: &Drawn, class: &Class, mut draws: Draws, image: &mut [u8]) {
     let ink = draws.between(drawn.ink.0, drawn.ink.1) as f32;
     let radius = draws.between(drawn.pen.0, drawn.pen.1);
     let pose = pose(drawn, draws);
-    let field = Field::new(drawn.bend, draws);
+    let field = Displacement::new(drawn.bend, draws);
     let shapes = &class.variants[draws.below(class.variants.len())];
 
     let mut pixels = background(draws);
@@ -182,7 +182,7 @@ fn paint(drawn: &Drawn, class: &Class, mut draws: Draws, image: &mut [u8]) {
 /// Composes a shape over the pixels, with the light that `shade` gives at each pixel.
 fn lay(
     pixels: &mut Coverage,
-    shape: &Shape,
+    shape: &StrokeShape,
     outline: &[DVec2],
     radius: f64,
     shade: impl Fn(usize, usize) -> f32,
@@ -238,11 +238,11 @@ fn pose(drawn: &Drawn, draws: &mut Draws) -> DAffine2 {
 }
 
 /// A smooth random displacement: a uniform quadratic B-spline over a 5x5 grid of random vectors.
-struct Field {
+struct Displacement {
     knots: [[DVec2; 5]; 5],
 }
 
-impl Field {
+impl Displacement {
     fn new(size: f64, draws: &mut Draws) -> Self {
         let knots = std::array::from_fn(|_| {
             std::array::from_fn(|_| DVec2::new(draws.bell(), draws.bell()) * (2.0 * size))
@@ -369,7 +369,7 @@ mod tests {
             DVec2::new(13.0, 3.7),
             DVec2::splat(-5.0),
         ] {
-            let moved = Field { knots }.bend(point) - point;
+            let moved = Displacement { knots }.bend(point) - point;
             assert!((moved - DVec2::new(1.0, -2.0)).length() < 1e-12, "{moved}");
         }
     }

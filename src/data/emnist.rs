@@ -1,11 +1,11 @@
 //! EMNIST: handwritten digits and letters in six splits, as IDX files (Cohen, Afshar, Tapson, van Schaik 2017,
 //! arXiv:1702.05373). Its images are stored column by column, and its letters are labelled from 1.
 
-use super::source::{Check, File, Source};
+use super::source::{Checksum, PublishedFile, PublishedSource};
 
 macro_rules! file {
     ($split:literal, $part:literal, $what:literal, $dimensions:literal) => {
-        File {
+        PublishedFile {
             name: concat!(
                 "emnist-",
                 $split,
@@ -33,7 +33,7 @@ macro_rules! file {
 }
 macro_rules! split {
     ($split:literal, $first_label:literal, $classes:expr) => {
-        Source {
+        PublishedSource {
             name: concat!("emnist-", $split),
             // Beside a folder of its own: where the published gzip.zip unpacks to, with all six splits.
             folders: &[concat!("emnist-", $split), "emnist", "emnist/gzip"],
@@ -48,7 +48,7 @@ macro_rules! split {
             transposed: true,
             mirrors: &[],
             by_hand: "download https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip (all six splits, 560 MB) and unpack it into",
-            checks: [const { Check::Unlisted }; 4],
+            checks: [const { Checksum::Unlisted }; 4],
         }
     };
 }
@@ -73,7 +73,7 @@ const ALL_CLASSES: [&str; 62] = [
 ];
 
 /// The six splits.
-pub(super) const ALL: [Source; 6] = [
+pub(super) const ALL: [PublishedSource; 6] = [
     split!("balanced", 0, &MERGED),
     split!("byclass", 0, &ALL_CLASSES),
     split!("bymerge", 0, &MERGED),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::cifar::{self, Cifar};
 use super::error::DataError;
 use super::idx;
-use super::known::{Known, known};
-use super::source::{Source, Verdict};
+use super::known::{PublishedDataset, known};
+use super::source::{ChecksumVerdict, PublishedSource};
 use super::sources;
 use crate::base::write_whole;
 
@@ -17,7 +17,7 @@ const MOST_BYTES: u64 = 256 << 20;
 
 /// How far a download has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Progress<'a> {
+pub struct DownloadProgress<'a> {
     /// The file's name.
     pub file: &'a str,
     /// Where it is read from.
@@ -66,7 +66,7 @@ pub fn fetch(
     name: &str,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(DownloadProgress<'_>),
 ) -> Result<FetchReport, DataError> {
     let mut report = FetchReport {
         name: name.to_string(),
@@ -75,23 +75,27 @@ pub fn fetch(
         notes: Vec::new(),
     };
     match known(name)? {
-        Known::Drawn(_) => {
+        PublishedDataset::Drawn(_) => {
             report.folder = None;
             report.notes.push(format!(
                 "`{name}` is drawn by the program: there is nothing to download"
             ));
         }
-        Known::Idx(source) => fetch_idx(source, dest_root, mirrors, progress, &mut report)?,
-        Known::Cifar(cifar) => fetch_cifar(cifar, dest_root, mirrors, progress, &mut report)?,
+        PublishedDataset::Idx(source) => {
+            fetch_idx(source, dest_root, mirrors, progress, &mut report)?
+        }
+        PublishedDataset::Cifar(cifar) => {
+            fetch_cifar(cifar, dest_root, mirrors, progress, &mut report)?
+        }
     }
     Ok(report)
 }
 
 fn fetch_idx(
-    source: &Source,
+    source: &PublishedSource,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(DownloadProgress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(source.name);
@@ -134,7 +138,7 @@ fn fetch_cifar(
     cifar: &Cifar,
     dest_root: &Path,
     mirrors: Option<&[String]>,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(DownloadProgress<'_>),
     report: &mut FetchReport,
 ) -> Result<(), DataError> {
     let folder = dest_root.join(cifar.name);
@@ -161,10 +165,10 @@ fn fetch_cifar(
     }
     let mut check = |packed: &[u8]| {
         if cifar::is_published(cifar, packed) {
-            return Ok(Verdict::Published);
+            return Ok(ChecksumVerdict::Published);
         }
         cifar::from_archive(cifar, Path::new(cifar.archive), packed)
-            .map(|_| Verdict::Different)
+            .map(|_| ChecksumVerdict::Different)
             .map_err(|error| error.to_string())
     };
     let from = Mirrors::new(mirrors, &[cifar.mirror]);
@@ -175,7 +179,7 @@ fn fetch_cifar(
 
 /// A good copy of file `i` that is already in the folder.
 fn present(
-    source: &Source,
+    source: &PublishedSource,
     i: usize,
     folder: &Path,
     notes: &mut Vec<String>,
@@ -196,10 +200,10 @@ fn present(
         }
     };
     match verdict {
-        Verdict::Published | Verdict::Unlisted => {}
+        ChecksumVerdict::Published | ChecksumVerdict::Unlisted => {}
         // It may be somebody's own data: neither overwritten nor taken for the published file.
-        Verdict::Different => return Err(DataError::Occupied { path }),
-        Verdict::Unknown => notes.push(format!(
+        ChecksumVerdict::Different => return Err(DataError::Occupied { path }),
+        ChecksumVerdict::Unknown => notes.push(format!(
             "{} was kept: it is sound, but packed otherwise than the published file, so its checksum cannot be compared",
             path.display()
         )),
@@ -208,12 +212,12 @@ fn present(
         path,
         url: None,
         bytes,
-        published: verdict == Verdict::Published,
+        published: verdict == ChecksumVerdict::Published,
     }))
 }
 
 /// What is wrong with downloaded bytes, or how they compare with the published ones.
-type CheckBytes<'c> = dyn FnMut(&[u8]) -> Result<Verdict, String> + 'c;
+type CheckBytes<'c> = dyn FnMut(&[u8]) -> Result<ChecksumVerdict, String> + 'c;
 
 /// Addresses to try, in order.
 struct Mirrors {
@@ -244,7 +248,7 @@ impl Mirrors {
         file: &str,
         folder: &Path,
         check: &mut CheckBytes<'_>,
-        progress: &mut dyn FnMut(Progress<'_>),
+        progress: &mut dyn FnMut(DownloadProgress<'_>),
     ) -> Result<Downloaded, DataError> {
         let mut failures = Vec::new();
         for mirror in &self.list {
@@ -252,10 +256,10 @@ impl Mirrors {
             let url = format!("{mirror}{separator}{file}");
             let sent = transfer(&self.agent, file, &url, progress);
             let checked = sent.and_then(|bytes| match check(&bytes) {
-                Ok(verdict @ (Verdict::Published | Verdict::Unlisted)) => {
-                    Ok((bytes, verdict == Verdict::Published))
+                Ok(verdict @ (ChecksumVerdict::Published | ChecksumVerdict::Unlisted)) => {
+                    Ok((bytes, verdict == ChecksumVerdict::Published))
                 }
-                Ok(Verdict::Different | Verdict::Unknown) => Err(
+                Ok(ChecksumVerdict::Different | ChecksumVerdict::Unknown) => Err(
                     "what was sent is a sound file, but its sha256 is not the published one".into(),
                 ),
                 Err(problem) => Err(format!("what was sent is wrong: {problem}")),
@@ -296,14 +300,14 @@ fn transfer(
     agent: &ureq::Agent,
     file: &str,
     url: &str,
-    progress: &mut dyn FnMut(Progress<'_>),
+    progress: &mut dyn FnMut(DownloadProgress<'_>),
 ) -> Result<Vec<u8>, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     let total = response.body().content_length();
     let mut reader = response.body_mut().with_config().limit(MOST_BYTES).reader();
     let mut packed = Vec::new();
     let mut buffer = [0; 1 << 16];
-    let report = |received: usize| Progress {
+    let report = |received: usize| DownloadProgress {
         file,
         url,
         received: received as u64,

@@ -21,7 +21,7 @@ const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
 const SPLITS: [&str; 2] = ["train", "test"];
 
 /// An image file: its path in the folder, and its class.
-struct File {
+struct ImageFile {
     path: String,
     class: u8,
 }
@@ -104,7 +104,7 @@ impl FolderSpec {
     }
 
     /// The files of a split by class, then by name.
-    fn files(&self, split: &str) -> Result<Vec<File>, DataError> {
+    fn files(&self, split: &str) -> Result<Vec<ImageFile>, DataError> {
         let mut files = Vec::new();
         for (class, class_name) in self.classes.iter().enumerate() {
             let folder = self.folder.join(split).join(class_name);
@@ -119,7 +119,7 @@ impl FolderSpec {
                 return Err(self.wrong(problem));
             }
             names.sort();
-            files.extend(names.into_iter().map(|name| File {
+            files.extend(names.into_iter().map(|name| ImageFile {
                 path: format!("{split}/{class_name}/{name}"),
                 class: class as u8,
             }));
@@ -129,7 +129,7 @@ impl FolderSpec {
 
     /// What decoding depends on: the version, the rule, and every file's path, size and time of change, or why these cannot
     /// be had: a link that is mended is then decoded anew.
-    fn key(&self, splits: &[Vec<File>]) -> Result<String, DataError> {
+    fn key(&self, splits: &[Vec<ImageFile>]) -> Result<String, DataError> {
         let mut text = format!(
             "{} {:?} {:?}\n",
             env!("CARGO_PKG_VERSION"),
@@ -169,7 +169,11 @@ impl FolderSpec {
         cache.join(format!("{}.images", &sha256(what.as_bytes())[..16]))
     }
 
-    fn decode_split(&self, files: &[File], skipped: &mut Vec<String>) -> Result<Split, DataError> {
+    fn decode_split(
+        &self,
+        files: &[ImageFile],
+        skipped: &mut Vec<String>,
+    ) -> Result<Split, DataError> {
         let each: usize = self.shape().iter().product();
         let mut images = Vec::new();
         let bytes = files.len().saturating_mul(each);
@@ -211,7 +215,7 @@ impl FolderSpec {
         Ok(Split { images, labels })
     }
 
-    fn decode(&self, splits: &[Vec<File>]) -> Result<Decoded, DataError> {
+    fn decode(&self, splits: &[Vec<ImageFile>]) -> Result<Decoded, DataError> {
         let mut skipped = Vec::new();
         let train = self.decode_split(&splits[0], &mut skipped)?;
         let test = self.decode_split(&splits[1], &mut skipped)?;

@@ -6,8 +6,8 @@ use super::search::SearchPath;
 use super::{cifar, drawn, emnist, source, sources};
 
 /// A dataset by its kind.
-pub(super) enum Known {
-    Idx(&'static source::Source),
+pub(super) enum PublishedDataset {
+    Idx(&'static source::PublishedSource),
     Cifar(&'static cifar::Cifar),
     Drawn(&'static drawn::Drawn),
 }
@@ -23,9 +23,9 @@ pub fn names() -> Vec<&'static str> {
 /// (channels, height, width, classes) of a dataset, known without reading it; `None` if the name is unknown.
 pub fn shape_of(name: &str) -> Option<(usize, usize, usize, usize)> {
     let ([channels, height, width], classes) = match known(name).ok()? {
-        Known::Idx(source) => ([1, sources::SIDE, sources::SIDE], source.classes.len()),
-        Known::Cifar(cifar) => (cifar::SHAPE, cifar.classes.len()),
-        Known::Drawn(_) => (drawn::SHAPE, drawn::CLASSES),
+        PublishedDataset::Idx(source) => ([1, sources::SIDE, sources::SIDE], source.classes.len()),
+        PublishedDataset::Cifar(cifar) => (cifar::SHAPE, cifar.classes.len()),
+        PublishedDataset::Drawn(_) => (drawn::SHAPE, drawn::CLASSES),
     };
     Some((channels, height, width, classes))
 }
@@ -34,9 +34,9 @@ pub fn shape_of(name: &str) -> Option<(usize, usize, usize, usize)> {
 pub fn class_names(name: &str) -> Option<Vec<String>> {
     let names = |list: &[&str]| list.iter().map(|class| class.to_string()).collect();
     match known(name).ok()? {
-        Known::Idx(source) => Some(names(source.classes)),
-        Known::Cifar(cifar) => Some(names(cifar.classes)),
-        Known::Drawn(drawn) => drawn::class_names(drawn).ok(),
+        PublishedDataset::Idx(source) => Some(names(source.classes)),
+        PublishedDataset::Cifar(cifar) => Some(names(cifar.classes)),
+        PublishedDataset::Drawn(drawn) => drawn::class_names(drawn).ok(),
     }
 }
 
@@ -46,9 +46,9 @@ pub fn class_names(name: &str) -> Option<Vec<String>> {
 /// [`DataError::UnknownDataset`], or [`DataError::NotFound`] with every place looked in.
 pub fn is_available(name: &str, search: &SearchPath) -> Result<(), DataError> {
     match known(name)? {
-        Known::Idx(source) => sources::locate(source, search).map(drop),
-        Known::Cifar(cifar) => cifar::locate(cifar, search).map(drop),
-        Known::Drawn(_) => Ok(()),
+        PublishedDataset::Idx(source) => sources::locate(source, search).map(drop),
+        PublishedDataset::Cifar(cifar) => cifar::locate(cifar, search).map(drop),
+        PublishedDataset::Drawn(_) => Ok(()),
     }
 }
 
@@ -58,17 +58,17 @@ pub fn is_available(name: &str, search: &SearchPath) -> Result<(), DataError> {
 /// An unknown name, missing files, or files that are damaged or do not fit together.
 pub fn load(name: &str, search: &SearchPath) -> Result<Dataset, DataError> {
     let content = match known(name)? {
-        Known::Idx(source) => sources::read(source, search)?,
-        Known::Cifar(cifar) => cifar::read(cifar, search)?,
-        Known::Drawn(drawn) => drawn::draw(drawn)?,
+        PublishedDataset::Idx(source) => sources::read(source, search)?,
+        PublishedDataset::Cifar(cifar) => cifar::read(cifar, search)?,
+        PublishedDataset::Drawn(drawn) => drawn::draw(drawn)?,
     };
     Ok(content.into_dataset(name))
 }
 
-pub(super) fn known(name: &str) -> Result<Known, DataError> {
-    let idx = sources::find(name).map(Known::Idx);
-    idx.or_else(|| cifar::find(name).map(Known::Cifar))
-        .or_else(|| drawn::find(name).map(Known::Drawn))
+pub(super) fn known(name: &str) -> Result<PublishedDataset, DataError> {
+    let idx = sources::find(name).map(PublishedDataset::Idx);
+    idx.or_else(|| cifar::find(name).map(PublishedDataset::Cifar))
+        .or_else(|| drawn::find(name).map(PublishedDataset::Drawn))
         .ok_or_else(|| DataError::UnknownDataset {
             name: name.to_string(),
             known: names().join(", "),

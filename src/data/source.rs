@@ -3,7 +3,7 @@
 use crate::base::sha256;
 
 /// A checksum known for a file.
-pub(super) enum Check {
+pub(super) enum Checksum {
     /// sha256 of the unpacked bytes: holds however the file is compressed.
     Unpacked(&'static str),
     /// sha256 of the published .gz: only a copy compressed anew cannot be told from another file.
@@ -14,7 +14,7 @@ pub(super) enum Check {
 
 /// Whether a file's bytes are the published ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ChecksumVerdict {
     /// They are.
     Published,
     /// They are not.
@@ -25,21 +25,21 @@ pub(super) enum Verdict {
     Unlisted,
 }
 
-impl Check {
+impl Checksum {
     /// Compares a file (`packed` as it lies on disk or was sent, `unpacked` its content) with the checksum.
-    pub(super) fn verdict(&self, packed_sha256: &str, unpacked: &[u8]) -> Verdict {
+    pub(super) fn verdict(&self, packed_sha256: &str, unpacked: &[u8]) -> ChecksumVerdict {
         match self {
-            Check::Unpacked(known) if sha256(unpacked) == *known => Verdict::Published,
-            Check::Unpacked(_) => Verdict::Different,
-            Check::Archive(known) if packed_sha256 == *known => Verdict::Published,
-            Check::Archive(_) => Verdict::Unknown,
-            Check::Unlisted => Verdict::Unlisted,
+            Checksum::Unpacked(known) if sha256(unpacked) == *known => ChecksumVerdict::Published,
+            Checksum::Unpacked(_) => ChecksumVerdict::Different,
+            Checksum::Archive(known) if packed_sha256 == *known => ChecksumVerdict::Published,
+            Checksum::Archive(_) => ChecksumVerdict::Unknown,
+            Checksum::Unlisted => ChecksumVerdict::Unlisted,
         }
     }
 }
 
 /// One of the four files of a dataset.
-pub(super) struct File {
+pub(super) struct PublishedFile {
     /// Its published name, without `.gz`.
     pub name: &'static str,
     /// The same with a dot, as some archives unpack it.
@@ -47,11 +47,11 @@ pub(super) struct File {
 }
 
 /// A dataset that is IDX files of 28x28 images.
-pub(super) struct Source {
+pub(super) struct PublishedSource {
     pub name: &'static str,
     /// Folders its files may lie in, within a place of the search path.
     pub folders: &'static [&'static str],
-    pub files: [File; 4],
+    pub files: [PublishedFile; 4],
     pub classes: &'static [&'static str],
     /// What the files call the first class.
     pub first_label: u8,
@@ -61,5 +61,5 @@ pub(super) struct Source {
     /// None where the files are not published one by one; `by_hand` says how to get them then.
     pub mirrors: &'static [&'static str],
     pub by_hand: &'static str,
-    pub checks: [Check; 4],
+    pub checks: [Checksum; 4],
 }

@@ -7,7 +7,7 @@ use super::dataset::{Content, Split};
 use super::error::DataError;
 use super::idx::IdxProblem;
 use super::search::SearchPath;
-use super::source::{Check, File, Source, Verdict};
+use super::source::{Checksum, ChecksumVerdict, PublishedFile, PublishedSource};
 use super::{emnist, idx};
 use crate::base::sha256;
 
@@ -16,29 +16,29 @@ pub(super) const SIDE: usize = 28;
 
 /// The four files under the names of MNIST: training images, training labels, test images, test labels. That is the order
 /// of every list of four here.
-const FILES: [File; 4] = [
-    File {
+const FILES: [PublishedFile; 4] = [
+    PublishedFile {
         name: "train-images-idx3-ubyte",
         dotted: "train-images.idx3-ubyte",
     },
-    File {
+    PublishedFile {
         name: "train-labels-idx1-ubyte",
         dotted: "train-labels.idx1-ubyte",
     },
-    File {
+    PublishedFile {
         name: "t10k-images-idx3-ubyte",
         dotted: "t10k-images.idx3-ubyte",
     },
-    File {
+    PublishedFile {
         name: "t10k-labels-idx1-ubyte",
         dotted: "t10k-labels.idx1-ubyte",
     },
 ];
 
 /// MNIST and the datasets that took its form.
-pub(super) const ALL: [Source; 3] = [
+pub(super) const ALL: [PublishedSource; 3] = [
     // LeCun, Cortes, Burges: the MNIST database of handwritten digits.
-    Source {
+    PublishedSource {
         name: "mnist",
         folders: &["mnist"],
         files: FILES,
@@ -51,14 +51,14 @@ pub(super) const ALL: [Source; 3] = [
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
         ],
         checks: [
-            Check::Unpacked("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-            Check::Unpacked("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-            Check::Unpacked("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-            Check::Unpacked("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+            Checksum::Unpacked("ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+            Checksum::Unpacked("65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+            Checksum::Unpacked("0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+            Checksum::Unpacked("ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
         ],
     },
     // Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747.
-    Source {
+    PublishedSource {
         name: "fashion-mnist",
         folders: &["fashion-mnist"],
         files: FILES,
@@ -82,15 +82,15 @@ pub(super) const ALL: [Source; 3] = [
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
         ],
         checks: [
-            Check::Unpacked("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
-            Check::Unpacked("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
-            Check::Unpacked("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
-            Check::Unpacked("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
+            Checksum::Unpacked("c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
+            Checksum::Unpacked("bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
+            Checksum::Unpacked("5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
+            Checksum::Unpacked("0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"),
         ],
     },
     // Clanuwat et al.: Deep Learning for Classical Japanese Literature, arXiv:1812.01718. The checksums are those of
     // TensorFlow Datasets (url_checksums/kmnist.txt).
-    Source {
+    PublishedSource {
         name: "kmnist",
         folders: &["kmnist"],
         files: FILES,
@@ -103,23 +103,23 @@ pub(super) const ALL: [Source; 3] = [
             "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
         ],
         checks: [
-            Check::Archive("51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
-            Check::Archive("e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
-            Check::Archive("edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
-            Check::Archive("20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
+            Checksum::Archive("51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+            Checksum::Archive("e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+            Checksum::Archive("edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+            Checksum::Archive("20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
         ],
     },
 ];
 
 /// The source of this name.
-pub(super) fn find(name: &str) -> Option<&'static Source> {
+pub(super) fn find(name: &str) -> Option<&'static PublishedSource> {
     ALL.iter()
         .chain(&emnist::ALL)
         .find(|source| source.name == name)
 }
 
 /// Where a file lies in `folder`, under any of its names.
-pub(super) fn find_file(folder: &Path, file: &File) -> Option<PathBuf> {
+pub(super) fn find_file(folder: &Path, file: &PublishedFile) -> Option<PathBuf> {
     let gz = |name: &str| format!("{name}.gz");
     // .gz first: that is what a download writes, and it must win over an older copy.
     [
@@ -134,14 +134,17 @@ pub(super) fn find_file(folder: &Path, file: &File) -> Option<PathBuf> {
 }
 
 /// A dataset's files, found together in one folder.
-pub(super) struct Located {
+pub(super) struct LocatedFiles {
     pub folder: PathBuf,
     pub paths: [PathBuf; 4],
     pub warnings: Vec<String>,
 }
 
 /// The first place that holds all four files.
-pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, DataError> {
+pub(super) fn locate(
+    source: &PublishedSource,
+    search: &SearchPath,
+) -> Result<LocatedFiles, DataError> {
     let mut looked = Vec::new();
     let mut incomplete = Vec::new();
     for (place, folder) in search.places().iter().flat_map(|place| {
@@ -150,7 +153,7 @@ pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, Da
     }) {
         let found = source.files.each_ref().map(|file| find_file(&folder, file));
         if let [Some(a), Some(b), Some(c), Some(d)] = found {
-            return Ok(Located {
+            return Ok(LocatedFiles {
                 folder,
                 paths: [a, b, c, d],
                 warnings: incomplete,
@@ -190,8 +193,8 @@ pub(super) fn locate(source: &Source, search: &SearchPath) -> Result<Located, Da
 }
 
 /// Finds, reads and checks the four files of a dataset.
-pub(super) fn read(source: &Source, search: &SearchPath) -> Result<Content, DataError> {
-    let Located {
+pub(super) fn read(source: &PublishedSource, search: &SearchPath) -> Result<Content, DataError> {
+    let LocatedFiles {
         folder,
         paths,
         mut warnings,
@@ -202,11 +205,11 @@ pub(super) fn read(source: &Source, search: &SearchPath) -> Result<Content, Data
         let checked = check(source, i, packed).map_err(|problem| damaged(source, path, problem))?;
         let shown = path.display();
         match checked.verdict {
-            Verdict::Published | Verdict::Unlisted => {}
-            Verdict::Different => warnings.push(format!(
+            ChecksumVerdict::Published | ChecksumVerdict::Unlisted => {}
+            ChecksumVerdict::Different => warnings.push(format!(
                 "{shown} is sound, but its sha256 is not that of the published file: results will not compare with others'"
             )),
-            Verdict::Unknown => warnings.push(format!(
+            ChecksumVerdict::Unknown => warnings.push(format!(
                 "{shown} is sound, but packed otherwise than the published file, so its checksum cannot be compared"
             )),
         }
@@ -242,14 +245,18 @@ pub(super) fn read(source: &Source, search: &SearchPath) -> Result<Content, Data
 pub(super) struct Checked {
     /// Pixels or labels, without the header.
     pub body: Vec<u8>,
-    pub verdict: Verdict,
+    pub verdict: ChecksumVerdict,
 }
 
 /// Unpacks and checks the bytes of file `i` of a dataset.
-pub(super) fn check(source: &Source, i: usize, packed: Vec<u8>) -> Result<Checked, IdxProblem> {
+pub(super) fn check(
+    source: &PublishedSource,
+    i: usize,
+    packed: Vec<u8>,
+) -> Result<Checked, IdxProblem> {
     let packed_sha256 = match source.checks[i] {
-        Check::Archive(_) => sha256(&packed),
-        Check::Unpacked(_) | Check::Unlisted => String::new(),
+        Checksum::Archive(_) => sha256(&packed),
+        Checksum::Unpacked(_) | Checksum::Unlisted => String::new(),
     };
     let unpacked = idx::unpack(packed)?;
     let verdict = source.checks[i].verdict(&packed_sha256, &unpacked);
@@ -287,7 +294,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-fn damaged(source: &Source, path: &Path, problem: IdxProblem) -> DataError {
+fn damaged(source: &PublishedSource, path: &Path, problem: IdxProblem) -> DataError {
     DataError::Damaged {
         name: source.name.to_string(),
         path: path.to_path_buf(),

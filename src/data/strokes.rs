@@ -4,7 +4,7 @@ use glam::DVec2;
 
 /// What a shape's points mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum StrokeKind {
     /// Straight pieces.
     Line,
     /// An open smooth curve.
@@ -19,8 +19,8 @@ pub(super) enum Kind {
 
 /// One shape, in the coordinates of a 28x28 image.
 #[derive(Clone, Debug)]
-pub(super) struct Shape {
-    pub kind: Kind,
+pub(super) struct StrokeShape {
+    pub kind: StrokeKind,
     /// Brightness relative to the ink.
     pub shade: f64,
     /// Width relative to the pen.
@@ -32,21 +32,21 @@ pub(super) struct Shape {
 #[derive(Clone, Debug)]
 pub(super) struct Class {
     pub name: String,
-    pub variants: Vec<Vec<Shape>>,
+    pub variants: Vec<Vec<StrokeShape>>,
 }
 
 /// A mistake in a stroke file: the line (from 1) and what is wrong there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mistake {
+pub(super) struct StrokeMistake {
     pub line: usize,
     pub problem: String,
 }
 
 /// Reads a stroke file; the format is explained at the top of `assets/digits.strokes`.
-pub(super) fn parse(text: &str) -> Result<Vec<Class>, Mistake> {
+pub(super) fn parse(text: &str) -> Result<Vec<Class>, StrokeMistake> {
     let mut classes: Vec<Class> = Vec::new();
     for (number, raw) in text.lines().enumerate() {
-        let mistake = |problem: String| Mistake {
+        let mistake = |problem: String| StrokeMistake {
             line: number + 1,
             problem,
         };
@@ -83,7 +83,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Class>, Mistake> {
         class.variants.is_empty() || class.variants.iter().any(|shapes| shapes.is_empty())
     };
     match classes.iter().find(unfinished) {
-        Some(class) => Err(Mistake {
+        Some(class) => Err(StrokeMistake {
             line: text.lines().count(),
             problem: format!("class {} has a variant without shapes", class.name),
         }),
@@ -91,13 +91,16 @@ pub(super) fn parse(text: &str) -> Result<Vec<Class>, Mistake> {
     }
 }
 
-fn parse_shape<'a>(keyword: &str, words: impl Iterator<Item = &'a str>) -> Result<Shape, String> {
+fn parse_shape<'a>(
+    keyword: &str,
+    words: impl Iterator<Item = &'a str>,
+) -> Result<StrokeShape, String> {
     let (kind, least) = match keyword {
-        "line" => (Kind::Line, 2),
-        "curve" => (Kind::Curve, 3),
-        "loop" => (Kind::Loop, 3),
-        "fill" => (Kind::Fill, 3),
-        "blob" => (Kind::Blob, 3),
+        "line" => (StrokeKind::Line, 2),
+        "curve" => (StrokeKind::Curve, 3),
+        "loop" => (StrokeKind::Loop, 3),
+        "fill" => (StrokeKind::Fill, 3),
+        "blob" => (StrokeKind::Blob, 3),
         other => return Err(format!("unknown word `{other}`")),
     };
     let number = |text: &str| {
@@ -106,7 +109,7 @@ fn parse_shape<'a>(keyword: &str, words: impl Iterator<Item = &'a str>) -> Resul
             .filter(|value| value.is_finite())
             .ok_or_else(|| format!("`{text}` is not a number"))
     };
-    let mut shape = Shape {
+    let mut shape = StrokeShape {
         kind,
         shade: 1.0,
         width: 1.0,
@@ -130,22 +133,24 @@ fn parse_shape<'a>(keyword: &str, words: impl Iterator<Item = &'a str>) -> Resul
     Ok(shape)
 }
 
-impl Shape {
+impl StrokeShape {
     /// Whether the last point joins the first.
     pub(super) fn closed(&self) -> bool {
-        !matches!(self.kind, Kind::Line | Kind::Curve)
+        !matches!(self.kind, StrokeKind::Line | StrokeKind::Curve)
     }
 
     /// Whether the inside is painted.
     pub(super) fn filled(&self) -> bool {
-        matches!(self.kind, Kind::Fill | Kind::Blob)
+        matches!(self.kind, StrokeKind::Fill | StrokeKind::Blob)
     }
 
     /// The shape as straight pieces through `points` (its own control points, moved).
     pub(super) fn flatten(&self, points: &[DVec2]) -> Vec<DVec2> {
         match self.kind {
-            Kind::Line | Kind::Fill => points.to_vec(),
-            Kind::Curve | Kind::Loop | Kind::Blob => smooth(points, self.closed()),
+            StrokeKind::Line | StrokeKind::Fill => points.to_vec(),
+            StrokeKind::Curve | StrokeKind::Loop | StrokeKind::Blob => {
+                smooth(points, self.closed())
+            }
         }
     }
 }

@@ -3,13 +3,13 @@
 use super::control::Control;
 use super::read_step::StepList;
 use crate::config::{
-    At, Fields, Fits, Flat, Form, FromNode, Later, Line, Node, Part, Reader, Shape, Table, Text,
-    choice, table,
+    AnyText, At, Fields, Fits, Flat, Form, FromNode, Later, Line, Node, Part, Reader, Table,
+    ValueShape, choice, table,
 };
 
 table! {
     /// One method under comparison.
-    pub(super) struct Written as "this [[arm]]" {
+    pub(super) struct ArmTable as "this [[arm]]" {
         /// unique in the experiment: tables and controls tell arms apart by it
         name: String => Line, like "\"dense\"";
         /// What it does.
@@ -34,9 +34,9 @@ table! {
     #[derive(Clone, PartialEq)]
     pub(super) struct Controlled as "`control`" {
         /// the name of the other arm
-        pub of: Node => Later(|| Text.shape()), like "\"NAME OF AN ARM\"";
+        pub of: Node => Later(|| AnyText.shape()), like "\"NAME OF AN ARM\"";
         /// what is changed
-        pub mask: Node => Fits(Later(|| Shape::swept(Control::shape())), is_control), like "\"shuffle\"";
+        pub mask: Node => Fits(Later(|| ValueShape::swept(Control::shape())), is_control), like "\"shuffle\"";
     }
 }
 
@@ -64,8 +64,8 @@ pub(super) fn read_arms<'n>(nodes: &'n [Node], reader: &mut Reader<'_>) -> Vec<R
             name: None,
             body: None,
         };
-        let keys = Written::description().keys(None);
-        if let Some(mut table) = Fields::open(node, Written::WHAT, &keys, reader) {
+        let keys = ArmTable::description().keys(None);
+        if let Some(mut table) = Fields::open(node, ArmTable::WHAT, &keys, reader) {
             table.need("name", "\"dense\"");
             let name = node.get("name");
             arm.name = name.and_then(|name| arm_name(name, &arms, &mut table.reader));

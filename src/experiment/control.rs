@@ -2,7 +2,7 @@
 
 use super::sense::masked;
 use super::step::{MaskEffect, Step};
-use super::types::Origin;
+use super::types::StepOrigin;
 use crate::config::{Choice, FromNode, Node, Problem, Reader, Value, words};
 use crate::spec::{MaskSchedule, MaskStep, Restart, UnitAmount, UnitCriterion};
 
@@ -86,9 +86,9 @@ pub(super) fn without_masks(
 /// Changes the steps of an arm, and where each comes from, as `mask` says; a control of a control changes that one's steps. Not for `dense`, which
 /// [`without_masks`] does before steps are read.
 pub(super) fn put_control(
-    (of, mask, origin): (&Node, &Node, Origin),
+    (of, mask, origin): (&Node, &Node, StepOrigin),
     steps: &mut Vec<Step>,
-    origins: &mut Vec<Origin>,
+    origins: &mut Vec<StepOrigin>,
     reader: &mut Reader<'_>,
 ) -> Option<()> {
     let control = Control::read(mask, "mask", reader)?;

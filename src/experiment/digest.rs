@@ -1,8 +1,8 @@
 //! Names by content: SHA-256 over canonical JSON.
 
-use super::types::{Axis, Experiment, Variant};
+use super::types::{Axis, Configuration, Experiment};
 use crate::base::{json, sha256};
-use crate::spec::{DatasetSpec, ModelSpec, Origin};
+use crate::spec::{DatasetOrigin, DatasetSpec, ModelSpec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ impl Experiment {
             .arms
             .iter()
             .map(|arm| {
-                let mut variants: Vec<&Variant> = arm.variants.iter().collect();
+                let mut variants: Vec<&Configuration> = arm.variants.iter().collect();
                 variants.sort_by_key(|variant| variant.place(&axes));
                 let variants: Vec<_> = variants
                     .into_iter()
@@ -38,7 +38,7 @@ impl Experiment {
     fn canonical_datasets(&self) -> Vec<(&String, DatasetSpec)> {
         let mut list: Vec<_> = self.datasets.iter().map(|(n, s)| (n, s.clone())).collect();
         for (_, spec) in &mut list {
-            if let Origin::Folder(folder) = &mut spec.origin {
+            if let DatasetOrigin::Folder(folder) = &mut spec.origin {
                 folder.folder = PathBuf::new();
             }
         }
@@ -51,7 +51,7 @@ impl Experiment {
     }
 }
 
-impl Variant {
+impl Configuration {
     /// Its point as indices into the values of `axes`.
     fn place(&self, axes: &[&Axis]) -> Vec<Option<usize>> {
         axes.iter()

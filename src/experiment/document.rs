@@ -4,15 +4,15 @@ use super::expand::{Roots, Shared, expand};
 use super::files::{self, MaskFiles};
 use super::header::{Seeds, Version, check_version};
 use super::read_dataset::{self, known_names, read_datasets};
-use super::read_model::{Model, read_model};
+use super::read_model::{ModelTable, read_model};
 use super::surroundings::Surroundings;
 use super::sweep::{self, Point, Sweep};
-use super::types::{Axis, Experiment, OnCollapse, Written};
+use super::types::{Axis, Experiment, OnCollapse, SourceDocument};
 use super::write::{self, written};
 use super::{ExperimentErrors, arms, best_by};
 use crate::config::{
     self, Choice, Description, Fields, Form, FromNode, Later, Line, Maybe, Node, Part, Problem,
-    Problems, Reader, Shape, Source, Table, Value, table,
+    Problems, Reader, SourceText, Table, Value, ValueShape, table,
 };
 use crate::spec::{Amount, TrainSpec};
 use std::collections::BTreeSet;
@@ -105,7 +105,7 @@ impl Experiment {
 
 table! {
     /// An experiment: a model, training defaults, a sweep, arms to compare, and seeds.
-    struct File as "the experiment" {
+    struct ExperimentFile as "the experiment" {
         /// `1`, the version of this format
         secateur: u64 => Version, like "1";
         /// one line of text
@@ -115,11 +115,11 @@ table! {
         /// what happens when a mask leaves no path from the input to the output
         on_collapse: OnCollapse = OnCollapse::Warn;
         /// [the network](#model)
-        model: Node => Later(|| Shape::swept(Model::shape())), like "{ preset = \"lenet-300-100\" }";
+        model: Node => Later(|| ValueShape::swept(ModelTable::shape())), like "{ preset = \"lenet-300-100\" }";
         /// [datasets of your own](#datasetsname), by name
         datasets: Option<Node> = None => Maybe(Later(read_dataset::shape)), usual "none";
         /// [defaults of every train step](#train)
-        train: Option<Node> = None => Maybe(Later(|| Shape::swept(TrainSpec::shape()))), usual "none";
+        train: Option<Node> = None => Maybe(Later(|| ValueShape::swept(TrainSpec::shape()))), usual "none";
         /// [values to try](#sweep), by the name of their axis
         sweep: Option<Node> = None => Maybe(Later(sweep::shape)), usual "none";
         /// [the methods under comparison](#arm), each a table
@@ -129,15 +129,15 @@ table! {
 
 /// What a whole file may say.
 pub(super) fn file() -> &'static Description {
-    File::description()
+    ExperimentFile::description()
 }
 
 /// A list of tables.
 struct Arms;
 
 impl Form<Vec<Node>> for Arms {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(Shape::Table(arms::Written::description)), 1)
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(ValueShape::Table(arms::ArmTable::description)), 1)
     }
     fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
         match &node.value {
@@ -155,7 +155,7 @@ fn read_root(
     root: &Node,
     name: String,
     folder: &Path,
-    sources: &[Source],
+    sources: &[SourceText],
     problems: &mut Problems,
 ) -> Option<Experiment> {
     if !check_version(root, problems) {
@@ -166,8 +166,11 @@ fn read_root(
         context: &(),
     };
     let reader = &mut reader;
-    let keys = File::description().keys(None);
-    let file = File::take(&mut Fields::open(root, File::WHAT, &keys, reader)?, None);
+    let keys = ExperimentFile::description().keys(None);
+    let file = ExperimentFile::take(
+        &mut Fields::open(root, ExperimentFile::WHAT, &keys, reader)?,
+        None,
+    );
     let datasets = read_datasets(root.get("datasets"), folder, reader);
     let names = known_names(root.get("datasets"));
     let train = root.get("train");
@@ -233,7 +236,7 @@ fn read_root(
             .collect(),
         arms,
         datasets,
-        written: Written {
+        written: SourceDocument {
             root: root.clone(),
             sources: sources.to_vec(),
         },

@@ -11,9 +11,9 @@ use super::sense;
 use super::step::Step;
 use super::surroundings::Surroundings;
 use super::sweep::{Point, Sweep};
-use super::types::{Arm, Origin, Variant};
+use super::types::{Arm, Configuration, StepOrigin};
 use super::write::written;
-use crate::config::{Base, Form, Node, Problems, Reader, Source, Text, suggest};
+use crate::config::{AnyText, Base, Form, Node, Problems, Reader, SourceText, suggest};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ pub(super) struct Shared<'a> {
     pub files: &'a MaskFiles,
     /// Names that `dataset` may be.
     pub datasets: &'a [String],
-    pub sources: &'a [Source],
+    pub sources: &'a [SourceText],
     /// More variants of one arm than this are refused.
     pub most: usize,
 }
@@ -144,7 +144,7 @@ fn find_arm(raw: &[RawArm<'_>], of: &Node, problems: &mut Problems) -> Option<us
         problems,
         context: &(),
     };
-    let name = Text.read(of, "of", reader)?;
+    let name = AnyText.read(of, "of", reader)?;
     let found = raw.iter().position(|arm| arm.name == Some(&name));
     if found.is_none() {
         let names: Vec<&str> = raw.iter().filter_map(|arm| arm.name).collect();
@@ -167,10 +167,10 @@ pub(super) struct Laid<'c> {
 
 impl Laid<'_> {
     /// What a step is written as: the value of its key, or the word of a control.
-    pub fn origin(&self, origin: Origin) -> Option<&Node> {
+    pub fn origin(&self, origin: StepOrigin) -> Option<&Node> {
         match origin {
-            Origin::Step(step) => Some(&self.steps.get(step)?.entries().first()?.node),
-            Origin::Control(control) => Some(&self.controls.get(control)?.1),
+            StepOrigin::Step(step) => Some(&self.steps.get(step)?.entries().first()?.node),
+            StepOrigin::Control(control) => Some(&self.controls.get(control)?.1),
         }
     }
 }
@@ -256,7 +256,7 @@ impl Chain<'_> {
         point: &Point,
         shared: &Shared<'_>,
         problems: &mut Problems,
-    ) -> Option<Variant> {
+    ) -> Option<Configuration> {
         let laid = self.lay(point, shared.roots, problems)?;
         let reader = &mut Reader {
             problems,
@@ -277,9 +277,9 @@ impl Chain<'_> {
         let mut steps = read.into_iter().collect::<Option<Vec<Step>>>()?;
         // What is left of an arm where nothing is pruned may restart without need, as the arm did.
         let sound = laid.as_written && sense::check_arm(self.arm, nodes, &steps, reader.problems);
-        let mut origins: Vec<Origin> = (0..steps.len()).map(Origin::Step).collect();
+        let mut origins: Vec<StepOrigin> = (0..steps.len()).map(StepOrigin::Step).collect();
         for (index, (of, mask)) in laid.controls.into_iter().enumerate() {
-            let own = Origin::Control(index);
+            let own = StepOrigin::Control(index);
             put_control((of, &mask, own), &mut steps, &mut origins, reader)?;
             // An arm that makes no sense itself is reported once.
             if sound {
@@ -295,7 +295,7 @@ impl Chain<'_> {
                 Some((axis.name.to_string(), written))
             })
             .collect();
-        Some(Variant {
+        Some(Configuration {
             point,
             model,
             steps,

@@ -1,7 +1,7 @@
 //! `secateur = 1` and `seeds`.
 
 use crate::config::{
-    Fields, Form, Key, Node, Problem, Problems, Reader, Shape, Value, Whole, at_least,
+    Fields, Form, Key, Node, Problem, Problems, Reader, Value, ValueShape, Whole, at_least,
 };
 use std::collections::BTreeSet;
 
@@ -33,8 +33,8 @@ pub(super) fn check_version(root: &Node, problems: &mut Problems) -> bool {
 pub(super) struct Version;
 
 impl Form<u64> for Version {
-    fn shape(&self) -> Shape {
-        Shape::Whole(VERSION, VERSION)
+    fn shape(&self) -> ValueShape {
+        ValueShape::Whole(VERSION, VERSION)
     }
 
     fn take(&self, key: &Key, _: Option<u64>, table: &mut Fields<'_>) -> Option<u64> {
@@ -55,11 +55,11 @@ impl Form<u64> for Version {
 pub(super) struct Seeds;
 
 impl Form<Vec<u32>> for Seeds {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         let one = Form::<u32>::shape(&at_least(0));
-        Shape::Either(vec![
-            Shape::Whole(1, MOST_SEEDS),
-            Shape::List(Box::new(one), 1),
+        ValueShape::Either(vec![
+            ValueShape::Whole(1, MOST_SEEDS),
+            ValueShape::List(Box::new(one), 1),
         ])
     }
 

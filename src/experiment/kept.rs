@@ -5,7 +5,7 @@ use crate::spec::{Amount, PruneSpec, Scope};
 
 /// At most which share is left of some sets of weights.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct KeptShares {
     shares: Vec<(Counted, f64)>,
 }
 
@@ -18,7 +18,7 @@ struct Counted {
 }
 
 /// What a prune step asks for.
-pub(super) enum Asks {
+pub(super) enum Compared {
     /// Fewer weights than are left, or a number that is not known yet.
     Fewer,
     /// This share, which is left.
@@ -30,13 +30,13 @@ pub(super) enum Asks {
 /// Rounding of 1 - sparsity is no difference.
 const ROUNDING: f64 = 1e-12;
 
-impl Kept {
+impl KeptShares {
     /// Compares what a step asks for with what is left of the same weights.
-    pub fn compare(&self, spec: &PruneSpec) -> Asks {
+    pub fn compare(&self, spec: &PruneSpec) -> Compared {
         match (target(spec.amount), self.left(&Counted::by(spec))) {
-            (Some(target), Some(left)) if target > left + ROUNDING => Asks::More(left),
-            (Some(target), Some(left)) if target > left - ROUNDING => Asks::Same(left),
-            _ => Asks::Fewer,
+            (Some(target), Some(left)) if target > left + ROUNDING => Compared::More(left),
+            (Some(target), Some(left)) if target > left - ROUNDING => Compared::Same(left),
+            _ => Compared::Fewer,
         }
     }
 
@@ -60,7 +60,7 @@ fn target(amount: Amount) -> Option<f64> {
     }
 }
 
-impl Bound for Kept {
+impl Bound for KeptShares {
     fn prune(&mut self, spec: &PruneSpec) {
         let counted = Counted::by(spec);
         let left = self.left(&counted);

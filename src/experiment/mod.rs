@@ -38,4 +38,4 @@ pub use late::Late;
 pub use plan::{Plan, Run, Stage};
 pub use reference::{explain, keys, keys_table, schema, tables, words_table};
 pub use step::{MaskEffect, Step};
-pub use types::{Arm, Axis, Experiment, OnCollapse, Variant};
+pub use types::{Arm, Axis, Configuration, Experiment, OnCollapse};

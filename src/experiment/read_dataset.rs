@@ -1,11 +1,11 @@
 //! `[datasets.NAME]`: folders of images, and some classes of another dataset.
 
 use crate::config::{
-    At, Context, Fields, Fits, Form, Key, Kinds, Later, Line, Maybe, Name, Node, Part, Problem,
-    Problems, Reader, Shape, Text, Value, Whole, described, kinds, one_of, table,
+    AnyText, At, Context, Fields, Fits, Form, Key, Kinds, Later, Line, Maybe, Name, Node, Part,
+    Problem, Problems, Reader, Value, ValueShape, Whole, described, kinds, one_of, table,
 };
 use crate::data;
-use crate::spec::{DATASET, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
+use crate::spec::{DATASET, DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ const SIDE: Whole = Whole(1, 4096);
 kinds! {
     /// Where samples come from.
     #[derive(Clone)]
-    enum Source {
+    enum SampleSource {
         /// A folder of images.
         Folder = "folder" {
             /// a folder, relative to the experiment's, with `train/CLASS/` and `test/CLASS/`, the same classes in both
@@ -39,21 +39,21 @@ kinds! {
 
 table! {
     /// What a dataset takes wherever it comes from.
-    struct Kept as "this dataset" {
+    struct KeptClasses as "this dataset" {
         /// keep only these, by name or number; they are numbered anew, in the order given
         classes: Option<Node> = None => Maybe(Later(classes)), usual "all";
     }
 }
 
-fn classes() -> Shape {
-    let one = Shape::Either(vec![Text.shape(), Shape::Whole(0, 999)]);
-    Shape::List(Box::new(one), 1)
+fn classes() -> ValueShape {
+    let one = ValueShape::Either(vec![AnyText.shape(), ValueShape::Whole(0, 999)]);
+    ValueShape::List(Box::new(one), 1)
 }
 
 /// The datasets that there are without the file.
-struct Known;
+struct BuiltInName;
 
-impl Context for Known {
+impl Context for BuiltInName {
     fn names(&self, kind: &str) -> Option<Vec<&str>> {
         (kind == DATASET).then(data::names)
     }
@@ -114,9 +114,9 @@ pub(super) fn read_datasets(
 fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<DatasetSpec> {
     let reader = &mut Reader {
         problems: reader.problems,
-        context: &Known,
+        context: &BuiltInName,
     };
-    let words = Source::kinds().iter().map(|kind| kind.word);
+    let words = SampleSource::kinds().iter().map(|kind| kind.word);
     let words: Vec<&str> = words.collect();
     let mut keys: Vec<&str> = words.iter().flat_map(|word| keys_of(word)).collect();
     keys.push("classes");
@@ -131,12 +131,12 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
         }
     }
     let found = (word == "folder").then(|| find_classes(from, base, &mut table.reader));
-    let (origin, all) = match Source::of(word, &mut table)? {
-        Source::Of { name } => {
+    let (origin, all) = match SampleSource::of(word, &mut table)? {
+        SampleSource::Of { name } => {
             let classes = data::class_names(&name)?;
-            (Origin::Of(name), classes)
+            (DatasetOrigin::Of(name), classes)
         }
-        Source::Folder {
+        SampleSource::Folder {
             size: (height, width),
             channels,
             resize,
@@ -155,7 +155,7 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
                 },
                 on_bad_image,
             };
-            (Origin::Folder(spec), classes)
+            (DatasetOrigin::Folder(spec), classes)
         }
     };
     let classes = match table.get("classes") {
@@ -166,20 +166,20 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
 }
 
 fn keys_of(kind: &str) -> Vec<&'static str> {
-    let kind = Source::kinds().iter().find(|own| own.word == kind);
+    let kind = SampleSource::kinds().iter().find(|own| own.word == kind);
     kind.map(|kind| (kind.table)().keys(None))
         .unwrap_or_default()
 }
 
 /// What a dataset may be.
-pub(super) fn shape() -> Shape {
-    Shape::Map(Box::new(Shape::Table(|| {
+pub(super) fn shape() -> ValueShape {
+    ValueShape::Map(Box::new(ValueShape::Table(|| {
         described!(
             "Dataset",
             "A dataset of your own: a folder of images, or some classes of another dataset.",
             |into| {
-                into.kinds = Some((Key::named(""), Source::kinds()));
-                Kept::describe(into);
+                into.kinds = Some((Key::named(""), SampleSource::kinds()));
+                KeptClasses::describe(into);
             }
         )
     })))
@@ -215,9 +215,9 @@ fn grey_or_coloured(channels: usize, at: At<'_>, table: &mut Fields<'_>) -> Opti
 struct Size;
 
 impl Form<(usize, usize)> for Size {
-    fn shape(&self) -> Shape {
-        let side = || Shape::Whole(SIDE.0, SIDE.1);
-        Shape::Either(vec![side(), Shape::List(Box::new(side()), 2)])
+    fn shape(&self) -> ValueShape {
+        let side = || ValueShape::Whole(SIDE.0, SIDE.1);
+        ValueShape::Either(vec![side(), ValueShape::List(Box::new(side()), 2)])
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<(usize, usize)> {

@@ -1,8 +1,8 @@
 //! One entry of `layers`.
 
 use crate::config::{
-    Description, Field, Fields, Key, Kind, Kinds, Maybe, Node, Part, Reader, Shape, Text, Value,
-    described, suggest, table,
+    AnyText, Description, Field, Fields, Key, Kind, Kinds, Maybe, Node, Part, Reader, Value,
+    ValueShape, described, suggest, table,
 };
 use crate::spec::{Layer, NamedLayer, stem};
 use std::collections::BTreeMap;
@@ -12,9 +12,9 @@ table! {
     #[derive(Default)]
     struct Own as "a layer" {
         /// its name: letters, digits, `_` and `-`, unique in the model
-        name: Option<String> = None => Maybe(Text), usual "its kind and a number";
+        name: Option<String> = None => Maybe(AnyText), usual "its kind and a number";
         /// the earlier layer that it reads, or `"input"`
-        from: Option<String> = None => Maybe(Text), usual "the layer before";
+        from: Option<String> = None => Maybe(AnyText), usual "the layer before";
     }
 }
 
@@ -22,7 +22,7 @@ table! {
 const WORDED: &str = "layer";
 
 /// What an entry says.
-struct Entry {
+struct LayerEntry {
     kind: &'static str,
     own: Own,
     /// `None` if it has a mistake.
@@ -33,7 +33,7 @@ struct Entry {
 pub(super) fn read_layers(items: &[Node], reader: &mut Reader<'_>) -> Vec<Option<NamedLayer>> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut named = |item: &Node| {
-        let Entry { kind, own, layer } = read_entry(item, reader)?;
+        let LayerEntry { kind, own, layer } = read_entry(item, reader)?;
         let stem = stem(kind);
         let count = counts.entry(stem).or_default();
         *count += 1;
@@ -46,9 +46,9 @@ pub(super) fn read_layers(items: &[Node], reader: &mut Reader<'_>) -> Vec<Option
     items.iter().map(&mut named).collect()
 }
 
-fn read_entry(item: &Node, reader: &mut Reader<'_>) -> Option<Entry> {
+fn read_entry(item: &Node, reader: &mut Reader<'_>) -> Option<LayerEntry> {
     if let Value::String(_) = item.value {
-        return read_word(item, reader).map(|(kind, layer)| Entry {
+        return read_word(item, reader).map(|(kind, layer)| LayerEntry {
             kind,
             own: Own::default(),
             layer,
@@ -74,7 +74,7 @@ fn read_entry(item: &Node, reader: &mut Reader<'_>) -> Option<Entry> {
         return None;
     };
     let own = own?;
-    Some(Entry { kind, own, layer })
+    Some(LayerEntry { kind, own, layer })
 }
 
 fn open<'a>(
@@ -145,7 +145,7 @@ fn tables() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// What an entry may be.
-pub(super) fn entry_shape() -> Shape {
+pub(super) fn entry_shape() -> ValueShape {
     let tables: [fn() -> &'static Description; 2] = [
         || {
             described!(
@@ -162,8 +162,9 @@ pub(super) fn entry_shape() -> Shape {
                 "Word",
                 "A word with a name or an input of its own.",
                 |into| {
-                    let words =
-                        Shape::Either(words().map(|kind| Shape::Literal(kind.word)).collect());
+                    let words = ValueShape::Either(
+                        words().map(|kind| ValueShape::Literal(kind.word)).collect(),
+                    );
                     into.fields.push(Field {
                         key: Key {
                             doc: "the word",
@@ -177,6 +178,6 @@ pub(super) fn entry_shape() -> Shape {
             )
         },
     ];
-    let alone = words().map(|kind| Shape::Literal(kind.word));
-    Shape::Either(alone.chain(tables.map(Shape::Table)).collect())
+    let alone = words().map(|kind| ValueShape::Literal(kind.word));
+    ValueShape::Either(alone.chain(tables.map(ValueShape::Table)).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::read_layer::{entry_shape, read_layers};
 use crate::config::{
-    Flat, Form, FromNode, Node, Reader, Shape, Value, choice, is_bare, one_of, suggest, table,
+    Flat, Form, FromNode, Node, Reader, Value, ValueShape, choice, is_bare, one_of, suggest, table,
 };
 use crate::model::presets;
 use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};
@@ -10,7 +10,7 @@ use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer};
 choice! {
     /// What a model is made of.
     #[derive(Clone, PartialEq)]
-    pub(super) enum Layers as "its layers" {
+    pub(super) enum ModelLayers as "its layers" {
         /// a name from [the presets](#presets)
         Preset((String, Vec<NamedLayer>)) = "preset" => Preset, like "\"lenet-300-100\"";
         /// a list, input side first
@@ -20,9 +20,9 @@ choice! {
 
 table! {
     /// The network.
-    pub(super) struct Model as "[model]" {
+    pub(super) struct ModelTable as "[model]" {
         /// What it is made of.
-        layers: Layers => Flat;
+        layers: ModelLayers => Flat;
         /// how fresh weights are drawn
         init: Init = Init::Pytorch;
     }
@@ -30,10 +30,10 @@ table! {
 
 /// Reads `[model]` after sweep values were put in.
 pub(super) fn read_model(node: &Node, reader: &mut Reader<'_>) -> Option<ModelSpec> {
-    let Model { layers, init } = Model::read(node, "model", reader)?;
+    let ModelTable { layers, init } = ModelTable::read(node, "model", reader)?;
     let (name, layers) = match layers {
-        Layers::Preset(preset) => preset,
-        Layers::Listed(layers) => ("custom".to_string(), layers),
+        ModelLayers::Preset(preset) => preset,
+        ModelLayers::Listed(layers) => ("custom".to_string(), layers),
     };
     Some(ModelSpec { name, layers, init })
 }
@@ -52,12 +52,12 @@ pub(super) fn has_weights(layer: &Layer) -> bool {
 struct Preset;
 
 impl Form<(String, Vec<NamedLayer>)> for Preset {
-    fn shape(&self) -> Shape {
-        Shape::Either(
+    fn shape(&self) -> ValueShape {
+        ValueShape::Either(
             presets::names()
                 .iter()
                 .copied()
-                .map(Shape::Literal)
+                .map(ValueShape::Literal)
                 .collect(),
         )
     }
@@ -76,8 +76,8 @@ impl Form<(String, Vec<NamedLayer>)> for Preset {
 struct Listed;
 
 impl Form<Vec<NamedLayer>> for Listed {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(entry_shape()), 1)
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(entry_shape()), 1)
     }
     fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<Vec<NamedLayer>> {
         custom(node, reader)

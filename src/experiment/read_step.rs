@@ -3,15 +3,15 @@
 use super::best_by;
 use super::step::Step;
 use crate::config::{
-    Choice, Description, Fields, Form, FromNode, Key, Kind, Node, Part, Reader, Shape, Table,
-    Value, Whole, choice, described, one_of, table,
+    Choice, Description, Fields, Form, FromNode, Key, Kind, Node, Part, Reader, Table, Value,
+    ValueShape, Whole, choice, described, one_of, table,
 };
 use crate::spec::{MaskStep, PruneSpec, Recalibrate, Restart, TrainStep, UnitPrune, WHOLE_BATCH};
 
 choice! {
     /// One step of an arm, as it is written.
     #[derive(Clone, PartialEq)]
-    enum Written as "something to do" {
+    enum StepTable as "something to do" {
         /// trains; keys as in `[train]`, `{}` for the defaults, and [masks that change meanwhile](#masks-that-change-while-a-training-runs)
         Train(TrainStep) = "train", like "{}";
         /// removes weights, or units, for good
@@ -32,12 +32,12 @@ choice! {
 /// An empty table.
 struct NoKeys;
 
-impl Form<Written> for NoKeys {
-    fn shape(&self) -> Shape {
-        Shape::Table(|| described!("Compact", "It has no settings.", |_| {}))
+impl Form<StepTable> for NoKeys {
+    fn shape(&self) -> ValueShape {
+        ValueShape::Table(|| described!("Compact", "It has no settings.", |_| {}))
     }
-    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Written> {
-        Fields::open(node, &format!("`{key}`"), &[], reader).map(|_| Written::Compact)
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<StepTable> {
+        Fields::open(node, &format!("`{key}`"), &[], reader).map(|_| StepTable::Compact)
     }
 }
 
@@ -56,8 +56,8 @@ table! {
 pub(super) struct StepList;
 
 impl Form<Vec<Node>> for StepList {
-    fn shape(&self) -> Shape {
-        Shape::swept(Shape::List(Box::new(Shape::Table(step)), 1))
+    fn shape(&self) -> ValueShape {
+        ValueShape::swept(ValueShape::List(Box::new(ValueShape::Table(step)), 1))
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<Node>> {
@@ -77,7 +77,7 @@ fn step() -> &'static Description {
     described!(
         "Step",
         "One step of an arm: a table of one key.",
-        Written::describe
+        StepTable::describe
     )
 }
 
@@ -93,7 +93,7 @@ pub(super) fn read_step(node: &Node, reader: &mut Reader<'_>) -> Option<Step> {
             return None;
         }
     }
-    let keys = Written::keys();
+    let keys = StepTable::keys();
     Fields::open(node, "this step", &keys, reader)?;
     let entry = match node.entries() {
         [entry] => entry,
@@ -114,9 +114,9 @@ pub(super) fn read_step(node: &Node, reader: &mut Reader<'_>) -> Option<Step> {
         }
     };
     let decided = entry.key != "train" || best_by::check_step(&entry.node, reader);
-    match Written::key(&entry.key, &entry.node, reader).filter(|_| decided)? {
-        Written::Train(step) => Some(Step::Train(step)),
-        Written::Recalibrate(step) => {
+    match StepTable::key(&entry.key, &entry.node, reader).filter(|_| decided)? {
+        StepTable::Train(step) => Some(Step::Train(step)),
+        StepTable::Recalibrate(step) => {
             let normalises = reader.context.names(WHOLE_BATCH);
             if normalises.is_some_and(|layers| layers.is_empty()) {
                 let help =
@@ -126,13 +126,13 @@ pub(super) fn read_step(node: &Node, reader: &mut Reader<'_>) -> Option<Step> {
             }
             Some(Step::Recalibrate(step.training))
         }
-        Written::Prune(Pruning::Weights(spec)) => Some(Step::Prune(spec)),
-        Written::Prune(Pruning::Units(spec)) => Some(Step::PruneUnits(spec)),
-        Written::Compact => Some(Step::Compact),
-        Written::Restart(restart) => Some(Step::Restart(restart)),
-        Written::Mask(mask) => Some(Step::Mask(mask)),
+        StepTable::Prune(Pruning::Weights(spec)) => Some(Step::Prune(spec)),
+        StepTable::Prune(Pruning::Units(spec)) => Some(Step::PruneUnits(spec)),
+        StepTable::Compact => Some(Step::Compact),
+        StepTable::Restart(restart) => Some(Step::Restart(restart)),
+        StepTable::Mask(mask) => Some(Step::Mask(mask)),
         // Written out before steps are read; it is here for those who misspell it.
-        Written::Iterate(_) => None,
+        StepTable::Iterate(_) => None,
     }
 }
 
@@ -170,8 +170,8 @@ const STRUCTURES: &[Kind] = &[
 ];
 
 impl FromNode for Pruning {
-    fn shape() -> Shape {
-        Shape::Table(|| {
+    fn shape() -> ValueShape {
+        ValueShape::Table(|| {
             described!("Prune", "Removes weights, or units, for good.", |into| {
                 let structure = Key {
                     usual: "weights",

@@ -1,7 +1,7 @@
 //! Arms that are well written and mean nothing.
 
 use super::history::{Began, History};
-use super::kept::{Asks, Kept};
+use super::kept::{Compared, KeptShares};
 use super::step::{MaskEffect, Step};
 use crate::config::{Node, Problems};
 use crate::spec::{MaskStep, PruneSpec, Restart};
@@ -57,8 +57,8 @@ type Verdict = Result<(), (&'static str, String)>;
 /// so that later ones are not judged by it; but trainings and prune steps are taken as if they made sense.
 ///
 /// The last training is at `last_training`.
-fn judge(steps: &[Step], last_training: usize) -> (Vec<Verdict>, History<'_, Kept>) {
-    let mut history = History::new(Kept::default());
+fn judge(steps: &[Step], last_training: usize) -> (Vec<Verdict>, History<'_, KeptShares>) {
+    let mut history = History::new(KeptShares::default());
     let mut verdicts = Vec::new();
     for (index, step) in steps.iter().enumerate() {
         let verdict = verdict(&history, step, index > last_training);
@@ -70,7 +70,7 @@ fn judge(steps: &[Step], last_training: usize) -> (Vec<Verdict>, History<'_, Kep
     (verdicts, history)
 }
 
-fn verdict(before: &History<'_, Kept>, step: &Step, after_training: bool) -> Verdict {
+fn verdict(before: &History<'_, KeptShares>, step: &Step, after_training: bool) -> Verdict {
     match step {
         Step::Compact if !before.masked => Err((
             "there is no mask at this point, so there is nothing to remove",
@@ -90,10 +90,10 @@ fn verdict(before: &History<'_, Kept>, step: &Step, after_training: bool) -> Ver
     }
 }
 
-fn prune(before: &History<'_, Kept>, spec: &PruneSpec) -> Verdict {
+fn prune(before: &History<'_, KeptShares>, spec: &PruneSpec) -> Verdict {
     match before.left.compare(spec) {
-        Asks::Fewer => Ok(()),
-        Asks::Same(kept) => Err((
+        Compared::Fewer => Ok(()),
+        Compared::Same(kept) => Err((
             "this prune step removes nothing: as many weights are left as it asks for",
             format!(
                 "an earlier step left a density of {kept:.6}, and amounts count all prunable \
@@ -101,7 +101,7 @@ fn prune(before: &History<'_, Kept>, spec: &PruneSpec) -> Verdict {
                  what is left stays, for example {{ prune = {{ remaining = 0.8 }} }}"
             ),
         )),
-        Asks::More(kept) => Err((
+        Compared::More(kept) => Err((
             "this prune step asks for more weights than are left",
             format!(
                 "an earlier step left a density of {kept:.6}, and pruned weights do not return; \
@@ -112,7 +112,7 @@ fn prune(before: &History<'_, Kept>, spec: &PruneSpec) -> Verdict {
     }
 }
 
-fn restart(before: &History<'_, Kept>, to: Restart, after_training: bool) -> Verdict {
+fn restart(before: &History<'_, KeptShares>, to: Restart, after_training: bool) -> Verdict {
     // Under a mask that the first weights decided, new ones are a change.
     let changes = before.trainings > 0 || (to == Restart::Fresh && before.masked);
     if !changes {
@@ -161,7 +161,7 @@ fn restart(before: &History<'_, Kept>, to: Restart, after_training: bool) -> Ver
     }
 }
 
-fn change_mask(before: &History<'_, Kept>, mask: &MaskStep, after_training: bool) -> Verdict {
+fn change_mask(before: &History<'_, KeptShares>, mask: &MaskStep, after_training: bool) -> Verdict {
     let needs_mask = !matches!(mask, MaskStep::Load(_));
     if needs_mask && !before.masked {
         return Err((

@@ -1,11 +1,11 @@
 //! The `[sweep]` table, and putting its values where `"$axis"` stands.
 
-use crate::config::{Entry, Node, Problem, Problems, Shape, Value, is_bare, suggest};
+use crate::config::{Entry, Node, Problem, Problems, Value, ValueShape, is_bare, suggest};
 use std::collections::BTreeSet;
 
 /// What `[sweep]` may be.
-pub(super) fn shape() -> Shape {
-    Shape::Map(Box::new(Shape::List(Box::new(Shape::Any), 1)))
+pub(super) fn shape() -> ValueShape {
+    ValueShape::Map(Box::new(ValueShape::List(Box::new(ValueShape::Any), 1)))
 }
 
 pub(super) struct Sweep<'n> {

@@ -1,7 +1,7 @@
 //! A checked experiment: every default filled in, every value of the sweep in place.
 
 use super::step::Step;
-use crate::config::{Node, Source, words};
+use crate::config::{Node, SourceText, words};
 use crate::spec::{Criterion, DatasetSpec, ModelSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// An arm at one point of the sweep.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Variant {
+pub struct Configuration {
     /// (axis, value as written) for the axes that this arm's result depends on, in the order of `[sweep]`. An arm that
     /// depends on none has one variant with no point.
     pub point: Vec<(String, String)>,
@@ -19,12 +19,12 @@ pub struct Variant {
     pub steps: Vec<Step>,
     /// Where each step comes from.
     #[serde(skip)]
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Vec<StepOrigin>,
 }
 
 /// Where a step comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum StepOrigin {
     /// A step as it is written, counted with every round of an `iterate`.
     Step(usize),
     /// A control, counted from the innermost.
@@ -39,7 +39,7 @@ pub struct Arm {
     /// The arm that this one is a control of.
     pub control_of: Option<String>,
     /// One per combination of the axes it depends on; the last axis changes fastest.
-    pub variants: Vec<Variant>,
+    pub variants: Vec<Configuration>,
 }
 
 words! {
@@ -65,9 +65,9 @@ pub struct Axis {
 
 /// What an experiment was read from.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Written {
+pub(super) struct SourceDocument {
     pub root: Node,
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceText>,
 }
 
 /// A whole experiment.
@@ -90,7 +90,7 @@ pub struct Experiment {
     pub datasets: BTreeMap<String, DatasetSpec>,
     /// The file, for mistakes that are found later.
     #[serde(skip)]
-    pub(super) written: Written,
+    pub(super) written: SourceDocument,
     /// The file as read; with overrides, equivalent TOML without comments.
     #[serde(skip)]
     pub text: String,

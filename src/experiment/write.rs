@@ -1,6 +1,6 @@
 //! TOML text of a tree, for the copy of an experiment whose overrides were applied.
 
-use crate::config::Source;
+use crate::config::SourceText;
 use crate::config::{Entry, Node, Value, is_bare};
 
 /// A whole file: plain keys first, then tables, then lists of tables.
@@ -30,7 +30,7 @@ pub(super) fn document(root: &Node) -> String {
 }
 
 /// A value of the sweep as people wrote it, but for what `--set` changed in it; strings without their quotes.
-pub(super) fn written(node: &Node, sources: &[Source]) -> String {
+pub(super) fn written(node: &Node, sources: &[SourceText]) -> String {
     let place = &node.place;
     let text = sources
         .get(place.source)

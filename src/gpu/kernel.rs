@@ -54,10 +54,10 @@ impl Drop for Kernel {
     }
 }
 
-type Key = (&'static str, Vec<(&'static str, u32)>);
+type KernelKey = (&'static str, Vec<(&'static str, u32)>);
 
 #[derive(Default)]
-pub(super) struct KernelCache(Mutex<HashMap<Key, Arc<Kernel>>>);
+pub(super) struct KernelCache(Mutex<HashMap<KernelKey, Arc<Kernel>>>);
 
 impl KernelCache {
     pub(super) fn get(
@@ -67,7 +67,7 @@ impl KernelCache {
         constants: &[(&'static str, u32)],
     ) -> Result<Arc<Kernel>, GpuError> {
         let key = (name, constants.to_vec());
-        let held = |kernel: &HashMap<Key, Arc<Kernel>>| kernel.get(&key).cloned();
+        let held = |kernel: &HashMap<KernelKey, Arc<Kernel>>| kernel.get(&key).cloned();
         if let Some(kernel) = self.0.lock().ok().as_deref().and_then(held) {
             return Ok(kernel);
         }

@@ -20,5 +20,5 @@ pub use kernel::{Kernel, assemble};
 pub use kernels::{Access, KERNELS, KernelSource, source_of};
 pub use layout::ShaderStruct;
 pub(crate) use layout::{is_in_shaders, shader_struct};
-pub use program::{Dispatch, MAX_GROUPS, Program, ProgramPart, Work, groups_for};
+pub use program::{Dispatch, KernelWork, MAX_GROUPS, Program, ProgramPart, groups_for};
 pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 /// wgpu's pipeline cache and the file it lives in. A missing, stale or damaged file is never an error: shaders are compiled.
 #[derive(Default)]
-pub(super) struct Pipelines(Option<Kept>);
+pub(super) struct Pipelines(Option<StoredCache>);
 
-struct Kept {
+struct StoredCache {
     cache: wgpu::PipelineCache,
     file: PathBuf,
     /// What the file held when it was read.
@@ -39,7 +39,7 @@ impl Pipelines {
                 fallback: true,
             })
         };
-        Self(Some(Kept {
+        Self(Some(StoredCache {
             cache,
             file,
             before,

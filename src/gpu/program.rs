@@ -13,7 +13,7 @@ pub struct Dispatch {
     bind_group: wgpu::BindGroup,
     groups: [u32; 3],
     place: Arc<str>,
-    work: Option<Work>,
+    work: Option<KernelWork>,
     /// What the bind group keeps alive, so that it counts as allocated for as long.
     _bound: Vec<Buffer>,
 }
@@ -24,7 +24,7 @@ pub struct Dispatch {
 /// sparse; biases, a ReLU on the way and taps outside the image are not told apart. All other kernels count bytes: each array
 /// once where it is read and once where it is written. Batches are padded to a multiple of 4 samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub enum KernelWork {
     /// Floating-point operations.
     Flops(u64),
     /// Bytes moved.
@@ -35,7 +35,7 @@ pub enum Work {
 pub struct Program {
     label: String,
     place: Arc<str>,
-    work: Option<Work>,
+    work: Option<KernelWork>,
     dispatches: Vec<Dispatch>,
 }
 
@@ -46,7 +46,7 @@ pub struct ProgramPart {
     /// What it works on, see [`Program::place`].
     pub place: Arc<str>,
     /// What it has to do, where the recorder said so.
-    pub work: Option<Work>,
+    pub work: Option<KernelWork>,
     /// The dispatch as a program of its own.
     pub program: Program,
 }
@@ -77,12 +77,12 @@ impl Program {
 
     /// Says for profiles that the next dispatch is a product of so many multiply-adds, all replicas together.
     pub fn multiplies(&mut self, multiply_adds: u64) {
-        self.work = Some(Work::Flops(2 * multiply_adds));
+        self.work = Some(KernelWork::Flops(2 * multiply_adds));
     }
 
     /// Says for profiles how many bytes the next dispatch reads and writes, all replicas together.
     pub fn moves(&mut self, bytes: u64) {
-        self.work = Some(Work::Bytes(bytes));
+        self.work = Some(KernelWork::Bytes(bytes));
     }
 
     /// Its name.

@@ -1,6 +1,6 @@
 //! Which layers do a neighbour's work while they store.
 
-use super::network::{LayerAt, Source, readers};
+use super::network::{LayerAt, LayerInput, readers};
 use crate::ops::Fused;
 
 /// What each layer does or leaves out; see [`Fused`]. A neighbour does a pass only where nobody else reads what is between.
@@ -10,14 +10,14 @@ pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
         if !layers[i].operator.is_relu() {
             continue;
         }
-        if let Source::Layer(before) = layers[i].from
+        if let LayerInput::Layer(before) = layers[i].from
             && layers[before].operator.fuses_relu_forward()
             && readers(layers, layers[i].from) == 1
         {
             fused[i].forward = true;
             fused[before].forward = true;
         }
-        let own = Source::Layer(i);
+        let own = LayerInput::Layer(i);
         if readers(layers, own) == 1
             && let Some(after) = layers.iter().position(|l| l.from == own)
             && layers[after].operator.fuses_relu_backward()

@@ -9,5 +9,5 @@ mod structure;
 
 pub use fuse::fuse;
 pub use mask::Mask;
-pub use network::{ALIGNMENT, LayerAt, Model, ShapeError, Source, Tensor, readers};
-pub use structure::{Channels, Member, Run, Structure, UnitGroup};
+pub use network::{ALIGNMENT, LayerAt, LayerInput, Model, ShapeError, Tensor, readers};
+pub use structure::{Channels, Member, Structure, UnitFloats, UnitGroup};

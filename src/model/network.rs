@@ -1,6 +1,6 @@
 //! A model with every shape known: what is needed before anything runs.
 
-use crate::ops::{self, Operator, Start};
+use crate::ops::{self, InitialValues, Operator};
 use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
 
 /// Parameters start at multiples of this many floats: whole mask words and vec4s, and 256-byte binding offsets.
@@ -24,7 +24,7 @@ pub struct Tensor {
     /// Whether the optimizer changes it (running statistics it leaves alone).
     pub learned: bool,
     /// What it starts as.
-    pub start: Start,
+    pub start: InitialValues,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
@@ -40,7 +40,7 @@ impl Tensor {
 
 /// Where a layer's input comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum LayerInput {
     /// The model's input.
     Input,
     /// The output of the layer of this number.
@@ -54,9 +54,9 @@ pub struct LayerAt {
     /// What it computes.
     pub operator: Box<dyn Operator>,
     /// What it reads: an earlier layer.
-    pub from: Source,
+    pub from: LayerInput,
     /// What an addition adds to that, of the same shape.
-    pub with: Option<Source>,
+    pub with: Option<LayerInput>,
     /// Shape of its input.
     pub input: Shape,
     /// Shape of its output.
@@ -67,13 +67,13 @@ pub struct LayerAt {
 
 impl LayerAt {
     /// Everything it reads.
-    pub fn sources(&self) -> impl Iterator<Item = Source> {
+    pub fn sources(&self) -> impl Iterator<Item = LayerInput> {
         std::iter::once(self.from).chain(self.with)
     }
 }
 
 /// How often `source` is read.
-pub fn readers(layers: &[LayerAt], source: Source) -> usize {
+pub fn readers(layers: &[LayerAt], source: LayerInput) -> usize {
     let reads = layers.iter().flat_map(LayerAt::sources);
     reads.filter(|&s| s == source).count()
 }
@@ -124,8 +124,8 @@ impl Model {
             };
             let (from, with) = sources(&layers, named).map_err(fail)?;
             let shape_of = |source| match source {
-                Source::Input => input,
-                Source::Layer(i) => layers[i].output,
+                LayerInput::Input => input,
+                LayerInput::Layer(i) => layers[i].output,
             };
             let shape = shape_of(from);
             if let Some(other) = with
@@ -166,7 +166,7 @@ impl Model {
                 tensors: first..tensors.len(),
             });
         }
-        let unread = |i: &usize| readers(&layers, Source::Layer(*i)) == 0;
+        let unread = |i: &usize| readers(&layers, LayerInput::Layer(*i)) == 0;
         if let Some(i) = (0..layers.len().saturating_sub(1)).find(unread) {
             return Err(ShapeError {
                 layer: layers[i].name.clone(),
@@ -250,16 +250,19 @@ impl Model {
 }
 
 /// What a layer reads, and what it adds to that.
-fn sources(before: &[LayerAt], named: &NamedLayer) -> Result<(Source, Option<Source>), String> {
+fn sources(
+    before: &[LayerAt],
+    named: &NamedLayer,
+) -> Result<(LayerInput, Option<LayerInput>), String> {
     if named.name == INPUT || before.iter().any(|l| l.name == named.name) {
         return Err("its name is taken".to_owned());
     }
     let called = |name: &String| {
         if name == INPUT {
-            return Ok(Source::Input);
+            return Ok(LayerInput::Input);
         }
         let found = before.iter().position(|l| l.name == *name);
-        found.map(Source::Layer).ok_or_else(|| {
+        found.map(LayerInput::Layer).ok_or_else(|| {
             format!("it reads {name}, which is no earlier layer; \"{INPUT}\" is the model's input")
         })
     };
@@ -268,7 +271,7 @@ fn sources(before: &[LayerAt], named: &NamedLayer) -> Result<(Source, Option<Sou
         None => before
             .len()
             .checked_sub(1)
-            .map_or(Source::Input, Source::Layer),
+            .map_or(LayerInput::Input, LayerInput::Layer),
     };
     let with = match &named.layer {
         Layer::Add { with } => Some(called(with)?),
@@ -278,9 +281,9 @@ fn sources(before: &[LayerAt], named: &NamedLayer) -> Result<(Source, Option<Sou
 }
 
 /// What errors and tables call a source.
-fn name_of(layers: &[LayerAt], source: Source) -> &str {
+fn name_of(layers: &[LayerAt], source: LayerInput) -> &str {
     match source {
-        Source::Input => INPUT,
-        Source::Layer(i) => &layers[i].name,
+        LayerInput::Input => INPUT,
+        LayerInput::Layer(i) => &layers[i].name,
     }
 }

@@ -5,7 +5,7 @@
 //! of what it adds, so all channels of a residual stage are one group. Whoever mixes channels reads the unit: as an input channel, or
 //! as several columns where the channel was flattened.
 
-use super::{LayerAt, Model, Source};
+use super::{LayerAt, LayerInput, Model};
 
 /// Where the units of a group lie in a tensor: unit u has the indices `u * span .. (u + 1) * span` along `dim`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Member {
 
 /// The floats of one unit in one tensor: `outer` runs of `len`, `stride` apart, in the flat parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Run {
+pub struct UnitFloats {
     /// First float.
     pub start: usize,
     /// Number of runs.
@@ -31,7 +31,7 @@ pub struct Run {
     pub len: usize,
 }
 
-impl Run {
+impl UnitFloats {
     /// Every index into the flat parameters, ascending.
     pub fn indices(self) -> impl Iterator<Item = usize> {
         (0..self.outer).flat_map(move |o| {
@@ -48,11 +48,11 @@ impl Run {
 
 impl Member {
     /// Where unit `unit` lies in the flat parameters of `model`.
-    pub fn run(&self, model: &Model, unit: usize) -> Run {
+    pub fn run(&self, model: &Model, unit: usize) -> UnitFloats {
         let tensor = &model.tensors[self.tensor];
         let inner: usize = tensor.shape[self.dim + 1..].iter().product();
         let len = self.span * inner;
-        Run {
+        UnitFloats {
             start: tensor.offset + unit * len,
             outer: tensor.shape[..self.dim].iter().product(),
             stride: tensor.shape[self.dim] * inner,
@@ -118,9 +118,9 @@ impl Structure {
         let input = draft.fresh(model.input.channels, false);
         let mut outputs: Vec<Channels> = Vec::new();
         for (number, layer) in model.layers.iter().enumerate() {
-            let value = |source: Source| match source {
-                Source::Input => input,
-                Source::Layer(i) => outputs[i],
+            let value = |source: LayerInput| match source {
+                LayerInput::Input => input,
+                LayerInput::Layer(i) => outputs[i],
             };
             let from = value(layer.from);
             outputs.push(if layer.operator.mixes_channels() {
@@ -137,10 +137,10 @@ impl Structure {
     }
 
     /// The channels of what a layer reads.
-    pub fn of_source(&self, source: Source) -> Channels {
+    pub fn of_source(&self, source: LayerInput) -> Channels {
         match source {
-            Source::Input => self.input,
-            Source::Layer(i) => self.outputs[i],
+            LayerInput::Input => self.input,
+            LayerInput::Layer(i) => self.outputs[i],
         }
     }
 }
@@ -148,11 +148,11 @@ impl Structure {
 /// Groups while additions still tie them: `group` of a [`Channels`] is a node here, and spans count its units.
 #[derive(Default)]
 struct Draft {
-    nodes: Vec<Node>,
+    nodes: Vec<UnitNode>,
 }
 
 #[derive(Default)]
-struct Node {
+struct UnitNode {
     units: usize,
     removable: bool,
     layers: Vec<usize>,
@@ -165,10 +165,10 @@ struct Node {
 
 impl Draft {
     fn fresh(&mut self, units: usize, removable: bool) -> Channels {
-        self.nodes.push(Node {
+        self.nodes.push(UnitNode {
             units,
             removable,
-            ..Node::default()
+            ..UnitNode::default()
         });
         Channels {
             group: self.nodes.len() - 1,

@@ -2,7 +2,7 @@
 //!
 //! They read their input in both passes and so leave it alone.
 
-use super::{Mode, Operator, Site};
+use super::{LayerContext, Mode, Operator};
 use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(super) enum Activation {
 }
 
 impl Activation {
-    fn shape(&self, site: &Site<'_>) -> ActivationShape {
+    fn shape(&self, site: &LayerContext<'_>) -> ActivationShape {
         ActivationShape {
             count: site.output.features() as u32 * site.window.columns,
             slope: match self {
@@ -69,7 +69,7 @@ impl Operator for Activation {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = self.shape(site);
@@ -79,7 +79,12 @@ impl Operator for Activation {
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         let Some(dx) = site.dx else { return Ok(()) };
         let shape = self.shape(site);
         let kernel = self.kernel(gpu, "activation_backward")?;

@@ -1,6 +1,6 @@
 //! Addition of two layers' outputs, and the copies and sums that values with several readers need.
 
-use super::{Mode, Operator, Site, Span};
+use super::{LayerContext, Mode, Operator, Span};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -34,7 +34,7 @@ impl Operator for Add {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = AddShape {
@@ -49,7 +49,7 @@ impl Operator for Add {
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
-    fn backward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(&self, _: &Gpu, _: &mut Program, _: &LayerContext<'_>) -> Result<(), GpuError> {
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! goes into the running variance.
 
 use super::kernels::columns_per_invocation;
-use super::{Mode, Operator, Parameter, Scratch, Site, Start};
+use super::{InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
 use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ shader_struct! {
 
 pub(super) struct BatchNorm;
 
-fn shape(site: &Site<'_>, mode: Mode) -> BatchNormShape {
+fn shape(site: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
     BatchNormShape {
         channels: site.input.channels as u32,
         parts: site.input.height as u32,
@@ -75,7 +75,7 @@ fn shape(site: &Site<'_>, mode: Mode) -> BatchNormShape {
 fn pixelwise(
     gpu: &Gpu,
     name: &'static str,
-    site: &Site<'_>,
+    site: &LayerContext<'_>,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
@@ -84,13 +84,13 @@ fn pixelwise(
 }
 
 /// Bytes of the sums of parts, two numbers each: a part is a row of pixels.
-fn sums_bytes(site: &Site<'_>) -> u64 {
+fn sums_bytes(site: &LayerContext<'_>) -> u64 {
     let parts = site.input.channels * site.input.height;
     8 * parts as u64 * u64::from(site.replicas)
 }
 
 /// Bytes of adding up the parts: these, and the 4 or 8 numbers that are kept of a channel with those that they are made of.
-fn combine_bytes(site: &Site<'_>) -> u64 {
+fn combine_bytes(site: &LayerContext<'_>) -> u64 {
     sums_bytes(site) + 40 * site.input.channels as u64 * u64::from(site.replicas)
 }
 
@@ -115,7 +115,7 @@ impl Operator for BatchNorm {
             shape: vec![input.channels],
             prunable: false,
             learned,
-            start: Start::Constant(start),
+            start: InitialValues::Constant(start),
             fan_in: 1,
             fan_out: 1,
         };
@@ -151,7 +151,7 @@ impl Operator for BatchNorm {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(site, mode);
@@ -173,7 +173,12 @@ impl Operator for BatchNorm {
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         let shape = shape(site, Mode::Training);
         let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
         let buffers = [site.state, site.x, site.dy, site.kept, site.parts];

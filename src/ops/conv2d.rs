@@ -2,9 +2,9 @@
 
 use super::kernels::Names;
 use super::operator::NO_BIAS;
-use super::product::{Kernels, Product};
-use super::variants::Pass;
-use super::{Mode, Operator, Parameter, Scratch, Site, WeightGrid};
+use super::product::{Product, ProductKernels};
+use super::variants::ProductPass;
+use super::{LayerContext, Mode, Operator, Parameter, Scratch, WeightGrid};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -47,7 +47,7 @@ shader_struct! {
 }
 
 /// The kernels of its passes.
-const KERNELS: Kernels = Kernels {
+const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "conv_forward",
         broadcast: "conv_forward_broadcast",
@@ -84,7 +84,7 @@ impl Conv2d {
         input.channels * self.kernel * self.kernel
     }
 
-    fn product(&self, site: &Site<'_>) -> Product<ConvShape> {
+    fn product(&self, site: &LayerContext<'_>) -> Product<ConvShape> {
         let shape = self.shape(site);
         Product {
             kernels: &KERNELS,
@@ -104,7 +104,7 @@ impl Conv2d {
         }
     }
 
-    fn shape(&self, site: &Site<'_>) -> ConvShape {
+    fn shape(&self, site: &LayerContext<'_>) -> ConvShape {
         ConvShape {
             in_channels: site.input.channels as u32,
             in_height: site.input.height as u32,
@@ -209,13 +209,19 @@ impl Operator for Conv2d {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        self.product(site).record(gpu, program, site, Pass::Forward)
+        self.product(site)
+            .record(gpu, program, site, ProductPass::Forward)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         self.product(site).backward(gpu, program, site)
     }
 
@@ -223,8 +229,8 @@ impl Operator for Conv2d {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
-        pass: Pass,
+        site: &LayerContext<'_>,
+        pass: ProductPass,
     ) -> Result<(), GpuError> {
         self.product(site).record(gpu, program, site, pass)
     }

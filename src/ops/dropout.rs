@@ -1,6 +1,6 @@
 //! Dropout of elements or whole channels (Srivastava et al. 2014; Tompson et al. 2015), in place.
 
-use super::{Mode, Operator, Site};
+use super::{LayerContext, Mode, Operator};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -36,7 +36,7 @@ impl Dropout {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         on: &Buffer,
     ) -> Result<(), GpuError> {
         let p = f64::from(self.p);
@@ -80,7 +80,7 @@ impl Operator for Dropout {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError> {
         if mode != Mode::Training {
@@ -88,7 +88,12 @@ impl Operator for Dropout {
         }
         self.record(gpu, program, site, site.y)
     }
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         self.record(gpu, program, site, site.dy)
     }
 }

@@ -1,6 +1,6 @@
 //! Flatten: `[channel][y][x][sample]` is already `[feature][sample]`, so nothing runs.
 
-use super::{Mode, Operator, Site};
+use super::{LayerContext, Mode, Operator};
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::spec::Shape;
 
@@ -13,10 +13,16 @@ impl Operator for Flatten {
     fn in_place(&self) -> bool {
         true
     }
-    fn forward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>, _: Mode) -> Result<(), GpuError> {
+    fn forward(
+        &self,
+        _: &Gpu,
+        _: &mut Program,
+        _: &LayerContext<'_>,
+        _: Mode,
+    ) -> Result<(), GpuError> {
         Ok(())
     }
-    fn backward(&self, _: &Gpu, _: &mut Program, _: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(&self, _: &Gpu, _: &mut Program, _: &LayerContext<'_>) -> Result<(), GpuError> {
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The kernel that runs a pass as a variant says, and its invocations.
 
-use super::operator::Site;
-use super::variants::{DATA_TILE, Variant, WEIGHT_TILE};
+use super::operator::LayerContext;
+use super::variants::{DATA_TILE, KernelVariant, WEIGHT_TILE};
 use crate::gpu::{AdapterKind, Gpu, GpuError, Kernel};
 use std::sync::Arc;
 
@@ -42,18 +42,18 @@ pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
 /// whether the shape can run the broadcast variant.
 pub(super) fn data_kernel(
     gpu: &Gpu,
-    variant: Variant,
+    variant: KernelVariant,
     names: Names,
     [rows, pixels, columns]: [u32; 3],
     suits: bool,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
-        (Variant::Broadcast, _) if suits && columns >= BROADCAST_COLUMNS => {
+        (KernelVariant::Broadcast, _) if suits && columns >= BROADCAST_COLUMNS => {
             let r = broadcast_rows(rows);
             let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
-        (Variant::Workgroup(r, c), Some(name)) => {
+        (KernelVariant::Workgroup(r, c), Some(name)) => {
             let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
             let kernel = gpu.kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
@@ -70,26 +70,26 @@ pub(super) fn data_kernel(
 }
 
 /// The constant that says whether gradients go on from what an earlier window of the batch left.
-pub(super) fn onto(site: &Site<'_>) -> (&'static str, u32) {
+pub(super) fn onto(site: &LayerContext<'_>) -> (&'static str, u32) {
     ("ONTO", u32::from(site.window.goes_on()))
 }
 
 /// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
 pub(super) fn weight_kernel(
     gpu: &Gpu,
-    site: &Site<'_>,
+    site: &LayerContext<'_>,
     names: Names,
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let (variant, onto) = (site.variants.backward_weight, onto(site));
     let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
-        (Variant::Broadcast, _) => {
+        (KernelVariant::Broadcast, _) => {
             let r = broadcast_rows(rows);
             let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
             let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), onto])?;
             (kernel, rows.div_ceil(r), lanes)
         }
-        (Variant::Workgroup(r, c), Some(name)) => {
+        (KernelVariant::Workgroup(r, c), Some(name)) => {
             let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), onto])?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, taps]);
             (kernel, row_tiles, lanes)
@@ -119,18 +119,18 @@ fn workgroup_tiles((r, c): (u32, u32), [rows, columns]: [u32; 2]) -> (u32, u32) 
 /// invocations.
 pub(super) fn sparse_kernel(
     gpu: &Gpu,
-    variant: Variant,
+    variant: KernelVariant,
     names: Names,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let plain = names.sparse;
     let (name, tile, lanes) = match (variant, names.sparse_broadcast) {
-        (Variant::SparseBroadcast(most), Some(name)) => {
+        (KernelVariant::SparseBroadcast(most), Some(name)) => {
             // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
             let tile = (columns / 8).clamp(1, most);
             (name, tile, columns.div_ceil(tile).next_multiple_of(8))
         }
-        (Variant::SparseBroadcast(tile) | Variant::Sparse(tile), _) => {
+        (KernelVariant::SparseBroadcast(tile) | KernelVariant::Sparse(tile), _) => {
             (plain, tile, columns.div_ceil(tile))
         }
         _ => (plain, 1, columns),
@@ -140,9 +140,9 @@ pub(super) fn sparse_kernel(
     Ok((kernel, count))
 }
 
-fn tile_of(variant: Variant, usual: (u32, u32)) -> (u32, u32) {
+fn tile_of(variant: KernelVariant, usual: (u32, u32)) -> (u32, u32) {
     match variant {
-        Variant::Tile(rows, columns) => (rows, columns),
+        KernelVariant::Tile(rows, columns) => (rows, columns),
         _ => usual,
     }
 }

@@ -2,9 +2,9 @@
 
 use super::kernels::{Names, data_kernel};
 use super::operator::NO_BIAS;
-use super::product::{Kernels, Product};
-use super::variants::Pass;
-use super::{Mode, Operator, Parameter, Site, Variant, WeightGrid};
+use super::product::{Product, ProductKernels};
+use super::variants::ProductPass;
+use super::{KernelVariant, LayerContext, Mode, Operator, Parameter, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -33,7 +33,7 @@ shader_struct! {
 }
 
 /// The kernels of its passes.
-const KERNELS: Kernels = Kernels {
+const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "dense_forward",
         broadcast: "dense_forward_broadcast",
@@ -63,7 +63,7 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    fn product(&self, site: &Site<'_>) -> Product<DenseShape> {
+    fn product(&self, site: &LayerContext<'_>) -> Product<DenseShape> {
         let shape = self.shape(site);
         Product {
             kernels: &KERNELS,
@@ -83,7 +83,7 @@ impl Linear {
         }
     }
 
-    fn shape(&self, site: &Site<'_>) -> DenseShape {
+    fn shape(&self, site: &LayerContext<'_>) -> DenseShape {
         DenseShape {
             inputs: site.input.features() as u32,
             outputs: self.features as u32,
@@ -105,7 +105,7 @@ impl Linear {
 pub fn record_product(
     gpu: &Gpu,
     program: &mut Program,
-    variant: Variant,
+    variant: KernelVariant,
     shape: &DenseShape,
     buffers: [&Buffer; 3],
     replicas: u32,
@@ -158,13 +158,19 @@ impl Operator for Linear {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        self.product(site).record(gpu, program, site, Pass::Forward)
+        self.product(site)
+            .record(gpu, program, site, ProductPass::Forward)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         self.product(site).backward(gpu, program, site)
     }
 
@@ -172,8 +178,8 @@ impl Operator for Linear {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
-        pass: Pass,
+        site: &LayerContext<'_>,
+        pass: ProductPass,
     ) -> Result<(), GpuError> {
         self.product(site).record(gpu, program, site, pass)
     }

@@ -28,12 +28,14 @@ pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
-pub use operator::{Fused, Mode, Operator, Parameter, Scratch, Site, Start};
+pub use operator::{Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
-pub use sparse::{ColumnsShape, Kept, PrefixShape, TensorShape, WeightGrid};
-pub use variants::{DATA_RIVALS, Execution, Pass, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+pub use sparse::{ColumnsShape, KeptLists, PrefixShape, TensorShape, WeightGrid};
+pub use variants::{
+    DATA_RIVALS, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_RIVALS,
+};
 pub use window::Window;
 
 use crate::spec::Layer;

@@ -1,7 +1,7 @@
 //! What a layer kind is: its shapes and its cost, what it needs and what its passes find.
 
-use super::sparse::{Kept, WeightGrid};
-use super::variants::{Pass, Variant, Variants};
+use super::sparse::{KeptLists, WeightGrid};
+use super::variants::{KernelVariant, ProductPass, Variants};
 use super::window::Window;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::spec::Shape;
@@ -21,7 +21,7 @@ pub struct Parameter {
     /// Whether the optimizer changes it; running statistics are moved by the forward pass.
     pub learned: bool,
     /// What it starts as.
-    pub start: Start,
+    pub start: InitialValues,
     /// Inputs that feed one output.
     pub fan_in: usize,
     /// Outputs that one input feeds.
@@ -41,7 +41,7 @@ impl Parameter {
             shape,
             prunable: role == "weight",
             learned: true,
-            start: Start::Drawn,
+            start: InitialValues::Drawn,
             fan_in,
             fan_out,
         };
@@ -53,7 +53,7 @@ impl Parameter {
 
 /// What fresh parameters are.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Start {
+pub enum InitialValues {
     /// Drawn as [`crate::spec::Init`] says.
     Drawn,
     /// This number everywhere.
@@ -96,7 +96,7 @@ pub struct Fused {
 }
 
 /// Where a layer stands in a cohort's memory.
-pub struct Site<'a> {
+pub struct LayerContext<'a> {
     /// Number of the layer, which keys its random stream.
     pub layer: u32,
     /// Replicas in the cohort: the grid's z.
@@ -140,19 +140,19 @@ pub struct Site<'a> {
     /// What is done on the way.
     pub fused: Fused,
     /// The kept weights, where some pass may run sparse.
-    pub sparse: Option<Kept<'a>>,
+    pub sparse: Option<KeptLists<'a>>,
     /// How its passes run.
     pub variants: Variants,
 }
 
-impl<'a> Site<'a> {
+impl<'a> LayerContext<'a> {
     /// The kept weights, if this variant runs on them.
-    pub(super) fn sparse_for(&self, variant: Variant) -> Option<Kept<'a>> {
+    pub(super) fn sparse_for(&self, variant: KernelVariant) -> Option<KeptLists<'a>> {
         self.sparse.filter(|_| variant.is_sparse())
     }
 }
 
-impl Site<'_> {
+impl LayerContext<'_> {
     /// Bytes of a value of this shape, all replicas together.
     pub(super) fn bytes(&self, shape: Shape) -> u64 {
         self.vectors(shape.features()) * 16
@@ -261,7 +261,7 @@ pub trait Operator: Send + Sync {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError>;
 
@@ -269,7 +269,12 @@ pub trait Operator: Send + Sync {
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError>;
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError>;
 
     /// Records one pass of a product alone, for measurements; nothing where the layer is none.
     ///
@@ -279,8 +284,8 @@ pub trait Operator: Send + Sync {
         &self,
         _gpu: &Gpu,
         _program: &mut Program,
-        _site: &Site<'_>,
-        _pass: Pass,
+        _site: &LayerContext<'_>,
+        _pass: ProductPass,
     ) -> Result<(), GpuError> {
         Ok(())
     }

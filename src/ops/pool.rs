@@ -2,7 +2,7 @@
 
 use super::conv2d::windows;
 use super::kernels::columns_per_invocation;
-use super::{Mode, Operator, Scratch, Site};
+use super::{LayerContext, Mode, Operator, Scratch};
 use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(super) struct AvgPool {
     pub(super) stride: usize,
 }
 
-fn shape(site: &Site<'_>, window: (usize, usize), stride: usize) -> PoolShape {
+fn shape(site: &LayerContext<'_>, window: (usize, usize), stride: usize) -> PoolShape {
     PoolShape {
         channels: site.input.channels as u32,
         in_height: site.input.height as u32,
@@ -74,7 +74,7 @@ fn pooled(input: Shape, window: (usize, usize), stride: usize) -> Result<Shape, 
 fn kernel(
     gpu: &Gpu,
     name: &'static str,
-    site: &Site<'_>,
+    site: &LayerContext<'_>,
     shape: Shape,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
@@ -104,7 +104,7 @@ impl Operator for MaxPool {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(site, (self.window, self.window), self.stride);
@@ -115,7 +115,12 @@ impl Operator for MaxPool {
         program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         let Some(dx) = site.dx else { return Ok(()) };
         let shape = shape(site, (self.window, self.window), self.stride);
         // Where no windows overlap, one invocation writes all that a window gives.
@@ -154,7 +159,7 @@ impl Operator for AvgPool {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let (window, stride) = self.window(site.input);
@@ -164,7 +169,12 @@ impl Operator for AvgPool {
         program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
     }
 
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         let Some(dx) = site.dx else { return Ok(()) };
         let (window, stride) = self.window(site.input);
         let shape = shape(site, window, stride);

@@ -1,14 +1,14 @@
 //! Layers that multiply what they read by a weight tensor: their three passes, from one description.
 
 use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
-use super::operator::Site;
+use super::operator::LayerContext;
 use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
-use super::sparse::Kept;
-use super::variants::{Pass, Variant};
+use super::sparse::KeptLists;
+use super::variants::{KernelVariant, ProductPass};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, ShaderStruct};
 
 /// The kernels of the three passes.
-pub(super) struct Kernels {
+pub(super) struct ProductKernels {
     pub(super) forward: Names,
     pub(super) backward_data: Names,
     pub(super) backward_weight: Names,
@@ -16,7 +16,7 @@ pub(super) struct Kernels {
 
 /// A layer kind that is a product, where it stands.
 pub(super) struct Product<U> {
-    pub(super) kernels: &'static Kernels,
+    pub(super) kernels: &'static ProductKernels,
     /// The uniform of all of them.
     pub(super) shape: U,
     /// The same with room for so many kept indices per replica, for the sparse kernels.
@@ -45,14 +45,14 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
-        pass: Pass,
+        site: &LayerContext<'_>,
+        pass: ProductPass,
     ) -> Result<(), GpuError> {
         match (pass, site.dx) {
-            (Pass::Forward, _) => self.forward(gpu, program, site),
-            (Pass::BackwardData, Some(dx)) => self.backward_data(gpu, program, site, dx),
-            (Pass::BackwardData, None) => Ok(()),
-            (Pass::BackwardWeight, _) => self.backward_weight(gpu, program, site),
+            (ProductPass::Forward, _) => self.forward(gpu, program, site),
+            (ProductPass::BackwardData, Some(dx)) => self.backward_data(gpu, program, site, dx),
+            (ProductPass::BackwardData, None) => Ok(()),
+            (ProductPass::BackwardWeight, _) => self.backward_weight(gpu, program, site),
         }
     }
 
@@ -61,18 +61,23 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
         if site.learns {
-            self.record(gpu, program, site, Pass::BackwardWeight)?;
+            self.record(gpu, program, site, ProductPass::BackwardWeight)?;
             if let Some(offset) = self.bias {
                 record_bias(gpu, program, site, offset)?;
             }
         }
-        self.record(gpu, program, site, Pass::BackwardData)
+        self.record(gpu, program, site, ProductPass::BackwardData)
     }
 
-    fn forward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn forward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         let (variant, names) = (site.variants.forward, self.kernels.forward);
         let grid = [self.outputs, self.pixels[0], site.window.columns];
         if let Some(kept) = site.sparse_for(variant) {
@@ -94,7 +99,7 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         dx: &Buffer,
     ) -> Result<(), GpuError> {
         let (variant, names) = (site.variants.backward_data, self.kernels.backward_data);
@@ -116,7 +121,7 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
         let (variant, names) = (site.variants.backward_weight, self.kernels.backward_weight);
         let (parts, weights) = (self.parts.unwrap_or(1), self.outputs * self.taps);
@@ -127,7 +132,9 @@ impl<U: ShaderStruct> Product<U> {
         };
         if let Some(kept) = site.sparse_for(variant) {
             let (name, count) = match (variant, names.sparse_broadcast) {
-                (Variant::SparseBroadcast(_), Some(name)) => (name, u64::from(self.outputs) * 8),
+                (KernelVariant::SparseBroadcast(_), Some(name)) => {
+                    (name, u64::from(self.outputs) * 8)
+                }
                 _ => (names.sparse, u64::from(kept.most) * u64::from(parts)),
             };
             let kernel = gpu.kernel(name, &[onto(site)])?;
@@ -163,14 +170,14 @@ impl<U: ShaderStruct> Product<U> {
     }
 
     /// Multiply-adds of a pass by every weight, or by the kept ones.
-    fn multiply_adds(&self, site: &Site<'_>, kept: Option<&Kept<'_>>) -> u64 {
+    fn multiply_adds(&self, site: &LayerContext<'_>, kept: Option<&KeptLists<'_>>) -> u64 {
         let weights = u64::from(self.outputs * self.taps) * u64::from(site.replicas);
         let weights = kept.map_or(weights, |kept| kept.total);
         weights * u64::from(self.pixels[0]) * 4 * u64::from(site.window.columns)
     }
 
     /// What sparse kernels that go by rows look up.
-    fn lists<'a>(&self, kept: &Kept<'a>) -> Vec<&'a Buffer> {
+    fn lists<'a>(&self, kept: &KeptLists<'a>) -> Vec<&'a Buffer> {
         let taps = self.reads_taps.then_some(kept.taps);
         taps.into_iter().chain(kept.rows()).collect()
     }

@@ -1,8 +1,8 @@
 //! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
 
 use super::kernels::onto;
-use super::operator::Site;
-use super::sparse::Kept;
+use super::operator::LayerContext;
+use super::sparse::KeptLists;
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 
 shader_struct! {
@@ -41,7 +41,7 @@ shader_struct! {
 pub(super) fn record_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
-    site: &Site<'_>,
+    site: &LayerContext<'_>,
     from: &Buffer,
     (count, parts, offset): (u32, u32, u32),
 ) -> Result<(), GpuError> {
@@ -71,7 +71,7 @@ pub(super) fn record_partial_sum(
 pub(super) fn record_bias(
     gpu: &Gpu,
     program: &mut Program,
-    site: &Site<'_>,
+    site: &LayerContext<'_>,
     offset: u32,
 ) -> Result<(), GpuError> {
     let (outputs, parts) = (site.output.channels as u32, site.output.height as u32);
@@ -121,8 +121,8 @@ shader_struct! {
 pub(super) fn record_kept_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
-    site: &Site<'_>,
-    kept: &Kept<'_>,
+    site: &LayerContext<'_>,
+    kept: &KeptLists<'_>,
     count: u32,
     parts: u32,
 ) -> Result<(), GpuError> {

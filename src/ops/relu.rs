@@ -1,6 +1,6 @@
 //! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
-use super::{Mode, Operator, Site};
+use super::{LayerContext, Mode, Operator};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -14,7 +14,7 @@ shader_struct! {
 
 pub(super) struct Relu;
 
-fn span(site: &Site<'_>) -> Span {
+fn span(site: &LayerContext<'_>) -> Span {
     Span {
         count: site.output.features() as u32 * site.window.columns,
     }
@@ -37,7 +37,7 @@ impl Operator for Relu {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &Site<'_>,
+        site: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         if site.fused.forward {
@@ -49,7 +49,12 @@ impl Operator for Relu {
         program.moves(2 * site.bytes(site.output));
         program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
     }
-    fn backward(&self, gpu: &Gpu, program: &mut Program, site: &Site<'_>) -> Result<(), GpuError> {
+    fn backward(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        site: &LayerContext<'_>,
+    ) -> Result<(), GpuError> {
         if site.fused.backward {
             return Ok(());
         }

@@ -95,7 +95,7 @@ impl WeightGrid {
 
 /// Where a layer's kept weights stand.
 #[derive(Clone, Copy)]
-pub struct Kept<'a> {
+pub struct KeptLists<'a> {
     /// Bit masks, `[replica][word]`.
     pub masks: &'a Buffer,
     /// Kept floats before each mask word, `[replica][words + 1]`.
@@ -118,7 +118,7 @@ pub struct Kept<'a> {
     pub column_stride: u32,
 }
 
-impl<'a> Kept<'a> {
+impl<'a> KeptLists<'a> {
     /// What kernels that go by rows bind: masks, ranks, list.
     pub(super) fn rows(&self) -> [&'a Buffer; 3] {
         [self.masks, self.ranks, self.list]

@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 /// How one pass of a layer runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
+pub enum KernelVariant {
     /// Register tiles: outputs x vec4s of samples per invocation, or outputs x inputs in backward-weight.
     Tile(u32, u32),
     /// The `*_broadcast` kernels, whose tiles are fixed; needs subgroups of 8. Where a shape does not suit them, the register
     /// tiles run.
     Broadcast,
-    /// The `*_workgroup` kernels: tiles through workgroup memory, ROWS x COLS per invocation as in [`Variant::Tile`] and 16 x 16
+    /// The `*_workgroup` kernels: tiles through workgroup memory, ROWS x COLS per invocation as in [`KernelVariant::Tile`] and 16 x 16
     /// invocations in a workgroup; ROWS of forward and backward-data a multiple of 4. Weights of convolutions have none and
     /// run in register tiles.
     Workgroup(u32, u32),
@@ -28,16 +28,16 @@ pub enum Variant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variants {
     /// The forward pass.
-    pub forward: Variant,
+    pub forward: KernelVariant,
     /// The gradient of the input.
-    pub backward_data: Variant,
+    pub backward_data: KernelVariant,
     /// The gradient of the weights.
-    pub backward_weight: Variant,
+    pub backward_weight: KernelVariant,
 }
 
 /// A pass of a layer that is a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pass {
+pub enum ProductPass {
     /// The output.
     Forward,
     /// The gradient of the input.
@@ -46,7 +46,7 @@ pub enum Pass {
     BackwardWeight,
 }
 
-impl Pass {
+impl ProductPass {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Forward, Self::BackwardData, Self::BackwardWeight];
 
@@ -60,7 +60,7 @@ impl Pass {
     }
 
     /// How the pass runs.
-    pub fn of(self, variants: &mut Variants) -> &mut Variant {
+    pub fn of(self, variants: &mut Variants) -> &mut KernelVariant {
         match self {
             Self::Forward => &mut variants.forward,
             Self::BackwardData => &mut variants.backward_data,
@@ -70,28 +70,28 @@ impl Pass {
 }
 
 /// What hardware GPUs choose the dense variants of forward and backward-data from.
-pub const DATA_RIVALS: &[Variant] = &[
-    Variant::Tile(8, 2),
-    Variant::Tile(8, 1),
-    Variant::Tile(4, 2),
-    Variant::Tile(4, 1),
-    Variant::Workgroup(8, 2),
-    Variant::Workgroup(8, 1),
-    Variant::Workgroup(4, 2),
-    Variant::Workgroup(4, 1),
+pub const DATA_RIVALS: &[KernelVariant] = &[
+    KernelVariant::Tile(8, 2),
+    KernelVariant::Tile(8, 1),
+    KernelVariant::Tile(4, 2),
+    KernelVariant::Tile(4, 1),
+    KernelVariant::Workgroup(8, 2),
+    KernelVariant::Workgroup(8, 1),
+    KernelVariant::Workgroup(4, 2),
+    KernelVariant::Workgroup(4, 1),
 ];
 /// Likewise of backward-weight.
-pub const WEIGHT_RIVALS: &[Variant] = &[
-    Variant::Tile(4, 4),
-    Variant::Tile(2, 4),
-    Variant::Tile(4, 2),
-    Variant::Tile(2, 2),
-    Variant::Workgroup(8, 8),
-    Variant::Workgroup(4, 4),
-    Variant::Workgroup(2, 2),
+pub const WEIGHT_RIVALS: &[KernelVariant] = &[
+    KernelVariant::Tile(4, 4),
+    KernelVariant::Tile(2, 4),
+    KernelVariant::Tile(4, 2),
+    KernelVariant::Tile(2, 2),
+    KernelVariant::Workgroup(8, 8),
+    KernelVariant::Workgroup(4, 4),
+    KernelVariant::Workgroup(2, 2),
 ];
 
-impl Variant {
+impl KernelVariant {
     /// What to measure on an adapter of this kind where this variant is the usual one. On software adapters that one has always
     /// won; hardware GPUs differ in how large a tile pays, and whether workgroup memory does.
     pub fn rivals(self, kind: AdapterKind, hardware: &[Self]) -> Vec<Self> {
@@ -108,7 +108,7 @@ impl Variant {
     }
 }
 
-impl fmt::Display for Variant {
+impl fmt::Display for KernelVariant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tile(rows, columns) => write!(f, "tile {rows}x{columns}"),
@@ -120,7 +120,7 @@ impl fmt::Display for Variant {
     }
 }
 
-impl FromStr for Variant {
+impl FromStr for KernelVariant {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -159,11 +159,11 @@ pub enum SparseRule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Execution {
     /// Dense forward and backward-data.
-    pub data: Variant,
+    pub data: KernelVariant,
     /// Dense backward-weight.
-    pub weight: Variant,
+    pub weight: KernelVariant,
     /// Passes on the kept weights alone.
-    pub sparse_variant: Variant,
+    pub sparse_variant: KernelVariant,
     /// Which passes run sparse.
     pub sparse: SparseRule,
 }
@@ -176,9 +176,9 @@ impl Default for Execution {
     fn default() -> Self {
         Self {
             // Half the accumulators of DATA_TILE: NVIDIA's compiler keeps twice as many in memory (docs/performance.md).
-            data: Variant::Tile(4, 2),
-            weight: Variant::Tile(WEIGHT_TILE.0, WEIGHT_TILE.1),
-            sparse_variant: Variant::Sparse(1),
+            data: KernelVariant::Tile(4, 2),
+            weight: KernelVariant::Tile(WEIGHT_TILE.0, WEIGHT_TILE.1),
+            sparse_variant: KernelVariant::Sparse(1),
             sparse: SparseRule::Auto,
         }
     }
@@ -193,14 +193,14 @@ impl Execution {
         }
         if adapter.subgroup != Some(8) {
             return Self {
-                sparse_variant: Variant::Sparse(4),
+                sparse_variant: KernelVariant::Sparse(4),
                 ..Self::default()
             };
         }
         Self {
-            data: Variant::Broadcast,
-            weight: Variant::Broadcast,
-            sparse_variant: Variant::SparseBroadcast(4),
+            data: KernelVariant::Broadcast,
+            weight: KernelVariant::Broadcast,
+            sparse_variant: KernelVariant::SparseBroadcast(4),
             sparse: SparseRule::Auto,
         }
     }

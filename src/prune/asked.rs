@@ -1,6 +1,6 @@
 //! How many weights prune steps ask for, to stand beside how many they left.
 
-use super::counts::{Group, tensors_in_scope};
+use super::counts::{RankedGroup, tensors_in_scope};
 use super::error::PruneError;
 use crate::model::Model;
 use crate::spec::{Amount, PruneSpec, Scope};
@@ -29,7 +29,7 @@ pub fn asked_density(spec: &PruneSpec, model: &Model, before: Option<f64>) -> Op
 
 /// Layers of which only the sum of what they keep is known.
 #[derive(Clone)]
-struct Pool {
+struct LayerPool {
     /// Indices into [`Model::tensors`].
     tensors: Vec<usize>,
     /// The share of their weights that is asked for, or the most that it may be.
@@ -42,15 +42,15 @@ struct Pool {
 
 /// What is asked for in all by one prune step after another. Layers that a step ranks together make a pool; a later step on a part
 /// of a pool finds what the weights decided, and from there on the whole is unknown.
-pub struct Asked<'m> {
+pub struct TargetDensity<'m> {
     model: &'m Model,
-    pools: Vec<Pool>,
+    pools: Vec<LayerPool>,
 }
 
-impl<'m> Asked<'m> {
+impl<'m> TargetDensity<'m> {
     /// All weights.
     pub fn new(model: &'m Model) -> Self {
-        let pool = |tensor| Pool {
+        let pool = |tensor| LayerPool {
             tensors: vec![tensor],
             share: 1.0,
             exact: true,
@@ -97,7 +97,7 @@ impl<'m> Asked<'m> {
 
     /// The sum stays, and layers share it in another way.
     pub fn spread(&mut self) {
-        let pool = Pool {
+        let pool = LayerPool {
             tensors: self.model.prunable_tensors().collect(),
             share: self.at_most(),
             exact: self.density().is_some(),
@@ -110,7 +110,11 @@ impl<'m> Asked<'m> {
     ///
     /// # Errors
     /// Fewer are there for certain.
-    pub fn leaves_enough(&self, spec: &PruneSpec, groups: &[Group]) -> Result<(), PruneError> {
+    pub fn leaves_enough(
+        &self,
+        spec: &PruneSpec,
+        groups: &[RankedGroup],
+    ) -> Result<(), PruneError> {
         // Their counts are of what is there then.
         if matches!(
             spec.amount,
@@ -179,7 +183,7 @@ impl<'m> Asked<'m> {
     }
 
     /// Makes one pool of layers of which so much is known, and that are to keep `now`, or at most what they had.
-    fn put(&mut self, before: Pool, now: Option<f64>, finer: bool) {
+    fn put(&mut self, before: LayerPool, now: Option<f64>, finer: bool) {
         let of_others = |t: &usize| !before.tensors.contains(t);
         let mut pools = Vec::new();
         for pool in &self.pools {
@@ -191,7 +195,7 @@ impl<'m> Asked<'m> {
             }
         }
         if !before.tensors.is_empty() {
-            pools.push(Pool {
+            pools.push(LayerPool {
                 share: now.unwrap_or(before.share),
                 exact: now.is_some(),
                 // What was finer has at most so many for each row, whatever came after.
@@ -203,7 +207,7 @@ impl<'m> Asked<'m> {
     }
 
     /// What is known of these layers together.
-    fn take(&self, tensors: &[usize]) -> Pool {
+    fn take(&self, tensors: &[usize]) -> LayerPool {
         let (mut kept, mut exact, mut finer) = (0.0, true, false);
         for pool in &self.pools {
             let inside: Vec<usize> = pool
@@ -217,7 +221,7 @@ impl<'m> Asked<'m> {
             exact &= inside.is_empty() || (pool.exact && inside.len() == pool.tensors.len());
             finer |= !inside.is_empty() && pool.finer;
         }
-        Pool {
+        LayerPool {
             tensors: tensors.to_vec(),
             share: kept / self.count(tensors).max(1.0),
             exact,
@@ -259,7 +263,7 @@ mod tests {
     #[test]
     fn rounds_on_alternating_layers_are_each_of_their_own() {
         let model = lenet();
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         for _ in 0..12 {
             let hidden = Some(&["fc1", "fc2"][..]);
             asked.prune(&spec(Scope::Layer, Amount::Remaining(0.8), hidden));
@@ -273,7 +277,7 @@ mod tests {
     #[test]
     fn what_is_written_is_what_is_asked() {
         let model = lenet();
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         assert_eq!(asked.density(), Some(1.0));
         asked.prune(&spec(Scope::Global, Amount::Sparsity(0.95), None));
         assert_eq!(asked.density(), Some(0.05));
@@ -288,10 +292,10 @@ mod tests {
     fn runs_of_pruned_weights_are_unknown() {
         let model = lenet();
         let runs = spec(Scope::Global, Amount::NOfM { n: 2, m: 4 }, None);
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         asked.prune(&runs);
         assert_eq!(asked.density(), Some(0.5));
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         asked.prune(&spec(Scope::Global, Amount::Density(0.3), None));
         asked.prune(&runs);
         assert_eq!(asked.density(), None);
@@ -304,7 +308,7 @@ mod tests {
     #[test]
     fn a_part_of_a_pool_is_unknown() {
         let model = lenet();
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         asked.prune(&spec(Scope::Global, Amount::Density(0.5), None));
         asked.prune(&spec(Scope::Layer, Amount::Density(0.1), Some(&["fc1"])));
         assert_eq!(asked.density(), None);
@@ -321,10 +325,10 @@ mod tests {
             keep_dense: vec!["fc1".to_owned()],
             ..spec(scope, Amount::Density(0.9), None)
         };
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         asked.prune(&dense(Scope::Global));
         assert_eq!(asked.density(), Some(0.9));
-        let mut asked = Asked::new(&model);
+        let mut asked = TargetDensity::new(&model);
         asked.prune(&dense(Scope::Layer));
         let want = (235_200.0 + 0.9 * 31_000.0) / ALL;
         assert!((asked.density().expect("known") - want).abs() < 1e-9);

@@ -1,15 +1,15 @@
 //! Masks that change while a training runs, on the GPU.
 
 use super::asked::asked_density;
-use super::counts::{self, CountError, Group};
+use super::counts::{self, CountError, RankedGroup};
 use super::criterion::Scorer;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::steps::{alive_in, keep_largest};
 use crate::spec::{
-    Amount, Criterion, Gradual, Grow, MaskSchedule, Misfit, Moments, PruneSpec, Rewire, Scope,
-    TrainSpec,
+    Amount, Criterion, Gradual, Grow, MaskSchedule, Misfit, PruneSpec, Rewire, Scope, TrainSpec,
+    UpdateSteps,
 };
 use crate::train::{MaskHook, TrainError, Trainer};
 use std::ops::Range;
@@ -18,7 +18,7 @@ use std::ops::Range;
 pub struct MaskChanges<'s> {
     schedule: &'s MaskSchedule,
     /// In steps of the whole length.
-    moments: Moments,
+    moments: UpdateSteps,
     /// The steps of it that are trained.
     stretch: Range<u64>,
 }
@@ -114,8 +114,8 @@ impl<'s> MaskChanges<'s> {
         let (mut stay, mut after) = (Vec::new(), Vec::new());
         for mask in replicas.read_masks(gpu)? {
             let alive = mask.counts(&replicas.model);
-            let groups = |keep: &dyn Fn(usize) -> u64| -> Vec<Group> {
-                let group = |&t: &usize| Group {
+            let groups = |keep: &dyn Fn(usize) -> u64| -> Vec<RankedGroup> {
+                let group = |&t: &usize| RankedGroup {
                     tensors: vec![t],
                     keep: keep(t),
                 };

@@ -1,7 +1,7 @@
 //! Compaction: the same network in smaller tensors, without the units that nobody reads or that never change.
 
 use super::constants::constants;
-use crate::model::{Mask, Member, Model, ShapeError, Source, Structure, readers};
+use crate::model::{LayerInput, Mask, Member, Model, ShapeError, Structure, readers};
 use crate::spec::{Layer, ModelSpec};
 use crate::train::Snapshot;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub fn compact(
     snapshot: &Snapshot,
 ) -> Result<Compacted, ShapeError> {
     let structure = Structure::of(model);
-    let mut work = Work {
+    let mut work = Compaction {
         model,
         left: structure
             .groups
@@ -47,7 +47,7 @@ pub fn compact(
     work.smaller(spec)
 }
 
-struct Work<'a> {
+struct Compaction<'a> {
     model: &'a Model,
     structure: &'a Structure,
     weights: Vec<f32>,
@@ -56,7 +56,7 @@ struct Work<'a> {
     left: Vec<Vec<bool>>,
 }
 
-impl Work<'_> {
+impl Compaction<'_> {
     fn exists(&self, i: usize) -> bool {
         self.mask.keeps(i)
     }
@@ -101,7 +101,7 @@ impl Work<'_> {
         let values = constants(self.model, &self.weights, |i| self.exists(i));
         let mut changed = false;
         for (g, unit) in self.candidates() {
-            let moves: Option<Vec<Move>> = self.structure.groups[g]
+            let moves: Option<Vec<ConstantMove>> = self.structure.groups[g]
                 .readers
                 .iter()
                 .filter(|m| self.reads(m, unit))
@@ -119,12 +119,17 @@ impl Work<'_> {
     }
 
     /// How a reader does without a unit; `None` if it cannot, or the unit is no constant.
-    fn plan_move(&self, reader: &Member, unit: usize, values: &[Vec<Option<f64>>]) -> Option<Move> {
+    fn plan_move(
+        &self,
+        reader: &Member,
+        unit: usize,
+        values: &[Vec<Option<f64>>],
+    ) -> Option<ConstantMove> {
         let layers = &self.model.layers;
         let number = layers
             .iter()
             .position(|layer| layer.tensors.contains(&reader.tensor))?;
-        let Source::Layer(from) = layers[number].from else {
+        let LayerInput::Layer(from) = layers[number].from else {
             return None;
         };
         let span = self.structure.outputs[from].span;
@@ -147,7 +152,7 @@ impl Work<'_> {
             })
             .collect();
         if channels.iter().all(|&x| x == 0.0) {
-            return Some(Move { to: None, sums });
+            return Some(ConstantMove { to: None, sums });
         }
         if !layers[number].operator.reads_whole_windows() {
             return None;
@@ -156,19 +161,19 @@ impl Work<'_> {
         let mut own = layers[number].tensors.clone();
         if let Some(bias) = own.find(|&t| self.model.tensors[t].shape.len() == 1) {
             let to = Some((offset(bias), 1.0));
-            return Some(Move { to, sums });
+            return Some(ConstantMove { to, sums });
         }
-        let output = Source::Layer(number);
+        let output = LayerInput::Layer(number);
         let after = layers.iter().find(|layer| layer.from == output)?;
         let subtracted = after.tensors.start + after.operator.subtracts()?;
         let alone = readers(layers, output) == 1;
-        alone.then(|| Move {
+        alone.then(|| ConstantMove {
             to: Some((offset(subtracted), -1.0)),
             sums,
         })
     }
 
-    fn carry_out(&mut self, step: &Move) {
+    fn carry_out(&mut self, step: &ConstantMove) {
         let Some((to, sign)) = step.to else { return };
         for (value, sum) in self.weights[to..].iter_mut().zip(&step.sums) {
             *value = (f64::from(*value) + sign * sum) as f32;
@@ -236,7 +241,7 @@ impl Work<'_> {
 }
 
 /// What a constant unit adds to each output of a reader, and where that goes.
-struct Move {
+struct ConstantMove {
     /// The first float of the bias, or of a running mean with the sign turned; nowhere for zeros.
     to: Option<(usize, f64)>,
     sums: Vec<f64>,

@@ -1,6 +1,6 @@
 //! Channels that are the same number in every pixel of every sample, because no kept weight leads into them.
 
-use crate::model::{Model, Source};
+use crate::model::{LayerInput, Model};
 
 /// The value of each channel of each layer's output where it is constant when evaluated; `exists` says which weights do. The
 /// input's channels are not.
@@ -12,9 +12,9 @@ pub(super) fn constants(
     let mut values: Vec<Vec<Option<f64>>> = Vec::new();
     for layer in &model.layers {
         let unknown = vec![None; model.input.channels];
-        let of = |source: Source| match source {
-            Source::Input => &unknown,
-            Source::Layer(i) => &values[i],
+        let of = |source: LayerInput| match source {
+            LayerInput::Input => &unknown,
+            LayerInput::Layer(i) => &values[i],
         };
         let tensors = &model.tensors[layer.tensors.clone()];
         let own = |channel: usize| -> Vec<f32> {

@@ -6,7 +6,7 @@ use crate::spec::{Amount, PruneSpec, Scope};
 
 /// Weights that compete with each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Group {
+pub struct RankedGroup {
     /// Indices into [`Model::tensors`].
     pub tensors: Vec<usize>,
     /// How many stay.
@@ -115,7 +115,7 @@ pub fn tensors_in_scope(
 ///
 /// # Errors
 /// As [`groups_of`].
-pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError> {
+pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<RankedGroup>, CountError> {
     let all: Vec<u64> = model.tensors.iter().map(|t| t.count as u64).collect();
     groups_of(model, spec, &all)
 }
@@ -125,7 +125,11 @@ pub fn groups(model: &Model, spec: &PruneSpec) -> Result<Vec<Group>, CountError>
 ///
 /// # Errors
 /// An unknown layer, or an amount that the weights in scope cannot meet.
-pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<Group>, CountError> {
+pub fn groups_of(
+    model: &Model,
+    spec: &PruneSpec,
+    alive: &[u64],
+) -> Result<Vec<RankedGroup>, CountError> {
     let scope = tensors_in_scope(model, spec.layers.as_deref())?;
     let dense = match &spec.keep_dense[..] {
         [] => Vec::new(),
@@ -170,7 +174,7 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
     let keeps = match spec.scope {
         Scope::Global => {
             let keep = left()?;
-            return Ok(vec![Group { tensors, keep }]);
+            return Ok(vec![RankedGroup { tensors, keep }]);
         }
         Scope::Layer | Scope::Neuron => {
             let of_layer = |&t: &usize| {
@@ -187,7 +191,7 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
     Ok(tensors
         .into_iter()
         .zip(keeps)
-        .map(|(tensor, keep)| Group {
+        .map(|(tensor, keep)| RankedGroup {
             tensors: vec![tensor],
             keep,
         })
@@ -195,7 +199,7 @@ pub fn groups_of(model: &Model, spec: &PruneSpec, alive: &[u64]) -> Result<Vec<G
 }
 
 /// Lowers what groups keep to what is there.
-pub(super) fn no_more_than_alive(groups: &mut [Group], alive: &[u64]) {
+pub(super) fn no_more_than_alive(groups: &mut [RankedGroup], alive: &[u64]) {
     for group in groups {
         let here = group.tensors.iter().map(|&t| alive[t]).sum();
         group.keep = group.keep.min(here);

@@ -7,7 +7,7 @@ use super::invert::invert_keys;
 use super::lamp::lamp_keys;
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program, shader_struct};
 use crate::spec::Criterion;
-use crate::train::{Gathered, Replicas, TrainError, Trainer, synaptic_flow};
+use crate::train::{GradientStatistic, Replicas, TrainError, Trainer, synaptic_flow};
 
 shader_struct! {
     /// Uniform of the `*_score` kernels (`shaders/shared/score.wgsl`).
@@ -32,7 +32,7 @@ enum Method {
     /// This kernel, from the weights alone.
     Weights(&'static str),
     /// This FORMULA of `saliency_score`, from what batches add up to.
-    Batches(Gathered, u32),
+    Batches(GradientStatistic, u32),
     /// This FORMULA, from the Hessian times the gradient.
     Curvature(u32),
     /// This FORMULA, from the flow of an input of ones.
@@ -47,11 +47,11 @@ fn method(criterion: Criterion) -> Method {
     match criterion {
         Criterion::Magnitude => Method::Weights("magnitude_score"),
         Criterion::Random => Method::Weights("random_score"),
-        Criterion::Gradient => Method::Batches(Gathered::Gradients, 0),
-        Criterion::Snip => Method::Batches(Gathered::Gradients, 1),
-        Criterion::Taylor => Method::Batches(Gathered::Gradients, 3),
-        Criterion::TaylorSquared => Method::Batches(Gathered::Squares, 4),
-        Criterion::Movement => Method::Batches(Gathered::Movement, 5),
+        Criterion::Gradient => Method::Batches(GradientStatistic::Gradients, 0),
+        Criterion::Snip => Method::Batches(GradientStatistic::Gradients, 1),
+        Criterion::Taylor => Method::Batches(GradientStatistic::Gradients, 3),
+        Criterion::TaylorSquared => Method::Batches(GradientStatistic::Squares, 4),
+        Criterion::Movement => Method::Batches(GradientStatistic::Movement, 5),
         Criterion::Grasp => Method::Curvature(2),
         Criterion::Synflow => Method::Flow(0),
         Criterion::Lamp => Method::Sorted,
@@ -60,7 +60,7 @@ fn method(criterion: Criterion) -> Method {
 }
 
 impl Criterion {
-    /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`Demand`](crate::train::Demand).
+    /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`Demand`](crate::train::MemoryRequest).
     pub fn buffers(self) -> &'static [&'static str] {
         match method(self) {
             Method::Weights(_) | Method::Sorted | Method::Custom => &["scores"],
@@ -144,7 +144,7 @@ impl Scorer<'_> {
                 let sums = gpu.buffer("sums over batches", r.params.bytes())?;
                 let trainer = trainer()?;
                 trainer.gather(what, &sums, observe)?;
-                if what == Gathered::Movement {
+                if what == GradientStatistic::Movement {
                     let violations = trainer.audit_now()?;
                     if let Some(replica) = violations.iter().position(|&v| v > 0) {
                         Err(TrainError::Violation {

@@ -1,13 +1,13 @@
 //! Units or weights: where to remove whole units, and where single weights.
 
 use super::error::PruneError;
-use super::steps::{Data, prune};
+use super::steps::{ScoringData, prune};
 use super::unit_choice::unit_groups;
 use super::unit_steps::remove_units;
 use crate::gpu::{Gpu, Observe};
 use crate::model::{Model, Structure, UnitGroup};
 use crate::spec::{Criterion, PruneSpec, Scope, UnitAmount, UnitPrune};
-use crate::train::{Key, Replicas, Snapshot};
+use crate::train::{RandomKey, Replicas, Snapshot};
 
 /// Removes units from every replica by its own amount; `specs[replica]` may differ only in the amount. A removed unit loses its
 /// rows in every layer that makes it and its columns in every layer that reads it; its biases and normalisations have no mask
@@ -22,7 +22,7 @@ pub fn prune_units(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&UnitPrune],
-    data: Option<&Data<'_>>,
+    data: Option<&ScoringData<'_>>,
     observe: Observe<'_>,
 ) -> Result<Vec<String>, PruneError> {
     match specs.first() {
@@ -55,7 +55,7 @@ fn prune_either(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&UnitPrune],
-    data: Option<&Data<'_>>,
+    data: Option<&ScoringData<'_>>,
     observe: Observe<'_>,
 ) -> Result<Vec<String>, PruneError> {
     let model = &replicas.model;
@@ -78,7 +78,7 @@ fn prune_either(
                 false => weights.extend(names(group)),
             }
         }
-        let key: Vec<Key> = gpu.read(&replicas.keys, number as u64 * 16, 1)?;
+        let key: Vec<RandomKey> = gpu.read(&replicas.keys, number as u64 * 16, 1)?;
         let alone = Replicas::new(gpu, model.clone(), &key)?;
         alone.upload(gpu, &[&snapshot])?;
         notes.push(format!(

@@ -2,7 +2,7 @@
 
 use super::error::PruneError;
 use crate::gpu::{Buffer, Gpu, Observe};
-use crate::train::{Gathered, Replicas, Trainer, copy_of, norms, shift, weights_only};
+use crate::train::{GradientStatistic, Replicas, Trainer, copy_of, norms, shift, weights_only};
 
 /// Length of a step along g, as a share of the weights' own length: 2^-8.
 ///
@@ -25,7 +25,7 @@ pub fn hessian_gradient(
     observe: Observe<'_>,
 ) -> Result<Buffer, PruneError> {
     let g = gpu.buffer("gradients at the weights", replicas.params.bytes())?;
-    trainer.gather(Gathered::Gradients, &g, observe)?;
+    trainer.gather(GradientStatistic::Gradients, &g, observe)?;
     let before = copy_of(gpu, &replicas.params)?;
     let masks = weights_only(gpu, replicas)?;
     let lengths = norms(gpu, replicas, &masks, &g)?;
@@ -35,9 +35,9 @@ pub fn hessian_gradient(
     let back: Vec<f32> = steps.iter().map(|s| -s).collect();
     let difference = gpu.buffer("difference of gradients", replicas.params.bytes())?;
     shift(gpu, replicas, &steps, [&masks, &g, &before])?;
-    trainer.gather(Gathered::Gradients, &difference, observe)?;
+    trainer.gather(GradientStatistic::Gradients, &difference, observe)?;
     shift(gpu, replicas, &back, [&masks, &g, &before])?;
-    trainer.gather(Gathered::Negated, &difference, observe)?;
+    trainer.gather(GradientStatistic::Negated, &difference, observe)?;
     gpu.copy(&before, &replicas.params, 0, before.bytes())?;
     Ok(difference)
 }

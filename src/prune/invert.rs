@@ -1,7 +1,7 @@
 //! The control that keeps the worst weights: the lowest scores, as many in each layer as the criterion itself would keep (Frankle
 //! et al. 2021, "Pruning neural networks at initialization: why are we missing the mark?", section 5).
 
-use super::counts::Group;
+use super::counts::RankedGroup;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{Mask, Model};
 use crate::ops::Span;
@@ -23,10 +23,14 @@ pub(super) fn invert_keys(gpu: &Gpu, score: &Buffer, floats: usize) -> Result<()
 }
 
 /// Each layer of `groups` for itself, to keep as many as `mask` does.
-pub(super) fn layer_by_layer(model: &Model, groups: &[Group], mask: &Mask) -> Vec<Group> {
+pub(super) fn layer_by_layer(
+    model: &Model,
+    groups: &[RankedGroup],
+    mask: &Mask,
+) -> Vec<RankedGroup> {
     let kept = mask.counts(model);
     let tensors = groups.iter().flat_map(|group| &group.tensors);
-    let own = |&tensor: &usize| Group {
+    let own = |&tensor: &usize| RankedGroup {
         tensors: vec![tensor],
         keep: kept[tensor],
     };

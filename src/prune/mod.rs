@@ -23,10 +23,10 @@ mod unit_choice;
 mod unit_scores;
 mod unit_steps;
 
-pub use asked::{Asked, asked_density};
+pub use asked::{TargetDensity, asked_density};
 pub use changes::MaskChanges;
 pub use compact::{Compacted, compact};
-pub use counts::{CountError, Group, groups, groups_of, kept_of, tensors_in_scope};
+pub use counts::{CountError, RankedGroup, groups, groups_of, kept_of, tensors_in_scope};
 pub use criterion::ScoreShape;
 pub use custom::{CustomCriterion, LayerWeights};
 pub use either::prune_units;
@@ -37,6 +37,8 @@ pub use lamp::lamp_order;
 pub use paths::{LayerPaths, paths};
 pub use rewire::GrowthShape;
 pub use rows::{RowsShape, RunsShape};
-pub use selection::{BLOCK, Part, Segment, SelectShape, Threshold, select};
-pub use steps::{Data, Scoring, ShuffleShape, prune, prune_on, randomise_masks, shuffle_masks};
+pub use selection::{BLOCK, ScorePart, ScoreSegment, SelectShape, Threshold, select};
+pub use steps::{
+    Scoring, ScoringData, ShuffleShape, prune, prune_on, randomise_masks, shuffle_masks,
+};
 pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};

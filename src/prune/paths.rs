@@ -1,6 +1,6 @@
 //! Which kept weights can matter: those on a path from the model's input to its output.
 
-use crate::model::{LayerAt, Mask, Model, Source};
+use crate::model::{LayerAt, LayerInput, Mask, Model};
 
 /// What a mask leaves of one layer with weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub fn paths(model: &Model, mask: &Mask) -> Vec<LayerPaths> {
     for (i, layer) in model.layers.iter().enumerate() {
         let Some(links) = &links[i] else { continue };
         let inputs = match layer.from {
-            Source::Input => vec![true; links.inputs],
-            Source::Layer(from) => live[from].clone(),
+            LayerInput::Input => vec![true; links.inputs],
+            LayerInput::Layer(from) => live[from].clone(),
         };
         let effective = |(row, _): (&[u32], _)| -> u64 {
             let pairs = row.iter().zip(&inputs);
@@ -104,9 +104,9 @@ fn reached(model: &Model, links: &[Option<Links>]) -> Vec<Vec<bool>> {
     let mut live: Vec<Vec<bool>> = Vec::new();
     for (layer, links) in model.layers.iter().zip(links) {
         let own = |c: usize| {
-            let at = |source: Source, c: usize| match source {
-                Source::Input => true,
-                Source::Layer(i) => live[i][c],
+            let at = |source: LayerInput, c: usize| match source {
+                LayerInput::Input => true,
+                LayerInput::Layer(i) => live[i][c],
             };
             match links {
                 Some(links) => (0..links.inputs)
@@ -130,8 +130,8 @@ fn wanted(model: &Model, links: &[Option<Links>], to_the_end: bool) -> Vec<Vec<b
     }
     for (i, layer) in model.layers.iter().enumerate().rev() {
         let own = wanted[i].clone();
-        let mut want = |source: Source, c: usize| {
-            if let Source::Layer(from) = source {
+        let mut want = |source: LayerInput, c: usize| {
+            if let LayerInput::Layer(from) = source {
                 wanted[from][c] = true;
             }
         };

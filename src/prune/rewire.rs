@@ -1,6 +1,6 @@
 //! Growth: pruned weights that exist again, at 0.
 
-use super::counts::Group;
+use super::counts::RankedGroup;
 use super::criterion::refuse_nans;
 use super::error::PruneError;
 use super::steps::keep_top;
@@ -31,7 +31,7 @@ pub(super) fn grow(
     trainer: &Trainer<'_>,
     by: Grow,
     tensors: &[usize],
-    groups: &[Vec<Group>],
+    groups: &[Vec<RankedGroup>],
     step: u64,
 ) -> Result<(), PruneError> {
     let (gpu, r) = (trainer.gpu(), trainer.replicas());

@@ -1,6 +1,6 @@
 //! Counts that the weights themselves decide: see [`Sap::pruned`](crate::spec::Sap::pruned).
 
-use super::counts::Group;
+use super::counts::RankedGroup;
 use crate::gpu::{Gpu, GpuError};
 use crate::model::{Mask, Model};
 use crate::spec::{Amount, PowerSums, PruneSpec};
@@ -22,7 +22,7 @@ pub(super) fn lower_to_sap(
     model: &Model,
     spec: &PruneSpec,
     (weights, mask): (&[f32], &Mask),
-    groups: &mut [Group],
+    groups: &mut [RankedGroup],
 ) {
     let Amount::Sap(sap) = spec.amount else {
         return;

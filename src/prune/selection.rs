@@ -43,7 +43,7 @@ shader_struct! {
 
 /// A stretch of keys that belong to one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
+pub struct ScoreSegment {
     /// First key in the part, divisible by 32.
     pub start: u32,
     /// Number of keys.
@@ -54,7 +54,7 @@ pub struct Segment {
 
 /// Keys in one buffer and the mask bits they decide. Scores larger than a binding come as several parts.
 #[derive(Clone, Copy)]
-pub struct Part<'a> {
+pub struct ScorePart<'a> {
     /// Keys `[replica][score_stride]`; 0 is never selected.
     pub score: &'a Buffer,
     /// Bits `[replica][mask_words]`.
@@ -66,7 +66,7 @@ pub struct Part<'a> {
     /// Index of the first key over all parts, for ties.
     pub base: u32,
     /// Which keys compete where.
-    pub segments: &'a [Segment],
+    pub segments: &'a [ScoreSegment],
 }
 
 /// Selects, for every replica, the `keep[replica][group]` largest keys of each group, and writes the masks. Every group must
@@ -77,7 +77,7 @@ pub struct Part<'a> {
 pub fn select(
     gpu: &Gpu,
     program: &mut Program,
-    parts: &[Part<'_>],
+    parts: &[ScorePart<'_>],
     keep: &[Vec<u32>],
 ) -> Result<(), GpuError> {
     let groups = keep.first().map_or(0, Vec::len) as u32;
@@ -132,7 +132,7 @@ pub fn select(
 }
 
 /// Cuts segments into blocks: (first key, keys, group, 0).
-fn blocks(segments: &[Segment]) -> Vec<[u32; 4]> {
+fn blocks(segments: &[ScoreSegment]) -> Vec<[u32; 4]> {
     segments
         .iter()
         .flat_map(|segment| {

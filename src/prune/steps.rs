@@ -1,13 +1,13 @@
 //! Prune and mask steps on replicas that are on the GPU.
 
-use super::counts::{self, CountError, Group};
+use super::counts::{self, CountError, RankedGroup};
 use super::criterion::Scorer;
 use super::custom::CustomCriterion;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rows::{prune_rows, prune_runs};
 use super::sap::{lower_to_sap, weights_for_sap};
-use super::selection::{Part, Segment, select};
+use super::selection::{ScorePart, ScoreSegment, select};
 use crate::gpu::{Buffer, Gpu, Observe, Program, shader_struct};
 use crate::model::{Mask, Model};
 use crate::ops::{Execution, SparseRule};
@@ -15,7 +15,7 @@ use crate::spec::{Amount, Criterion, PruneSpec, Scope, TrainSpec};
 use crate::train::{Replicas, ResidentDataset, Trainer};
 
 /// What scores are measured on.
-pub struct Data<'a> {
+pub struct ScoringData<'a> {
     /// The dataset.
     pub resident: &'a ResidentDataset,
     /// Its normalisation, see [`crate::train::scales`].
@@ -28,7 +28,7 @@ pub struct Data<'a> {
 #[derive(Default)]
 pub struct Scoring<'a> {
     /// For criteria that read data.
-    pub data: Option<Data<'a>>,
+    pub data: Option<ScoringData<'a>>,
     /// For [`Criterion::Custom`].
     pub custom: Option<&'a CustomCriterion<'a>>,
 }
@@ -92,7 +92,7 @@ pub fn prune_on(
         alive.push(alive_in(model, &own, mask)?);
         groups.push(own);
     }
-    let shots: Vec<Vec<Vec<Group>>> = (1..=first.iterations)
+    let shots: Vec<Vec<Vec<RankedGroup>>> = (1..=first.iterations)
         .map(|shot| {
             let mut now = groups.clone();
             for (groups, alive) in now.iter_mut().zip(&alive) {
@@ -116,7 +116,7 @@ pub fn prune_on(
 /// Scores and prunes once per entry of `shots`, `[shot][replica][group]`.
 fn take(
     scorer: &Scorer<'_>,
-    shots: &[Vec<Vec<Group>>],
+    shots: &[Vec<Vec<RankedGroup>>],
     observe: Observe<'_>,
 ) -> Result<(), PruneError> {
     for now in shots {
@@ -128,9 +128,9 @@ fn take(
 /// [`take`], and for each shot the layers as groups of their own, with as many weights to keep as were kept of each.
 fn kept_by(
     scorer: &Scorer<'_>,
-    shots: &[Vec<Vec<Group>>],
+    shots: &[Vec<Vec<RankedGroup>>],
     observe: Observe<'_>,
-) -> Result<Vec<Vec<Vec<Group>>>, PruneError> {
+) -> Result<Vec<Vec<Vec<RankedGroup>>>, PruneError> {
     let mut found = Vec::new();
     for now in shots {
         keep_largest(scorer, now, observe)?;
@@ -173,7 +173,7 @@ pub(super) fn scoring_trainer<'a>(
     gpu: &'a Gpu,
     replicas: &'a Replicas,
     trainings: &'a [&'a TrainSpec],
-    data: Option<&Data<'a>>,
+    data: Option<&ScoringData<'a>>,
 ) -> Result<Option<Trainer<'a>>, PruneError> {
     let Some(data) = data.filter(|_| trainings.len() == replicas.count as usize) else {
         return Ok(None);
@@ -190,11 +190,11 @@ pub(super) fn scoring_trainer<'a>(
 /// How many weights of each group exist; an error where fewer do than are to stay.
 pub(super) fn alive_in(
     model: &Model,
-    groups: &[Group],
+    groups: &[RankedGroup],
     mask: &Mask,
 ) -> Result<Vec<u64>, PruneError> {
     let alive = mask.counts(model);
-    let of_group = |group: &Group| {
+    let of_group = |group: &RankedGroup| {
         let here: u64 = group.tensors.iter().map(|&t| alive[t]).sum();
         if group.keep <= here {
             return Ok(here);
@@ -220,11 +220,11 @@ pub fn randomise_masks(
     scope: Option<Scope>,
 ) -> Result<(), PruneError> {
     let model = &replicas.model;
-    let groups = |mask: &Mask| -> Result<Vec<Group>, CountError> {
+    let groups = |mask: &Mask| -> Result<Vec<RankedGroup>, CountError> {
         let kept = mask.counts(model);
         let prunable = model.prunable_tensors();
         let Some(scope) = scope else {
-            let same = |t| Group {
+            let same = |t| RankedGroup {
                 tensors: vec![t],
                 keep: kept[t],
             };
@@ -275,7 +275,7 @@ pub fn shuffle_masks(gpu: &Gpu, replicas: &Replicas) -> Result<(), PruneError> {
 /// Scores, selects, and zeroes what was not selected. All replicas have the same groups; the counts may differ.
 pub(super) fn keep_largest(
     scorer: &Scorer<'_>,
-    groups: &[Vec<Group>],
+    groups: &[Vec<RankedGroup>],
     observe: Observe<'_>,
 ) -> Result<(), PruneError> {
     let Some(first) = groups.first() else {
@@ -291,24 +291,24 @@ pub(super) fn keep_top(
     gpu: &Gpu,
     replicas: &Replicas,
     score: &Buffer,
-    groups: &[Vec<Group>],
+    groups: &[Vec<RankedGroup>],
 ) -> Result<(), PruneError> {
     let Some(first) = groups.first() else {
         return Ok(());
     };
     let model = &replicas.model;
-    let segments: Vec<Segment> = first
+    let segments: Vec<ScoreSegment> = first
         .iter()
         .enumerate()
         .flat_map(|(number, group)| {
-            group.tensors.iter().map(move |&t| Segment {
+            group.tensors.iter().map(move |&t| ScoreSegment {
                 start: model.tensors[t].offset as u32,
                 count: model.tensors[t].count as u32,
                 group: number as u32,
             })
         })
         .collect();
-    let part = Part {
+    let part = ScorePart {
         score,
         masks: &replicas.masks,
         score_stride: model.floats as u32,

@@ -6,7 +6,7 @@ use super::unit_choice::{Scores, scales};
 use crate::gpu::{Buffer, Gpu, Observe, Program};
 use crate::model::{Mask, Member, Structure, UnitGroup};
 use crate::spec::{UnitCriterion, UnitScope};
-use crate::train::{Gathered, Replicas, Trainer, UnitSum, UnitTable};
+use crate::train::{GradientStatistic, Replicas, Trainer, UnitSum, UnitTable};
 
 /// Most floats of distances that are read back at once.
 const DISTANCES: u32 = 1 << 22;
@@ -113,7 +113,7 @@ impl UnitScorer<'_> {
             UnitCriterion::Taylor => {
                 let sums = self.gpu.buffer("sums over batches", params.bytes())?;
                 let trainer = self.trainer.as_ref().ok_or(PruneError::NoData)?;
-                trainer.gather(Gathered::Gradients, &sums, observe)?;
+                trainer.gather(GradientStatistic::Gradients, &sums, observe)?;
                 self.sums(filters, UnitSum::Products, &sums)?
             }
             UnitCriterion::MeanActivation => self.activity(observe)?,

@@ -1,7 +1,7 @@
 //! Pruning whole units of replicas that are on the GPU.
 
 use super::error::PruneError;
-use super::steps::{Data, scoring_trainer};
+use super::steps::{ScoringData, scoring_trainer};
 use super::unit_choice::{choose_units, unit_groups};
 use super::unit_scores::UnitScorer;
 use crate::gpu::{Gpu, Observe};
@@ -15,7 +15,7 @@ pub(super) fn remove_units(
     gpu: &Gpu,
     replicas: &Replicas,
     specs: &[&UnitPrune],
-    data: Option<&Data<'_>>,
+    data: Option<&ScoringData<'_>>,
     observe: Observe<'_>,
 ) -> Result<Vec<String>, PruneError> {
     let Some(first) = specs.first() else {

@@ -1,6 +1,6 @@
 //! Each arm against the arm it should be compared with.
 
-use super::groups::{ArmInfo, Group, compatible};
+use super::groups::{ArmInfo, RowGroup, compatible};
 use super::stats::{Summary, paired_difference};
 
 /// What arms are compared with.
@@ -34,8 +34,8 @@ pub enum Difference {
 
 /// Compares `group` with its counterpart among `groups`: the reference arm's group whose axes agree wherever both have them.
 pub(super) fn difference(
-    group: &Group<'_>,
-    groups: &[Group<'_>],
+    group: &RowGroup<'_>,
+    groups: &[RowGroup<'_>],
     arms: &[ArmInfo],
     reference: &Reference,
 ) -> Difference {
@@ -50,7 +50,7 @@ pub(super) fn difference(
     let Some(name) = name.filter(|name| *name != group.arm) else {
         return Difference::None;
     };
-    let mut candidates: Vec<&Group<'_>> = groups
+    let mut candidates: Vec<&RowGroup<'_>> = groups
         .iter()
         .filter(|other| other.arm == name && compatible(group.point, other.point))
         .collect();

@@ -14,7 +14,7 @@ pub struct ArmInfo {
 
 /// One arm at one sweep point: all its seeds.
 #[derive(Clone, Debug)]
-pub struct Group<'a> {
+pub struct RowGroup<'a> {
     /// The arm's name.
     pub arm: &'a str,
     /// Sweep axes the arm depends on, with their values.
@@ -25,7 +25,7 @@ pub struct Group<'a> {
     pub rows: Vec<&'a RunRow>,
 }
 
-impl Group<'_> {
+impl RowGroup<'_> {
     /// Summary of one quantity over the runs that have it; `None` if none has.
     pub fn summary(&self, quantity: impl Fn(&RunRow) -> Option<f64>) -> Option<Summary> {
         let values: Vec<f64> = self.rows.iter().filter_map(|row| quantity(row)).collect();
@@ -47,15 +47,15 @@ impl Group<'_> {
 }
 
 /// Groups rows by arm, sweep point and settings. Arms come in the order of `arms` (others follow), points in that of the rows.
-pub fn group_runs<'a>(rows: &'a [RunRow], arms: &[ArmInfo]) -> Vec<Group<'a>> {
-    let mut groups: Vec<Group<'a>> = Vec::new();
+pub fn group_runs<'a>(rows: &'a [RunRow], arms: &[ArmInfo]) -> Vec<RowGroup<'a>> {
+    let mut groups: Vec<RowGroup<'a>> = Vec::new();
     for row in rows {
-        let same = |group: &&mut Group<'a>| {
+        let same = |group: &&mut RowGroup<'a>| {
             group.arm == row.arm && group.point == row.point && group.settings == row.settings
         };
         match groups.iter_mut().find(same) {
             Some(group) => group.rows.push(row),
-            None => groups.push(Group {
+            None => groups.push(RowGroup {
                 arm: &row.arm,
                 point: &row.point,
                 settings: &row.settings,

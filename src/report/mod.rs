@@ -16,7 +16,7 @@ mod ticks;
 
 pub use canvas::{Plot, PlotError};
 pub use difference::{Difference, Reference};
-pub use groups::{ArmInfo, Group, group_runs};
+pub use groups::{ArmInfo, RowGroup, group_runs};
 pub use plot_accuracy::{accuracy_plots, dense_arms};
 pub use plot_curves::curve_plots;
 pub use stats::{Summary, paired_difference};

@@ -1,9 +1,9 @@
 //! Test accuracy against density.
 
 use super::canvas::{Plot, PlotError};
-use super::groups::{ArmInfo, Group, combinations, compatible, group_runs, names};
+use super::groups::{ArmInfo, RowGroup, combinations, compatible, group_runs, names};
 use super::plots::{
-    CUT, Figure, Frame, Key, LEFT, Look, RIGHT, WIDTH, draw_marker, looks, seeds_in_words,
+    CUT, Figure, Frame, LEFT, LegendKey, Look, RIGHT, WIDTH, draw_marker, looks, seeds_in_words,
     value_range,
 };
 use crate::store::{RunRow, slug};
@@ -41,24 +41,24 @@ pub fn accuracy_plots(
     let looks = looks(&arms, dense);
     let mut plots = Vec::new();
     for facet in facets(&groups) {
-        let members: Vec<&Group<'_>> = groups
+        let members: Vec<&RowGroup<'_>> = groups
             .iter()
             .filter(|group| compatible(group.point, &facet))
             .collect();
         if members.iter().all(|group| dense(group.arm)) {
             continue;
         }
-        let curves: Vec<Curve<'_>> = arms
+        let curves: Vec<AccuracyCurve<'_>> = arms
             .iter()
             .zip(&looks)
             .filter_map(|(arm, look)| {
-                let mut groups: Vec<&Group<'_>> = members
+                let mut groups: Vec<&RowGroup<'_>> = members
                     .iter()
                     .copied()
                     .filter(|group| group.arm == arm.name)
                     .collect();
                 groups.sort_by(|a, b| density(a).total_cmp(&density(b)));
-                (!groups.is_empty()).then(|| Curve {
+                (!groups.is_empty()).then(|| AccuracyCurve {
                     name: groups[0].arm,
                     look: *look,
                     dense: dense(&arm.name),
@@ -88,18 +88,22 @@ pub fn dense_arms(rows: &[RunRow]) -> Vec<String> {
 }
 
 /// One arm in one plot, its groups by rising density.
-struct Curve<'a> {
+struct AccuracyCurve<'a> {
     name: &'a str,
     look: Look,
     dense: bool,
-    groups: Vec<&'a Group<'a>>,
+    groups: Vec<&'a RowGroup<'a>>,
 }
 
-fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result<Plot, PlotError> {
+fn draw(
+    title: &str,
+    facet: &[(String, String)],
+    curves: &[AccuracyCurve<'_>],
+) -> Result<Plot, PlotError> {
     let all = || curves.iter().flat_map(|curve| &curve.groups);
     let least = all().map(|group| density(group)).fold(1.0, f64::min);
     let most = all().map(|group| density(group)).fold(0.0, f64::max);
-    let sparse: Vec<&Curve<'_>> = curves.iter().filter(|curve| !curve.dense).collect();
+    let sparse: Vec<&AccuracyCurve<'_>> = curves.iter().filter(|curve| !curve.dense).collect();
     let step = SHIFT.min(SPREAD / sparse.len().max(1) as f64);
     let shifts: Vec<f64> = (0..sparse.len())
         .map(|index| step * (index as f64 - (sparse.len() - 1) as f64 / 2.0))
@@ -124,9 +128,9 @@ fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result
     if cut {
         subtitle.push(CUT.into());
     }
-    let keys: Vec<Key<'_>> = curves
+    let keys: Vec<LegendKey<'_>> = curves
         .iter()
-        .map(|curve| Key {
+        .map(|curve| LegendKey {
             name: curve.name,
             look: curve.look,
             marked: !curve.dense,
@@ -166,7 +170,7 @@ fn draw(title: &str, facet: &[(String, String)], curves: &[Curve<'_>]) -> Result
     frame.scene.render(name)
 }
 
-fn draw_dense(frame: &mut Frame, curve: &Curve<'_>) {
+fn draw_dense(frame: &mut Frame, curve: &AccuracyCurve<'_>) {
     let (left, right) = (frame.x.start, frame.x.end);
     for group in &curve.groups {
         let Some(summary) = group.summary(|row| Some(row.test_accuracy)) else {
@@ -192,7 +196,7 @@ fn draw_dense(frame: &mut Frame, curve: &Curve<'_>) {
     }
 }
 
-fn draw_runs(frame: &mut Frame, curve: &Curve<'_>, group: &Group<'_>, shift: f64) {
+fn draw_runs(frame: &mut Frame, curve: &AccuracyCurve<'_>, group: &RowGroup<'_>, shift: f64) {
     // A single run is its own mean.
     if group.rows.len() < 2 {
         return;
@@ -206,7 +210,7 @@ fn draw_runs(frame: &mut Frame, curve: &Curve<'_>, group: &Group<'_>, shift: f64
     }
 }
 
-fn draw_means(frame: &mut Frame, curve: &Curve<'_>, shift: f64) {
+fn draw_means(frame: &mut Frame, curve: &AccuracyCurve<'_>, shift: f64) {
     let color = curve.look.color;
     let mut means = Vec::new();
     for group in &curve.groups {
@@ -234,7 +238,7 @@ fn draw_means(frame: &mut Frame, curve: &Curve<'_>, shift: f64) {
 }
 
 /// Combinations of the axes that do not set the density, in order of first appearance; one empty combination if there are none.
-fn facets(groups: &[Group<'_>]) -> Vec<Vec<(String, String)>> {
+fn facets(groups: &[RowGroup<'_>]) -> Vec<Vec<(String, String)>> {
     let axes: Vec<&str> = names(groups.iter().map(|group| group.point))
         .into_iter()
         .filter(|axis| !sets_density(axis, groups))
@@ -244,8 +248,8 @@ fn facets(groups: &[Group<'_>]) -> Vec<Vec<(String, String)>> {
 }
 
 /// Whether two groups that differ in this axis alone have different densities.
-fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
-    let others = |group: &Group<'_>| -> Vec<(String, String)> {
+fn sets_density(axis: &str, groups: &[RowGroup<'_>]) -> bool {
+    let others = |group: &RowGroup<'_>| -> Vec<(String, String)> {
         let mut point = group.point.to_vec();
         point.retain(|(name, _)| name != axis);
         point
@@ -263,8 +267,8 @@ fn sets_density(axis: &str, groups: &[Group<'_>]) -> bool {
 /// Whether densities are apart for all to see: those that were asked for, or those that came of it, as a threshold and a penalty ask
 /// for none, and units of a layer are not its share of all weights. Weights that decide them and layers kept dense make them differ a
 /// little anyway.
-fn densities_differ(one: &Group<'_>, two: &Group<'_>) -> bool {
-    let asked = |group: &Group<'_>| group.rows.first().and_then(|row| row.asked_density);
+fn densities_differ(one: &RowGroup<'_>, two: &RowGroup<'_>) -> bool {
+    let asked = |group: &RowGroup<'_>| group.rows.first().and_then(|row| row.asked_density);
     let apart = |one: f64, two: f64| one.min(two) < CLEARLY_LESS * one.max(two);
     match (asked(one), asked(two)) {
         (Some(one), Some(two)) if apart(one, two) => true,
@@ -273,14 +277,14 @@ fn densities_differ(one: &Group<'_>, two: &Group<'_>) -> bool {
 }
 
 /// Mean achieved density of a group.
-fn density(group: &Group<'_>) -> f64 {
+fn density(group: &RowGroup<'_>) -> f64 {
     group
         .summary(|row| Some(row.density))
         .map_or(1.0, |summary| summary.mean)
 }
 
 /// The experiment's arms and any others the rows mention.
-fn complete(arms: &[ArmInfo], groups: &[Group<'_>]) -> Vec<ArmInfo> {
+fn complete(arms: &[ArmInfo], groups: &[RowGroup<'_>]) -> Vec<ArmInfo> {
     let mut arms = arms.to_vec();
     for group in groups {
         if !arms.iter().any(|arm| arm.name == group.arm) {

@@ -3,7 +3,7 @@
 use super::canvas::{Plot, PlotError};
 use super::groups::{ArmInfo, combinations, compatible, names};
 use super::plots::{
-    CUT, Figure, Frame, Key, Look, draw_marker, looks, seeds_in_words, value_range,
+    CUT, Figure, Frame, LegendKey, Look, draw_marker, looks, seeds_in_words, value_range,
 };
 use super::stats::Summary;
 use crate::store::{CurveRow, slug};
@@ -54,9 +54,9 @@ pub fn curve_plots(
             .iter()
             .flat_map(|(_, _, rows)| rows)
             .all(|row| row.validation_accuracy.is_some());
-        let curves: Vec<Curve<'_>> = selected
+        let curves: Vec<LearningCurve<'_>> = selected
             .into_iter()
-            .map(|(name, look, rows)| Curve::new(name, look, &rows, validated))
+            .map(|(name, look, rows)| LearningCurve::new(name, look, &rows, validated))
             .filter(|curve| !curve.epochs.is_empty())
             .collect();
         if curves.iter().any(|curve| curve.epochs.len() > 1) {
@@ -67,14 +67,14 @@ pub fn curve_plots(
 }
 
 /// One arm in one plot.
-struct Curve<'a> {
+struct LearningCurve<'a> {
     name: &'a str,
     look: Look,
     /// Epoch and the quantity over seeds.
     epochs: Vec<(f64, Summary)>,
 }
 
-impl<'a> Curve<'a> {
+impl<'a> LearningCurve<'a> {
     fn new(name: &'a str, look: Look, rows: &[&CurveRow], validated: bool) -> Self {
         let mut numbers: Vec<u32> = rows.iter().map(|row| row.epoch).collect();
         numbers.sort_unstable();
@@ -98,7 +98,7 @@ impl<'a> Curve<'a> {
                 Some((f64::from(epoch), Summary::of(&values)?))
             })
             .collect();
-        Curve { name, look, epochs }
+        LearningCurve { name, look, epochs }
     }
 
     fn line(&self, frame: &Frame, value: impl Fn(&Summary) -> f64) -> Vec<(f64, f64)> {
@@ -115,7 +115,7 @@ impl<'a> Curve<'a> {
 fn draw(
     title: &str,
     point: &[(String, String)],
-    curves: &[Curve<'_>],
+    curves: &[LearningCurve<'_>],
     validated: bool,
 ) -> Result<Plot, PlotError> {
     let all = || curves.iter().flat_map(|curve| &curve.epochs);
@@ -143,9 +143,9 @@ fn draw(
     let marked = curves
         .iter()
         .all(|curve| curve.epochs.len() <= MARKED_EPOCHS);
-    let keys: Vec<Key<'_>> = curves
+    let keys: Vec<LegendKey<'_>> = curves
         .iter()
-        .map(|curve| Key {
+        .map(|curve| LegendKey {
             name: curve.name,
             look: curve.look,
             marked,

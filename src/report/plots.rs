@@ -3,7 +3,7 @@
 use super::canvas::{Anchor, Rgb, Scene, shortened, text_width, wrapped};
 use super::groups::ArmInfo;
 use super::stats::Summary;
-use super::ticks::Axis;
+use super::ticks::PlotAxis;
 
 pub(super) const BLACK: Rgb = (0, 0, 0);
 const GREY: Rgb = (95, 95, 95);
@@ -127,7 +127,7 @@ pub(super) struct Figure<'a> {
 }
 
 /// One line of the legend.
-pub(super) struct Key<'a> {
+pub(super) struct LegendKey<'a> {
     pub name: &'a str,
     pub look: Look,
     /// Whether the arm's points carry markers.
@@ -137,8 +137,8 @@ pub(super) struct Key<'a> {
 /// The empty figure: title, axes, grid and legend are drawn; data go between the axes.
 pub(super) struct Frame {
     pub scene: Scene,
-    pub x: Axis,
-    pub y: Axis,
+    pub x: PlotAxis,
+    pub y: PlotAxis,
 }
 
 pub(super) const WIDTH: f64 = 1600.0;
@@ -152,7 +152,7 @@ const SAMPLE: f64 = 64.0;
 
 impl Frame {
     /// Lays out and draws everything but the data.
-    pub fn new(figure: &Figure<'_>, keys: &[Key<'_>]) -> Frame {
+    pub fn new(figure: &Figure<'_>, keys: &[LegendKey<'_>]) -> Frame {
         let room = WIDTH - LEFT - RIGHT;
         let title = wrapped(figure.title, TITLE, room);
         let subtitle = wrapped(figure.subtitle, BODY, room);
@@ -176,7 +176,7 @@ impl Frame {
 
         let mut frame = Frame {
             scene: Scene::new(WIDTH as u32, height.ceil() as u32),
-            x: Axis {
+            x: PlotAxis {
                 low: figure.x.0,
                 high: figure.x.1,
                 start: LEFT,
@@ -184,7 +184,7 @@ impl Frame {
                 log: figure.x_log,
                 whole: figure.x_whole,
             },
-            y: Axis {
+            y: PlotAxis {
                 low: figure.y.0,
                 high: figure.y.1,
                 start: bottom,
@@ -269,7 +269,7 @@ impl Frame {
         );
     }
 
-    fn draw_key(&mut self, key: &Key<'_>, (x, y): (f64, f64), room: f64) {
+    fn draw_key(&mut self, key: &LegendKey<'_>, (x, y): (f64, f64), room: f64) {
         self.scene.dashed(
             &[(x, y), (x + SAMPLE, y)],
             key.look.color,

@@ -1,9 +1,9 @@
 //! The table a run ends with.
 
 use super::difference::{Difference, Reference, difference};
-use super::groups::{ArmInfo, Group, group_runs, names, value_of};
+use super::groups::{ArmInfo, RowGroup, group_runs, names, value_of};
 use super::stats::Summary;
-use super::text_table::{Align, Column, draw, wrap};
+use super::text_table::{Align, TextColumn, draw, wrap};
 use crate::store::RunRow;
 
 /// How the table is drawn.
@@ -55,7 +55,7 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
     columns.push(column("n", Align::Right, &groups, |group| {
         group.rows.len().to_string()
     }));
-    let accuracy = |group: &Group<'_>| group.summary(|row| Some(row.test_accuracy));
+    let accuracy = |group: &RowGroup<'_>| group.summary(|row| Some(row.test_accuracy));
     columns.push(column("test accuracy\n%", Align::Right, &groups, |group| {
         accuracy(group).map_or_else(String::new, mean_and_sd)
     }));
@@ -111,10 +111,10 @@ fn loses_paths(row: &RunRow) -> bool {
 fn column<'a>(
     heading: &str,
     align: Align,
-    groups: &[Group<'a>],
-    mut cell: impl FnMut(&Group<'a>) -> String,
-) -> Column {
-    Column {
+    groups: &[RowGroup<'a>],
+    mut cell: impl FnMut(&RowGroup<'a>) -> String,
+) -> TextColumn {
+    TextColumn {
         heading: heading.to_owned(),
         align,
         cells: groups.iter().map(&mut cell).collect(),
@@ -122,7 +122,7 @@ fn column<'a>(
 }
 
 /// Settings that tell more than the columns beside them: with several values, and not the same as a sweep axis everywhere.
-fn varying_settings<'a>(groups: &[Group<'a>]) -> Vec<&'a str> {
+fn varying_settings<'a>(groups: &[RowGroup<'a>]) -> Vec<&'a str> {
     let mut all = names(groups.iter().map(|group| group.settings));
     all.retain(|name| {
         let mut values = groups.iter().map(|group| value_of(group.settings, name));
@@ -228,7 +228,7 @@ fn letter(index: usize) -> String {
         .map_or_else(|| format!("#{index}"), String::from)
 }
 
-fn notes(groups: &[Group<'_>], differences: &[Difference], references: &[&str]) -> Vec<String> {
+fn notes(groups: &[RowGroup<'_>], differences: &[Difference], references: &[&str]) -> Vec<String> {
     let mut notes = vec![
         "test accuracy: mean ± sample standard deviation over n seeds; interval: 95 % confidence interval of the mean (Student t)."
             .to_owned(),

@@ -1,7 +1,7 @@
 //! The table for scripts.
 
 use super::difference::{Difference, Reference, difference};
-use super::groups::{ArmInfo, Group, group_runs};
+use super::groups::{ArmInfo, RowGroup, group_runs};
 use super::stats::Summary;
 use crate::store::{Cells, Row, RunRow};
 use serde_json::{Map, Value, json};
@@ -42,7 +42,7 @@ pub fn table_json(title: &str, rows: &[RunRow], arms: &[ArmInfo], reference: &Re
 }
 
 /// A summary of each column of numbers, but for the seed.
-fn summaries(group: &Group<'_>) -> Map<String, Value> {
+fn summaries(group: &RowGroup<'_>) -> Map<String, Value> {
     let numbers = RunRow::COLUMNS
         .iter()
         .filter_map(|column| match column.cells {

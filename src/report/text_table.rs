@@ -12,13 +12,13 @@ pub(crate) enum Align {
 }
 
 /// One column: its heading (line breaks allowed) and one cell per row.
-pub(crate) struct Column {
+pub(crate) struct TextColumn {
     pub heading: String,
     pub align: Align,
     pub cells: Vec<String>,
 }
 
-impl Column {
+impl TextColumn {
     fn width(&self) -> usize {
         self.heading
             .lines()
@@ -35,8 +35,8 @@ const NARROWEST: usize = 12;
 
 /// Draws the columns side by side. A first cell that repeats the one above is left out; where the columns are wider than `width`
 /// characters, the first one is wrapped between words, beside the rows it names.
-pub(crate) fn draw(columns: &[Column], width: usize) -> String {
-    let mut widths: Vec<usize> = columns.iter().map(Column::width).collect();
+pub(crate) fn draw(columns: &[TextColumn], width: usize) -> String {
+    let mut widths: Vec<usize> = columns.iter().map(TextColumn::width).collect();
     let total = widths.iter().sum::<usize>() + GAP.len() * columns.len().saturating_sub(1);
     if let Some(first) = widths.first_mut() {
         let excess = total.saturating_sub(width);
@@ -89,7 +89,7 @@ pub(crate) fn draw(columns: &[Column], width: usize) -> String {
 
 fn draw_line<'a>(
     out: &mut String,
-    columns: &[Column],
+    columns: &[TextColumn],
     widths: &[usize],
     cells: impl Iterator<Item = &'a str>,
 ) {

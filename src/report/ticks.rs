@@ -2,7 +2,7 @@
 
 /// One axis of a figure.
 #[derive(Clone, Debug)]
-pub(super) struct Axis {
+pub(super) struct PlotAxis {
     /// Value at `start`.
     pub low: f64,
     /// Value at `end`.
@@ -17,7 +17,7 @@ pub(super) struct Axis {
     pub whole: bool,
 }
 
-impl Axis {
+impl PlotAxis {
     /// Pixel of a value.
     pub fn at(&self, value: f64) -> f64 {
         let share = if self.log {

@@ -2,10 +2,10 @@
 
 use crate::experiment::{Bound, History, MaskEffect, Step};
 use crate::model::Model;
-use crate::prune::Asked;
+use crate::prune::TargetDensity;
 use crate::spec::PruneSpec;
 
-impl Bound for Asked<'_> {
+impl Bound for TargetDensity<'_> {
     fn prune(&mut self, spec: &PruneSpec) {
         self.prune(spec);
     }
@@ -26,7 +26,7 @@ impl Bound for Asked<'_> {
 /// The share of all weights that the prune steps among these ask for; `None` without any, and where the weights or a file decide. It
 /// stands where the mask is released later, too, beside the whole network that is achieved.
 pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
-    let mut history = History::new(Asked::new(model));
+    let mut history = History::new(TargetDensity::new(model));
     let mut asked = None;
     for step in steps {
         history.take(step);
@@ -43,7 +43,7 @@ pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
 
 /// The largest density that these steps may leave.
 pub fn density_at_most<'s>(steps: impl Iterator<Item = &'s Step>, model: &Model) -> f64 {
-    let mut history = History::new(Asked::new(model));
+    let mut history = History::new(TargetDensity::new(model));
     steps.for_each(|step| history.take(step));
     history.left.at_most()
 }

@@ -20,7 +20,7 @@ const TIMES_SAVING: u32 = 20;
 
 /// What a replica's checkpoint holds beside arrays.
 #[derive(Serialize, Deserialize)]
-struct Text {
+struct CheckpointText {
     steps: u64,
     /// The words of [`State`].
     state: Vec<u32>,
@@ -51,7 +51,7 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
     let masks = replica
         .mask
         .map(|mask| ("mask".to_owned(), mask.words().to_vec()));
-    let text = Text {
+    let text = CheckpointText {
         steps,
         state: bytemuck::cast_slice(&[replica.state]).to_vec(),
         points: replica.points.iter().map(CurvePoint::from).collect(),
@@ -66,7 +66,7 @@ fn partial_of(steps: u64, replica: ReplicaCheckpoint) -> Partial {
 
 /// What a partial training holds that keeps so many moments, if it holds all. What else it holds is left.
 fn checkpoint_of(partial: Partial, moments: usize) -> Option<(u64, ReplicaCheckpoint)> {
-    let text: Text = serde_json::from_str(&partial.text).ok()?;
+    let text: CheckpointText = serde_json::from_str(&partial.text).ok()?;
     let array = |name: &str| {
         let found = partial.arrays.iter().find(|(n, _)| n == name)?;
         Some(found.1.clone())

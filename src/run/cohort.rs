@@ -7,7 +7,7 @@ use crate::gpu::{AdapterKind, Gpu};
 use crate::model::Model;
 use crate::ops::CHUNK_SAMPLES;
 use crate::spec::ModelSpec;
-use crate::train::{Demand, Memory};
+use crate::train::{Memory, MemoryRequest};
 
 /// Memory a cohort may take unless `--memory` says otherwise.
 pub const DEFAULT_MEMORY: u64 = 4 << 30;
@@ -68,7 +68,7 @@ impl Limits {
     ///
     /// # Errors
     /// Not even one fits; names the largest buffers and both limits.
-    pub fn replicas_of(&self, model: &Model, demand: &Demand) -> Result<usize, String> {
+    pub fn replicas_of(&self, model: &Model, demand: &MemoryRequest) -> Result<usize, String> {
         let memory = Memory::plan(model, demand);
         let fit = memory.replicas_that_fit(self.max_binding, self.memory);
         if fit == 0 {
@@ -89,14 +89,14 @@ impl Limits {
     }
 
     /// The largest micro-batch with which one replica fits, if the model allows any.
-    fn micro_batch_that_fits(&self, model: &Model, demand: &Demand) -> Option<u32> {
+    fn micro_batch_that_fits(&self, model: &Model, demand: &MemoryRequest) -> Option<u32> {
         let mut layers = model.layers.iter();
         if layers.any(|layer| layer.operator.needs_whole_batch()) {
             return None;
         }
         let sizes = (1..demand.micro_batch.div_ceil(CHUNK_SAMPLES)).rev();
         sizes.map(|chunks| chunks * CHUNK_SAMPLES).find(|&size| {
-            let less = Demand {
+            let less = MemoryRequest {
                 micro_batch: size,
                 ..*demand
             };

@@ -6,12 +6,12 @@ use super::compaction::compact;
 use super::error::RunError;
 use super::events::Event;
 use super::outcome::Outcome;
-use super::place::Context;
+use super::place::RunContext;
 use super::score::score;
 use super::session::Session;
 use super::setup::Setup;
 use super::speed::measure_speed;
-use super::steps::{Start, execute};
+use super::steps::{StepStart, execute};
 use super::training::profile;
 use crate::bench::breakdown_text;
 use crate::experiment::{Stage, Step};
@@ -59,7 +59,7 @@ impl Session<'_> {
             self.reporter.note(&format!("  going on after step {from}"));
         }
         let mut saver = Saver::new(&self.stages.folder, setup.options, &stages);
-        let start = Start {
+        let start = StepStart {
             parents: &parents,
             checkpoint,
             mask_files: &setup.experiment.mask_files,
@@ -200,9 +200,9 @@ fn context<'c>(
     setup: &Setup<'c>,
     resident: &'c HashMap<String, ResidentDataset>,
     dataset: Option<&str>,
-) -> Context<'c> {
+) -> RunContext<'c> {
     let data = |name| Some((setup.datasets.get(name)?, resident.get(name)?));
-    Context {
+    RunContext {
         gpu: setup.gpu,
         execution: setup.execution(),
         verify_sparse: setup.options.verify_sparse,

@@ -2,16 +2,18 @@
 
 use crate::experiment::Stage;
 use crate::spec::TrainSpec;
-use crate::train::Demand;
+use crate::train::MemoryRequest;
 
 /// What a stage needs. Its masks keep `density` when it begins; `end` is the last training of the run that it ends, if it ends one:
 /// the test set is read as in that.
-pub fn demand(stage: &Stage, end: Option<&TrainSpec>, density: f64) -> Demand {
+pub fn demand(stage: &Stage, end: Option<&TrainSpec>, density: f64) -> MemoryRequest {
     let step = &stage.step;
     let spec = stage.training().or(step.data()).or(end);
     let density = if step.runs_dense() { 1.0 } else { density };
-    Demand {
+    MemoryRequest {
         beside: step.buffers(),
-        ..spec.map_or(Demand::of_batch(1), |spec| Demand::of(spec, density))
+        ..spec.map_or(MemoryRequest::of_batch(1), |spec| {
+            MemoryRequest::of(spec, density)
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! What has been measured: the rows of finished runs, and the tables and plots made of them.
 
 use super::error::RunError;
-use super::overlap::Masks;
+use super::overlap::FinishedMasks;
 use super::results::arm_infos;
 use super::rows::{curve_rows, last_pass, round_rows, run_row, settings};
 use super::setup::Setup;
@@ -169,7 +169,7 @@ impl<'s> Ledger<'s> {
             .iter()
             .filter(|(number, row)| compares(**number, row));
         let sparse: Vec<usize> = sparse.map(|(&number, _)| number).collect();
-        let masks = Masks {
+        let masks = FinishedMasks {
             setup: self.setup,
             folder,
             names: &self.names,

@@ -24,14 +24,14 @@ fn overlap(model: &Model, a: &Mask, b: &Mask) -> (f64, f64) {
 }
 
 /// The masks of finished runs, in the run folder.
-pub(super) struct Masks<'s> {
+pub(super) struct FinishedMasks<'s> {
     pub setup: &'s Setup<'s>,
     pub folder: &'s RunFolder,
     /// The name of each run of the plan.
     pub names: &'s [String],
 }
 
-impl Masks<'_> {
+impl FinishedMasks<'_> {
     /// How alike the masks of these runs are: of every arm at every point between its seeds, then of every seed between arms whose points
     /// agree. Those of one comparison at a time are in memory.
     pub fn overlaps(&self, sparse: &[usize]) -> Result<Vec<OverlapRow>, RunError> {

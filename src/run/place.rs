@@ -10,12 +10,12 @@ use crate::ops::Execution;
 use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
 use crate::train::{
-    Key, MaskHook, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
+    MaskHook, RandomKey, Replicas, ResidentDataset, Snapshot, TrainError, Trainer, scales,
 };
 use std::sync::Arc;
 
 /// What a step needs to know of the world.
-pub struct Context<'a> {
+pub struct RunContext<'a> {
     /// The device.
     pub gpu: &'a Gpu,
     /// What variants of kernels are chosen from.
@@ -30,8 +30,8 @@ pub struct Context<'a> {
     pub data: Option<(&'a Dataset, &'a ResidentDataset)>,
 }
 
-fn key_of(stage: &Stage) -> Key {
-    Key {
+fn key_of(stage: &Stage) -> RandomKey {
+    RandomKey {
         seed: stage.seed,
         fresh: stage.fresh_ordinal,
         train: stage.train_ordinal,
@@ -46,7 +46,7 @@ pub(super) fn place(
     stages: &[&Stage],
     parents: &[Option<Arc<Snapshot>>],
 ) -> Result<Replicas, RunError> {
-    let keys: Vec<Key> = stages.iter().map(|s| key_of(s)).collect();
+    let keys: Vec<RandomKey> = stages.iter().map(|s| key_of(s)).collect();
     let replicas = Replicas::new(gpu, model.clone(), &keys)?;
     if parents.iter().any(Option::is_none) {
         replicas.initialise(gpu)?;
@@ -61,7 +61,7 @@ pub(super) fn place(
 
 /// A trainer of replicas on the cohort's dataset; `changes` makes the changes of masks in it, if there are any.
 pub(super) fn trainer_of<'t>(
-    context: &Context<'t>,
+    context: &RunContext<'t>,
     replicas: &'t Replicas,
     specs: &'t [&'t TrainSpec],
     changes: Option<&'t dyn MaskHook>,

@@ -4,7 +4,7 @@ use super::asked::asked_density;
 use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
 use super::record::{CurvePoint, Record};
-use crate::experiment::{Experiment, Plan, Run, Step, Variant};
+use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
 use crate::spec::TrainSpec;
@@ -61,7 +61,7 @@ impl Facts {
 }
 
 /// The last training of a variant: what its test score is about.
-pub fn last_training(variant: &Variant) -> Option<&TrainSpec> {
+pub fn last_training(variant: &Configuration) -> Option<&TrainSpec> {
     let mut trainings = variant.steps.iter().rev().filter_map(Step::training);
     trainings.next().map(|step| &step.train)
 }
@@ -87,7 +87,7 @@ fn words(value: &Value) -> String {
 
 /// Settings that differ between variants and that no axis of the sweep names: (name, value) per variant of each arm.
 pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
-    let all = |variant: &Variant| -> Vec<(&'static str, String)> {
+    let all = |variant: &Configuration| -> Vec<(&'static str, String)> {
         let mut list = vec![("model", variant.model.name.clone())];
         if let Some(spec) = last_training(variant) {
             list.extend([
@@ -280,7 +280,7 @@ pub fn round_rows<'m>(
 #[cfg(test)]
 mod tests {
     use super::in_words;
-    use crate::spec::{DecayOn, Optimizer, Schedule};
+    use crate::spec::{DecayOn, LearningRateSchedule, Optimizer};
 
     #[test]
     fn settings_are_in_words() {
@@ -294,6 +294,6 @@ mod tests {
         let words = "adam, beta1 0.9, beta2 0.999, eps 1e-8, lr 0.001, weight decay 0.0";
         assert_eq!(in_words(&adam), words);
         assert_eq!(in_words(&DecayOn::All), "all");
-        assert!(!in_words(&Schedule::CONSTANT).contains(['{', '"']));
+        assert!(!in_words(&LearningRateSchedule::CONSTANT).contains(['{', '"']));
     }
 }

@@ -12,7 +12,7 @@ use crate::experiment::Step;
 use std::collections::{BTreeMap, HashSet};
 
 /// The stages that are yet to be computed.
-pub(super) struct Schedule<'s> {
+pub(super) struct StageQueue<'s> {
     setup: &'s Setup<'s>,
     limits: Limits,
     /// The stages that start from each stage.
@@ -20,7 +20,7 @@ pub(super) struct Schedule<'s> {
     todo: HashSet<usize>,
 }
 
-impl<'s> Schedule<'s> {
+impl<'s> StageQueue<'s> {
     /// Everything worth a file that the run folder lacks, and the quick steps that lead to it.
     pub fn new(setup: &'s Setup<'s>, stages: &Stages<'_>) -> Self {
         let mut todo = HashSet::new();

@@ -2,11 +2,11 @@
 
 use super::error::RunError;
 use super::outcome::Outcome;
-use super::place::{Context, failed, place, trainer_of};
+use super::place::{RunContext, failed, place, trainer_of};
 use crate::experiment::Stage;
 use crate::model::Model;
 use crate::spec::TrainSpec;
-use crate::train::{Part, TrainError};
+use crate::train::{EvalSplit, TrainError};
 use std::sync::Arc;
 
 /// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// # Errors
 /// The device failed, or somebody stopped it.
 pub fn score(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
     specs: &[&TrainSpec],
@@ -29,13 +29,13 @@ pub fn score(
     let validation = if specs[0].validation > 0 {
         Some(
             trainer
-                .evaluate(Part::Validation, goes_on)
+                .evaluate(EvalSplit::Validation, goes_on)
                 .map_err(failed)?,
         )
     } else {
         None
     };
-    let test = trainer.evaluate(Part::Test, goes_on).map_err(failed)?;
+    let test = trainer.evaluate(EvalSplit::Test, goes_on).map_err(failed)?;
     let violations = trainer.audit_now().map_err(failed)?;
     if let Some(replica) = violations.iter().position(|&v| v > 0) {
         return Err(failed(TrainError::Violation {

@@ -5,7 +5,7 @@ use super::error::RunError;
 use super::events::{Event, Reporter};
 use super::ledger::Ledger;
 use super::results::Results;
-use super::schedule::Schedule;
+use super::schedule::StageQueue;
 use super::setup::Setup;
 use super::stages::Stages;
 use crate::train::ResidentDataset;
@@ -15,7 +15,7 @@ use std::collections::HashMap;
 pub(super) struct Session<'s> {
     pub(super) setup: &'s Setup<'s>,
     pub(super) stages: Stages<'s>,
-    pub(super) schedule: Schedule<'s>,
+    pub(super) schedule: StageQueue<'s>,
     pub(super) ledger: Ledger<'s>,
     /// Datasets on the GPU.
     pub(super) resident: HashMap<String, ResidentDataset>,
@@ -33,7 +33,7 @@ impl<'s> Session<'s> {
         let stages = Stages::open(setup)?;
         Ok(Self {
             setup,
-            schedule: Schedule::new(setup, &stages),
+            schedule: StageQueue::new(setup, &stages),
             stages,
             ledger: Ledger::new(setup),
             resident: HashMap::new(),

@@ -1,7 +1,7 @@
 //! `--measure-speed`: what the masks of finished runs save on this adapter.
 
 use super::error::RunError;
-use super::place::{Context, place, trainer_of};
+use super::place::{RunContext, place, trainer_of};
 use super::rows::Facts;
 use crate::bench::speed;
 use crate::experiment::Stage;
@@ -19,7 +19,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Times replicas under the masks they ended with, as they run and with every layer dense. Dense runs have nothing to
 /// compare.
 pub(super) fn measure_speed(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
     specs: &[&TrainSpec],
@@ -33,7 +33,7 @@ pub(super) fn measure_speed(
         return Ok(None);
     }
     let starts: Vec<_> = snapshots.iter().map(|s| Some(s.clone())).collect();
-    let dense = Context {
+    let dense = RunContext {
         execution: Execution {
             sparse: SparseRule::Never,
             ..context.execution

@@ -4,7 +4,7 @@ use super::checkpoint::Saver;
 use super::error::{RunError, replica_of, with_seed};
 use super::events::Reporter;
 use super::outcome::Outcome;
-use super::place::{Context, place};
+use super::place::{RunContext, place};
 use super::record::Record;
 use super::training::{recalibrate, rewind, train, verify_sparse};
 use crate::experiment::{Stage, Step};
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What a step starts from.
-pub struct Start<'a> {
+pub struct StepStart<'a> {
     /// What the stages before left, one per replica; `None` is fresh weights.
     pub parents: &'a [Option<Arc<Snapshot>>],
     /// How far a training had come.
@@ -33,10 +33,10 @@ pub struct Start<'a> {
 /// # Errors
 /// Whatever ends a run; see [`RunError`].
 pub fn execute(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
-    start: Start<'_>,
+    start: StepStart<'_>,
     saver: &mut Saver<'_>,
     reporter: &mut Reporter<'_>,
     what: &str,
@@ -132,7 +132,7 @@ pub fn execute(
 }
 
 /// The normalisation of what scores are measured on; empty where they read no data.
-fn scales_of(context: &Context<'_>, spec: Option<&TrainSpec>) -> Vec<[f32; 2]> {
+fn scales_of(context: &RunContext<'_>, spec: Option<&TrainSpec>) -> Vec<[f32; 2]> {
     match (spec, context.data) {
         (Some(spec), Some((data, _))) => scales(&spec.normalise, data),
         _ => Vec::new(),
@@ -140,8 +140,11 @@ fn scales_of(context: &Context<'_>, spec: Option<&TrainSpec>) -> Vec<[f32; 2]> {
 }
 
 /// What scores are measured on.
-fn scoring_data<'c>(context: &Context<'c>, scales: &'c [[f32; 2]]) -> Option<prune::Data<'c>> {
-    context.data.map(|(_, resident)| prune::Data {
+fn scoring_data<'c>(
+    context: &RunContext<'c>,
+    scales: &'c [[f32; 2]],
+) -> Option<prune::ScoringData<'c>> {
+    context.data.map(|(_, resident)| prune::ScoringData {
         resident,
         scales,
         execution: context.execution,

@@ -4,7 +4,7 @@ use super::checkpoint::{Saver, Watcher};
 use super::error::{RunError, replica_of_training, with_seed};
 use super::events::Reporter;
 use super::outcome::Outcome;
-use super::place::{Context, failed, place, specs_of, trainer_of};
+use super::place::{RunContext, failed, place, specs_of, trainer_of};
 use super::record::{CurvePoint, Record};
 use crate::bench::{Breakdown, breakdown};
 use crate::experiment::{Stage, Step};
@@ -20,7 +20,7 @@ use std::time::Duration;
 const PROFILE_WINDOW: Duration = Duration::from_millis(100);
 
 pub(super) fn train(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
     (from, mut saver): (Option<Checkpoint>, Option<&mut Saver<'_>>),
@@ -63,7 +63,7 @@ pub(super) fn train(
 
 /// How masks change in the training of a stage, if they do.
 fn changes_of<'s>(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     stage: &'s Stage,
     what: &str,
 ) -> Result<Option<MaskChanges<'s>>, RunError> {
@@ -85,7 +85,7 @@ fn changes_of<'s>(
 
 /// Averages running statistics anew.
 pub(super) fn recalibrate(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
     what: &str,
@@ -98,7 +98,7 @@ pub(super) fn recalibrate(
 
 /// Gives every replica the weights that it had early in its first training, by training that far again; its mask stays.
 pub(super) fn rewind(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
     reporter: &mut Reporter<'_>,
@@ -125,7 +125,7 @@ pub(super) fn rewind(
 
 /// Trains the cohort again, dense, and compares every weight.
 pub(super) fn verify_sparse(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     replicas: &Replicas,
     stages: &[&Stage],
     parents: &[Option<Arc<Snapshot>>],
@@ -134,7 +134,7 @@ pub(super) fn verify_sparse(
 ) -> Result<(), RunError> {
     let sparse = replicas.download(context.gpu)?;
     let again = place(context.gpu, &replicas.model, stages, parents)?;
-    let dense = Context {
+    let dense = RunContext {
         execution: Execution {
             sparse: SparseRule::Never,
             ..context.execution
@@ -167,7 +167,7 @@ pub(super) fn verify_sparse(
 /// # Errors
 /// The device failed.
 pub fn profile(
-    context: &Context<'_>,
+    context: &RunContext<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
     outcomes: &[Outcome],

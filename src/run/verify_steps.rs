@@ -3,9 +3,9 @@
 
 use super::facts::{DataFacts, any_samples, model_key};
 use super::wrong::Wrong;
-use crate::experiment::{History, Step, Variant};
+use crate::experiment::{Configuration, History, Step};
 use crate::model::{Model, Structure};
-use crate::prune::{Asked, CountError, MaskChanges, asked_density, groups, unit_groups};
+use crate::prune::{CountError, MaskChanges, TargetDensity, asked_density, groups, unit_groups};
 use crate::spec::{Length, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
 use crate::train::{stretch_of, training_samples};
@@ -17,33 +17,33 @@ pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), Wrong>>;
 
 /// What is wrong with the steps of a variant, by their index.
 pub(super) fn check_steps(
-    variant: &Variant,
+    variant: &Configuration,
     model: &Model,
     facts: &BTreeMap<String, DataFacts>,
     masks: &mut MaskVerdicts,
 ) -> Vec<(usize, Wrong)> {
-    let mut walk = Walk {
+    let mut walk = StepWalk {
         model,
         key: model_key(&variant.model),
         masks,
         facts,
-        before: History::new(Asked::new(model)),
+        before: History::new(TargetDensity::new(model)),
     };
     let steps = variant.steps.iter().enumerate();
     let wrong = steps.filter_map(|(index, step)| Some((index, walk.take(step).err()?)));
     wrong.collect()
 }
 
-struct Walk<'a> {
+struct StepWalk<'a> {
     model: &'a Model,
     key: String,
     masks: &'a mut MaskVerdicts,
     facts: &'a BTreeMap<String, DataFacts>,
     /// The steps before, with what their masks keep at the most.
-    before: History<'a, Asked<'a>>,
+    before: History<'a, TargetDensity<'a>>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> StepWalk<'a> {
     fn take(&mut self, step: &'a Step) -> Result<(), Wrong> {
         let verdict = self.check(step);
         self.before.take(step);

@@ -1,6 +1,8 @@
 //! How training images are changed.
 
-use crate::config::{Form, Interval, NOT_NEGATIVE, Node, Reader, Real, Shape, Whole, table, words};
+use crate::config::{
+    Form, Interval, NOT_NEGATIVE, Node, Reader, Real, ValueShape, Whole, table, words,
+};
 use serde::{Deserialize, Serialize};
 
 /// The largest side of an image.
@@ -58,8 +60,8 @@ table! {
 struct Scale;
 
 impl Form<[f64; 2]> for Scale {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(Form::<f64>::shape(&Real(&NOT_NEGATIVE))), 2)
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(Form::<f64>::shape(&Real(&NOT_NEGATIVE))), 2)
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<[f64; 2]> {
         let [low, high] = node.items() else {

@@ -54,7 +54,7 @@ pub struct FolderSpec {
 /// Where the samples of a described dataset come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Origin {
+pub enum DatasetOrigin {
     /// A folder of images.
     Folder(FolderSpec),
     /// One of [`names`](crate::data::names).
@@ -65,7 +65,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetSpec {
     /// Where its samples come from.
-    pub origin: Origin,
+    pub origin: DatasetOrigin,
     /// Only these classes, in this order; all if `None`.
     pub classes: Option<Vec<String>>,
 }

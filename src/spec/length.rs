@@ -1,6 +1,6 @@
 //! Lengths of trainings, and what they are in steps.
 
-use crate::config::{FromNode, Node, Reader, Shape};
+use crate::config::{FromNode, Node, Reader, ValueShape};
 use serde::{Deserialize, Serialize};
 
 /// How long to train: whole epochs or optimizer steps.
@@ -25,8 +25,8 @@ impl std::fmt::Display for Length {
 const WRITTEN: &str = "a length such as \"14ep\" (epochs) or \"5000st\" (steps)";
 
 impl FromNode for Length {
-    fn shape() -> Shape {
-        Shape::Text(WRITTEN, "^0*[1-9][0-9]*(ep|st)$")
+    fn shape() -> ValueShape {
+        ValueShape::Text(WRITTEN, "^0*[1-9][0-9]*(ep|st)$")
     }
 
     fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self> {

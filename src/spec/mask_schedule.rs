@@ -134,7 +134,7 @@ words! {
 
 /// The steps of a training at which its masks change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Moments {
+pub struct UpdateSteps {
     /// Ascending; a mask changes at t after t optimizer steps, before the next.
     pub at: Vec<u64>,
     /// The span that a schedule is stretched over.
@@ -196,7 +196,7 @@ impl MaskSchedule {
     ///
     /// # Errors
     /// The schedule does not fit into the training.
-    pub fn moments(&self, length: Length, samples: u32, batch: u32) -> Result<Moments, Misfit> {
+    pub fn moments(&self, length: Length, samples: u32, batch: u32) -> Result<UpdateSteps, Misfit> {
         let in_steps = |length| steps_of(length, samples, batch);
         let all = in_steps(length);
         let early = |end: Option<Length>| end.map_or(all - all / 4, in_steps);
@@ -216,7 +216,7 @@ impl MaskSchedule {
                 if at.last() != Some(&end) {
                     at.push(end);
                 }
-                Ok(Moments {
+                Ok(UpdateSteps {
                     at,
                     span: (begin, end),
                 })
@@ -240,7 +240,7 @@ impl MaskSchedule {
                         ),
                     });
                 }
-                Ok(Moments {
+                Ok(UpdateSteps {
                     at,
                     span: (0, until),
                 })
@@ -253,7 +253,7 @@ fn every(steps: RangeInclusive<u64>, interval: u64) -> Vec<u64> {
     steps.step_by(interval.max(1) as usize).collect()
 }
 
-impl Moments {
+impl UpdateSteps {
     /// How much of the span is behind step t, in [0, 1].
     fn way(&self, t: u64) -> f64 {
         let (from, to) = self.span;
@@ -266,14 +266,14 @@ impl Moments {
 
 impl Gradual {
     /// The sparsity at step t on the way to `last`.
-    pub fn sparsity(&self, moments: &Moments, last: f64, t: u64) -> f64 {
+    pub fn sparsity(&self, moments: &UpdateSteps, last: f64, t: u64) -> f64 {
         last + (self.initial_sparsity - last) * (1.0 - moments.way(t)).powf(self.power)
     }
 }
 
 impl Rewire {
     /// How many of `alive` weights of a layer go at step t: the share, rounded down.
-    pub fn replaced(&self, moments: &Moments, alive: u64, t: u64) -> u64 {
+    pub fn replaced(&self, moments: &UpdateSteps, alive: u64, t: u64) -> u64 {
         let share = match self.decay {
             FractionDecay::Cosine => self.fraction * (1.0 + (PI * moments.way(t)).cos()) / 2.0,
             FractionDecay::Constant => self.fraction,
@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    fn moments(schedule: MaskSchedule) -> Moments {
+    fn moments(schedule: MaskSchedule) -> UpdateSteps {
         schedule.moments(Length::Steps(2000), 100, 10).unwrap()
     }
 

@@ -20,9 +20,9 @@ mod unit_rule;
 mod units;
 
 pub use augment::{Augment, Fill};
-pub use dataset::{DatasetSpec, FolderSpec, ImageRule, OnBadImage, Origin, Resize};
+pub use dataset::{DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize};
 pub use length::{Length, steps_of, steps_per_epoch};
-pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Misfit, Moments, Rewire};
+pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Misfit, Rewire, UpdateSteps};
 pub(crate) use model::stem;
 pub use model::{INPUT, Init, Layer, ModelSpec, NamedLayer};
 pub(crate) use names::{DATASET, LAYER, LEARNING, WHOLE_BATCH};
@@ -32,8 +32,8 @@ pub(crate) use prune::{MEASURED, TRAINED};
 pub use sap::Sap;
 pub use shape::Shape;
 pub use train::{
-    BestBy, CHUNK_SAMPLES, Decay, DecayOn, Keep, Normalise, Optimizer, Schedule, Stopping,
-    TrainSpec,
+    BestBy, CHUNK_SAMPLES, Decay, DecayOn, Keep, LearningRateSchedule, Normalise, Optimizer,
+    Stopping, TrainSpec,
 };
 pub(crate) use train::{DATA, IMAGES, Recalibrate};
 pub use train_step::TrainStep;

@@ -1,7 +1,7 @@
 //! What a model is made of, before any shape is known.
 
 use crate::config::{
-    BELOW_ONE, Description, Fields, Form, Key, Kinds, Or, Real, Text, Whole, kinds, peek, words,
+    AnyText, BELOW_ONE, Description, Fields, Form, Key, Kinds, Or, Real, Whole, kinds, peek, words,
 };
 use serde::{Deserialize, Serialize};
 
@@ -76,7 +76,7 @@ kinds! {
         /// the layer's input plus the output of an earlier layer of the same shape
         Add = "add" {
             /// the earlier layer's name, or `"input"`
-            with: String => Text, name "add", like "\"relu1\"";
+            with: String => AnyText, name "add", like "\"relu1\"";
         }
     }
 }

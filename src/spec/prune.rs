@@ -5,7 +5,7 @@ use super::train::{Batches, DATA, IMAGES, UPDATES};
 use super::{Length, Sap, TrainSpec};
 use crate::config::{
     At, Choice, Description, Entry, Fields, Fits, Flat, Form, Key, Maybe, Node, Plain, Reader,
-    Real, Shape, UNIT, Value, Whole, at_least, choice, one_of, peek, table, words,
+    Real, UNIT, Value, ValueShape, Whole, at_least, choice, one_of, peek, table, words,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -111,8 +111,8 @@ choice! {
 struct Densities;
 
 impl Form<BTreeMap<String, f64>> for Densities {
-    fn shape(&self) -> Shape {
-        Shape::Map(Box::new(Shape::Real(&UNIT)))
+    fn shape(&self) -> ValueShape {
+        ValueShape::Map(Box::new(ValueShape::Real(&UNIT)))
     }
 
     fn read(
@@ -145,7 +145,7 @@ impl Form<BTreeMap<String, f64>> for Densities {
 struct PerLayer;
 
 impl Form<Amount> for PerLayer {
-    fn shape(&self) -> Shape {
+    fn shape(&self) -> ValueShape {
         Densities.shape()
     }
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Amount> {
@@ -159,8 +159,8 @@ struct Runs;
 const RUNS: &str = "a string such as \"2:4\"";
 
 impl Form<Amount> for Runs {
-    fn shape(&self) -> Shape {
-        Shape::Text(RUNS, "^[0-9]+:[0-9]+$")
+    fn shape(&self) -> ValueShape {
+        ValueShape::Text(RUNS, "^[0-9]+:[0-9]+$")
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Amount> {
@@ -185,11 +185,11 @@ impl Form<Amount> for Runs {
 }
 
 /// Names of layers with weights, each once, in the model's order.
-pub(super) struct Layers;
+pub(super) struct LayerNames;
 
-impl Form<Vec<String>> for Layers {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(Shape::Name(LAYER)), 1)
+impl Form<Vec<String>> for LayerNames {
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(ValueShape::Name(LAYER)), 1)
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<String>> {
@@ -226,10 +226,15 @@ impl Form<Vec<String>> for Layers {
 pub(super) struct Scored<C>(pub fn(C) -> (bool, bool));
 
 /// A training, where there is one.
-type Data = Option<Box<TrainSpec>>;
+type ScoringBatches = Option<Box<TrainSpec>>;
 
-impl<C: Choice> Form<Data> for Scored<C> {
-    fn take(&self, key: &Key, usual: Option<Data>, table: &mut Fields<'_>) -> Option<Data> {
+impl<C: Choice> Form<ScoringBatches> for Scored<C> {
+    fn take(
+        &self,
+        key: &Key,
+        usual: Option<ScoringBatches>,
+        table: &mut Fields<'_>,
+    ) -> Option<ScoringBatches> {
         if !table.sees("batches") {
             return usual;
         }
@@ -263,7 +268,7 @@ impl<C: Choice> Form<Data> for Scored<C> {
         Some(Some(Box::new(spec)))
     }
 
-    fn describe(&self, key: Key, _: Option<Data>, into: &mut Description) {
+    fn describe(&self, key: Key, _: Option<ScoringBatches>, into: &mut Description) {
         batches(MEASURED).describe(key, None, into);
     }
 }
@@ -293,14 +298,14 @@ table! {
         /// How many stay.
         pub amount: Amount => Flat;
         /// names of the layers to prune, e.g. `["fc1", "fc2"]`; amounts count these layers only
-        pub layers: Option<Vec<String>> = None => Fits(Maybe(Layers), has_a_say), usual "every layer with weights";
+        pub layers: Option<Vec<String>> = None => Fits(Maybe(LayerNames), has_a_say), usual "every layer with weights";
         /// With [`Amount::PerLayer`]: the fraction kept of each of `layers`.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub densities: BTreeMap<String, f64> = BTreeMap::new() => Densities;
         /// names of layers, of those in `layers`, that keep all their weights; amounts count them, so the others keep the fewer. With
         /// scopes `"layer"` and `"neuron"`, `n_of_m` and `sap`, they are just left alone
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        pub keep_dense: Vec<String> = Vec::new() => Fits(Layers, has_a_say), usual "none";
+        pub keep_dense: Vec<String> = Vec::new() => Fits(LayerNames, has_a_say), usual "none";
         /// score and prune so many times on the way to the amount, each time by the same factor (Tanaka et al. 2020, algorithm 1); not
         /// with `"movement"`
         #[serde(default = "once", skip_serializing_if = "is_once")]
@@ -454,8 +459,8 @@ choice! {
 struct MaskFile;
 
 impl Form<PathBuf> for MaskFile {
-    fn shape(&self) -> Shape {
-        Shape::Text("the path of a .safetensors file", r"\S")
+    fn shape(&self) -> ValueShape {
+        ValueShape::Text("the path of a .safetensors file", r"\S")
     }
     fn read(&self, node: &Node, _: &str, reader: &mut Reader<'_>) -> Option<PathBuf> {
         reader.context.file(node, reader.problems)

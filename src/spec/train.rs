@@ -4,9 +4,9 @@ use super::names::{DATASET, LAYER, LEARNING, WHOLE_BATCH};
 use super::{Augment, Length};
 use crate::config::{
     At, BELOW_ONE, ByKind, Description, FINITE, Fields, Fits, Flat, Form, From, FromNode, Interval,
-    Key, Maybe, NOT_NEGATIVE, Name, Node, Of, Or, POSITIVE, Part, Plain, Reader, Real, Shape,
-    Single, Table, UNIT, Unwritten, Value, Whole, at_least, kinds, one_of, peek, suggest, table,
-    words,
+    Key, Maybe, NOT_NEGATIVE, Name, Node, Of, Or, POSITIVE, Part, Plain, Reader, Real, Single,
+    Table, UNIT, Unwritten, Value, ValueShape, Whole, at_least, kinds, one_of, peek, suggest,
+    table, words,
 };
 use serde::{Deserialize, Serialize};
 
@@ -124,7 +124,7 @@ table! {
 table! {
     /// What the learning rate is multiplied by as training goes on: the decay, times a ramp from 0 while it warms up.
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-    pub struct Schedule as "`schedule`" {
+    pub struct LearningRateSchedule as "`schedule`" {
         /// a ramp up to the full rate, which multiplies the rest (Goyal et al. 2017): step t of W counts (t + 1) / W
         pub warmup: Option<Length> = None => Maybe(Plain), usual "none";
         /// The rest.
@@ -132,7 +132,7 @@ table! {
     }
 }
 
-impl Schedule {
+impl LearningRateSchedule {
     /// The full rate throughout.
     pub const CONSTANT: Self = Self {
         warmup: None,
@@ -186,8 +186,8 @@ kinds! {
 struct Ascending;
 
 impl Form<Vec<Length>> for Ascending {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(Length::shape()), 1)
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(Length::shape()), 1)
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<Length>> {
@@ -231,10 +231,10 @@ pub enum Normalise {
 }
 
 impl FromNode for Normalise {
-    fn shape() -> Shape {
-        let words = ["measured", "none"].map(Shape::Literal);
+    fn shape() -> ValueShape {
+        let words = ["measured", "none"].map(ValueShape::Literal);
         let shapes = words.into_iter().chain([Fixed::shape()]);
-        Shape::Either(shapes.collect())
+        ValueShape::Either(shapes.collect())
     }
 
     fn read(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Self> {
@@ -264,9 +264,9 @@ table! {
     /// Means and standard deviations of `byte / 255`.
     struct Fixed as "`normalise`" {
         /// is subtracted: one number, or a list of one for each channel
-        mean: Vec<f64> => Channels(&FINITE), like "0.1307";
+        mean: Vec<f64> => PerChannel(&FINITE), like "0.1307";
         /// divides the difference: one number, or a list of one for each channel
-        std: Vec<f64> => Channels(&POSITIVE), like "0.3081";
+        std: Vec<f64> => PerChannel(&POSITIVE), like "0.3081";
     }
     then |fixed: Fixed, table| {
         let (means, stds) = (fixed.mean.len(), fixed.std.len());
@@ -280,12 +280,12 @@ table! {
 }
 
 /// One number, or a list of one per channel.
-struct Channels(&'static Interval);
+struct PerChannel(&'static Interval);
 
-impl Form<Vec<f64>> for Channels {
-    fn shape(&self) -> Shape {
-        let number = || Box::new(Shape::Real(self.0));
-        Shape::Either(vec![*number(), Shape::List(number(), 1)])
+impl Form<Vec<f64>> for PerChannel {
+    fn shape(&self) -> ValueShape {
+        let number = || Box::new(ValueShape::Real(self.0));
+        ValueShape::Either(vec![*number(), ValueShape::List(number(), 1)])
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<f64>> {
@@ -415,7 +415,7 @@ table! {
         #[serde(default)]
         pub freeze: Vec<String> = Vec::new() => Frozen, usual "none", part "updates";
         /// how the learning rate changes
-        pub schedule: Schedule = Schedule::CONSTANT, usual "constant", part "updates";
+        pub schedule: LearningRateSchedule = LearningRateSchedule::CONSTANT, usual "constant", part "updates";
         /// share of the target probability that is spread over all classes while training (Szegedy et al. 2016)
         pub label_smoothing: f64 = 0.0 => Real(&BELOW_ONE), part "updates";
         /// Early stopping, and which weights are kept.
@@ -480,8 +480,8 @@ fn is_part_of_batch(micro: Option<u32>, at: At<'_>, table: &mut Fields<'_>) -> O
 struct Frozen;
 
 impl Form<Vec<String>> for Frozen {
-    fn shape(&self) -> Shape {
-        Shape::List(Box::new(Shape::Name(LEARNING)), 0)
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(ValueShape::Name(LEARNING)), 0)
     }
 
     fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<Vec<String>> {
@@ -521,7 +521,7 @@ impl TrainSpec {
             optimizer,
             weight_decay_on: DecayOn::All,
             freeze: Vec::new(),
-            schedule: Schedule::CONSTANT,
+            schedule: LearningRateSchedule::CONSTANT,
             label_smoothing: 0.0,
             stopping: Stopping::NEVER,
             clip_norm: None,

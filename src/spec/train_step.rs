@@ -27,10 +27,15 @@ impl TrainStep {
 /// One of the keys of a change of masks, or none.
 struct OneAtMost;
 
-type Masks = Option<Box<MaskSchedule>>;
+type MaybeSchedule = Option<Box<MaskSchedule>>;
 
-impl Form<Masks> for OneAtMost {
-    fn take(&self, _: &Key, usual: Option<Masks>, table: &mut Fields<'_>) -> Option<Masks> {
+impl Form<MaybeSchedule> for OneAtMost {
+    fn take(
+        &self,
+        _: &Key,
+        usual: Option<MaybeSchedule>,
+        table: &mut Fields<'_>,
+    ) -> Option<MaybeSchedule> {
         let equal = table.get("equal_flops");
         let equal = equal.is_some_and(|node| matches!(node.value, Value::Boolean(true)));
         match (table.get("prune"), table.get("rewire")) {
@@ -52,7 +57,7 @@ impl Form<Masks> for OneAtMost {
         Some(Some(Box::new(schedule)))
     }
 
-    fn describe(&self, _: Key, _: Option<Masks>, into: &mut Description) {
+    fn describe(&self, _: Key, _: Option<MaybeSchedule>, into: &mut Description) {
         let keys = Description::new("", "", MaskSchedule::describe).fields;
         into.fields.extend(keys.into_iter().map(|field| Field {
             usual: Some("none".to_owned()),

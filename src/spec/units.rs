@@ -1,6 +1,6 @@
 //! What a `prune` step with `structure = "units"` asks for.
 
-use super::prune::{Layers, Scored};
+use super::prune::{LayerNames, Scored};
 use super::unit_rule::EVIDENCE;
 use super::{Amount, TrainSpec, UnitRule};
 use crate::config::{
@@ -117,10 +117,10 @@ table! {
         /// How many stay. At least one of each group does.
         pub amount: UnitAmount => Shares;
         /// names of layers whose units are in scope, with all that is tied to them; one of a tied group stands for all of it
-        pub layers: Option<Vec<String>> = None => Maybe(Layers), usual "every layer but the last";
+        pub layers: Option<Vec<String>> = None => Maybe(LayerNames), usual "every layer but the last";
         /// names of layers that keep all their units
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        pub keep_dense: Vec<String> = Vec::new() => Layers, usual "none";
+        pub keep_dense: Vec<String> = Vec::new() => LayerNames, usual "none";
         /// with structure `"either"`: units go only where this says so, and single weights elsewhere, in the same share
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub rule: Option<UnitRule> = None => Maybe(Plain), usual "`\"spread\"`";

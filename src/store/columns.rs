@@ -61,13 +61,13 @@ pub enum By {
 }
 
 /// What a column holds, in words: `text`, `whole number` or `number`.
-pub trait Kind {
+pub trait ColumnKind {
     /// The words.
     const KIND: &'static str;
 }
 
 /// What one cell holds.
-pub trait Cell: Kind + Sized {
+pub trait Cell: ColumnKind + Sized {
     /// The cell as it is in the file.
     fn text(&self) -> String;
     /// The cell as a number, if it is one.
@@ -76,7 +76,7 @@ pub trait Cell: Kind + Sized {
     fn read(text: &str) -> Option<Self>;
 }
 
-impl Kind for String {
+impl ColumnKind for String {
     const KIND: &'static str = "text";
 }
 
@@ -94,7 +94,7 @@ impl Cell for String {
     }
 }
 
-impl Kind for f64 {
+impl ColumnKind for f64 {
     const KIND: &'static str = "number";
 }
 
@@ -120,7 +120,7 @@ impl Cell for f64 {
 
 macro_rules! whole_numbers {
     ($($type:ty)+) => {$(
-        impl Kind for $type {
+        impl ColumnKind for $type {
             const KIND: &'static str = "whole number";
         }
 
@@ -142,7 +142,7 @@ macro_rules! whole_numbers {
 
 whole_numbers!(u32 u64);
 
-impl<T: Kind> Kind for Option<T> {
+impl<T: ColumnKind> ColumnKind for Option<T> {
     const KIND: &'static str = T::KIND;
 }
 
@@ -165,7 +165,7 @@ impl<T: Cell> Cell for Option<T> {
 }
 
 /// Cells by name, for [`Cells::Named`].
-impl<T: Kind> Kind for Vec<(String, T)> {
+impl<T: ColumnKind> ColumnKind for Vec<(String, T)> {
     const KIND: &'static str = T::KIND;
 }
 
@@ -196,7 +196,7 @@ macro_rules! columns {
             const COLUMNS: &'static [Column<Self>] = &[$(Column {
                 name: stringify!($field),
                 formerly: &[$($formerly)?],
-                kind: <$type as Kind>::KIND,
+                kind: <$type as ColumnKind>::KIND,
                 unit: concat!($($unit)?),
                 about: concat!($($about),+),
                 cells: columns!(@cells $field $(, $by)?),

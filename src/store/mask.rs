@@ -2,7 +2,7 @@
 
 use super::digest::mask_digest;
 use super::error::{MaskError, StoreError};
-use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::payload::{self, TensorEntry, flat_length, mask_bytes, remove_pruned};
 use super::write::write_once;
 use crate::model::{ALIGNMENT, Mask, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
@@ -35,7 +35,7 @@ pub struct MaskOrigin {
 }
 
 #[derive(Serialize)]
-struct Header<'a> {
+struct MaskHeader<'a> {
     format: &'a str,
     version: u32,
     /// Kept / all within each tensor.
@@ -82,7 +82,7 @@ pub fn save_mask(
             flat_length(tensors)
         )));
     }
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<TensorEntry> = Vec::new();
     let mut densities = BTreeMap::new();
     let (mut kept, mut all) = (0, 0);
     for tensor in prunable() {
@@ -98,7 +98,7 @@ pub fn save_mask(
             bytes,
         ));
     }
-    let header = Header {
+    let header = MaskHeader {
         format: FORMAT,
         version: VERSION,
         densities,

@@ -1,6 +1,6 @@
 //! A stage that is being computed: arrays and a text, so that a killed program need not begin it again.
 
-use super::payload::{self, Entry};
+use super::payload::{self, TensorEntry};
 use super::{StoreError, write_atomic};
 use crate::base::hex;
 use safetensors::Dtype;
@@ -23,7 +23,7 @@ pub struct Partial {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct PartialHeader {
     format: String,
     version: u32,
     stage: String,
@@ -42,11 +42,11 @@ pub(crate) fn save(path: &Path, stage: &str, partial: &Partial) -> Result<(), St
         let bytes = values.iter().flat_map(|w| w.to_le_bytes()).collect();
         (name.clone(), Dtype::U32, vec![values.len()], bytes)
     });
-    let entries: Vec<Entry> = arrays.chain(words).collect();
+    let entries: Vec<TensorEntry> = arrays.chain(words).collect();
     let arrays = entries
         .iter()
         .map(|(n, _, _, b)| (n.as_str(), b.as_slice()));
-    let header = Header {
+    let header = PartialHeader {
         format: FORMAT.into(),
         version: VERSION,
         stage: stage.into(),
@@ -65,7 +65,7 @@ pub(crate) fn save(path: &Path, stage: &str, partial: &Partial) -> Result<(), St
 pub(crate) fn load(path: &Path, stage: &str) -> Option<Partial> {
     let bytes = std::fs::read(path).ok()?;
     let (file, header) = payload::decode(&bytes).ok()?;
-    let header: Header = serde_json::from_str(&header?).ok()?;
+    let header: PartialHeader = serde_json::from_str(&header?).ok()?;
     if header.format != FORMAT || header.version != VERSION || header.stage != stage {
         return None;
     }

@@ -9,10 +9,13 @@ use std::collections::HashMap;
 const KEY: &str = "secateur";
 
 /// A tensor to be written: name, type, shape, little-endian bytes.
-pub(crate) type Entry = (String, Dtype, Vec<usize>, Vec<u8>);
+pub(crate) type TensorEntry = (String, Dtype, Vec<usize>, Vec<u8>);
 
 /// The bytes of a safetensors file. `header` becomes a JSON object under the metadata key `secateur`.
-pub(crate) fn encode(entries: &[Entry], header: &impl serde::Serialize) -> Result<Vec<u8>, String> {
+pub(crate) fn encode(
+    entries: &[TensorEntry],
+    header: &impl serde::Serialize,
+) -> Result<Vec<u8>, String> {
     let text = serde_json::to_string(header).map_err(|error| error.to_string())?;
     let mut views = Vec::with_capacity(entries.len());
     for (name, dtype, shape, bytes) in entries {

@@ -1,6 +1,6 @@
 //! The tables that an experiment leaves behind. What stands here about a column also stands in docs/columns.md.
 
-use super::columns::{By, Cell, Cells, Column, Kind, Row};
+use super::columns::{By, Cell, Cells, Column, ColumnKind, Row};
 
 columns! {
     /// One finished run.

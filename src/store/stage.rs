@@ -1,7 +1,7 @@
 //! Stage checkpoints: what a run is after one step, so that a killed experiment continues from there.
 
 use super::error::StoreError;
-use super::payload::{self, Entry, flat_length, mask_bytes, remove_pruned};
+use super::payload::{self, TensorEntry, flat_length, mask_bytes, remove_pruned};
 use super::write::write_once;
 use crate::base::hex;
 use crate::model::{Mask, Tensor};
@@ -29,7 +29,7 @@ pub struct StageState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Header {
+struct StageHeader {
     format: String,
     version: u32,
     stage: String,
@@ -61,7 +61,7 @@ pub(crate) fn save(
             state.mask.bits()
         )));
     }
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<TensorEntry> = Vec::new();
     for tensor in tensors {
         entries.push((
             tensor.name.clone(),
@@ -78,7 +78,7 @@ pub(crate) fn save(
             ));
         }
     }
-    let mut header = Header {
+    let mut header = StageHeader {
         format: FORMAT.into(),
         version: VERSION,
         stage: stage.into(),
@@ -134,10 +134,13 @@ pub(crate) fn load_meta(
     Ok(Some(header.meta))
 }
 
-fn decode_header<'b>(bytes: &'b [u8], stage: &str) -> Result<(SafeTensors<'b>, Header), String> {
+fn decode_header<'b>(
+    bytes: &'b [u8],
+    stage: &str,
+) -> Result<(SafeTensors<'b>, StageHeader), String> {
     let (file, header) = payload::decode(bytes)?;
     let header = header.ok_or("its header does not say what it is")?;
-    let header: Header =
+    let header: StageHeader =
         serde_json::from_str(&header).map_err(|error| format!("its header: {error}"))?;
     if header.format != FORMAT || header.version != VERSION {
         return Err(format!(
@@ -215,7 +218,7 @@ fn mask_name(tensor: &Tensor) -> String {
 
 /// Every field is preceded by its length or ended by a NUL, so no two contents hash the same text.
 fn digest<'a>(
-    header: &Header,
+    header: &StageHeader,
     parts: impl Iterator<Item = (&'a str, &'a [usize], &'a [u8])>,
 ) -> String {
     let mut hash = Sha256::new();

@@ -4,7 +4,9 @@ use super::replicas::Replicas;
 use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::ops::{DATA_RIVALS, Execution, Pass, SparseRule, Variant, Variants, WEIGHT_RIVALS};
+use crate::ops::{
+    DATA_RIVALS, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_RIVALS,
+};
 use std::time::Instant;
 
 /// Without a measurement, masked passes run sparse below these densities. Measured on lavapipe (docs/performance.md).
@@ -16,16 +18,16 @@ const BACKWARD_WEIGHT: f64 = 0.1;
 const SPARSE_HANDICAP: f64 = 1.1;
 
 /// See the constants above.
-fn usually_sparse_below(pass: Pass) -> f64 {
+fn usually_sparse_below(pass: ProductPass) -> f64 {
     match pass {
-        Pass::Forward => FORWARD,
-        Pass::BackwardData => BACKWARD_DATA,
-        Pass::BackwardWeight => BACKWARD_WEIGHT,
+        ProductPass::Forward => FORWARD,
+        ProductPass::BackwardData => BACKWARD_DATA,
+        ProductPass::BackwardWeight => BACKWARD_WEIGHT,
     }
 }
 
 /// The world that layers are measured in.
-pub(super) struct Choice<'a> {
+pub(super) struct Autotuner<'a> {
     pub(super) gpu: &'a Gpu,
     pub(super) replicas: &'a Replicas,
     pub(super) workspace: &'a Workspace,
@@ -33,7 +35,7 @@ pub(super) struct Choice<'a> {
     pub(super) execution: &'a Execution,
 }
 
-impl Choice<'_> {
+impl Autotuner<'_> {
     /// The variants of every layer.
     ///
     /// # Errors
@@ -52,11 +54,11 @@ impl Choice<'_> {
         let multiplies = tensors.iter().any(|t| t.prunable);
         let model = &self.replicas.model;
         let needs_data = self.workspace.needs_input_gradient(model, i);
-        for pass in Pass::ALL {
+        for pass in ProductPass::ALL {
             let runs = match pass {
-                Pass::Forward => true,
-                Pass::BackwardData => needs_data,
-                Pass::BackwardWeight => self.workspace.learns(i),
+                ProductPass::Forward => true,
+                ProductPass::BackwardData => needs_data,
+                ProductPass::BackwardWeight => self.workspace.learns(i),
             };
             if multiplies && runs {
                 *pass.of(&mut variants) = self.pass(i, pass, variants)?;
@@ -65,7 +67,12 @@ impl Choice<'_> {
         Ok(variants)
     }
 
-    fn pass(&self, i: usize, pass: Pass, mut variants: Variants) -> Result<Variant, GpuError> {
+    fn pass(
+        &self,
+        i: usize,
+        pass: ProductPass,
+        mut variants: Variants,
+    ) -> Result<KernelVariant, GpuError> {
         let dense = *pass.of(&mut variants);
         let density = self.sparsity.and_then(|s| s.density(i));
         let sparse = self.execution.sparse_variant;
@@ -79,14 +86,14 @@ impl Choice<'_> {
         }
         let kind = self.gpu.adapter().kind;
         let mut candidates = match pass {
-            Pass::Forward | Pass::BackwardData => dense.rivals(kind, DATA_RIVALS),
-            Pass::BackwardWeight => dense.rivals(kind, WEIGHT_RIVALS),
+            ProductPass::Forward | ProductPass::BackwardData => dense.rivals(kind, DATA_RIVALS),
+            ProductPass::BackwardWeight => dense.rivals(kind, WEIGHT_RIVALS),
         };
         if density.is_some() {
             candidates.push(sparse);
             // Short rows leave lanes of the broadcast kernels idle.
-            if let Variant::SparseBroadcast(columns) = sparse {
-                candidates.push(Variant::Sparse(columns));
+            if let KernelVariant::SparseBroadcast(columns) = sparse {
+                candidates.push(KernelVariant::Sparse(columns));
             }
         }
         if candidates.len() == 1 || !self.gpu.tuning().is_on() {
@@ -109,7 +116,7 @@ impl Choice<'_> {
                 best = (candidate, seconds);
             }
         }
-        if pass == Pass::BackwardWeight {
+        if pass == ProductPass::BackwardWeight {
             self.clear_gradients(i)?;
         }
         self.gpu.tuning().learn(what, best.0.to_string());
@@ -117,7 +124,7 @@ impl Choice<'_> {
     }
 
     /// What a measurement holds for. Densities count to two digits.
-    fn describe(&self, i: usize, pass: Pass, density: Option<f64>) -> String {
+    fn describe(&self, i: usize, pass: ProductPass, density: Option<f64>) -> String {
         let layer = &self.replicas.model.layers[i];
         let tensor = &self.replicas.model.tensors[layer.tensors.start];
         let density = density.map_or("dense".to_owned(), |d| format!("density {d:.1e}"));
@@ -147,7 +154,7 @@ impl Choice<'_> {
     }
 
     /// Seconds of one pass of a layer. Nothing has trained yet.
-    fn time(&self, i: usize, pass: Pass, variants: Variants) -> Result<f64, GpuError> {
+    fn time(&self, i: usize, pass: ProductPass, variants: Variants) -> Result<f64, GpuError> {
         let window = self.workspace.windows[0];
         let site = self
             .workspace

@@ -8,12 +8,12 @@
 //! overflow, and only a weight that carries less than about 2^-126 of the flow is rounded to 0. Powers of two round nothing:
 //! where plain f32 neither over- nor underflows, the bits are those of the plain pass times a power of two.
 
-use super::gradients::Move;
+use super::gradients::GradientTarget;
 use super::replicas::Replicas;
 use super::scoring::{copy_of, make_absolute, weights_only};
-use super::workspace::{Demand, Workspace};
+use super::workspace::{MemoryRequest, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
-use crate::model::Source;
+use crate::model::LayerInput;
 use crate::ops::{Execution, Mode, Span, record_add, record_copy};
 
 /// [`Rescale::floor`]: bring the largest value to [1, 2).
@@ -62,9 +62,14 @@ shader_struct! {
 /// The device failed or has no room.
 pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError> {
     let layers = replicas.model.layers.len();
-    let workspace = Workspace::new(gpu, replicas, &Demand::of_batch(1), vec![true; layers])?;
+    let workspace = Workspace::new(
+        gpu,
+        replicas,
+        &MemoryRequest::of_batch(1),
+        vec![true; layers],
+    )?;
     let nodes = workspace.activations().len() + workspace.gradient_slots().len();
-    let pass = Pass {
+    let pass = FlowPass {
         gpu,
         replicas,
         exponents: gpu.buffer_with("exponents", &vec![0i32; nodes * replicas.count as usize])?,
@@ -95,7 +100,7 @@ pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError>
     Ok(pass.shares)
 }
 
-struct Pass<'a> {
+struct FlowPass<'a> {
     gpu: &'a Gpu,
     replicas: &'a Replicas,
     workspace: Workspace,
@@ -106,7 +111,7 @@ struct Pass<'a> {
     shares: Buffer,
 }
 
-impl Pass<'_> {
+impl FlowPass<'_> {
     /// The exponent of a slot.
     fn slot(&self, slot: usize) -> u32 {
         (self.workspace.activations().len() + slot) as u32
@@ -141,7 +146,7 @@ impl Pass<'_> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let layer = &r.model.layers[i];
         let site = w.site(r, self.execution.dense(), None, w.windows[0], i);
-        let (x, y) = (w.node(layer.from), w.node(Source::Layer(i)));
+        let (x, y) = (w.node(layer.from), w.node(LayerInput::Layer(i)));
         let (inputs, outputs) = (layer.input.features(), layer.output.features());
         program.place(&layer.name);
         if let Some((with, other)) = layer.with.zip(site.with) {
@@ -183,7 +188,7 @@ impl Pass<'_> {
                 nodes: self.nodes,
                 input: w.node(layer.from),
                 gradient: dy,
-                output: w.node(Source::Layer(r.model.layers.len() - 1)),
+                output: w.node(LayerInput::Layer(r.model.layers.len() - 1)),
             };
             let kernel = gpu.kernel("flow_share", &[])?;
             let buffers = [&self.exponents, &r.params, &r.grads, &self.shares];
@@ -200,7 +205,7 @@ impl Pass<'_> {
     }
 
     /// A gradient on its way to the value it is of.
-    fn record_move(&self, program: &mut Program, m: &Move) -> Result<(), GpuError> {
+    fn record_move(&self, program: &mut Program, m: &GradientTarget) -> Result<(), GpuError> {
         let (gpu, count) = (self.gpu, self.replicas.count);
         let features = self.replicas.model.layers[m.of].output.features();
         let slots = self.workspace.gradient_slots();

@@ -4,7 +4,7 @@
 //! what its readers send: in backward order, the last layer first; of an addition's two summands, the one it was given by
 //! name first. The first to come writes, the others are added one by one. A sequential model needs two slots.
 
-use crate::model::{LayerAt, Model, Source};
+use crate::model::{LayerAt, LayerInput, Model};
 
 /// The plan of a model's backward pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,12 +23,12 @@ pub(super) struct LayerGradients {
     /// The slot that it writes its input's gradient to, unless it leaves that in `dy`.
     pub dx: Option<usize>,
     /// What happens afterwards, in order.
-    pub moves: Vec<Move>,
+    pub moves: Vec<GradientTarget>,
 }
 
 /// A gradient on its way to the value it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Move {
+pub(super) struct GradientTarget {
     /// The layer whose output the gradient is for.
     pub of: usize,
     /// The slot it is in.
@@ -54,10 +54,10 @@ impl GradientPlan {
                 dy,
                 ..LayerGradients::default()
             };
-            if let Some(Source::Layer(of)) = layer.with {
+            if let Some(LayerInput::Layer(of)) = layer.with {
                 let add = slot_of[of].is_some();
                 let to = *slot_of[of].get_or_insert_with(|| slots.take(width));
-                own.moves.push(Move {
+                own.moves.push(GradientTarget {
                     of,
                     from: dy,
                     to,
@@ -65,17 +65,17 @@ impl GradientPlan {
                 });
             }
             let mut sent = dy;
-            if !layer.operator.passes_gradient_on() && layer.from != Source::Input {
+            if !layer.operator.passes_gradient_on() && layer.from != LayerInput::Input {
                 sent = slots.take(width);
                 own.dx = Some(sent);
                 slots.give(dy);
             }
             match layer.from {
-                Source::Input => slots.give(dy),
-                Source::Layer(of) => match slot_of[of] {
+                LayerInput::Input => slots.give(dy),
+                LayerInput::Layer(of) => match slot_of[of] {
                     None => slot_of[of] = Some(sent),
                     Some(to) => {
-                        own.moves.push(Move {
+                        own.moves.push(GradientTarget {
                             of,
                             from: sent,
                             to,
@@ -100,7 +100,7 @@ pub(super) fn needs_gradient(layers: &[LayerAt], learns: impl Fn(usize) -> bool)
     for (i, layer) in layers.iter().enumerate() {
         let below = layer
             .sources()
-            .any(|s| matches!(s, Source::Layer(j) if needs[j]));
+            .any(|s| matches!(s, LayerInput::Layer(j) if needs[j]));
         needs.push(below || learns(i));
     }
     needs

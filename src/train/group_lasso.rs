@@ -9,7 +9,7 @@
 use super::replicas::Replicas;
 use super::unit_table::{UnitSum, UnitTable};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
-use crate::model::{Member, Model, Run, Structure};
+use crate::model::{Member, Model, Structure, UnitFloats};
 
 /// No group on this side of a tensor.
 const NONE: u32 = u32::MAX;
@@ -65,7 +65,7 @@ impl GroupLasso {
             layers.position(|l| l.tensors.contains(&tensor))
         };
         let learned = |m: &&Member| layer_of(m.tensor).is_some_and(&learns);
-        let mut units: Vec<Vec<Run>> = Vec::new();
+        let mut units: Vec<Vec<UnitFloats>> = Vec::new();
         let mut roots = Vec::new();
         let mut tensors: Vec<(usize, ShrinkShape)> = Vec::new();
         let structure = Structure::of(model);
@@ -84,7 +84,7 @@ impl GroupLasso {
                 }
             }
             for unit in 0..group.units {
-                let runs: Vec<Run> = members.iter().map(|m| m.run(model, unit)).collect();
+                let runs: Vec<UnitFloats> = members.iter().map(|m| m.run(model, unit)).collect();
                 let size: usize = runs.iter().map(|run| run.count()).sum();
                 roots.push((size as f64).sqrt() as f32);
                 units.push(runs);

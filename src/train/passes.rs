@@ -5,7 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::error::TrainError;
 use super::hyper::hyper;
 use super::metrics::{EpochPoint, Metrics};
-use super::trainer::{Part, Trainer};
+use super::trainer::{EvalSplit, Trainer};
 use crate::gpu::Program;
 use crate::spec::steps_per_epoch;
 use std::ops::Range;
@@ -98,7 +98,7 @@ impl Trainer<'_> {
             let validation = if self.spec().validation > 0 {
                 // It takes none of the training's steps, and may be stopped like them.
                 let here = self.progress(done);
-                Some(self.evaluate(Part::Validation, &mut |_| watch.progress(here))?)
+                Some(self.evaluate(EvalSplit::Validation, &mut |_| watch.progress(here))?)
             } else {
                 None
             };

@@ -5,7 +5,7 @@ use super::hyper::optimizer_kernel;
 use super::scoring::copy_of;
 use super::sparsity::Sparsity;
 use super::state::{Advance, Draw, ParamsShape};
-use super::trainer::{Part, Trainer};
+use super::trainer::{EvalSplit, Trainer};
 use super::workspace::MOMENTS;
 use crate::gpu::{Buffer, GpuError, Program};
 use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
@@ -13,7 +13,7 @@ use crate::spec::Augment;
 
 /// How the passes of each layer run.
 #[derive(Clone, Copy)]
-struct Kernels<'a> {
+struct StepKernels<'a> {
     variants: &'a [Variants],
     sparsity: Option<&'a Sparsity>,
 }
@@ -58,9 +58,13 @@ impl Trainer<'_> {
         }
     }
 
-    pub(super) fn evaluation_program(&self, part: Part, samples: u32) -> Result<Program, GpuError> {
+    pub(super) fn evaluation_program(
+        &self,
+        part: EvalSplit,
+        samples: u32,
+    ) -> Result<Program, GpuError> {
         let mut program = Program::new("evaluation");
-        let test = part == Part::Test;
+        let test = part == EvalSplit::Test;
         let draw = Draw {
             total: self.data.train.count,
             base: 0,
@@ -111,8 +115,8 @@ impl Trainer<'_> {
     }
 
     /// The kernels that were chosen for this training.
-    fn kernels(&self) -> Kernels<'_> {
-        Kernels {
+    fn kernels(&self) -> StepKernels<'_> {
+        StepKernels {
             variants: &self.variants,
             sparsity: self.sparsity.as_ref(),
         }
@@ -122,7 +126,7 @@ impl Trainer<'_> {
         &self,
         program: &mut Program,
         mode: Mode,
-        kernels: Kernels<'_>,
+        kernels: StepKernels<'_>,
     ) -> Result<(), GpuError> {
         self.record_draw(program, &self.training_draw(), false)?;
         for &window in &self.workspace.windows {
@@ -144,7 +148,7 @@ impl Trainer<'_> {
         let (gpu, r) = (self.gpu, self.replicas);
         let before = copy_of(gpu, &r.params)?;
         let dense = vec![self.execution.dense(); self.variants.len()];
-        let kernels = Kernels {
+        let kernels = StepKernels {
             variants: &dense,
             sparsity: None,
         };
@@ -224,7 +228,7 @@ impl Trainer<'_> {
         program: &mut Program,
         window: Window,
         mode: Mode,
-        kernels: Kernels<'_>,
+        kernels: StepKernels<'_>,
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
@@ -256,7 +260,7 @@ impl Trainer<'_> {
         program: &mut Program,
         window: Window,
         mode: Mode,
-        kernels: Kernels<'_>,
+        kernels: StepKernels<'_>,
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate().rev() {

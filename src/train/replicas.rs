@@ -1,9 +1,9 @@
 //! The parameters and masks of several replicas on the GPU, outermost index the replica.
 
-use super::state::{InitShape, Key, ParamsShape};
+use super::state::{InitShape, ParamsShape, RandomKey};
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{ALIGNMENT, Mask, Model};
-use crate::ops::Start;
+use crate::ops::InitialValues;
 use crate::spec::Init;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Replicas {
     pub grads: Buffer,
     /// Bit masks `[replica][word]`; behind them room for what an optimizer may do to which parameters (`traits.rs`).
     pub masks: Buffer,
-    /// One [`Key`] per replica.
+    /// One [`RandomKey`] per replica.
     pub keys: Buffer,
 }
 
@@ -37,7 +37,7 @@ impl Replicas {
     ///
     /// # Errors
     /// Too large for a binding, or out of memory.
-    pub fn new(gpu: &Gpu, model: Arc<Model>, keys: &[Key]) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, model: Arc<Model>, keys: &[RandomKey]) -> Result<Self, GpuError> {
         let count = keys.len() as u64;
         let flat = count * model.floats as u64 * 4;
         let words = keys.len() * model.mask_words() + model.floats / ALIGNMENT;
@@ -162,14 +162,14 @@ impl Replicas {
             let fan_in = tensor.fan_in as f64;
             let fans = fan_in + tensor.fan_out as f64;
             let (kind, scale) = match (tensor.start, self.model.init) {
-                (Start::Constant(value), _) => (0, f64::from(value)),
+                (InitialValues::Constant(value), _) => (0, f64::from(value)),
                 // Only PyTorch's default draws biases too.
-                (Start::Drawn, Init::Pytorch) => (1, 1.0 / fan_in.sqrt()),
+                (InitialValues::Drawn, Init::Pytorch) => (1, 1.0 / fan_in.sqrt()),
                 _ if !tensor.prunable => (0, 0.0),
-                (Start::Drawn, Init::KaimingUniform) => (1, (6.0 / fan_in).sqrt()),
-                (Start::Drawn, Init::KaimingNormal) => (2, (2.0 / fan_in).sqrt()),
-                (Start::Drawn, Init::GlorotUniform) => (1, (6.0 / fans).sqrt()),
-                (Start::Drawn, Init::GlorotNormal) => (2, (2.0 / fans).sqrt()),
+                (InitialValues::Drawn, Init::KaimingUniform) => (1, (6.0 / fan_in).sqrt()),
+                (InitialValues::Drawn, Init::KaimingNormal) => (2, (2.0 / fan_in).sqrt()),
+                (InitialValues::Drawn, Init::GlorotUniform) => (1, (6.0 / fans).sqrt()),
+                (InitialValues::Drawn, Init::GlorotNormal) => (2, (2.0 / fans).sqrt()),
             };
             let shape = InitShape {
                 offset: tensor.offset as u32,

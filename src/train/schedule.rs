@@ -1,7 +1,7 @@
 //! The steps that a training takes, and the learning rate's factor at each step.
 
 use super::error::TrainError;
-use crate::spec::{Decay, Schedule, TrainSpec, steps_of};
+use crate::spec::{Decay, LearningRateSchedule, TrainSpec, steps_of};
 use std::f64::consts::PI;
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ pub const MOST_STEPS: u64 = 1 << 25;
 
 /// What the base learning rate is multiplied by at each step. Computed in f64 on the host and stored, so that every
 /// schedule is one table and the training program never changes.
-pub fn factors(schedule: &Schedule, steps: u64, samples: u32, batch: u32) -> Vec<f32> {
+pub fn factors(schedule: &LearningRateSchedule, steps: u64, samples: u32, batch: u32) -> Vec<f32> {
     let in_steps = |length| steps_of(length, samples, batch).max(1);
     let warmup = schedule.warmup.map_or(0, in_steps);
     let ramp = |step: u64| {
@@ -86,7 +86,7 @@ mod tests {
 
     /// The factors of `steps` steps; 10 samples by 4 are three steps an epoch.
     fn table(warmup: Option<Length>, decay: Decay, steps: u64) -> Vec<f32> {
-        factors(&Schedule { warmup, decay }, steps, 10, 4)
+        factors(&LearningRateSchedule { warmup, decay }, steps, 10, 4)
     }
 
     #[test]

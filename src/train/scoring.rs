@@ -10,7 +10,7 @@ use crate::ops::Mode;
 
 /// What is added up over the batches of a training, for each parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gathered {
+pub enum GradientStatistic {
     /// The gradients.
     Gradients,
     /// Their squares, batch by batch.
@@ -25,19 +25,19 @@ pub enum Gathered {
 impl Trainer<'_> {
     /// Adds to `sums` (`[replica][float]`) what the batches of this training give, first to last, each the gradient of its mean
     /// loss: the samples that [`Trainer::train`] would draw. Dropout is off and batch normalisation uses the batch. Nothing
-    /// changes but `sums`, except that [`Gathered::Movement`] trains. Gradients of pruned weights are there too where the
+    /// changes but `sums`, except that [`GradientStatistic::Movement`] trains. Gradients of pruned weights are there too where the
     /// trainer was made with [`SparseRule::Never`](crate::ops::SparseRule). `observe` is as in [`Trainer::recalibrate`].
     ///
     /// # Errors
     /// The device failed, or `observe` stopped it.
     pub fn gather(
         &self,
-        what: Gathered,
+        what: GradientStatistic,
         sums: &Buffer,
         observe: Observe<'_>,
     ) -> Result<(), TrainError> {
         let (gpu, r) = (self.gpu, self.replicas);
-        let trains = what == Gathered::Movement;
+        let trains = what == GradientStatistic::Movement;
         let mode = if trains {
             Mode::Training
         } else {
@@ -49,10 +49,10 @@ impl Trainer<'_> {
         self.record_passes(&mut program, mode)?;
         let shape = r.params_shape();
         let kind = match what {
-            Gathered::Gradients => 0,
-            Gathered::Squares => 1,
-            Gathered::Movement => 2,
-            Gathered::Negated => 3,
+            GradientStatistic::Gradients => 0,
+            GradientStatistic::Squares => 1,
+            GradientStatistic::Movement => 2,
+            GradientStatistic::Negated => 3,
         };
         let kernel = gpu.kernel("gradient_accumulate", &[("KIND", kind)])?;
         let buffers = [&r.params, &r.grads, sums];

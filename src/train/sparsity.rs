@@ -4,7 +4,9 @@ use super::replicas::Replicas;
 use super::state::ParamsShape;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::Model;
-use crate::ops::{ColumnsShape, Kept, PrefixShape, SparseRule, TensorShape, Variants, WeightGrid};
+use crate::ops::{
+    ColumnsShape, KeptLists, PrefixShape, SparseRule, TensorShape, Variants, WeightGrid,
+};
 
 /// Below this density of the whole replica, and of itself, a masked layer may be faster sparse; nothing else is listed.
 const LISTED: f64 = 0.5;
@@ -150,9 +152,9 @@ impl Sparsity {
     }
 
     /// What layer `i` needs to run sparse, where it may.
-    pub(super) fn kept<'a>(&'a self, replicas: &'a Replicas, i: usize) -> Option<Kept<'a>> {
+    pub(super) fn kept<'a>(&'a self, replicas: &'a Replicas, i: usize) -> Option<KeptLists<'a>> {
         let lists = self.layers[i].lists.as_ref()?;
-        Some(Kept {
+        Some(KeptLists {
             masks: &replicas.masks,
             ranks: &self.ranks,
             list: &self.list,

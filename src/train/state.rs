@@ -146,7 +146,7 @@ shader_struct! {
 /// What a replica's random numbers are keyed by: the seed, and how often its history drew fresh weights, trained, and selected.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-pub struct Key {
+pub struct RandomKey {
     /// The run's seed.
     pub seed: u32,
     /// Fresh restarts so far.

@@ -1,6 +1,6 @@
 //! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
-use super::choose::Choice;
+use super::choose::Autotuner;
 use super::error::TrainError;
 use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
@@ -11,14 +11,14 @@ use super::schedule::{factors, stretch_of};
 use super::sparsity::Sparsity;
 use super::state::{Hyper, State};
 use super::traits::traits;
-use super::workspace::{Demand, Workspace};
+use super::workspace::{MemoryRequest, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
 use crate::spec::{TrainSpec, steps_of, steps_per_epoch};
 
 /// Which samples an evaluation reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum EvalSplit {
     /// The samples this seed holds out of the training set.
     Validation,
     /// The test set.
@@ -125,7 +125,7 @@ impl<'a> Trainer<'a> {
         };
         let learns: Vec<bool> = (0..model.layers.len()).map(learned).collect();
         let traits = traits(model, |i| learns[i], spec.weight_decay_on);
-        let workspace = Workspace::new(gpu, replicas, &Demand::of(spec, 1.0), learns)?;
+        let workspace = Workspace::new(gpu, replicas, &MemoryRequest::of(spec, 1.0), learns)?;
         let lasso = match spec.group_lasso {
             Some(_) => {
                 let each = specs.iter().map(|s| s.group_lasso.unwrap_or(0.0) as f32);
@@ -176,7 +176,7 @@ impl<'a> Trainer<'a> {
             };
             gpu.write(table, u64::from(start) * 4, traits)?;
         }
-        let choice = Choice {
+        let choice = Autotuner {
             gpu,
             replicas,
             workspace: &self.workspace,
@@ -250,10 +250,14 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// The device failed, or `observe` stopped it.
-    pub fn evaluate(&self, part: Part, observe: Observe<'_>) -> Result<Vec<Metrics>, TrainError> {
+    pub fn evaluate(
+        &self,
+        part: EvalSplit,
+        observe: Observe<'_>,
+    ) -> Result<Vec<Metrics>, TrainError> {
         let samples = match part {
-            Part::Validation => self.spec().validation,
-            Part::Test => self.data.test.count,
+            EvalSplit::Validation => self.spec().validation,
+            EvalSplit::Test => self.data.test.count,
         };
         let start = State {
             count: samples.min(self.spec().batch),

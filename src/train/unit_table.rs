@@ -2,7 +2,7 @@
 
 use super::replicas::Replicas;
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
-use crate::model::Run;
+use crate::model::UnitFloats;
 
 shader_struct! {
     /// Uniform of `unit_sums`.
@@ -15,7 +15,7 @@ shader_struct! {
 }
 
 shader_struct! {
-    /// A [`Run`] as shaders read it.
+    /// A [`UnitFloats`] as shaders read it.
     pub struct UnitRun {
         /// First float in the flat parameters.
         pub start: u32,
@@ -67,7 +67,7 @@ impl UnitTable {
     ///
     /// # Errors
     /// The device has no room.
-    pub fn new(gpu: &Gpu, units: &[Vec<Run>]) -> Result<Self, GpuError> {
+    pub fn new(gpu: &Gpu, units: &[Vec<UnitFloats>]) -> Result<Self, GpuError> {
         let mut first = vec![0u32];
         let mut runs = Vec::new();
         for unit in units {

@@ -3,18 +3,18 @@
 //! Sizes are known before anything is allocated ([`Memory`]); the plan and the allocation are the same list.
 
 use super::Warp;
-use super::gradients::{GradientPlan, LayerGradients, Move, needs_gradient};
+use super::gradients::{GradientPlan, GradientTarget, LayerGradients, needs_gradient};
 use super::replicas::Replicas;
 use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{Model, Source, fuse, readers};
-use crate::ops::{Fused, Site, Span, Variants, Window, record_add, record_copy};
+use crate::model::{LayerInput, Model, fuse, readers};
+use crate::ops::{Fused, LayerContext, Span, Variants, Window, record_add, record_copy};
 use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Demand {
+pub struct MemoryRequest {
     /// Samples in a batch.
     pub batch: u32,
     /// How many of them are on the GPU at once.
@@ -30,7 +30,7 @@ pub struct Demand {
     pub beside: &'static [&'static str],
 }
 
-impl Demand {
+impl MemoryRequest {
     /// That of a training under masks of this density, which stay.
     pub fn of(spec: &TrainSpec, density: f64) -> Self {
         Self {
@@ -83,7 +83,7 @@ pub const MOMENTS: [&str; 3] = ["first moments", "second moments", "third moment
 
 impl Memory {
     /// The plan of a training. What is listed of kept weights is planned as if every layer kept the same share.
-    pub fn plan(model: &Model, demand: &Demand) -> Self {
+    pub fn plan(model: &Model, demand: &MemoryRequest) -> Self {
         let in_batch = u64::from(demand.batch.next_multiple_of(4));
         let columns = u64::from(demand.micro_batch.div_ceil(4));
         let carries = demand.micro_batch < demand.batch;
@@ -199,10 +199,10 @@ impl Memory {
 }
 
 /// The buffer of what a layer reads.
-fn buffer_of(output_of: &[usize], source: Source) -> usize {
+fn buffer_of(output_of: &[usize], source: LayerInput) -> usize {
     match source {
-        Source::Input => 0,
-        Source::Layer(i) => output_of[i],
+        LayerInput::Input => 0,
+        LayerInput::Layer(i) => output_of[i],
     }
 }
 
@@ -242,7 +242,7 @@ impl Workspace {
     pub fn new(
         gpu: &Gpu,
         replicas: &Replicas,
-        demand: &Demand,
+        demand: &MemoryRequest,
         learns: Vec<bool>,
     ) -> Result<Self, GpuError> {
         let model = &replicas.model;
@@ -343,7 +343,7 @@ impl Workspace {
     }
 
     /// Which of them holds a value.
-    pub(super) fn node(&self, source: Source) -> u32 {
+    pub(super) fn node(&self, source: LayerInput) -> u32 {
         buffer_of(&self.output_of, source) as u32
     }
 
@@ -370,8 +370,8 @@ impl Workspace {
     /// Whether layer `i` must hand a gradient on to the layer it reads.
     pub(super) fn needs_input_gradient(&self, model: &Model, i: usize) -> bool {
         match model.layers[i].from {
-            Source::Input => false,
-            Source::Layer(below) => self.needs_gradient[below],
+            LayerInput::Input => false,
+            LayerInput::Layer(below) => self.needs_gradient[below],
         }
     }
 
@@ -383,7 +383,7 @@ impl Workspace {
         sparsity: Option<&'a Sparsity>,
         window: Window,
         i: usize,
-    ) -> Site<'a> {
+    ) -> LayerContext<'a> {
         let [parts, bias_parts] = match self.carried.get(i) {
             Some([parts, bias_parts]) => [parts, bias_parts],
             None => [&self.shared; 2],
@@ -392,7 +392,7 @@ impl Workspace {
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let gradients = &self.gradients.layers[i];
         let dx = gradients.dx.map(|slot| &self.slots[slot]);
-        Site {
+        LayerContext {
             layer: i as u32,
             replicas: replicas.count,
             window,
@@ -448,7 +448,7 @@ impl Workspace {
         window: Window,
         i: usize,
     ) -> Result<(), GpuError> {
-        let needed = |m: &&Move| self.needs_gradient[m.of];
+        let needed = |m: &&GradientTarget| self.needs_gradient[m.of];
         for m in self.gradients.layers[i].moves.iter().filter(needed) {
             let buffers = [&self.slots[m.from], &self.slots[m.to]];
             let span = span(replicas.model.layers[m.of].output.features(), window);

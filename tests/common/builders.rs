@@ -5,7 +5,7 @@ use secateur::gpu::Gpu;
 use secateur::model::{Model, presets};
 use secateur::ops::Execution;
 use secateur::spec::{Init, Layer, ModelSpec, NamedLayer, Shape, TrainSpec};
-use secateur::train::{Key, Replicas, ResidentDataset, Trainer, scales};
+use secateur::train::{RandomKey, Replicas, ResidentDataset, Trainer, scales};
 use std::sync::Arc;
 
 /// A linear layer with a bias.
@@ -98,15 +98,15 @@ pub fn preset_model(name: &str) -> Arc<Model> {
 }
 
 /// The key of a run that is at its beginning.
-pub fn key(seed: u32) -> Key {
-    Key {
+pub fn key(seed: u32) -> RandomKey {
+    RandomKey {
         seed,
-        ..Key::default()
+        ..RandomKey::default()
     }
 }
 
 /// The keys of seeds 0, 1, ...
-pub fn keys(count: usize) -> Vec<Key> {
+pub fn keys(count: usize) -> Vec<RandomKey> {
     (0..count as u32).map(key).collect()
 }
 

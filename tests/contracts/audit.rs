@@ -7,7 +7,7 @@ use crate::common::{World, dataset, gpu, keys, trainer, usual};
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
 use secateur::spec::{Length, TrainSpec};
-use secateur::train::{Key, Progress, Snapshot, TrainError};
+use secateur::train::{Progress, RandomKey, Snapshot, TrainError};
 
 /// A place in this replica's flat buffers whose weight is pruned.
 fn pruned_place(model: &Model, snapshot: &Snapshot, after: usize) -> usize {
@@ -29,7 +29,7 @@ fn every_optimizer_keeps_pruned_weights_at_zero() {
                 (Some(0.5), SparseRule::Never),
                 (Some(0.5), SparseRule::Always),
             ] {
-                let key = Key::default();
+                let key = RandomKey::default();
                 let start = drawn(gpu, &model, key, 0.3);
                 let spec = TrainSpec {
                     clip_norm,
@@ -160,13 +160,13 @@ fn a_mask_that_changed_is_enforced_from_the_next_step_on() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(100, 20, SIDE));
     let model = flat_model();
-    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let start = drawn(gpu, &model, RandomKey::default(), 1.0);
     let replicas = on_gpu(gpu, &model, std::slice::from_ref(&start));
     let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Steps(2));
     let specs = [&spec];
     let mut trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     trainer.train(None, &mut |_| true).unwrap();
-    let smaller = drawn(gpu, &model, Key::default(), 0.2).mask;
+    let smaller = drawn(gpu, &model, RandomKey::default(), 0.2).mask;
     gpu.write(&replicas.masks, 0, smaller.words()).unwrap();
     let pruned = model.prunable() as u64 - smaller.prunable_count(&model);
     // Momentum and gradients of all of them are still there, too, and count once.

@@ -4,11 +4,11 @@ use crate::common::{
     World, bare, build, conv, dataset, gpu, linear, model, preset, preset_model, trainer, usual,
 };
 use secateur::bench::crossover;
-use secateur::gpu::{Gpu, Program, ProgramPart, Work};
+use secateur::gpu::{Gpu, KernelWork, Program, ProgramPart};
 use secateur::model::{Mask, presets};
 use secateur::ops::{Execution, Span, SparseRule};
 use secateur::spec::{Layer, Length, Normalise, Optimizer, Shape, TrainSpec};
-use secateur::train::{Key, Replicas};
+use secateur::train::{RandomKey, Replicas};
 
 // ------------------------------------------------------------------------------------------------------------- crossover
 
@@ -106,7 +106,7 @@ fn every_kernel_of_a_training_step_is_counted() {
     ];
     let mut met = std::collections::BTreeSet::new();
     for model in &models {
-        let replicas = Replicas::new(&gpu, model.clone(), &[Key::default(); 2]).unwrap();
+        let replicas = Replicas::new(&gpu, model.clone(), &[RandomKey::default(); 2]).unwrap();
         for spec in &specs {
             for sparse in [SparseRule::Never, SparseRule::Always] {
                 let execution = Execution {
@@ -119,7 +119,7 @@ fn every_kernel_of_a_training_step_is_counted() {
                     let what = format!("{} of {} in {}", part.kernel, part.place, model.name);
                     match part.work {
                         // The no-op device counts no kept weights.
-                        Some(Work::Flops(n) | Work::Bytes(n)) => {
+                        Some(KernelWork::Flops(n) | KernelWork::Bytes(n)) => {
                             assert!(n > 0 || sparse == SparseRule::Always, "{what}");
                         }
                         None => panic!("nobody says what {what} has to do"),
@@ -160,7 +160,7 @@ fn work_is_what_it_is_by_hand() {
     let fc1 = &model.tensors[0];
     assert_eq!((fc1.layer.as_str(), fc1.count), ("fc1", 784 * 300));
     (0..784 * 300 / 2).for_each(|i| half.remove(i));
-    let replicas = Replicas::new(gpu, model.clone(), &[Key::default(); 3]).unwrap();
+    let replicas = Replicas::new(gpu, model.clone(), &[RandomKey::default(); 3]).unwrap();
     let masks = [&full, &full, &half].map(|mask| mask.words()).concat();
     gpu.write(&replicas.masks, 0, &masks).unwrap();
     let world = World::new(gpu, dataset(150, 20, 28));
@@ -186,20 +186,20 @@ fn work_is_what_it_is_by_hand() {
     let dense = 2 * 784 * 300 * 128 * 3;
     let parts = run(SparseRule::Never);
     for kernel in ["dense_forward", "dense_backward_weight"] {
-        assert_eq!(of(&parts, kernel, "fc1"), Some(Work::Flops(dense)));
+        assert_eq!(of(&parts, kernel, "fc1"), Some(KernelWork::Flops(dense)));
     }
     // Indices and images in, activations out.
-    let images = Work::Bytes(3 * 128 * (784 + 4 * 784));
+    let images = KernelWork::Bytes(3 * 128 * (784 + 4 * 784));
     assert_eq!(of(&parts, "batch_gather", "batch"), Some(images));
-    let bias = Work::Bytes(3 * (4 * 300 * 128 + 4 * 300));
+    let bias = KernelWork::Bytes(3 * (4 * 300 * 128 + 4 * 300));
     assert_eq!(of(&parts, "bias_backward", "fc1"), Some(bias));
     // Weight and momentum read and written, the gradient read, and the mask's bits.
     let floats = 3 * model.floats as u64;
-    let update = Work::Bytes(20 * floats + floats / 8);
+    let update = KernelWork::Bytes(20 * floats + floats / 8);
     let everywhere = "all weights";
     assert_eq!(of(&parts, "sgd_momentum_step", everywhere), Some(update));
     let parts = run(SparseRule::Always);
-    let kept = Work::Flops(dense / 6 * 5);
+    let kept = KernelWork::Flops(dense / 6 * 5);
     for kernel in ["dense_forward_sparse", "dense_backward_weight_sparse"] {
         assert_eq!(of(&parts, kernel, "fc1"), Some(kept), "{kernel}");
     }

@@ -11,7 +11,7 @@ use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
     UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Part, Replicas, Snapshot, Trainer};
+use secateur::train::{EvalSplit, RandomKey, Replicas, Snapshot, Trainer};
 use std::sync::Arc;
 
 /// Convolutions with batch normalisation, with and without biases, and a flattened plane.
@@ -83,7 +83,7 @@ impl<'a> Bench<'a> {
     /// Of the 16 test samples, `[class][sample]`.
     fn logits(&self, model: &Arc<Model>, snapshot: &Snapshot) -> Vec<f32> {
         self.with(model, Some(snapshot), |_, trainer| {
-            trainer.evaluate(Part::Test, &mut |_| true).unwrap();
+            trainer.evaluate(EvalSplit::Test, &mut |_| true).unwrap();
             trainer.logits().unwrap()
         })
     }
@@ -94,7 +94,7 @@ impl<'a> Bench<'a> {
         snapshot: &Snapshot,
         prune: impl FnOnce(&Replicas),
     ) -> Snapshot {
-        let replicas = Replicas::new(self.gpu, model.clone(), &[Key::default()]).unwrap();
+        let replicas = Replicas::new(self.gpu, model.clone(), &[RandomKey::default()]).unwrap();
         replicas.upload(self.gpu, &[snapshot]).unwrap();
         prune(&replicas);
         replicas.download(self.gpu).unwrap().remove(0)

@@ -9,7 +9,7 @@ use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Optimizer, PruneSpec, Scope, Shape, TrainSpec,
     UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
-use secateur::train::{Key, Replicas, Snapshot};
+use secateur::train::{RandomKey, Replicas, Snapshot};
 use std::sync::Arc;
 
 fn net() -> ModelSpec {
@@ -37,7 +37,7 @@ fn training(optimizer: Optimizer, steps: u32, lambda: Option<f64>) -> TrainSpec 
 /// Trains fresh replicas, or these; one spec each.
 fn trained(
     gpu: &Gpu,
-    keys: &[Key],
+    keys: &[RandomKey],
     specs: &[TrainSpec],
     from: Option<&[Snapshot]>,
     sparse: SparseRule,
@@ -147,7 +147,7 @@ fn a_step_is_the_optimizers_and_then_the_proximal_one() {
 fn a_penalty_is_each_replicas_own() {
     let Some(gpu) = gpu() else { return };
     let lambdas = [0.0, 0.02, 0.1];
-    let keys: Vec<Key> = (0..3).map(key).collect();
+    let keys: Vec<RandomKey> = (0..3).map(key).collect();
     let specs: Vec<TrainSpec> = lambdas
         .iter()
         .map(|&l| training(Optimizer::sgd(0.1, 0.9), 6, Some(l)))

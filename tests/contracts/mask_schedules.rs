@@ -11,8 +11,8 @@ use secateur::spec::{
     PruneSpec, Rewire, Scope, Shape, TrainSpec, TrainStep,
 };
 use secateur::train::{
-    Checkpoint, Key, MaskHook, Progress, Replicas, Snapshot, TrainError, Trained, Trainer, Watch,
-    stretch_of, training_samples,
+    Checkpoint, MaskHook, Progress, RandomKey, Replicas, Snapshot, TrainError, Trained, Trainer,
+    Watch, stretch_of, training_samples,
 };
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ fn run(
     sparse: SparseRule,
     (from, watch): (Option<Checkpoint>, &mut dyn Watch),
 ) -> Result<Vec<(Snapshot, Trained)>, TrainError> {
-    let keys: Vec<Key> = cohort.iter().map(|c| key(c.0)).collect();
+    let keys: Vec<RandomKey> = cohort.iter().map(|c| key(c.0)).collect();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();

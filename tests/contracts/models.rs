@@ -4,7 +4,7 @@ use super::setup::{conv_model, residual_model};
 use crate::common::{add, conv, graph, linear, preset_model};
 use secateur::model::{Model, presets};
 use secateur::spec::{NamedLayer, Shape};
-use secateur::train::{Demand, Memory};
+use secateur::train::{Memory, MemoryRequest};
 
 fn weights_per_tensor(model: &Model) -> Vec<(String, usize)> {
     let weights = model.tensors.iter().filter(|t| t.prunable);
@@ -83,7 +83,7 @@ fn graphs_that_mean_nothing_are_refused_by_name() {
 #[test]
 fn gradients_take_as_few_slots_as_are_alive_at_once() {
     let slots = |model: &Model| {
-        let memory = Memory::plan(model, &Demand::of_batch(8));
+        let memory = Memory::plan(model, &MemoryRequest::of_batch(8));
         let names = memory.buffers.iter().map(|(name, _)| name);
         names
             .filter(|name| name.contains("activation gradients"))

@@ -9,9 +9,9 @@ use crate::common::{
     preset_model, trainer, usual,
 };
 use secateur::model::Model;
-use secateur::ops::{Execution, SparseRule, Variant};
+use secateur::ops::{Execution, KernelVariant, SparseRule};
 use secateur::spec::{Augment, Fill, Layer, Length, Shape, TrainSpec};
-use secateur::train::{Demand, Memory, Replicas, ResidentDataset};
+use secateur::train::{Memory, MemoryRequest, Replicas, ResidentDataset};
 use std::sync::Arc;
 
 #[test]
@@ -134,14 +134,20 @@ fn tiles_change_no_bit() {
     for model in [flat_model(), conv_model(), residual_model()] {
         let members = cohort(gpu, &model, false);
         let want = train(gpu, &world, &model, &members, usual(gpu));
-        let tile = |r, c| Variant::Tile(r, c);
+        let tile = |r, c| KernelVariant::Tile(r, c);
         for (data, weight) in [
             (tile(1, 1), tile(1, 1)),
             (tile(4, 1), tile(2, 3)),
             (tile(8, 2), tile(4, 4)),
             (tile(3, 5), tile(7, 2)),
-            (Variant::Workgroup(4, 1), Variant::Workgroup(2, 2)),
-            (Variant::Workgroup(8, 2), Variant::Workgroup(8, 8)),
+            (
+                KernelVariant::Workgroup(4, 1),
+                KernelVariant::Workgroup(2, 2),
+            ),
+            (
+                KernelVariant::Workgroup(8, 2),
+                KernelVariant::Workgroup(8, 8),
+            ),
         ] {
             let execution = Execution {
                 data,
@@ -192,12 +198,15 @@ fn micro_batches_change_no_bit() {
     };
     let mut executions = vec![
         usual(gpu),
-        sparse(Variant::Sparse(3)),
-        dense(Variant::Tile(3, 5), Variant::Tile(7, 2)),
-        dense(Variant::Workgroup(4, 1), Variant::Workgroup(2, 2)),
+        sparse(KernelVariant::Sparse(3)),
+        dense(KernelVariant::Tile(3, 5), KernelVariant::Tile(7, 2)),
+        dense(
+            KernelVariant::Workgroup(4, 1),
+            KernelVariant::Workgroup(2, 2),
+        ),
     ];
     if has_subgroups_of_8(gpu, "sparse layers by broadcast") {
-        executions.push(sparse(Variant::SparseBroadcast(4)));
+        executions.push(sparse(KernelVariant::SparseBroadcast(4)));
     }
     for (model, augment) in [
         (flat_model(), Some(augment)),
@@ -249,16 +258,16 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
         return;
     }
     let gpu = &own_gpu();
-    let demand = |batch, micro_batch| Demand {
+    let demand = |batch, micro_batch| MemoryRequest {
         micro_batch,
-        ..Demand::of_batch(batch)
+        ..MemoryRequest::of_batch(batch)
     };
     let lenet = preset_model("lenet-5");
     let bytes = |micro_batch| Memory::plan(&lenet, &demand(512, micro_batch)).bytes(1);
     assert!(bytes(256) < bytes(512));
     assert!(bytes(32) < bytes(256));
     // Of what a batch of 32 takes, sums that go on, indices, labels and losses are all there is on top.
-    let least = Memory::plan(&lenet, &Demand::of_batch(32)).bytes(1);
+    let least = Memory::plan(&lenet, &MemoryRequest::of_batch(32)).bytes(1);
     assert!((bytes(32) - least) * 2 < least, "{} {least}", bytes(32));
     let batches = |name: &str, micro_batch| {
         let memory = Memory::plan(&lenet, &demand(512, micro_batch));
@@ -282,7 +291,7 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
     let specs = [&spec, &spec];
     let trainer = trainer(gpu, &world, &replicas, &specs, usual(gpu));
     let taken = gpu.allocated() - before;
-    let planned = Memory::plan(&model, &Demand::of(&spec, 1.0)).bytes(2);
+    let planned = Memory::plan(&model, &MemoryRequest::of(&spec, 1.0)).bytes(2);
     // Keys, states and the like, and the least size of a buffer.
     assert!(taken < planned + 8192, "{taken} of {planned}");
     drop(trainer);
@@ -298,10 +307,10 @@ fn sparse_execution_changes_no_bit() {
         sparse_variant,
         ..usual(gpu)
     };
-    let plain = |columns| Variant::Sparse(columns);
+    let plain = |columns| KernelVariant::Sparse(columns);
     let mut variants = vec![plain(1), plain(3), plain(4)];
     if has_subgroups_of_8(gpu, "sparse layers by broadcast") {
-        variants.extend([1, 2, 4].map(Variant::SparseBroadcast));
+        variants.extend([1, 2, 4].map(KernelVariant::SparseBroadcast));
     }
     for (model, clipped) in [
         (flat_model(), true),

@@ -4,7 +4,7 @@ use super::setup::{TINY, by_sort, difference, filled, odd_model, on_gpu, prune_a
 use crate::common::{Dice, bare, chain, gpu, linear, model};
 use secateur::gpu::{Gpu, Program};
 use secateur::model::Model;
-use secateur::prune::{self, Part, PruneError, Segment};
+use secateur::prune::{self, PruneError, ScorePart, ScoreSegment};
 use secateur::spec::{Amount, Criterion, Layer, PruneSpec, Scope, Shape};
 use secateur::train::Snapshot;
 use std::sync::Arc;
@@ -302,10 +302,10 @@ fn scores_in_several_parts_are_one_selection() {
                 (score, gpu.buffer_with("masks", &words).unwrap())
             })
             .collect();
-        let segments: Vec<Vec<Segment>> = plans
+        let segments: Vec<Vec<ScoreSegment>> = plans
             .iter()
             .map(|(_, _, list)| {
-                let segment = |&(start, count, group)| Segment {
+                let segment = |&(start, count, group)| ScoreSegment {
                     start,
                     count,
                     group,
@@ -313,8 +313,8 @@ fn scores_in_several_parts_are_one_selection() {
                 list.iter().map(segment).collect()
             })
             .collect();
-        let parts: Vec<Part<'_>> = (0..3)
-            .map(|p| Part {
+        let parts: Vec<ScorePart<'_>> = (0..3)
+            .map(|p| ScorePart {
                 score: &buffers[p].0,
                 masks: &buffers[p].1,
                 score_stride: plans[p].1,

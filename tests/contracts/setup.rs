@@ -8,10 +8,10 @@ use secateur::model::{Mask, Model};
 use secateur::ops::Execution;
 use secateur::prune::{self};
 use secateur::spec::{
-    Amount, Criterion, Decay, Layer, Length, Optimizer, PruneSpec, Schedule, Scope, Shape,
-    TrainSpec,
+    Amount, Criterion, Decay, Layer, LearningRateSchedule, Length, Optimizer, PruneSpec, Scope,
+    Shape, TrainSpec,
 };
-use secateur::train::{EpochPoint, Key, Metrics, Part as Samples, Replicas, Snapshot};
+use secateur::train::{EpochPoint, EvalSplit as Samples, Metrics, RandomKey, Replicas, Snapshot};
 use std::sync::Arc;
 
 /// Tensor sizes that are multiples of nothing: 999, 27, 270 and 10.
@@ -195,7 +195,7 @@ pub fn training(optimizer: Optimizer, length: Length) -> TrainSpec {
     // No multiple of 4, and no divisor of the samples: padding and a partial batch in every pass.
     let batch = 22;
     TrainSpec {
-        schedule: Schedule {
+        schedule: LearningRateSchedule {
             warmup: Some(Length::Steps(2)),
             decay: Decay::Step {
                 every: Length::Steps(3),
@@ -212,10 +212,10 @@ pub fn train(
     gpu: &Gpu,
     world: &World,
     model: &Arc<Model>,
-    cohort: &[(Key, Snapshot, TrainSpec)],
+    cohort: &[(RandomKey, Snapshot, TrainSpec)],
     execution: Execution,
 ) -> Vec<(Snapshot, Vec<EpochPoint>)> {
-    let keys: Vec<Key> = cohort.iter().map(|c| c.0).collect();
+    let keys: Vec<RandomKey> = cohort.iter().map(|c| c.0).collect();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     let snapshots: Vec<&Snapshot> = cohort.iter().map(|c| &c.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();
@@ -229,7 +229,7 @@ pub fn train(
 }
 
 /// A freshly drawn replica, pruned at random to this density.
-pub fn drawn(gpu: &Gpu, model: &Arc<Model>, key: Key, density: f64) -> Snapshot {
+pub fn drawn(gpu: &Gpu, model: &Arc<Model>, key: RandomKey, density: f64) -> Snapshot {
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
     replicas.initialise(gpu).unwrap();
     let random = PruneSpec {
@@ -241,10 +241,14 @@ pub fn drawn(gpu: &Gpu, model: &Arc<Model>, key: Key, density: f64) -> Snapshot 
 }
 
 /// Six replicas that differ in all that replicas may differ in.
-pub fn cohort(gpu: &Gpu, model: &Arc<Model>, clipped: bool) -> Vec<(Key, Snapshot, TrainSpec)> {
+pub fn cohort(
+    gpu: &Gpu,
+    model: &Arc<Model>,
+    clipped: bool,
+) -> Vec<(RandomKey, Snapshot, TrainSpec)> {
     (0..6u32)
         .map(|r| {
-            let key = Key {
+            let key = RandomKey {
                 seed: 100 + r,
                 fresh: r % 2,
                 train: r % 3,
@@ -279,9 +283,9 @@ pub fn score(
     gpu: &Gpu,
     world: &World,
     model: &Arc<Model>,
-    members: &[(Key, Snapshot, TrainSpec)],
+    members: &[(RandomKey, Snapshot, TrainSpec)],
 ) -> Vec<Metrics> {
-    let keys: Vec<Key> = members.iter().map(|m| m.0).collect();
+    let keys: Vec<RandomKey> = members.iter().map(|m| m.0).collect();
     let replicas = Replicas::new(gpu, model.clone(), &keys).unwrap();
     let snapshots: Vec<&Snapshot> = members.iter().map(|m| &m.1).collect();
     replicas.upload(gpu, &snapshots).unwrap();

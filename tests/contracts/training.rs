@@ -8,7 +8,7 @@ use crate::common::{World, dataset, gpu, key, trainer, usual};
 use secateur::data::Dataset;
 use secateur::spec::{BestBy, DecayOn, Keep, Length, Normalise, Optimizer, Stopping, TrainSpec};
 use secateur::train::{
-    EpochPoint, Key, Part as Samples, Progress, Replicas, Snapshot, TrainError, Trainer,
+    EpochPoint, EvalSplit as Samples, Progress, RandomKey, Replicas, Snapshot, TrainError, Trainer,
 };
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ fn every_training_begins_with_an_optimizer_state_of_zero() {
     let world = World::new(gpu, dataset(150, 40, SIDE));
     let model = flat_model();
     for optimizer in optimizers() {
-        let key = Key::default();
+        let key = RandomKey::default();
         let start = drawn(gpu, &model, key, 0.5);
         let spec = training(optimizer, Length::Epochs(2));
         let specs = [&spec];
@@ -414,7 +414,7 @@ fn a_training_can_be_stopped() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(100, 20, SIDE));
     let model = flat_model();
-    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let start = drawn(gpu, &model, RandomKey::default(), 1.0);
     let replicas = on_gpu(gpu, &model, &[start]);
     let spec = training(sgd(0.1, 0.9, true, 0.01), Length::Epochs(1000));
     let specs = [&spec];
@@ -431,7 +431,7 @@ fn a_split_that_leaves_nothing_is_refused() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(100, 20, SIDE));
     let model = flat_model();
-    let start = drawn(gpu, &model, Key::default(), 1.0);
+    let start = drawn(gpu, &model, RandomKey::default(), 1.0);
     let replicas = on_gpu(gpu, &model, &[start]);
     let plain = training(sgd(0.1, 0.0, false, 0.0), Length::Steps(1));
     for (validation, samples) in [(100, None), (500, None), (60, Some(41)), (0, Some(0))] {

@@ -5,7 +5,7 @@ use crate::common::{
 };
 use secateur::gpu::Gpu;
 use secateur::model::{Mask, Model, Structure};
-use secateur::prune::{self, Data, prune_units};
+use secateur::prune::{self, ScoringData, prune_units};
 use secateur::spec::{
     Amount, Layer, Length, Optimizer, Shape, TrainSpec, UnitAmount, UnitCriterion, UnitPrune,
     UnitScope,
@@ -257,7 +257,7 @@ fn measured_and_random_units_are_the_same_in_any_company() {
             data: criterion.reads_data().then(|| Box::new(train.clone())),
             ..UnitPrune::new(criterion, UnitScope::Global, half)
         };
-        let measured = Data {
+        let measured = ScoringData {
             resident: &world.resident,
             scales: &scales,
             execution: usual(gpu),

@@ -2,7 +2,7 @@
 
 use super::idx::{images, small_mnist};
 use crate::common::{MNIST_FILES, gzip, published, skip};
-use secateur::data::{DataError, Progress, SearchPath, fetch, load};
+use secateur::data::{DataError, DownloadProgress, SearchPath, fetch, load};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -163,7 +163,7 @@ fn a_second_mirror_helps_and_good_files_are_kept() {
     let folder = root.path().join("mnist");
 
     let mut last = (String::new(), 0, None);
-    let mut note = |progress: Progress<'_>| {
+    let mut note = |progress: DownloadProgress<'_>| {
         last = (progress.file.to_string(), progress.received, progress.total);
     };
     let report = fetch("mnist", root.path(), Some(&mirrors), &mut note).unwrap();

@@ -3,7 +3,7 @@
 use secateur::data::{SearchPath, load_described, shape_of_described};
 use secateur::experiment::{Experiment, Step};
 use secateur::spec::{Augment, Fill, TrainSpec};
-use secateur::spec::{Origin, Resize};
+use secateur::spec::{DatasetOrigin, Resize};
 use std::fs;
 use tempfile::TempDir;
 
@@ -55,7 +55,7 @@ fn described_datasets_are_read_with_their_defaults() {
                      [datasets.two]\nof = \"fashion-mnist\"\nclasses = [\"bag\", 0]\n";
     let experiment = parse(&root, described, "mine").unwrap();
     let mine = &experiment.datasets["mine"];
-    let Origin::Folder(spec) = &mine.origin else {
+    let DatasetOrigin::Folder(spec) = &mine.origin else {
         panic!("{mine:?}");
     };
     assert_eq!(spec.folder, root.path().join("a"));

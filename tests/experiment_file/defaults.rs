@@ -2,7 +2,7 @@
 
 use super::setup::{GOOD, errors, good, only, says, with_steps};
 use secateur::experiment::{OnCollapse, Step};
-use secateur::spec::{Init, Length, Normalise, Optimizer, Schedule, TrainStep};
+use secateur::spec::{Init, LearningRateSchedule, Length, Normalise, Optimizer, TrainStep};
 
 #[test]
 fn defaults_are_filled_in() {
@@ -23,7 +23,7 @@ fn defaults_are_filled_in() {
     assert_eq!(train.dataset, "fashion-mnist");
     assert_eq!(train.batch, 64);
     assert_eq!(train.length, Length::Epochs(2));
-    assert_eq!(train.schedule, Schedule::CONSTANT);
+    assert_eq!(train.schedule, LearningRateSchedule::CONSTANT);
     assert_eq!(train.clip_norm, None);
     assert_eq!(train.validation, 5000);
     assert_eq!(train.samples, None);

@@ -12,13 +12,16 @@ use secateur::data::Dataset;
 use secateur::gpu::Gpu;
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
-use secateur::prune::{Data, PruneError, Scoring, hessian_gradient, lamp_order, prune, prune_on};
+use secateur::prune::{
+    PruneError, Scoring, ScoringData, hessian_gradient, lamp_order, prune, prune_on,
+};
 use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope, Shape,
     TrainSpec,
 };
 use secateur::train::{
-    Draw, Gather, Gathered, Key, Replicas, ResidentDataset, Snapshot, State, scales, synaptic_flow,
+    Draw, Gather, GradientStatistic, RandomKey, Replicas, ResidentDataset, Snapshot, State, scales,
+    synaptic_flow,
 };
 
 const SIDE: usize = 6;
@@ -65,7 +68,7 @@ fn training(lr: f64, batches: u32) -> TrainSpec {
 /// A fresh network, half of it pruned at random.
 fn fresh(gpu: &Gpu, spec: &ModelSpec, seeds: &[u32], density: f64) -> Replicas {
     let model = build(spec, INPUT);
-    let keys: Vec<Key> = seeds.iter().map(|&seed| key(seed)).collect();
+    let keys: Vec<RandomKey> = seeds.iter().map(|&seed| key(seed)).collect();
     let replicas = Replicas::new(gpu, model, &keys).unwrap();
     replicas.initialise(gpu).unwrap();
     let random = PruneSpec::new(Criterion::Random, Scope::Uniform, Amount::Density(density));
@@ -74,7 +77,7 @@ fn fresh(gpu: &Gpu, spec: &ModelSpec, seeds: &[u32], density: f64) -> Replicas {
 }
 
 /// Batch number `b` of a pass: images, labels, samples.
-fn nth_batch(data: &Dataset, key: Key, b: u32) -> (Vec<f32>, Vec<u32>, u32) {
+fn nth_batch(data: &Dataset, key: RandomKey, b: u32) -> (Vec<f32>, Vec<u32>, u32) {
     let total = data.train.len() as u32;
     let samples = total - 5;
     let position = b * BATCH;
@@ -166,15 +169,15 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
     let twins = gradients(&spec, &model, &data, &before.weights);
     let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
     for (kind, what) in [
-        Gathered::Gradients,
-        Gathered::Squares,
-        Gathered::Movement,
-        Gathered::Negated,
+        GradientStatistic::Gradients,
+        GradientStatistic::Squares,
+        GradientStatistic::Movement,
+        GradientStatistic::Negated,
     ]
     .into_iter()
     .enumerate()
     {
-        if what == Gathered::Movement {
+        if what == GradientStatistic::Movement {
             continue;
         }
         let sums = gpu.buffer("sums", replicas.params.bytes()).unwrap();
@@ -497,7 +500,7 @@ fn pruned(gpu: &Gpu, criterion: Criterion, seeds: &[u32], iterations: u32) -> Ve
             .then(|| Box::new(training(0.1, BATCHES))),
         ..PruneSpec::new(criterion, Scope::Global, Amount::Keep(123))
     };
-    let world = Data {
+    let world = ScoringData {
         resident: &resident,
         scales: &scales(&Normalise::None, &data),
         execution: Execution::for_adapter(gpu.adapter()),

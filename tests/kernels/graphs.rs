@@ -12,10 +12,10 @@ use secateur::data::Dataset;
 use secateur::gpu::Gpu;
 use secateur::model::presets;
 use secateur::spec::{Layer, Length, ModelSpec, Normalise, Optimizer, Shape, TrainSpec};
-use secateur::train::{Draw, Gather, Key, Replicas, State, scales};
+use secateur::train::{Draw, Gather, RandomKey, Replicas, State, scales};
 
 /// The samples that the first step of a training draws, in their places, and their labels.
-fn drawn(data: &Dataset, key: Key, columns: u32) -> (Vec<u32>, Vec<u32>) {
+fn drawn(data: &Dataset, key: RandomKey, columns: u32) -> (Vec<u32>, Vec<u32>) {
     let count = data.train.len() as u32;
     let keys = [[key.seed, key.fresh, key.train, key.select]];
     let state = [State {
@@ -38,12 +38,12 @@ fn drawn(data: &Dataset, key: Key, columns: u32) -> (Vec<u32>, Vec<u32>) {
 }
 
 /// The samples in the places of the first batch.
-pub fn batch_order(data: &Dataset, key: Key, columns: u32) -> Vec<u32> {
+pub fn batch_order(data: &Dataset, key: RandomKey, columns: u32) -> Vec<u32> {
     drawn(data, key, columns).0
 }
 
 /// The batch that the first step of a training draws: images, labels.
-fn first_batch(data: &Dataset, key: Key, columns: u32, shape: Shape) -> (Vec<f32>, Vec<u32>) {
+fn first_batch(data: &Dataset, key: RandomKey, columns: u32, shape: Shape) -> (Vec<f32>, Vec<u32>) {
     let (index, label) = drawn(data, key, columns);
     let slots = index.len();
     let gather = Gather {

@@ -6,21 +6,21 @@ use naga::{ScalarKind, TypeInner};
 use secateur::gpu::{Gpu, GpuError, KERNELS, Program};
 use secateur::model::presets;
 use secateur::ops::{AddShape, Execution};
-use secateur::prune::{self, Part, Segment};
+use secateur::prune::{self, ScorePart, ScoreSegment};
 use secateur::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, TrainSpec};
-use secateur::train::{self, Key, Replicas};
+use secateur::train::{self, RandomKey, Replicas};
 use std::mem::{offset_of, size_of};
 
 /// A key is a `vec4<u32>`: its fields are told apart by their order only.
 #[test]
 fn keys_are_four_words_in_the_order_that_shaders_say() {
     let offsets = [
-        offset_of!(Key, seed),
-        offset_of!(Key, fresh),
-        offset_of!(Key, train),
-        offset_of!(Key, select),
+        offset_of!(RandomKey, seed),
+        offset_of!(RandomKey, fresh),
+        offset_of!(RandomKey, train),
+        offset_of!(RandomKey, select),
     ];
-    assert_eq!((size_of::<Key>(), offsets), (16, [0, 4, 8, 12]));
+    assert_eq!((size_of::<RandomKey>(), offsets), (16, [0, 4, 8, 12]));
     let mut kernels = 0;
     for kernel in KERNELS {
         let module = naga::front::wgsl::parse_str(kernel.source).unwrap();
@@ -164,7 +164,9 @@ fn the_no_op_device_accepts_every_presets_programs() {
                 let mut trainer = trainer(&gpu, world, &on_gpu, &specs, Execution::default());
                 let points = trainer.train(None, &mut |_| true).unwrap();
                 assert_eq!(points.len(), keys.len());
-                trainer.evaluate(train::Part::Test, &mut |_| true).unwrap();
+                trainer
+                    .evaluate(train::EvalSplit::Test, &mut |_| true)
+                    .unwrap();
                 trainer.audit_now().unwrap();
             }
             record_selection(&gpu, &on_gpu);
@@ -177,17 +179,17 @@ fn the_no_op_device_accepts_every_presets_programs() {
 fn record_selection(gpu: &Gpu, replicas: &Replicas) {
     let model = &replicas.model;
     let tensors: Vec<_> = model.tensors.iter().filter(|t| t.prunable).collect();
-    let segments: Vec<Segment> = tensors
+    let segments: Vec<ScoreSegment> = tensors
         .iter()
         .enumerate()
-        .map(|(group, t)| Segment {
+        .map(|(group, t)| ScoreSegment {
             start: t.offset as u32,
             count: t.count as u32,
             group: group as u32,
         })
         .collect();
     let scores = gpu.buffer("scores", replicas.params.bytes()).unwrap();
-    let part = Part {
+    let part = ScorePart {
         score: &scores,
         masks: &replicas.masks,
         score_stride: model.floats as u32,

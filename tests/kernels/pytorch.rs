@@ -7,7 +7,7 @@ use secateur::data::Split;
 use secateur::gpu::Gpu;
 use secateur::model::{Mask, Tensor, presets};
 use secateur::spec::{Length, Normalise, Optimizer, TrainSpec};
-use secateur::train::{Key, Replicas, Snapshot};
+use secateur::train::{RandomKey, Replicas, Snapshot};
 use serde_json::Value;
 
 const BATCH: usize = 8;
@@ -108,7 +108,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
         normalise: Normalise::None,
         ..TrainSpec::plain(&world.data.name, BATCH as u32, Length::Steps(1), still)
     };
-    let key = Key::default();
+    let key = RandomKey::default();
     let replicas = Replicas::new(gpu, model.clone(), &[key]).unwrap();
     replicas.upload(gpu, &[&snapshot]).unwrap();
     let specs = [&train];

@@ -11,7 +11,7 @@ use crate::reference::select::{
 use bytemuck::Zeroable;
 use secateur::gpu::{Buffer, Gpu, Program};
 use secateur::ops::Span;
-use secateur::prune::{self, GrowthShape, ScoreShape, Segment, SelectShape, Threshold};
+use secateur::prune::{self, GrowthShape, ScoreSegment, ScoreShape, SelectShape, Threshold};
 
 /// What stands in masks before a selection; words outside the blocks must keep it.
 const BEFORE: u32 = 0x5a5a_1234;
@@ -23,7 +23,7 @@ struct Part {
     stride: u32,
     /// Index of the first key among those of all parts.
     base: u32,
-    segments: Vec<Segment>,
+    segments: Vec<ScoreSegment>,
 }
 
 impl Part {
@@ -32,7 +32,7 @@ impl Part {
     }
     /// Blocks as the host cuts them, but at most `longest` keys each, so that small tests have many.
     fn blocks(&self, longest: u32) -> Vec<[u32; 4]> {
-        let cut = |s: &Segment| {
+        let cut = |s: &ScoreSegment| {
             let s = *s;
             (0..s.count)
                 .step_by(longest as usize)
@@ -183,10 +183,10 @@ fn check_host(
     }
     let before = |m: &Vec<u32>| case.with(&vec![BEFORE; m.len()]);
     let fresh: Vec<Buffer> = masks.iter().map(before).collect();
-    let parts: Vec<prune::Part<'_>> = loaded
+    let parts: Vec<prune::ScorePart<'_>> = loaded
         .iter()
         .zip(&fresh)
-        .map(|(l, masks)| prune::Part {
+        .map(|(l, masks)| prune::ScorePart {
             score: &l.score,
             masks,
             score_stride: l.part.stride,
@@ -250,7 +250,7 @@ fn single(keys: &[Vec<u32>]) -> Part {
         keys: flat,
         stride,
         base: 0,
-        segments: vec![Segment {
+        segments: vec![ScoreSegment {
             start: 0,
             count,
             group: 0,
@@ -387,23 +387,23 @@ fn pruned_weights_stay_pruned() {
 fn groups_and_replicas() {
     let mut dice = Dice(86);
     let segments = vec![
-        Segment {
+        ScoreSegment {
             start: 0,
             count: 8193,
             group: 0,
         },
-        Segment {
+        ScoreSegment {
             start: 8256,
             count: 1,
             group: 1,
         },
-        Segment {
+        ScoreSegment {
             start: 8320,
             count: 777,
             group: 2,
         },
         // A gap that belongs to nobody, then more of group 0.
-        Segment {
+        ScoreSegment {
             start: 9600,
             count: 450,
             group: 0,
@@ -440,13 +440,13 @@ fn groups_and_replicas() {
 #[test]
 fn parts_share_one_selection() {
     let mut dice = Dice(87);
-    let segment = |start, count, group| Segment {
+    let segment = |start, count, group| ScoreSegment {
         start,
         count,
         group,
     };
     for range in [1u32, 4, u32::MAX] {
-        let part = |dice: &mut Dice, base: u32, stride: u32, segments: Vec<Segment>| Part {
+        let part = |dice: &mut Dice, base: u32, stride: u32, segments: Vec<ScoreSegment>| Part {
             keys: (0..stride * 2).map(|_| 1 + dice.below(range)).collect(),
             stride,
             base,

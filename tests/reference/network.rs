@@ -15,7 +15,7 @@ use super::number::Real;
 use super::pointwise::{add_forward, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
 use super::reduce::{bias_backward, partial_sum};
-use secateur::model::{Model, Source};
+use secateur::model::{LayerInput, Model};
 use secateur::ops::{
     ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape,
     PartialShape, PoolShape, Span, Window,
@@ -150,8 +150,8 @@ impl Network<'_> {
         let mut places: Vec<Vec<u32>> = vec![Vec::new(); layers.len()];
         for (i, layer) in layers.iter().enumerate() {
             let of = |source| match source {
-                Source::Input => input,
-                Source::Layer(j) => values[j].as_slice(),
+                LayerInput::Input => input,
+                LayerInput::Layer(j) => values[j].as_slice(),
             };
             let x = of(layer.from);
             let mut y = vec![T::ZERO; layer.output.features() * slots];
@@ -221,8 +221,8 @@ impl Network<'_> {
         for (i, layer) in layers.iter().enumerate().rev() {
             let dy = gradient[i].take().expect("every layer is read");
             let x = match layer.from {
-                Source::Input => input,
-                Source::Layer(j) => values[j].as_slice(),
+                LayerInput::Input => input,
+                LayerInput::Layer(j) => values[j].as_slice(),
             };
             let mut dx = vec![T::ZERO; x.len()];
             match self.spec.layers[i].layer {
@@ -283,10 +283,10 @@ impl Network<'_> {
                 }
                 Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
             }
-            if let Some(Source::Layer(with)) = layer.with {
+            if let Some(LayerInput::Layer(with)) = layer.with {
                 send(&mut gradient[with], &dy);
             }
-            if let Source::Layer(below) = layer.from {
+            if let LayerInput::Layer(below) = layer.from {
                 send(&mut gradient[below], &dx);
             }
         }

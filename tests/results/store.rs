@@ -2,7 +2,7 @@
 
 use secateur::base::sha256;
 use secateur::model::{Mask, Tensor};
-use secateur::ops::Start;
+use secateur::ops::InitialValues;
 use secateur::store::{
     By, Cells, CurveRow, MaskError, MaskOrigin, OverlapRow, RoundRow, Row, RunFolder, RunKey,
     RunRow, SpeedRow, StageState, StoreError, TimeRow, from_csv, load_known_mask, load_mask,
@@ -22,7 +22,7 @@ fn tensor(name: &str, shape: &[usize], offset: usize, prunable: bool) -> Tensor 
         count: shape.iter().product(),
         prunable,
         learned: true,
-        start: Start::Drawn,
+        start: InitialValues::Drawn,
         fan_in: 1,
         fan_out: 1,
     }
