@@ -1,4 +1,4 @@
-// How each sample of a training batch is bent: [xx xy; yx yy] = F K R / s, where F mirrors x, K = [1 -k; 0 1] undoes a shear of
+// How each sample of a training batch is warped: [xx xy; yx yy] = F K R / s, where F mirrors x, K = [1 -k; 0 1] undoes a shear of
 // x by y and R = [cos sin; -sin cos] a turn by t; whole shifts and the middle of the cutout are drawn from all places alike.
 // Random words: pcg4d(seed, stream(STREAM_AUGMENT, 0, training), step, sample) gives shift x, shift y, mirror, turn, and stream
 // layer 1 gives scale, shear, cut x, cut y: what a sample goes through depends on nothing else.
@@ -14,7 +14,7 @@ struct AugmentDraw {
     height: u32,
     shift: u32,    // pixels at most, along each axis
     flip: u32,     // 1: half of the samples are mirrored
-    bend: u32,     // 0: neither turned, scaled nor sheared, exactly
+    resample: u32,     // 0: neither turned, scaled nor sheared, exactly
     turn: f32,     // at most, in whole turns
     low: f32,      // scale
     high: f32,
@@ -54,7 +54,7 @@ fn augment_draw(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     w.cut_y = f32(below(z.w, u.height));
     w.xx = 1.0;
     w.yy = 1.0;
-    if u.bend != 0u {
+    if u.resample != 0u {
         let t = between(a.w, -u.turn, u.turn);
         let cosine = cos_turn(abs(t));
         let sine = cos_turn(abs(t - 0.25));

@@ -3,7 +3,7 @@
 // split and shuffle are permutations keyed by the replica's seed, so each seed holds out its own validation set.
 // Balanced, split(p) is a permutation of every class by itself: the classes take turns, lower first, and leave the round when
 // they are used up, so that every range of positions holds them as equally as can be. Turn p is the k-th of class c, and is
-// the sample that is number permuted(k) of class c. The table says k and c; see src/train/interleave.rs.
+// the sample that is number permuted(k) of class c. The table says k and c; see src/train/class_order.rs.
 // One invocation owns one (replica, b). Slots past the batch's end get 0xffffffff.
 #import grid
 #import random
@@ -14,7 +14,7 @@ struct Draw {
     samples: u32, // how many are ours
     mode: u32,    // 0 training, 1 validation, 2 test
     slots: u32,   // batch rounded up to a multiple of 4
-    balanced: u32, // 1: classes take turns
+    balanced: u32, // 1: class-balanced order
 }
 @group(0) @binding(0) var<uniform> u: Draw;
 @group(0) @binding(1) var<storage, read> keys: array<vec4<u32>>; // (seed, fresh, train, select) per replica

@@ -1,9 +1,9 @@
 // to[r][p][o] = sum over the pixels of part p and all b of dY[r][o][pixel][b];  one part is one output row (a linear layer has one).
-// One invocation owns one (part, o). Sum: starts at 0 (ONTO: at what stands there), chunks of samples ascending, then pixels, then b
+// One invocation owns one (part, o). Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then pixels, then b
 // in the chunk, plain additions. `to` is the flat gradients where there is one part, else scratch whose parts `partial_sum` adds.
 #import grid
 #import chunk
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 struct BiasShape {
     outputs: u32,
     parts: u32,
@@ -26,7 +26,7 @@ fn bias_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let start = ((group.z * u.outputs + o) * u.parts + p) * u.pixels * u.columns;
     let at = group.z * u.stride + u.offset + p * u.outputs + o;
     var sum = 0.0;
-    if ONTO == 1u { sum = to[at]; }
+    if ACCUMULATE == 1u { sum = to[at]; }
     for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
         let end = min(chunk + CHUNK, u.columns);
         for (var pixel = 0u; pixel < u.pixels; pixel++) {

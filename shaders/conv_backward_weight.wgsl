@@ -1,14 +1,14 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
 // One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // One invocation owns ROWS output channels x COLS taps of one part; lanes run along taps.
-// Sum: starts at 0 (ONTO: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each; taps
+// Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each; taps
 // outside the image are left out.
 #import grid
 #import conv
 #import chunk
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -47,7 +47,7 @@ fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             sum[k * COLS + c] = 0.0;
-            if ONTO == 1u && row + k < u.out_channels && tap + c < taps { sum[k * COLS + c] = part[to + k * taps + c]; }
+            if ACCUMULATE == 1u && row + k < u.out_channels && tap + c < taps { sum[k * COLS + c] = part[to + k * taps + c]; }
         }
     }
     for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {

@@ -8,7 +8,7 @@
 #import chunk
 #import samples
 const ROWS: u32 = 16u; // or 8
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -45,7 +45,7 @@ fn sums_at(qy: u32, row: u32, tap: u32, replica: u32) -> u32 {
 
 // What the sums start at. Rows and taps past the last read what is there; they are not stored.
 fn start(qy: u32, row: u32, tap: u32, replica: u32) -> vec4<f32> {
-    if ONTO == 0u { return vec4<f32>(); }
+    if ACCUMULATE == 0u { return vec4<f32>(); }
     let at = sums_at(qy, row, tap, replica);
     return vec4<f32>(part[at], part[at + 1u], part[at + 2u], part[at + 3u]);
 }

@@ -1,13 +1,13 @@
 // part[r][qy][k] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b] for the layer's k-th kept
 // weight (o, c, ky, kx). One output row qy is one part; `kept_partial_sum` adds the parts in order of qy.
 // One invocation owns one kept weight of one part; lanes run along kept weights.
-// Sum: starts at 0 (ONTO: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each, as in
+// Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each, as in
 // conv_backward_weight.
 #import grid
 #import conv
 #import kept
 #import chunk
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -35,7 +35,7 @@ fn conv_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin
     let xline = ((group.z * u.in_channels + (tap >> 10u)) * u.in_height + iy) * u.in_width;
     let to = group.z * u.out_height * u.out_channels * weights + flat;
     var sum = 0.0;
-    if ONTO == 1u { sum = part[to]; }
+    if ACCUMULATE == 1u { sum = part[to]; }
     if iy < u.in_height {
         for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
             let end = min(chunk + CHUNK, u.columns);

@@ -1,11 +1,11 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
 // One invocation owns ROWS outputs x COLS inputs of one replica; lanes run along inputs.
-// Sum: starts at 0 (ONTO: at what stands there), b ascending, one fma each. Slots past the batch's end add 0, because dY is 0 there.
+// Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each. Slots past the batch's end add 0, because dY is 0 there.
 #import grid
 #import dense
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -28,7 +28,7 @@ fn dense_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_w
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             sum[k * COLS + c] = 0.0;
-            if ONTO == 1u && row + k < u.outputs && column + c < u.inputs { sum[k * COLS + c] = grads[to + k * u.inputs + c]; }
+            if ACCUMULATE == 1u && row + k < u.outputs && column + c < u.inputs { sum[k * COLS + c] = grads[to + k * u.inputs + c]; }
         }
     }
     for (var b = 0u; b < u.columns; b++) {

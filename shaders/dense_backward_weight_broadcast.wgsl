@@ -6,7 +6,7 @@
 #import dense
 #import samples
 const ROWS: u32 = 16u; // or 8
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -19,7 +19,7 @@ fn sums_at(row: u32, column: u32, replica: u32) -> u32 {
 
 // What the sums start at. Rows and inputs past the last read what is there; they are not stored.
 fn start(row: u32, column: u32, replica: u32) -> vec4<f32> {
-    if ONTO == 0u { return vec4<f32>(); }
+    if ACCUMULATE == 0u { return vec4<f32>(); }
     let at = sums_at(row, column, replica);
     return vec4<f32>(grads[at], grads[at + 1u], grads[at + 2u], grads[at + 3u]);
 }

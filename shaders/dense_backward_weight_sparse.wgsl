@@ -1,10 +1,10 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b] for the kept weights, written to the flat gradients.
-// One invocation owns one kept weight. Sum: starts at 0 (ONTO: at what stands there), b ascending, one fma each, as in
+// One invocation owns one kept weight. Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each, as in
 // dense_backward_weight.
 #import grid
 #import dense
 #import kept
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -27,7 +27,7 @@ fn dense_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builti
     let xat = (group.z * u.inputs + i) * u.columns;
     let to = group.z * u.param_stride + place;
     var sum = 0.0;
-    if ONTO == 1u { sum = grads[to]; }
+    if ACCUMULATE == 1u { sum = grads[to]; }
     for (var b = 0u; b < u.columns; b++) {
         let ys = dy[yat + b];
         let xs = x[xat + b];

@@ -2,11 +2,11 @@
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads one
 // vec4 of the row's dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
 // Eight neighbouring lanes own the kept weights of one output, each every eighth.
-// Sum: starts at 0 (ONTO: at what stands there), b ascending, one fma each.
+// Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each.
 #import grid
 #import dense
 #import kept
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
@@ -39,7 +39,7 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
         let xat = (group.z * u.inputs + (place - first)) * u.columns;
         let to = group.z * u.param_stride + place;
         var sum = 0.0;
-        if ONTO == 1u { sum = grads[to]; }
+        if ACCUMULATE == 1u { sum = grads[to]; }
         for (var b = 0u; b < u.columns; b += 8u) {
             let own = dy[yat + min(b + lane, u.columns - 1u)];
 #repeat k 0 8

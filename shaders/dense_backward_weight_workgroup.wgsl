@@ -6,7 +6,7 @@
 #import dense
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
-const ONTO: u32 = 0u; // 1: a later window of the batch, whose sums go on from what stands there
+const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 const DEPTH: u32 = 4u; // vec4s of samples loaded at a time
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
@@ -29,7 +29,7 @@ fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @bui
             let o = first_row + local / 16u + 16u * r;
             let i = first_column + local % 16u + 16u * c;
             sum[r * COLS + c] = 0.0;
-            if ONTO == 1u && o < u.outputs && i < u.inputs { sum[r * COLS + c] = grads[to + o * u.inputs + i]; }
+            if ACCUMULATE == 1u && o < u.outputs && i < u.inputs { sum[r * COLS + c] = grads[to + o * u.inputs + i]; }
         }
     }
     // Rows and columns past the edge read the last one and are not stored.

@@ -1,5 +1,5 @@
 // grads[r][i] = 0 where weight i of one tensor is pruned: after a backward-weight kernel that computes every gradient, where the
-// optimizer walks the kept ones only (design contract 1).   One invocation owns four parameters.
+// optimizer walks the kept ones only.   One invocation owns four parameters.
 #import grid
 #import params
 struct TensorShape {

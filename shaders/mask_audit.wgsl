@@ -1,4 +1,4 @@
-// violations[r] += pruned positions whose weight, gradient or optimizer state is anything but 0 (design contract 1).
+// violations[r] += pruned positions whose weight, gradient or optimizer state is anything but 0.
 // One invocation owns four parameters of one replica; the count is an integer, so atomics cannot disturb it.
 #import grid
 #import params

@@ -2,7 +2,7 @@
 //!
 //! An [`Experiment`] is a TOML file: a model, trainings, prune steps, a sweep, arms that are compared, seeds. An [`Engine`] computes
 //! all of it on a [`Gpu`] and leaves results, curves, masks, weights and plots in a run folder. What it is stopped in, it goes on
-//! with when it is executed again, and ends with the same bits. It prints nothing and installs no signal handler: whoever embeds it
+//! with when it is executed again, and ends with the same bits. It prints nothing and installs no signal handler: the embedding program
 //! hears [`Event`]s and holds a [`StopToken`].
 //!
 //! ```no_run

@@ -6,7 +6,7 @@
 #import params
 #import state
 const KEPT: u32 = 0u; // 1: walk the list of kept floats
-const TRAITS: u32 = 0u; // 1: some parameters do not learn, or do not decay
+const FLAGS: u32 = 0u; // 1: some parameters do not learn, or do not decay
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
 @group(0) @binding(2) var<storage, read> state: array<State>;
@@ -28,9 +28,9 @@ struct Parameter {
 
 // What may be done to the 64 floats that quad q lies in: bit 0: the optimizer changes them; bit 1: weight decay applies.
 // Behind the masks or the list there is a word for each 64 floats, the same for all replicas.
-fn traits_of(q: u32) -> u32 {
-    if TRAITS == 0u { return 3u; }
-    return masks[u.traits + q / 16u];
+fn flags_of(q: u32) -> u32 {
+    if FLAGS == 0u { return 3u; }
+    return masks[u.flags + q / 16u];
 }
 
 // The mask is a law: where a weight is pruned, w, g and the moments are exactly 0 afterwards.
@@ -38,16 +38,16 @@ fn step_all(r: u32, q: u32) {
     if q >= u.quads { return; }
     let i = r * u.quads + q;
     let kept = kept_of(masks[r * u.mask_words + q / 8u], q);
-    let traits = traits_of(q);
+    let flags = flags_of(q);
     var before: Parameter;
     before.w = params[i];
     before.g = grads[i];
 #repeat m 0 MOMENTS
     before.m{m+1} = moment{m+1}[i];
 #end
-    before.decays = (traits & 2u) != 0u;
+    before.decays = (flags & 2u) != 0u;
     var after = before;
-    if (traits & 1u) != 0u { after = updated(r, before); }
+    if (flags & 1u) != 0u { after = updated(r, before); }
     params[i] = select(vec4<f32>(), after.w, kept);
 #repeat m 0 MOMENTS
     moment{m+1}[i] = select(vec4<f32>(), after.m{m+1}, kept);
@@ -61,8 +61,8 @@ fn step_kept(r: u32, k: u32) {
     if k >= u.kept_stride { return; }
     let flat = masks[r * u.kept_stride + k];
     if flat == 0xffffffffu { return; }
-    let traits = traits_of(flat / 4u);
-    if (traits & 1u) == 0u { return; }
+    let flags = flags_of(flat / 4u);
+    if (flags & 1u) == 0u { return; }
     let i = r * u.quads + flat / 4u;
     let c = flat % 4u;
     var before: Parameter;
@@ -71,7 +71,7 @@ fn step_kept(r: u32, k: u32) {
 #repeat m 0 MOMENTS
     before.m{m+1} = vec4<f32>(moment{m+1}[i][c]);
 #end
-    before.decays = (traits & 2u) != 0u;
+    before.decays = (flags & 2u) != 0u;
     let after = updated(r, before);
     params[i][c] = after.w.x;
 #repeat m 0 MOMENTS

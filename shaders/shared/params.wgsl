@@ -3,7 +3,7 @@ struct ParamsShape {
     quads: u32,      // vec4s per replica
     mask_words: u32, // mask words per replica: quads / 8
     kept_stride: u32, // room for kept indices per replica, where they are listed
-    traits: u32,     // where the traits of parameters start in an optimizer's `masks`, behind the masks or the list
+    flags: u32,     // where the flags of parameters start in an optimizer's `masks`, behind the masks or the list
 }
 
 // 1 where the weight exists, from the mask word that holds quad q (8 quads a word, lowest bits first).

@@ -3,7 +3,7 @@
 use super::Ceilings;
 use super::timing::time;
 use crate::gpu::{Gpu, GpuError, Program};
-use crate::ops::{DATA_RIVALS, DenseShape, Execution, record_product};
+use crate::ops::{DATA_CANDIDATES, DenseShape, Execution, record_product};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -48,7 +48,9 @@ pub fn product(
         kept_stride: 0,
     };
     let flops = 2.0 * f64::from(size).powi(3);
-    let variants = execution.data.rivals(gpu.adapter().kind, DATA_RIVALS);
+    let variants = execution
+        .data
+        .candidates(gpu.adapter().kind, DATA_CANDIDATES);
     let row = |variant| {
         let mut program = Program::new("product");
         record_product(gpu, &mut program, variant, &shape, [&weights, &x, &y], 1)?;

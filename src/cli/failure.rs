@@ -1,4 +1,4 @@
-//! A failed command: what to print and the exit code (design section 8).
+//! A failed command: what to print and the exit code.
 
 use secateur::data::DataError;
 use secateur::experiment::ExperimentErrors;

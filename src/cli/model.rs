@@ -114,11 +114,11 @@ fn summary(model: &Network, batch: u32) {
         say(format_args!("{} running statistics", model.statistics()));
     }
     // As much as any optimizer takes.
-    let demand = MemoryRequest {
+    let request = MemoryRequest {
         moments: 2,
         ..MemoryRequest::of_batch(batch)
     };
-    let memory = Memory::plan(model, &demand);
+    let memory = Memory::plan(model, &request);
     say(format_args!(
         "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",
         memory.bytes(1) as f64 / f64::from(1 << 20)

@@ -153,7 +153,7 @@ impl KeyWalk {
         }
     }
 
-    /// Kinds that have a key alike are told together.
+    /// Kinds that have a key alike are listed together.
     fn add(&mut self, entry: KeyEntry) {
         let alike = |other: &&mut KeyEntry| {
             let kinds = other.kinds.clone();

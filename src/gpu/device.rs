@@ -395,7 +395,7 @@ impl Gpu {
     }
 
     /// Runs `program` `times` times, in submissions of about 100 ms, up to three in flight.
-    /// `observe` is told how many repeats are done; the program stops at a whole number of them.
+    /// `observe` gets the number of repeats done; the program stops at a whole number of them.
     ///
     /// # Errors
     /// The device failed; names the program.

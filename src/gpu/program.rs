@@ -21,7 +21,7 @@ pub struct Dispatch {
 /// What a dispatch has to do, all replicas together.
 ///
 /// Products count floating-point operations: two per multiply-add, of every weight, or of the kept ones where the kernel is
-/// sparse; biases, a ReLU on the way and taps outside the image are not told apart. All other kernels count bytes: each array
+/// sparse; biases, a ReLU on the way and taps outside the image are not distinguished. All other kernels count bytes: each array
 /// once where it is read and once where it is written. Batches are padded to a multiple of 4 samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KernelWork {

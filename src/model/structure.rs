@@ -2,7 +2,7 @@
 //!
 //! A unit is one output channel of a convolution or one neuron of a linear layer, with all that is tied to it. Layers that keep
 //! channels apart (batch normalisation, activations, pooling, dropout, flatten) hand it on; an addition ties the units
-//! of what it adds, so all channels of a residual stage are one group. Whoever mixes channels reads the unit: as an input channel, or
+//! of what it adds, so all channels of a residual stage are one group. An operator that mixes channels reads the unit: as an input channel, or
 //! as several columns where the channel was flattened.
 
 use super::{LayerAt, LayerInput, Model};
@@ -61,7 +61,7 @@ impl Member {
     }
 }
 
-/// Units that stand or fall together at the same number, with every place they have.
+/// Coupled units: those that can only be removed together, by their number, with every place they have (a dependency group).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnitGroup {
     /// How many units.

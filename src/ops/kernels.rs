@@ -70,8 +70,8 @@ pub(super) fn data_kernel(
 }
 
 /// The constant that says whether gradients go on from what an earlier window of the batch left.
-pub(super) fn onto(site: &LayerContext<'_>) -> (&'static str, u32) {
-    ("ONTO", u32::from(site.window.goes_on()))
+pub(super) fn accumulate(site: &LayerContext<'_>) -> (&'static str, u32) {
+    ("ACCUMULATE", u32::from(site.window.accumulates()))
 }
 
 /// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
@@ -81,22 +81,22 @@ pub(super) fn weight_kernel(
     names: Names,
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (variant, onto) = (site.variants.backward_weight, onto(site));
+    let (variant, accumulate) = (site.variants.backward_weight, accumulate(site));
     let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
         (KernelVariant::Broadcast, _) => {
             let r = broadcast_rows(rows);
             let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), onto])?;
+            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), accumulate])?;
             (kernel, rows.div_ceil(r), lanes)
         }
         (KernelVariant::Workgroup(r, c), Some(name)) => {
-            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), onto])?;
+            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), accumulate])?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, taps]);
             (kernel, row_tiles, lanes)
         }
         _ => {
             let (r, c) = tile_of(variant, WEIGHT_TILE);
-            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c), onto])?;
+            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c), accumulate])?;
             (kernel, rows.div_ceil(r), taps.div_ceil(c))
         }
     };

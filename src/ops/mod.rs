@@ -11,6 +11,7 @@ mod flatten;
 mod kernels;
 mod linear;
 mod loss;
+mod micro_batch;
 mod operator;
 mod pool;
 mod product;
@@ -18,7 +19,6 @@ mod reduce;
 mod relu;
 mod sparse;
 mod variants;
-mod window;
 
 pub use crate::spec::CHUNK_SAMPLES;
 pub use activation::ActivationShape;
@@ -28,15 +28,15 @@ pub use conv2d::ConvShape;
 pub use dropout::DropoutShape;
 pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
+pub use micro_batch::Window;
 pub use operator::{Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
 pub use pool::PoolShape;
 pub use reduce::{BiasShape, KeptPartialShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, KeptLists, PrefixShape, TensorShape, WeightGrid};
 pub use variants::{
-    DATA_RIVALS, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_RIVALS,
+    DATA_CANDIDATES, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_CANDIDATES,
 };
-pub use window::Window;
 
 use crate::spec::Layer;
 

@@ -1,8 +1,8 @@
 //! What a layer kind is: its shapes and its cost, what it needs and what its passes find.
 
+use super::micro_batch::Window;
 use super::sparse::{KeptLists, WeightGrid};
 use super::variants::{KernelVariant, ProductPass, Variants};
-use super::window::Window;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::spec::Shape;
 
@@ -68,7 +68,7 @@ pub enum Mode {
     /// To be followed by a backward pass: dropout, statistics of the batch, which the running ones follow.
     Training,
     /// To be followed by a backward pass that nothing learns from: no dropout, statistics of the batch, which the running
-    /// ones follow; whoever scores puts these back.
+    /// ones follow; the caller that scores puts these back.
     Scoring,
     /// For the running statistics alone, which become the average over all batches of the pass: no dropout.
     Recalibration,

@@ -1,6 +1,6 @@
 //! Layers that multiply what they read by a weight tensor: their three passes, from one description.
 
-use super::kernels::{Names, data_kernel, onto, sparse_kernel, weight_kernel};
+use super::kernels::{Names, accumulate, data_kernel, sparse_kernel, weight_kernel};
 use super::operator::LayerContext;
 use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
 use super::sparse::KeptLists;
@@ -137,7 +137,7 @@ impl<U: ShaderStruct> Product<U> {
                 }
                 _ => (names.sparse, u64::from(kept.most) * u64::from(parts)),
             };
-            let kernel = gpu.kernel(name, &[onto(site)])?;
+            let kernel = gpu.kernel(name, &[accumulate(site)])?;
             let mut buffers = vec![site.x, site.dy];
             buffers.extend(self.lists(&kept));
             buffers.push(to);

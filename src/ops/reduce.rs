@@ -1,6 +1,6 @@
 //! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
 
-use super::kernels::onto;
+use super::kernels::accumulate;
 use super::operator::LayerContext;
 use super::sparse::KeptLists;
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
@@ -88,7 +88,7 @@ pub(super) fn record_bias(
             parts * outputs
         },
     };
-    let kernel = gpu.kernel("bias_backward", &[onto(site)])?;
+    let kernel = gpu.kernel("bias_backward", &[accumulate(site)])?;
     let to = if whole { site.grads } else { site.bias_parts };
     let buffers = [site.dy, to];
     let count = u64::from(outputs * parts);

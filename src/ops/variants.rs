@@ -70,7 +70,7 @@ impl ProductPass {
 }
 
 /// What hardware GPUs choose the dense variants of forward and backward-data from.
-pub const DATA_RIVALS: &[KernelVariant] = &[
+pub const DATA_CANDIDATES: &[KernelVariant] = &[
     KernelVariant::Tile(8, 2),
     KernelVariant::Tile(8, 1),
     KernelVariant::Tile(4, 2),
@@ -81,7 +81,7 @@ pub const DATA_RIVALS: &[KernelVariant] = &[
     KernelVariant::Workgroup(4, 1),
 ];
 /// Likewise of backward-weight.
-pub const WEIGHT_RIVALS: &[KernelVariant] = &[
+pub const WEIGHT_CANDIDATES: &[KernelVariant] = &[
     KernelVariant::Tile(4, 4),
     KernelVariant::Tile(2, 4),
     KernelVariant::Tile(4, 2),
@@ -94,7 +94,7 @@ pub const WEIGHT_RIVALS: &[KernelVariant] = &[
 impl KernelVariant {
     /// What to measure on an adapter of this kind where this variant is the usual one. On software adapters that one has always
     /// won; hardware GPUs differ in how large a tile pays, and whether workgroup memory does.
-    pub fn rivals(self, kind: AdapterKind, hardware: &[Self]) -> Vec<Self> {
+    pub fn candidates(self, kind: AdapterKind, hardware: &[Self]) -> Vec<Self> {
         if kind == AdapterKind::Software {
             vec![self]
         } else {

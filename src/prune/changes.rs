@@ -1,12 +1,12 @@
 //! Masks that change while a training runs, on the GPU.
 
-use super::asked::asked_density;
 use super::counts::{self, CountError, RankedGroup};
 use super::criterion::Scorer;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
 use super::rewire::grow;
 use super::steps::{alive_in, keep_largest};
+use super::target_density::target_density;
 use crate::spec::{
     Amount, Criterion, Gradual, Grow, MaskSchedule, Misfit, PruneSpec, Rewire, Scope, TrainSpec,
     UpdateSteps,
@@ -20,11 +20,11 @@ pub struct MaskChanges<'s> {
     /// In steps of the whole length.
     moments: UpdateSteps,
     /// The steps of it that are trained.
-    stretch: Range<u64>,
+    step_range: Range<u64>,
 }
 
 impl<'s> MaskChanges<'s> {
-    /// Those of a training on `samples`, which takes `stretch` of its length.
+    /// Those of a training on `samples`, which takes `step_range` of its length.
     ///
     /// # Errors
     /// The schedule does not fit into the training.
@@ -32,13 +32,13 @@ impl<'s> MaskChanges<'s> {
         schedule: &'s MaskSchedule,
         spec: &TrainSpec,
         samples: u32,
-        stretch: Range<u64>,
+        step_range: Range<u64>,
     ) -> Result<Self, PruneError> {
         let moments = schedule.moments(spec.length, samples, spec.batch);
         let moments = moments.map_err(PruneError::Schedule)?;
-        // The last change is the one that comes to what is asked for.
-        if let Some(last) = moments.at.last().filter(|&&last| last < stretch.start) {
-            let start = stretch.start;
+        // The last change is the one that reaches the target.
+        if let Some(last) = moments.at.last().filter(|&&last| last < step_range.start) {
+            let start = step_range.start;
             return Err(PruneError::Schedule(Misfit {
                 key: "enter",
                 why: format!(
@@ -49,7 +49,7 @@ impl<'s> MaskChanges<'s> {
         Ok(Self {
             schedule,
             moments,
-            stretch,
+            step_range,
         })
     }
 
@@ -62,7 +62,7 @@ impl<'s> MaskChanges<'s> {
         let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
         let model = &replicas.model;
         let at_the_end = step >= self.moments.span.1;
-        let last = asked_density(&gradual.prune, model, Some(1.0)).unwrap_or(1.0);
+        let last = target_density(&gradual.prune, model, Some(1.0)).unwrap_or(1.0);
         let sparsity = gradual.sparsity(&self.moments, 1.0 - last, step);
         let now = PruneSpec {
             amount: if at_the_end {
@@ -147,9 +147,9 @@ impl<'s> MaskChanges<'s> {
 
 impl MaskHook for MaskChanges<'_> {
     fn next(&self, done: u64) -> Option<u64> {
-        let from = self.stretch.start + done;
+        let from = self.step_range.start + done;
         let next = *self.moments.at.iter().find(|&&t| t >= from)?;
-        (next <= self.stretch.end).then(|| next - self.stretch.start)
+        (next <= self.step_range.end).then(|| next - self.step_range.start)
     }
 
     fn keeps_counts(&self) -> bool {
@@ -158,7 +158,7 @@ impl MaskHook for MaskChanges<'_> {
 
     /// Weights or gradients that are NaN, and an amount that the model cannot meet, are errors.
     fn change(&self, trainer: &Trainer<'_>, done: u64) -> Result<(), TrainError> {
-        let step = self.stretch.start + done;
+        let step = self.step_range.start + done;
         Ok(match self.schedule {
             MaskSchedule::Gradual(gradual) => self.shrink(gradual, trainer, step),
             MaskSchedule::Rewire(rewire) => self.rewire(rewire, trainer, step),

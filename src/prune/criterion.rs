@@ -143,7 +143,7 @@ impl Scorer<'_> {
             Method::Batches(what, formula) => {
                 let sums = gpu.buffer("sums over batches", r.params.bytes())?;
                 let trainer = trainer()?;
-                trainer.gather(what, &sums, observe)?;
+                trainer.accumulate_gradients(what, &sums, observe)?;
                 if what == GradientStatistic::Movement {
                     let violations = trainer.audit_now()?;
                     if let Some(replica) = violations.iter().position(|&v| v > 0) {

@@ -25,7 +25,7 @@ pub fn hessian_gradient(
     observe: Observe<'_>,
 ) -> Result<Buffer, PruneError> {
     let g = gpu.buffer("gradients at the weights", replicas.params.bytes())?;
-    trainer.gather(GradientStatistic::Gradients, &g, observe)?;
+    trainer.accumulate_gradients(GradientStatistic::Gradients, &g, observe)?;
     let before = copy_of(gpu, &replicas.params)?;
     let masks = weights_only(gpu, replicas)?;
     let lengths = norms(gpu, replicas, &masks, &g)?;
@@ -35,9 +35,9 @@ pub fn hessian_gradient(
     let back: Vec<f32> = steps.iter().map(|s| -s).collect();
     let difference = gpu.buffer("difference of gradients", replicas.params.bytes())?;
     shift(gpu, replicas, &steps, [&masks, &g, &before])?;
-    trainer.gather(GradientStatistic::Gradients, &difference, observe)?;
+    trainer.accumulate_gradients(GradientStatistic::Gradients, &difference, observe)?;
     shift(gpu, replicas, &back, [&masks, &g, &before])?;
-    trainer.gather(GradientStatistic::Negated, &difference, observe)?;
+    trainer.accumulate_gradients(GradientStatistic::Negated, &difference, observe)?;
     gpu.copy(&before, &replicas.params, 0, before.bytes())?;
     Ok(difference)
 }

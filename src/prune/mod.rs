@@ -1,6 +1,5 @@
 //! Pruning: criteria, scopes, exact counts, selection on the GPU, and mask steps.
 
-mod asked;
 mod changes;
 mod compact;
 mod constants;
@@ -19,11 +18,11 @@ mod rows;
 mod sap;
 mod selection;
 mod steps;
+mod target_density;
 mod unit_choice;
 mod unit_scores;
 mod unit_steps;
 
-pub use asked::{TargetDensity, asked_density};
 pub use changes::MaskChanges;
 pub use compact::{Compacted, compact};
 pub use counts::{CountError, RankedGroup, groups, groups_of, kept_of, tensors_in_scope};
@@ -41,4 +40,5 @@ pub use selection::{BLOCK, ScorePart, ScoreSegment, SelectShape, Threshold, sele
 pub use steps::{
     Scoring, ScoringData, ShuffleShape, prune, prune_on, randomise_masks, shuffle_masks,
 };
+pub use target_density::{TargetDensity, target_density};
 pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};

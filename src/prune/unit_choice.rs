@@ -161,7 +161,7 @@ pub fn choose_units(
                 layers: names[set].join(", "),
             });
         }
-        // The best of each group first, then whoever is best.
+        // The best of each group first, then the best of all.
         let mut chosen = 0;
         for g in set {
             if let Some(&(_, u, _)) = list.iter().find(|(of, _, _)| *of == g) {

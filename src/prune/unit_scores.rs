@@ -113,7 +113,7 @@ impl UnitScorer<'_> {
             UnitCriterion::Taylor => {
                 let sums = self.gpu.buffer("sums over batches", params.bytes())?;
                 let trainer = self.trainer.as_ref().ok_or(PruneError::NoData)?;
-                trainer.gather(GradientStatistic::Gradients, &sums, observe)?;
+                trainer.accumulate_gradients(GradientStatistic::Gradients, &sums, observe)?;
                 self.sums(filters, UnitSum::Products, &sums)?
             }
             UnitCriterion::MeanActivation => self.activity(observe)?,

@@ -268,7 +268,7 @@ fn sets_density(axis: &str, groups: &[RowGroup<'_>]) -> bool {
 /// for none, and units of a layer are not its share of all weights. Weights that decide them and layers kept dense make them differ a
 /// little anyway.
 fn densities_differ(one: &RowGroup<'_>, two: &RowGroup<'_>) -> bool {
-    let asked = |group: &RowGroup<'_>| group.rows.first().and_then(|row| row.asked_density);
+    let asked = |group: &RowGroup<'_>| group.rows.first().and_then(|row| row.target_density);
     let apart = |one: f64, two: f64| one.min(two) < CLEARLY_LESS * one.max(two);
     match (asked(one), asked(two)) {
         (Some(one), Some(two)) if apart(one, two) => true,

@@ -65,9 +65,9 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
     columns.push(column("density\n%", Align::Right, &groups, |group| {
         percent_range(group.summary(|row| Some(row.density)))
     }));
-    if rows.iter().any(|row| row.asked_density.is_some()) {
-        columns.push(column("asked\n%", Align::Right, &groups, |group| {
-            percent_range(group.summary(|row| row.asked_density))
+    if rows.iter().any(|row| row.target_density.is_some()) {
+        columns.push(column("target\n%", Align::Right, &groups, |group| {
+            percent_range(group.summary(|row| row.target_density))
         }));
     }
     if rows.iter().any(loses_paths) {

@@ -13,7 +13,7 @@ use crate::train::{Memory, MemoryRequest};
 pub const DEFAULT_MEMORY: u64 = 4 << 30;
 /// Replicas per cohort unless `--replicas` says otherwise, on hardware: past this a GPU is full anyway.
 const HARDWARE_REPLICAS: u64 = 64;
-/// On a software adapter replicas gain nothing from company, and smaller cohorts are saved sooner.
+/// On a software adapter replicas gain nothing from running together, and smaller cohorts are saved sooner.
 const SOFTWARE_REPLICAS: u64 = 8;
 
 /// What stages must agree in to run in the same dispatches: see [`Step::alike`](crate::experiment::Step::alike).
@@ -68,11 +68,11 @@ impl Limits {
     ///
     /// # Errors
     /// Not even one fits; names the largest buffers and both limits.
-    pub fn replicas_of(&self, model: &Model, demand: &MemoryRequest) -> Result<usize, String> {
-        let memory = Memory::plan(model, demand);
+    pub fn replicas_of(&self, model: &Model, request: &MemoryRequest) -> Result<usize, String> {
+        let memory = Memory::plan(model, request);
         let fit = memory.replicas_that_fit(self.max_binding, self.memory);
         if fit == 0 {
-            let way_out = match self.micro_batch_that_fits(model, demand) {
+            let way_out = match self.micro_batch_that_fits(model, request) {
                 Some(most) => {
                     format!("`micro_batch = {most}` in the train step fits, with the same results")
                 }
@@ -81,7 +81,7 @@ impl Limits {
             return Err(format!(
                 "one replica of {} with batch {} needs {}. {way_out}.",
                 model.name,
-                demand.batch_text(),
+                request.batch_text(),
                 memory.refusal(1, self.max_binding, self.memory)
             ));
         }
@@ -89,16 +89,16 @@ impl Limits {
     }
 
     /// The largest micro-batch with which one replica fits, if the model allows any.
-    fn micro_batch_that_fits(&self, model: &Model, demand: &MemoryRequest) -> Option<u32> {
+    fn micro_batch_that_fits(&self, model: &Model, request: &MemoryRequest) -> Option<u32> {
         let mut layers = model.layers.iter();
         if layers.any(|layer| layer.operator.needs_whole_batch()) {
             return None;
         }
-        let sizes = (1..demand.micro_batch.div_ceil(CHUNK_SAMPLES)).rev();
+        let sizes = (1..request.micro_batch.div_ceil(CHUNK_SAMPLES)).rev();
         sizes.map(|chunks| chunks * CHUNK_SAMPLES).find(|&size| {
             let less = MemoryRequest {
                 micro_batch: size,
-                ..*demand
+                ..*request
             };
             let memory = Memory::plan(model, &less);
             memory.replicas_that_fit(self.max_binding, self.memory) > 0

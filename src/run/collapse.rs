@@ -40,7 +40,7 @@ pub(super) fn watch_collapse(
     }
     for layer in found.iter().filter(|layer| layer.effective == 0) {
         reporter.warn(&format!(
-            "seed {} of stage {}: no path from input to output leads through layer {}; the others go round it",
+            "seed {} of stage {}: no path from input to output leads through layer {}; the others bypass it",
             stage.seed,
             &stage.digest[..12],
             name(layer.tensor),

@@ -98,7 +98,7 @@ impl Session<'_> {
             let samples = steps * batch * replicas;
             self.stages.folder.append_rows(&[TimeRow {
                 stage: stages[0].digest.clone(),
-                what,
+                work: what,
                 adapter: setup.facts.adapter.clone(),
                 replicas: cohort.len() as u32,
                 steps,

@@ -13,7 +13,7 @@ use crate::experiment::Experiment;
 use crate::gpu::Gpu;
 use crate::prune::LayerWeights;
 
-/// Runs experiments on one GPU. It prints nothing: what happens is told to [`on_event`](Self::on_event).
+/// Runs experiments on one GPU. It prints nothing: events go to [`on_event`](Self::on_event).
 pub struct Engine<'a> {
     environment: Environment<'a>,
     tell: Box<dyn FnMut(Event<'_>) + 'a>,

@@ -169,7 +169,7 @@ pub(super) fn with_seed(what: &str, stages: &[&Stage], replica: Option<usize>) -
 }
 
 impl RunError {
-    /// The exit code of design section 8: 2 experiment, 3 adapter, 4 data, 5 storage, 130 interrupted, 1 anything else.
+    /// The exit code: 2 experiment, 3 adapter, 4 data, 5 storage, 130 interrupted, 1 anything else.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Gpu(_)

@@ -110,7 +110,7 @@ impl<'s> Ledger<'s> {
         for (&number, row) in &mut self.rows {
             let records = stages.records_of(&setup.plan.runs[number]);
             row.mask_violations = records.iter().map(|r| r.violations).sum();
-            (row.kept_epoch, row.train_loss) = last_pass(&records);
+            (row.selected_epoch, row.train_loss) = last_pass(&records);
         }
         let numbers: Vec<usize> = self.rows.keys().copied().collect();
         for number in numbers {

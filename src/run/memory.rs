@@ -1,9 +1,9 @@
 //! How much GPU memory an experiment will take at its peak.
 
-use super::asked::density_at_most;
 use super::cohort::{self, Limits, key};
-use super::demand::demand;
 use super::facts::Models;
+use super::memory_request::memory_request;
+use super::target_density::density_at_most;
 use crate::data::Dataset;
 use crate::experiment::{Plan, Stage};
 use crate::model::Model;
@@ -53,13 +53,13 @@ pub fn cohorts<'p>(
         let Some(model) = models.of(&stage.model) else {
             continue;
         };
-        let demand = demand(stage, None, density);
-        let most = limits.replicas_of(model, &demand)?;
+        let request = memory_request(stage, None, density);
+        let most = limits.replicas_of(model, &request)?;
         cohorts.push(CohortPlan {
             stage,
             stages,
             replicas: stages.min(most),
-            memory: Memory::plan(model, &demand),
+            memory: Memory::plan(model, &request),
         });
     }
     Ok(cohorts)

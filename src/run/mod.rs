@@ -1,6 +1,5 @@
 //! Carries a plan out: cohorts of ready stages, checkpoints, and rows as runs finish.
 
-mod asked;
 mod budget;
 mod checkpoint;
 mod cohort;
@@ -8,7 +7,6 @@ mod collapse;
 mod compaction;
 mod compute;
 mod datasets;
-mod demand;
 mod engine;
 mod error;
 mod events;
@@ -17,6 +15,7 @@ mod facts;
 mod ledger;
 mod measures;
 mod memory;
+mod memory_request;
 mod options;
 mod outcome;
 mod overlap;
@@ -31,6 +30,7 @@ mod setup;
 mod speed;
 mod stages;
 mod steps;
+mod target_density;
 mod training;
 mod verify;
 mod verify_steps;

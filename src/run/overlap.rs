@@ -90,7 +90,7 @@ impl FinishedMasks<'_> {
                 if !belong(a, b) {
                     continue;
                 }
-                let (jaccard, by_chance) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
+                let (jaccard, expected_jaccard) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
                 let point =
                     |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant].point;
                 let (own, other) = (point(a), point(b));
@@ -104,7 +104,7 @@ impl FinishedMasks<'_> {
                     seed: a.seed,
                     other_seed: b.seed,
                     jaccard,
-                    by_chance,
+                    expected_jaccard,
                 });
             }
         }
@@ -142,10 +142,10 @@ mod tests {
         let a = mask(0xff, 0xffff_ff00, 0xffff_fc03);
         let b = mask(0xf0, 0xffff_ff0f, 0xffff_fc02);
         // Both: 4 + 0 + 1; either: 8 + 4 + 2.
-        let (jaccard, by_chance) = overlap(&model, &a, &b);
+        let (jaccard, expected_jaccard) = overlap(&model, &a, &b);
         assert!((jaccard - 5.0 / 14.0).abs() < 1e-15);
         // 8 x 8 / 40 + 2 x 1 / 10 = 1.8 of 19 - 1.8.
-        assert!((by_chance - 1.8 / 17.2).abs() < 1e-15);
+        assert!((expected_jaccard - 1.8 / 17.2).abs() < 1e-15);
         assert_eq!(overlap(&model, &a, &a).0, 1.0);
     }
 }

@@ -1,9 +1,9 @@
 //! From finished stages to the rows of results.csv, curves.csv and rounds.csv.
 
-use super::asked::asked_density;
 use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
 use super::record::{CurvePoint, Record};
+use super::target_density::target_density;
 use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
@@ -174,18 +174,18 @@ pub fn run_row(
     let left = measured
         .or_else(|| measure(model, snapshot).pop())
         .unwrap_or_default();
-    let (kept_epoch, train_loss) = last_pass(records);
+    let (selected_epoch, train_loss) = last_pass(records);
     RunRow {
         arm: arm.name.clone(),
         seed: run.seed,
         point: variant.point.clone(),
         settings: settings.to_vec(),
-        asked_density: asked_density(&variant.steps, whole),
+        target_density: target_density(&variant.steps, whole),
         density: alive as f64 / whole.prunable() as f64,
         layer_density: prunable()
             .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))
             .collect(),
-        kept_epoch,
+        selected_epoch,
         train_loss,
         validation_loss: last.and_then(|r| r.validation).map(|s| s.loss.0),
         validation_accuracy: last.and_then(|r| r.validation).map(|s| s.accuracy.0),
@@ -256,12 +256,12 @@ pub fn round_rows<'m>(
         seed: run.seed,
         point: point.clone(),
         step: left.step,
-        does: left.does.clone(),
+        step_kind: left.does.clone(),
         layer: of.layer.clone(),
         weights: of.weights,
-        kept: of.kept,
+        kept_weights: of.kept,
         density: of.kept as f64 / of.weights as f64,
-        effective: of.effective,
+        effective_weights: of.effective,
         effective_density: of.effective as f64 / of.weights as f64,
         units: of.units,
         dead_units: of.dead_units,

@@ -3,9 +3,9 @@
 use super::budget::as_it_runs;
 use super::checkpoint::steps_saved;
 use super::cohort::{self, Limits};
-use super::demand::demand;
 use super::error::RunError;
 use super::memory::density_after;
+use super::memory_request::memory_request;
 use super::setup::Setup;
 use super::stages::Stages;
 use crate::experiment::Step;
@@ -132,10 +132,10 @@ impl<'s> StageQueue<'s> {
             Some(_) => density_after(plan, Some(first), &model),
             None => density(first),
         };
-        let demand = demand(stage, self.setup.ends.get(&first), listed);
+        let request = memory_request(stage, self.setup.ends.get(&first), listed);
         let most = self
             .limits
-            .replicas_of(&model, &demand)
+            .replicas_of(&model, &request)
             .map_err(|e| RunError::Experiment(vec![e]))?;
         if !trains(&[first]) {
             return Ok(chosen.into_iter().take(most).collect());

@@ -15,7 +15,7 @@ use crate::ops::Execution;
 use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
 use crate::store::{DataRecord, RunFolder, RunRow};
-use crate::train::{stretch_of, training_samples};
+use crate::train::{step_range_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -145,8 +145,8 @@ impl<'a> Setup<'a> {
         };
         let data = self.datasets.get(&spec.dataset);
         let available = data.map_or(0, |d| d.train.len() as u32);
-        let stretch = training_samples(spec, available).and_then(|s| stretch_of(spec, s));
-        stretch.map_or(0, |s| (s.end - s.start) * u64::from(spec.batch))
+        let step_range = training_samples(spec, available).and_then(|s| step_range_of(spec, s));
+        step_range.map_or(0, |s| (s.end - s.start) * u64::from(spec.batch))
     }
 
     /// Whether a stage is worth a file: trainings, prune steps that run batches or iterate, and whatever a run ends with. The others

@@ -54,7 +54,7 @@ pub(super) fn measure_speed(
     };
     Ok(Some(SpeedRow {
         stage: stages[0].digest.clone(),
-        what: what.to_owned(),
+        work: what.to_owned(),
         adapter: Facts::adapter_name(context.gpu.adapter()),
         replicas: stages.len() as u32,
         density,

@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::ops::{Execution, SparseRule};
 use crate::prune::MaskChanges;
 use crate::spec::TrainSpec;
-use crate::train::{Checkpoint, MaskHook, Replicas, Snapshot, stretch_of, training_samples};
+use crate::train::{Checkpoint, MaskHook, Replicas, Snapshot, step_range_of, training_samples};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ fn changes_of<'s>(
     };
     let samples = training_samples(&step.train, data.train.len() as u32);
     let samples = samples.map_err(|source| failed(what, source))?;
-    let stretch = stretch_of(&step.train, samples).map_err(|source| failed(what, source))?;
-    let changes = MaskChanges::new(schedule, &step.train, samples, stretch);
+    let step_range = step_range_of(&step.train, samples).map_err(|source| failed(what, source))?;
+    let changes = MaskChanges::new(schedule, &step.train, samples, step_range);
     changes.map(Some).map_err(|source| RunError::Prune {
         what: what.to_owned(),
         source,

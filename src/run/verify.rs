@@ -6,7 +6,7 @@ use super::wrong::Wrong;
 use crate::experiment::{Experiment, ExperimentErrors, Late, Step};
 use crate::model::{LayerAt, Model, Structure};
 use crate::spec::{ModelSpec, Normalise, TrainSpec, steps_of};
-use crate::train::{MOST_STEPS, stretch_of, training_samples};
+use crate::train::{MOST_STEPS, step_range_of, training_samples};
 use std::collections::BTreeMap;
 
 /// The train steps of an experiment, each dataset once.
@@ -136,7 +136,7 @@ fn check_train(
     let Some(samples) = samples else {
         return Ok(());
     };
-    stretch_of(spec, samples).map_err(|e| Wrong::new(&["enter", "length"], e))?;
+    step_range_of(spec, samples).map_err(|e| Wrong::new(&["enter", "length"], e))?;
     check_length(spec, samples)?;
     check_normalisation(known, spec, found.train.map(|_| samples))
 }

@@ -5,10 +5,10 @@ use super::facts::{DataFacts, any_samples, model_key};
 use super::wrong::Wrong;
 use crate::experiment::{Configuration, History, Step};
 use crate::model::{Model, Structure};
-use crate::prune::{CountError, MaskChanges, TargetDensity, asked_density, groups, unit_groups};
+use crate::prune::{CountError, MaskChanges, TargetDensity, groups, target_density, unit_groups};
 use crate::spec::{Length, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
-use crate::train::{stretch_of, training_samples};
+use crate::train::{step_range_of, training_samples};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -93,7 +93,7 @@ impl<'a> StepWalk<'a> {
             return Ok(());
         };
         if let (Some(target), Some(first)) = (schedule.target(), schedule.initial_sparsity())
-            && let Some(last) = asked_density(target, self.model, Some(1.0))
+            && let Some(last) = target_density(target, self.model, Some(1.0))
             && first > 1.0 - last + 1e-9
         {
             let message = format!(
@@ -105,10 +105,10 @@ impl<'a> StepWalk<'a> {
         let Some(samples) = self.samples(spec, &schedule.lengths()) else {
             return Ok(());
         };
-        let Ok(stretch) = stretch_of(spec, samples) else {
+        let Ok(step_range) = step_range_of(spec, samples) else {
             return Ok(());
         };
-        let changes = MaskChanges::new(schedule, spec, samples, stretch);
+        let changes = MaskChanges::new(schedule, spec, samples, step_range);
         match changes.map_err(Wrong::from) {
             Ok(_) => Ok(()),
             Err(wrong) if wrong.keys == ["enter"] => Err(wrong),
@@ -125,7 +125,7 @@ impl<'a> StepWalk<'a> {
             ..first.step.train.clone()
         };
         let samples = self.samples(&beginning, &[]);
-        match samples.map(|n| stretch_of(&beginning, n)) {
+        match samples.map(|n| step_range_of(&beginning, n)) {
             Some(Err(error)) => {
                 let message = format!("rewinding to {to}: {error}");
                 Err(Wrong::new(&["rewind"], message))
@@ -135,7 +135,7 @@ impl<'a> StepWalk<'a> {
     }
 
     /// Samples of a training, or before its dataset is loaded a number that does for comparing its lengths, `more` among them.
-    /// Mistakes about them, and about the stretch of a training, are `verify`'s.
+    /// Mistakes about them, and about the step_range of a training, are `verify`'s.
     fn samples(&self, spec: &TrainSpec, more: &[Length]) -> Option<u32> {
         match self.facts.get(&spec.dataset)?.train {
             Some(available) => training_samples(spec, available).ok(),

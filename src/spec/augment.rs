@@ -16,7 +16,7 @@ static SHEARS: Interval = Interval::up_to(
 const SCALES: [f64; 2] = [0.1, 10.0];
 
 words! {
-    /// What stands where a bent image has no pixel.
+    /// What stands where a warped image has no pixel.
     pub enum Fill {
         /// byte 0, before normalising
         Zero = "zero";
@@ -89,7 +89,7 @@ impl Form<[f64; 2]> for Scale {
 
 impl Augment {
     /// Whether places fall between pixels.
-    pub fn bends(&self) -> bool {
+    pub fn resamples(&self) -> bool {
         self.rotate != 0.0 || self.scale != [1.0, 1.0] || self.shear != 0.0
     }
 }

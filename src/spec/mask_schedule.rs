@@ -20,7 +20,7 @@ choice! {
     }
 }
 
-/// Of a `prune` step, what prunes by and by: by criteria that look at weights alone.
+/// Of a `prune` step, what prunes gradually: by criteria that look at weights alone.
 const TARGET: [&str; 7] = [
     "criterion",
     "scope",
@@ -50,7 +50,7 @@ table! {
         pub power: f64 = POWER => Real(&POSITIVE);
         /// after how much of the training it begins
         pub begin: Option<Length> = None => Maybe(Plain), usual "the start";
-        /// after how much of the training it comes to its end
+        /// after how much of the training it ends
         pub end: Option<Length> = None => Maybe(Plain), usual "three quarters";
         /// from one refresh of the mask to the next; the last is at `end`
         pub every: Length = EVERY;

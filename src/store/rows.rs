@@ -15,9 +15,10 @@ columns! {
         /// A column for each other setting that varies between runs, e.g. `model` and `dataset`.
         #[by = Setting]
         settings: Vec<(String, String)>,
-        /// Kept over all prunable weights that was asked for; empty where nothing was pruned.
+        /// The density that the prune steps ask for, over all prunable weights; empty where nothing was pruned.
         #[unit = "0 to 1"]
-        asked_density: Option<f64>,
+        #[formerly = "asked_density"]
+        target_density: Option<f64>,
         /// Kept over all prunable weights, at the end.
         #[unit = "0 to 1"]
         density: f64,
@@ -26,7 +27,8 @@ columns! {
         #[by = Layer]
         layer_density: Vec<(String, f64)>,
         /// Pass of the last training whose weights these are; empty where no validation split chose one.
-        kept_epoch: Option<u32>,
+        #[formerly = "kept_epoch"]
+        selected_epoch: Option<u32>,
         /// Mean loss over that epoch's training samples, or the last one's.
         train_loss: Option<f64>,
         /// Mean loss over the validation split; empty without one.
@@ -125,18 +127,21 @@ columns! {
         /// Steps before this one in the run.
         step: u32,
         /// What the step does, e.g. `train` or `prune`.
-        does: String,
+        #[formerly = "does"]
+        step_kind: String,
         /// The layer's name; empty for all of them together.
         layer: String,
         /// Its weights.
         weights: u64,
         /// Its weights that exist.
-        kept: u64,
+        #[formerly = "kept"]
+        kept_weights: u64,
         /// Kept over all its weights.
         #[unit = "0 to 1"]
         density: f64,
         /// Weights on a path of kept weights from the input to the output.
-        effective: u64,
+        #[formerly = "effective"]
+        effective_weights: u64,
         /// These over all its weights.
         #[unit = "0 to 1"]
         effective_density: f64,
@@ -175,7 +180,8 @@ columns! {
         jaccard: f64,
         /// What random masks with the same counts in each layer come to: both numbers of the index replaced by their expectations.
         #[unit = "0 to 1"]
-        by_chance: f64,
+        #[formerly = "by_chance"]
+        expected_jaccard: f64,
     }
 }
 
@@ -185,7 +191,8 @@ columns! {
         /// Digest of the first of the stages that ended together.
         stage: String,
         /// What they did, in words.
-        what: String,
+        #[formerly = "what"]
+        work: String,
         /// Adapter.
         adapter: String,
         /// Replicas that ran together.
@@ -220,7 +227,8 @@ columns! {
         /// Digest of the stage.
         stage: String,
         /// What it did, in words.
-        what: String,
+        #[formerly = "what"]
+        work: String,
         /// Adapter it ran on.
         adapter: String,
         /// Replicas that ran together.

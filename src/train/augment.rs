@@ -4,7 +4,7 @@ use crate::gpu::shader_struct;
 use crate::spec::Augment;
 
 shader_struct! {
-    /// How one sample is bent (`shaders/shared/warp.wgsl`).
+    /// How one sample is warped (`shaders/shared/warp.wgsl`).
     #[derive(Default, PartialEq)]
     pub struct Warp {
         /// Source from place, about the centre: x from x.
@@ -40,7 +40,7 @@ shader_struct! {
         /// 1: half of the samples are mirrored.
         pub flip: u32,
         /// 0: neither turned, scaled nor sheared.
-        pub bend: u32,
+        pub resample: u32,
         /// Largest turn, 1 for all the way round.
         pub turn: f32,
         /// Smallest scale.
@@ -61,7 +61,7 @@ impl AugmentDraw {
             height,
             shift: augment.shift,
             flip: u32::from(augment.flip),
-            bend: u32::from(augment.bends()),
+            resample: u32::from(augment.resamples()),
             turn: (augment.rotate / 360.0) as f32,
             low: augment.scale[0] as f32,
             high: augment.scale[1] as f32,

@@ -59,7 +59,7 @@ pub enum TrainError {
         enter.map_or("0st".to_owned(), |l| l.to_string()),
         leave.unwrap_or(*length)
     )]
-    NoStretch {
+    NoSteps {
         /// The whole length.
         length: Length,
         /// Where it begins.

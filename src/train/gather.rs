@@ -20,7 +20,7 @@ pub(super) struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    /// Records how each sample of the batch that was drawn is to be bent.
+    /// Records how each sample of the batch that was drawn is to be warped.
     pub fn record_warps(&self, program: &mut Program, augment: &Augment) -> Result<(), GpuError> {
         let (gpu, data, w) = (self.gpu, self.data, self.workspace);
         let draw = AugmentDraw::new(augment, w.slots(), data.width, data.height);
@@ -63,7 +63,7 @@ impl Batch<'_> {
             }
             return Ok(());
         };
-        let smooth = u32::from(augment.bends());
+        let smooth = u32::from(augment.resamples());
         let kernel = gpu.kernel("batch_gather_augmented", &[("SMOOTH", smooth)])?;
         for part in &self.split.parts {
             let gather = AugmentedGather {

@@ -30,7 +30,7 @@ pub struct Progress {
     pub samples_per_step: u64,
 }
 
-/// Whoever looks on while a training runs.
+/// An observer of a running training.
 pub trait Watch {
     /// Called a few times a second; false stops the training.
     fn progress(&mut self, progress: Progress) -> bool;

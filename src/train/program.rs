@@ -198,7 +198,7 @@ impl Trainer<'_> {
             &r.keys,
             &w.state,
             &batch.split.labels,
-            &self.data.turns,
+            &self.data.class_order,
             &w.index,
             &w.label,
         ];
@@ -294,20 +294,20 @@ impl Trainer<'_> {
             program.push(gpu, kernel, &shape, &buffers, 1, r.count)?;
         }
         let name = optimizer_kernel(&self.spec().optimizer);
-        let traits = ("TRAITS", u32::from(self.traits.is_some()));
+        let flags = ("FLAGS", u32::from(self.flags.is_some()));
         let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
         let (kernel, shape, masks, count) = match list {
             Some((list, stride)) => {
                 program.place("kept weights");
                 let shape = ParamsShape {
                     kept_stride: stride,
-                    traits: r.count * stride,
+                    flags: r.count * stride,
                     ..shape
                 };
-                let kernel = gpu.kernel(name, &[("KEPT", 1), traits])?;
+                let kernel = gpu.kernel(name, &[("KEPT", 1), flags])?;
                 (kernel, shape, list, u64::from(stride))
             }
-            None => (gpu.kernel(name, &[traits])?, shape, &r.masks, quads),
+            None => (gpu.kernel(name, &[flags])?, shape, &r.masks, quads),
         };
         let mut buffers = vec![&self.hyper, &w.state, masks, &r.params, &r.grads];
         buffers.extend(&w.moments);

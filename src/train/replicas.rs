@@ -26,7 +26,7 @@ pub struct Replicas {
     pub params: Buffer,
     /// Gradients, the same shape.
     pub grads: Buffer,
-    /// Bit masks `[replica][word]`; behind them room for what an optimizer may do to which parameters (`traits.rs`).
+    /// Bit masks `[replica][word]`; behind them room for what an optimizer may do to which parameters (`param_flags.rs`).
     pub masks: Buffer,
     /// One [`RandomKey`] per replica.
     pub keys: Buffer,
@@ -57,7 +57,7 @@ impl Replicas {
             quads: (self.model.floats / 4) as u32,
             mask_words: self.model.mask_words() as u32,
             kept_stride: 0,
-            traits: self.count * self.model.mask_words() as u32,
+            flags: self.count * self.model.mask_words() as u32,
         }
     }
 

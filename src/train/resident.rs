@@ -1,6 +1,6 @@
 //! A dataset on the GPU, as bytes.
 
-use super::interleave::interleaved;
+use super::class_order::class_balanced_order;
 use crate::data::{Dataset, Split};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::spec::Normalise;
@@ -39,8 +39,8 @@ pub struct ResidentDataset {
     pub width: u32,
     /// Training images; validation samples are drawn from them.
     pub train: ResidentSplit,
-    /// How their classes take turns; see [`interleaved`].
-    pub turns: Buffer,
+    /// The class-balanced order of its samples; see [`class_balanced_order`].
+    pub class_order: Buffer,
     /// Test images.
     pub test: ResidentSplit,
 }
@@ -74,9 +74,9 @@ impl ResidentDataset {
             words: features.div_ceil(4) as u32,
             height: data.height as u32,
             width: data.width as u32,
-            turns: gpu.buffer_with(
+            class_order: gpu.buffer_with(
                 &format!("classes of {}", data.name),
-                &interleaved(&data.train.labels),
+                &class_balanced_order(&data.train.labels),
             )?,
             train: upload_split(
                 gpu,

@@ -9,7 +9,7 @@ use std::ops::Range;
 ///
 /// # Errors
 /// It would enter at its end or after, or leave after it.
-pub fn stretch_of(spec: &TrainSpec, samples: u32) -> Result<Range<u64>, TrainError> {
+pub fn step_range_of(spec: &TrainSpec, samples: u32) -> Result<Range<u64>, TrainError> {
     let in_steps = |length| steps_of(length, samples, spec.batch);
     let all = in_steps(spec.length);
     let (enter, leave) = (
@@ -17,7 +17,7 @@ pub fn stretch_of(spec: &TrainSpec, samples: u32) -> Result<Range<u64>, TrainErr
         spec.leave.map_or(all, in_steps),
     );
     if enter >= leave || leave > all {
-        return Err(TrainError::NoStretch {
+        return Err(TrainError::NoSteps {
             length: spec.length,
             enter: spec.enter,
             leave: spec.leave,

@@ -30,7 +30,7 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// The device failed, or `observe` stopped it.
-    pub fn gather(
+    pub fn accumulate_gradients(
         &self,
         what: GradientStatistic,
         sums: &Buffer,

@@ -116,7 +116,7 @@ impl Sparsity {
         }
         let floats = per_replica().map(|r| u64::from(r[words])).sum();
         let listed = replicas.count as usize * stride as usize;
-        // Behind the list there is room for traits, as behind the masks.
+        // Behind the list there is room for flags, as behind the masks.
         let list = vec![u32::MAX; listed + model.floats / crate::model::ALIGNMENT];
         let list = gpu.buffer_with("kept indices", &list)?;
         let shape = ParamsShape {
@@ -188,11 +188,11 @@ impl Sparsity {
         variants: &[Variants],
     ) -> Result<(), GpuError> {
         let layers = self.layers.iter().zip(&replicas.model.layers);
-        let strays = layers
+        let unlisted = layers
             .zip(variants)
             .filter(|(_, v)| self.optimizer && !v.backward_weight.is_sparse())
             .filter_map(|((own, layer), _)| Some((&layer.name, own.masked?, own.kept)));
-        for (layer, (first, count), kept) in strays {
+        for (layer, (first, count), kept) in unlisted {
             program.place(layer);
             let shape = TensorShape {
                 first,

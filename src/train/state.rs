@@ -66,8 +66,8 @@ shader_struct! {
         pub mask_words: u32,
         /// Room for kept indices per replica, where they are listed.
         pub kept_stride: u32,
-        /// Where the traits of parameters start in the buffer that an optimizer binds as masks, behind masks or list.
-        pub traits: u32,
+        /// Where the flags of parameters start in the buffer that an optimizer binds as masks, behind masks or list.
+        pub flags: u32,
     }
 }
 
@@ -84,7 +84,7 @@ shader_struct! {
         pub mode: u32,
         /// Batch rounded up to a multiple of 4.
         pub slots: u32,
-        /// 1: classes take turns in the split.
+        /// 1: the split is in class-balanced order.
         pub balanced: u32,
     }
 }

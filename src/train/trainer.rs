@@ -1,16 +1,16 @@
 //! Replicas that are trained on a dataset: what that takes, and evaluation with the same buffers.
 
-use super::choose::Autotuner;
+use super::autotune::Autotuner;
 use super::error::TrainError;
 use super::group_lasso::GroupLasso;
 use super::hyper::hyper;
 use super::metrics::Metrics;
+use super::param_flags::param_flags;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
-use super::schedule::{factors, stretch_of};
+use super::schedule::{factors, step_range_of};
 use super::sparsity::Sparsity;
 use super::state::{Hyper, State};
-use super::traits::traits;
 use super::workspace::{MemoryRequest, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
@@ -62,7 +62,7 @@ pub struct Trainer<'a> {
     pub(super) samples: u32,
     pub(super) lasso: Option<GroupLasso>,
     /// What the optimizer must look up before it changes a parameter, if anything.
-    pub(super) traits: Option<Vec<u32>>,
+    pub(super) flags: Option<Vec<u32>>,
 }
 
 impl<'a> Trainer<'a> {
@@ -111,11 +111,11 @@ impl<'a> Trainer<'a> {
             spec.micro_batch()
         );
         let samples = training_samples(spec, data.train.count)?;
-        let stretch = stretch_of(spec, samples)?;
+        let step_range = step_range_of(spec, samples)?;
         let whole = steps_of(spec.length, samples, spec.batch);
         let table = factors(&spec.schedule, whole, samples, spec.batch);
-        let table = table[stretch.start as usize..stretch.end as usize].to_vec();
-        let steps = stretch.end - stretch.start;
+        let table = table[step_range.start as usize..step_range.end as usize].to_vec();
+        let steps = step_range.end - step_range.start;
         let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
         let model = &replicas.model;
         let learned = |i: usize| {
@@ -124,7 +124,7 @@ impl<'a> Trainer<'a> {
             tensors.any(|t| t.learned) && !spec.freeze.contains(&layer.name)
         };
         let learns: Vec<bool> = (0..model.layers.len()).map(learned).collect();
-        let traits = traits(model, |i| learns[i], spec.weight_decay_on);
+        let flags = param_flags(model, |i| learns[i], spec.weight_decay_on);
         let workspace = Workspace::new(gpu, replicas, &MemoryRequest::of(spec, 1.0), learns)?;
         let lasso = match spec.group_lasso {
             Some(_) => {
@@ -152,7 +152,7 @@ impl<'a> Trainer<'a> {
             steps,
             samples,
             lasso,
-            traits,
+            flags,
         };
         let shrinks = changes.is_some_and(|c| !c.keeps_counts());
         trainer.choose_kernels(if shrinks {
@@ -168,13 +168,13 @@ impl<'a> Trainer<'a> {
         let (gpu, replicas) = (self.gpu, self.replicas);
         let needs_data = |i| self.workspace.needs_input_gradient(&replicas.model, i);
         self.sparsity = Sparsity::new(gpu, replicas, rule, needs_data)?;
-        if let Some(traits) = &self.traits {
+        if let Some(flags) = &self.flags {
             let list = self.sparsity.as_ref().and_then(Sparsity::optimizer_list);
             let (table, start) = match list {
                 Some((list, stride)) => (list, replicas.count * stride),
-                None => (&replicas.masks, replicas.params_shape().traits),
+                None => (&replicas.masks, replicas.params_shape().flags),
             };
-            gpu.write(table, u64::from(start) * 4, traits)?;
+            gpu.write(table, u64::from(start) * 4, flags)?;
         }
         let choice = Autotuner {
             gpu,
@@ -324,7 +324,7 @@ impl<'a> Trainer<'a> {
         self.gpu.read(&self.workspace.violations, 0, count)
     }
 
-    /// Puts every replica before its first step. [`Trainer::train`] does so by itself; whoever runs
+    /// Puts every replica before its first step. [`Trainer::train`] does so by itself; a caller that runs
     /// [`Trainer::training_program`] alone needs it.
     ///
     /// # Errors

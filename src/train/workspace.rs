@@ -83,10 +83,10 @@ pub const MOMENTS: [&str; 3] = ["first moments", "second moments", "third moment
 
 impl Memory {
     /// The plan of a training. What is listed of kept weights is planned as if every layer kept the same share.
-    pub fn plan(model: &Model, demand: &MemoryRequest) -> Self {
-        let in_batch = u64::from(demand.batch.next_multiple_of(4));
-        let columns = u64::from(demand.micro_batch.div_ceil(4));
-        let carries = demand.micro_batch < demand.batch;
+    pub fn plan(model: &Model, request: &MemoryRequest) -> Self {
+        let in_batch = u64::from(request.batch.next_multiple_of(4));
+        let columns = u64::from(request.micro_batch.div_ceil(4));
+        let carries = request.micro_batch < request.batch;
         let mut activations = vec![(
             "input batch".to_owned(),
             model.input.features() as u64 * columns * 4,
@@ -139,15 +139,15 @@ impl Memory {
         let own = buffers.len();
         // As long as the flat parameters, each of them.
         let flat = ["parameters", "gradients"].into_iter();
-        let flat = flat.chain(MOMENTS.into_iter().take(demand.moments));
+        let flat = flat.chain(MOMENTS.into_iter().take(request.moments));
         buffers.extend(flat.map(|name| (name.to_owned(), floats)));
         buffers.push(("masks".to_owned(), floats / 32));
-        if demand.keeps_weights {
+        if request.keeps_weights {
             buffers.push(("kept parameters".to_owned(), floats));
         }
-        let beside = demand.beside.iter();
+        let beside = request.beside.iter();
         buffers.extend(beside.map(|&name| (name.to_owned(), floats)));
-        buffers.extend(planned_lists(model, demand.density));
+        buffers.extend(planned_lists(model, request.density));
         Self {
             buffers,
             own,
@@ -235,18 +235,18 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Allocates what [`Memory::plan`] lists for this demand, but for what the masks take. `learns` says which layers do.
+    /// Allocates what [`Memory::plan`] lists for this request, but for what the masks take. `learns` says which layers do.
     ///
     /// # Errors
     /// A buffer too large, or out of memory; names the buffer.
     pub fn new(
         gpu: &Gpu,
         replicas: &Replicas,
-        demand: &MemoryRequest,
+        request: &MemoryRequest,
         learns: Vec<bool>,
     ) -> Result<Self, GpuError> {
         let model = &replicas.model;
-        let memory = Memory::plan(model, demand);
+        let memory = Memory::plan(model, request);
         let mut made = memory
             .buffers
             .iter()
@@ -267,7 +267,7 @@ impl Workspace {
         let norm_parts = next()?;
         let (index, label, loss, hit) = (next()?, next()?, next()?, next()?);
         let warps = next()?;
-        let windows = Window::all(demand.batch.div_ceil(4), demand.micro_batch.div_ceil(4));
+        let windows = Window::all(request.batch.div_ceil(4), request.micro_batch.div_ceil(4));
         let carrying = if windows.len() > 1 {
             model.layers.len()
         } else {
@@ -276,7 +276,7 @@ impl Workspace {
         let carried = (0..carrying)
             .map(|_| Ok([next()?, next()?]))
             .collect::<Result<_, GpuError>>()?;
-        let moments = MOMENTS[..demand.moments].iter();
+        let moments = MOMENTS[..request.moments].iter();
         let moments = moments.map(|name| gpu.buffer(name, replicas.params.bytes()));
         let offsets = model
             .layers

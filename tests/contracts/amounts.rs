@@ -370,7 +370,7 @@ fn runs_and_densities_by_layer_are_exact() {
     );
     let groups = prune::groups(&model, &by_layer).unwrap();
     assert_eq!([groups[0].keep, groups[1].keep], [100, 135]);
-    let asked = prune::asked_density(&by_layer, &model, Some(1.0)).unwrap();
+    let asked = prune::target_density(&by_layer, &model, Some(1.0)).unwrap();
     assert!((asked - (99.9 + 135.0) / 1269.0).abs() < 1e-12);
 }
 

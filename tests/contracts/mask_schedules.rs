@@ -1,4 +1,4 @@
-//! Masks that change while a training runs: exact counts, zeros, the same bits in any company and from any checkpoint.
+//! Masks that change while a training runs: exact counts, zeros, the same bits in any cohort and from any checkpoint.
 
 use super::setup::{SIDE, flat_model};
 use crate::common::{World, conv, dataset, gpu, key, linear, model, trainer, usual};
@@ -12,7 +12,7 @@ use secateur::spec::{
 };
 use secateur::train::{
     Checkpoint, MaskHook, Progress, RandomKey, Replicas, Snapshot, TrainError, Trained, Trainer,
-    Watch, stretch_of, training_samples,
+    Watch, step_range_of, training_samples,
 };
 use std::sync::Arc;
 
@@ -123,7 +123,7 @@ fn run(
     let specs: Vec<&TrainSpec> = cohort.iter().map(|c| &c.2.train).collect();
     let (spec, schedule) = (specs[0], cohort[0].2.masks.as_deref());
     let samples = training_samples(spec, world.resident.train.count)?;
-    let stretch = stretch_of(spec, samples)?;
+    let stretch = step_range_of(spec, samples)?;
     let changes = schedule.map(|masks| MaskChanges::new(masks, spec, samples, stretch));
     let changes = changes.transpose()?;
     let changes = changes.as_ref().map(|changes| changes as &dyn MaskHook);

@@ -1,4 +1,4 @@
-//! What changes no bit: company, tiles, parts, micro-batches, sparse execution.
+//! What changes no bit: cohort mates, tiles, parts, micro-batches, sparse execution.
 
 use super::setup::{
     SIDE, assert_same, cohort, conv_model, drawn, flat_model, optimizers, residual_model, score,
@@ -258,19 +258,19 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
         return;
     }
     let gpu = &own_gpu();
-    let demand = |batch, micro_batch| MemoryRequest {
+    let request = |batch, micro_batch| MemoryRequest {
         micro_batch,
         ..MemoryRequest::of_batch(batch)
     };
     let lenet = preset_model("lenet-5");
-    let bytes = |micro_batch| Memory::plan(&lenet, &demand(512, micro_batch)).bytes(1);
+    let bytes = |micro_batch| Memory::plan(&lenet, &request(512, micro_batch)).bytes(1);
     assert!(bytes(256) < bytes(512));
     assert!(bytes(32) < bytes(256));
     // Of what a batch of 32 takes, sums that go on, indices, labels and losses are all there is on top.
     let least = Memory::plan(&lenet, &MemoryRequest::of_batch(32)).bytes(1);
     assert!((bytes(32) - least) * 2 < least, "{} {least}", bytes(32));
     let batches = |name: &str, micro_batch| {
-        let memory = Memory::plan(&lenet, &demand(512, micro_batch));
+        let memory = Memory::plan(&lenet, &request(512, micro_batch));
         let found = memory.buffers.iter().find(|(n, _)| n == name);
         found.map(|(_, words)| *words)
     };
@@ -297,7 +297,7 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
     drop(trainer);
 }
 
-/// Dense and sparse kernels, optimizers over all parameters and over the kept ones: the same bits (design contract 3).
+/// Dense and sparse kernels, optimizers over all parameters and over the kept ones: the same bits (determinism: docs/determinism.md).
 #[test]
 fn sparse_execution_changes_no_bit() {
     let Some(gpu) = gpu() else { return };
@@ -336,7 +336,7 @@ fn sparse_execution_changes_no_bit() {
                 let got = train(gpu, &world, &model, &members, always);
                 assert_same(&got, &want, &format!("{optimizer:?}, {variant}"));
             }
-            // Low densities without company: some layers run sparse, some dense.
+            // Low densities without cohort mates: some layers run sparse, some dense.
             for member in &members[4..] {
                 let own = std::slice::from_ref(member);
                 let got = train(gpu, &world, &model, own, with(SparseRule::Auto, plain(2)));

@@ -37,7 +37,7 @@ fn every_training_begins_with_an_optimizer_state_of_zero() {
     }
 }
 
-/// Each replica stops by its own validation scores, and ends with the weights of its own best or last pass, whoever trains
+/// Each replica stops by its own validation scores, and ends with the weights of its own best or last pass, whichever replicas train
 /// beside it.
 #[test]
 fn the_validation_split_decides_for_each_replica_alone() {

@@ -233,7 +233,7 @@ fn a_threshold_on_the_norm_and_pruning_again() {
     assert!(error.to_string().contains("only 1 are left"), "{error}");
 }
 
-/// Taylor and activations leave no trace, are the same alone and in company, and random units differ between seeds.
+/// Taylor and activations leave no trace, are independent of the cohort, and random units differ between seeds.
 #[test]
 fn measured_and_random_units_are_the_same_in_any_company() {
     let Some(gpu) = gpu() else { return };
@@ -283,8 +283,8 @@ fn measured_and_random_units_are_the_same_in_any_company() {
         assert_ne!(together[0].mask, together[1].mask, "{criterion:?}");
         for seed in 0..3u32 {
             let alone = Replicas::new(gpu, model.clone(), &[key(seed)]).unwrap();
-            let company = fresh(gpu, &model, 3);
-            let before = company.download(gpu).unwrap();
+            let cohort = fresh(gpu, &model, 3);
+            let before = cohort.download(gpu).unwrap();
             alone.upload(gpu, &[&before[seed as usize]]).unwrap();
             assert_eq!(run(&alone)[0], together[seed as usize], "{criterion:?}");
         }

@@ -24,7 +24,7 @@ fn masks_and_controls_are_what_they_say() {
 
     let (first, second) = kept(&lab, "out", learned);
     assert_eq!(first + second, 1000);
-    assert_eq!(number(learned, "asked_density"), 1000.0 / ALL as f64);
+    assert_eq!(number(learned, "target_density"), 1000.0 / ALL as f64);
     // Saying that the mask stays changes nothing.
     for column in ["weights_digest", "mask_digest", "test_loss"] {
         assert_eq!(of("transferred")[column], learned[column]);
@@ -33,7 +33,7 @@ fn masks_and_controls_are_what_they_say() {
     let mut masks = BTreeSet::from([&learned["mask_digest"]]);
     for arm in ["shuffled", "shuffled twice", "random"] {
         assert_eq!(kept(&lab, "out", of(arm)), (first, second), "{arm}");
-        assert_eq!(of(arm)["asked_density"], learned["asked_density"]);
+        assert_eq!(of(arm)["target_density"], learned["target_density"]);
         assert!(
             masks.insert(&of(arm)["mask_digest"]),
             "{arm}: the same mask"
@@ -44,7 +44,7 @@ fn masks_and_controls_are_what_they_say() {
     assert_eq!(kept(&lab, "out", of("per layer")), (941, 12));
     assert_eq!(kept(&lab, "out", of("first layer only")), (564, FC2));
     let asked = (0.03 * FC1 as f64 + FC2 as f64) / ALL as f64;
-    assert!((number(of("first layer only"), "asked_density") - asked).abs() < 1e-9);
+    assert!((number(of("first layer only"), "target_density") - asked).abs() < 1e-9);
     let (a, b) = kept(&lab, "out", of("in two steps"));
     assert_eq!(a + b, 1000);
     // Pruned and not trained again: as good as what the training left, and the shuffled one as bad as dice.
@@ -59,10 +59,10 @@ fn masks_and_controls_are_what_they_say() {
     // Released: a dense network that was asked to be sparse.
     let released = of("released");
     assert_eq!(kept(&lab, "out", released), (FC1, FC2));
-    assert_eq!(released["asked_density"], learned["asked_density"]);
+    assert_eq!(released["target_density"], learned["target_density"]);
     assert_eq!(released["mask_digest"], dense["mask_digest"]);
     assert_ne!(released["weights_digest"], dense["weights_digest"]);
-    assert_eq!(dense["asked_density"], "");
+    assert_eq!(dense["target_density"], "");
     assert_eq!(kept(&lab, "out", dense), (FC1, FC2));
 }
 
@@ -120,7 +120,7 @@ fn controls_measures_and_overlaps_are_what_they_say() {
             .iter()
             .filter(|r| r["arm"] == arm && r["seed"] == "1");
         let totals = all.filter(|r| r["layer"].is_empty());
-        totals.map(|r| r["does"].as_str()).collect()
+        totals.map(|r| r["step_kind"].as_str()).collect()
     };
     assert_eq!(does("fresh"), ["train", "prune", "restart", "train"]);
     assert_eq!(does("dense"), ["train", "restart", "train"]);
@@ -128,7 +128,10 @@ fn controls_measures_and_overlaps_are_what_they_say() {
         .iter()
         .rfind(|r| r["arm"] == "pruned" && r["layer"].is_empty());
     let last = last.expect("the last step's row");
-    assert_eq!((last["step"].as_str(), last["kept"].as_str()), ("3", "500"));
+    assert_eq!(
+        (last["step"].as_str(), last["kept_weights"].as_str()),
+        ("3", "500")
+    );
     let final_row = row(&rows, "pruned", 1);
     assert_eq!(last["pq_index"], final_row["pq_index"]);
     assert_eq!(last["effective_density"], final_row["effective_density"]);
@@ -139,12 +142,12 @@ fn controls_measures_and_overlaps_are_what_they_say() {
     let between = |a: &str, b: &str| {
         let pair = |r: &&Row| r["arm"] == a && r["other_arm"] == b;
         let pair = overlap.iter().find(pair).expect("a pair");
-        (number(pair, "jaccard"), number(pair, "by_chance"))
+        (number(pair, "jaccard"), number(pair, "expected_jaccard"))
     };
     assert_eq!(between("pruned", "fresh").0, 1.0);
     // What is largest is not what is smallest, as far as the layer has others.
-    let (jaccard, by_chance) = between("pruned", "inverted");
-    assert!(jaccard < by_chance, "{jaccard} {by_chance}");
+    let (jaccard, expected_jaccard) = between("pruned", "inverted");
+    assert!(jaccard < expected_jaccard, "{jaccard} {expected_jaccard}");
 
     // Resumed without the quick steps in the middle, the tables are the same.
     let before = lab.contents("out");

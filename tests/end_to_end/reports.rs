@@ -33,7 +33,7 @@ fn presets_say_their_sizes() {
 }
 
 #[test]
-fn data_that_is_not_the_published_one_is_said_aloud() {
+fn data_that_is_not_the_published_one_is_reported() {
     if no_gpu() {
         return;
     }

@@ -14,7 +14,7 @@ fn a_training_that_was_killed_goes_on_from_its_last_checkpoint() {
     }
     let changing = r#"
 [[arm]]
-name = "by and by"
+name = "gradually"
 steps = [{ train = { prune = { sparsity = 0.9, every = "7st" } } }]
 [[arm]]
 name = "rewired"

@@ -48,10 +48,10 @@ fn a_run_is_the_same_alone_and_among_sixteen() {
     ];
     lab.run("e.toml", "single", &one).ok();
     for single in &lab.results("single") {
-        let company = row(&rows, &single["arm"], 5);
+        let cohort = row(&rows, &single["arm"], 5);
         for column in ["weights_digest", "mask_digest", "test_loss", "train_loss"] {
             assert_eq!(
-                single[column], company[column],
+                single[column], cohort[column],
                 "{column} of {}",
                 single["arm"]
             );
@@ -59,7 +59,7 @@ fn a_run_is_the_same_alone_and_among_sixteen() {
     }
 }
 
-/// Steps that measure scores, rounds, and random controls of other layer counts: exact totals, and the same bits whoever is beside.
+/// Steps that measure scores, rounds, and random controls of other layer counts: exact totals, and the same bits whatever the cohort.
 #[test]
 fn measured_criteria_and_rounds_are_exact_and_the_same_in_any_company() {
     if no_gpu() {
@@ -116,7 +116,7 @@ control = { of = "rounds", mask = "random-erk" }
         };
         assert_eq!(count(row, "density", ALL), keep, "{row:?}");
         if ["rounds", "uniform"].contains(&row["arm"].as_str()) {
-            assert!((number(row, "asked_density") - 0.125).abs() < 1e-9);
+            assert!((number(row, "target_density") - 0.125).abs() < 1e-9);
         }
     }
     let of_fc2 = |arm: &str| count(row(&rows, arm, 0), "density_fc2", FC2);
@@ -130,7 +130,7 @@ fn count_after(all: u64, rounds: u32) -> u64 {
     (0..rounds).fold(all, |n, _| (n as f64 / 2.0).round_ties_even() as u64)
 }
 
-/// Amounts that layers, runs and the weights themselves decide: the same bits in any company, and what they ask for beside what was
+/// Amounts that layers, runs and the weights themselves decide: the same bits in any cohort, and what they ask for beside what was
 /// achieved.
 #[test]
 fn finer_amounts_are_exact_and_the_same_in_any_company() {
@@ -173,7 +173,7 @@ fn finer_amounts_are_exact_and_the_same_in_any_company() {
     for seed in [0, 1] {
         let of = |arm: &str| {
             let row = row(&rows, arm, seed);
-            (kept(&lab, "together", row), row["asked_density"].clone())
+            (kept(&lab, "together", row), row["target_density"].clone())
         };
         // Rows of 784 are whole runs; those of 24 too.
         assert_eq!(of("of 4"), ((FC1 / 2, FC2 / 2), "0.5".to_owned()));
@@ -194,8 +194,8 @@ fn finer_amounts_are_exact_and_the_same_in_any_company() {
     let pruned: Vec<f64> = rounds
         .iter()
         .filter(|r| r["arm"] == "sap layer" && r["seed"] == "0")
-        .filter(|r| r["does"] == "prune" && r["layer"].is_empty())
-        .map(|r| number(r, "kept"))
+        .filter(|r| r["step_kind"] == "prune" && r["layer"].is_empty())
+        .map(|r| number(r, "kept_weights"))
         .collect();
     assert!(pruned.len() == 2 && pruned[1] < pruned[0], "{pruned:?}");
 }

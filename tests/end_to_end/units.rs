@@ -33,7 +33,7 @@ steps = [{ train = {} }, { prune = { structure = "units", criterion = "random", 
     for (row, other) in rows.iter().zip(lab.results("alone")) {
         assert_eq!(row["mask_violations"], "0");
         assert_eq!(row["weights_digest"], other["weights_digest"]);
-        assert_eq!(row["asked_density"], "");
+        assert_eq!(row["target_density"], "");
         // 3 of 6 channels of 64 pixels and 6 of 12 neurons are left.
         if row["arm"] != "taylor" {
             let conv = number(row, "density_conv1");

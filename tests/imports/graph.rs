@@ -264,17 +264,17 @@ fn reachable<'g>(graph: &'g Graph, from: &str) -> BTreeSet<&'g String> {
     seen
 }
 
-/// Imports from a room of one that stands above it in `rooms`, which lists them from the ground up. The files of the root,
-/// which name the rooms, stand above all.
+/// Imports from a module of one that stands above it in `modules`, which lists them from the ground up. The files of the root,
+/// which name the modules, stand above all.
 ///
 /// # Panics
-/// A folder is no room.
-pub fn upward(graph: &Graph, rooms: &[&str]) -> Vec<(String, String)> {
+/// A folder is no module.
+pub fn upward(graph: &Graph, modules: &[&str]) -> Vec<(String, String)> {
     let floor = |file: &str| match file.split_once('/') {
-        None => rooms.len(),
-        Some((room, _)) => {
-            let found = rooms.iter().position(|&r| r == room);
-            found.unwrap_or_else(|| panic!("the folder of {file} is not in the list of rooms"))
+        None => modules.len(),
+        Some((module, _)) => {
+            let found = modules.iter().position(|&r| r == module);
+            found.unwrap_or_else(|| panic!("the folder of {file} is not in the list of modules"))
         }
     };
     let floors: BTreeMap<&String, usize> = graph.keys().map(|file| (file, floor(file))).collect();

@@ -1,14 +1,16 @@
 //! The house has floors: imports point one way, and no two files need each other.
 
 mod graph;
+mod names;
 
 use graph::{circles, graph, upward};
+use names::types;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The rooms of `src/`, from the ground up: each may import those before it. `docs/architecture.md` lists them in the same order and
+/// The modules of `src/`, from the ground up: each may import those before it. `docs/architecture.md` lists them in the same order and
 /// says what they do.
-const ROOMS: [&str; 15] = [
+const MODULES: [&str; 15] = [
     "base",
     "config",
     "spec",
@@ -61,12 +63,29 @@ fn no_file_imports_itself_by_way_of_others() {
 
 #[test]
 fn imports_point_down() {
-    let found = upward(&graph(&sources()), &ROOMS);
+    let found = upward(&graph(&sources()), &MODULES);
     let list: Vec<String> = found
         .iter()
         .map(|(from, to)| format!("{from} imports {to}"))
         .collect();
     assert!(found.is_empty(), "upward:\n{}", list.join("\n"));
+}
+
+#[test]
+fn a_type_name_means_one_thing() {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in sources() {
+        for name in types(&text) {
+            found.entry(name).or_default().push(file.clone());
+        }
+    }
+    assert!(found.len() > 300, "{} types", found.len());
+    found.retain(|_, files| files.len() > 1);
+    let list: Vec<String> = found
+        .iter()
+        .map(|(name, files)| format!("{name}: {}", files.join(" ")))
+        .collect();
+    assert!(found.is_empty(), "declared twice:\n{}", list.join("\n"));
 }
 
 #[test]
@@ -76,9 +95,9 @@ fn the_documentation_lists_the_rooms_in_their_order() {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
     let listed: Vec<&str> = rows
         .filter_map(|row| row.split_once("/` |"))
-        .map(|(room, _)| room)
+        .map(|(module, _)| module)
         .collect();
-    assert_eq!(listed, ROOMS);
+    assert_eq!(listed, MODULES);
 }
 
 /// A crate of these files.
@@ -147,7 +166,7 @@ fn names_are_followed_to_the_files_that_define_them() {
 fn a_circle_and_an_import_that_climbs_are_found() {
     let found = made_up(&[
         ("lib.rs", "mod ground; mod upper;"),
-        // What the room hands on hides neither.
+        // What the module hands on hides neither.
         (
             "ground/mod.rs",
             "mod a; mod b; mod c; pub use a::A; pub use b::B; pub use c::C;",
@@ -176,7 +195,7 @@ fn a_circle_and_an_import_that_climbs_are_found() {
 }
 
 #[test]
-#[should_panic(expected = "the folder of cellar/a.rs is not in the list of rooms")]
+#[should_panic(expected = "the folder of cellar/a.rs is not in the list of modules")]
 fn a_folder_that_is_no_room_is_found() {
     upward(&made_up(&[("cellar/a.rs", "")]), &["ground"]);
 }

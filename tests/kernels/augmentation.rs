@@ -13,7 +13,7 @@ const DRAW: AugmentDraw = AugmentDraw {
     height: 12,
     shift: 4,
     flip: 1,
-    bend: 1,
+    resample: 1,
     turn: 15.0 / 360.0,
     low: 0.9,
     high: 1.1,
@@ -56,10 +56,10 @@ fn augment_draw_is_its_twin() {
     let steps = [0, 7, 12_345];
     let mut index: Vec<u32> = (0..3 * DRAW.slots).map(|_| dice.below(60_000)).collect();
     index[5] = EMPTY;
-    for (flip, bend, shift) in [(1, 1, 4), (0, 0, 0), (1, 0, 28), (0, 1, 0)] {
+    for (flip, resample, shift) in [(1, 1, 4), (0, 0, 0), (1, 0, 28), (0, 1, 0)] {
         let u = AugmentDraw {
             flip,
-            bend,
+            resample,
             shift,
             ..DRAW
         };
@@ -74,7 +74,7 @@ fn augment_draw_is_its_twin() {
             0 => assert_eq!(mirrored, 0),
             _ => assert!((60..144).contains(&mirrored), "{mirrored} of 204 mirrored"),
         }
-        if bend == 0 {
+        if resample == 0 {
             let plain = |w: &Warp| [w.xx.abs(), w.xy, w.yx, w.yy];
             // -0 equals 0.
             assert!(warps.iter().all(|w| plain(w) == [1.0, 0.0, 0.0, 1.0]));
@@ -92,12 +92,12 @@ fn a_warp_depends_on_seed_training_step_and_sample_alone() {
     };
     let turned: Vec<u32> = index.iter().rev().copied().collect();
     let both = [index.clone(), turned].concat();
-    let company = draw(DRAW, &[[8, 4, 2, 7], key], &[31, 31], &both).unwrap();
-    let mut second = company[68..].to_vec();
+    let cohort = draw(DRAW, &[[8, 4, 2, 7], key], &[31, 31], &both).unwrap();
+    let mut second = cohort[68..].to_vec();
     second.reverse();
     assert_eq!(second, alone);
     let differs = |other: Vec<Warp>| other.iter().zip(&alone).all(|(a, b)| a != b);
-    assert!(differs(company[..68].to_vec()), "another seed");
+    assert!(differs(cohort[..68].to_vec()), "another seed");
     assert!(
         differs(draw(DRAW, &[key], &[32], &index).unwrap()),
         "another step"
@@ -122,7 +122,7 @@ const FIRST_COLUMN: u32 = 2;
 
 impl World {
     /// `channels` of 9 rows of 7, some slots empty, warps as `augment_draw` would make them.
-    fn new(channels: u32, bend: bool, edge: u32, cutout: u32) -> Self {
+    fn new(channels: u32, resample: bool, edge: u32, cutout: u32) -> Self {
         let mut dice = Dice(76);
         let (width, height, columns) = (7, 9, 5);
         let features = channels * width * height;
@@ -144,7 +144,7 @@ impl World {
                 cut_y: pixels(dice, height),
                 ..Warp::default()
             };
-            if bend {
+            if resample {
                 warp.xx += dice.unit();
                 warp.xy = dice.unit();
                 warp.yx = dice.unit();
@@ -221,13 +221,13 @@ impl World {
 #[test]
 fn batch_gather_augmented_is_its_twin() {
     for (channels, edge, cutout) in [(1, 0, 0), (3, 0, 4), (3, 1, 3), (2, 1, 0)] {
-        for bend in [false, true] {
-            let world = World::new(channels, bend, edge, cutout);
-            let Some(whole) = world.gather(bend, SAMPLES) else {
+        for resample in [false, true] {
+            let world = World::new(channels, resample, edge, cutout);
+            let Some(whole) = world.gather(resample, SAMPLES) else {
                 return;
             };
             for per_part in [1, 9] {
-                let parts = world.gather(bend, per_part).unwrap();
+                let parts = world.gather(resample, per_part).unwrap();
                 assert!(
                     parts
                         .iter()

@@ -6,7 +6,7 @@ use crate::reference::compare::{ROUNDING, relative};
 use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::widen;
 use secateur::gpu::Gpu;
-use secateur::train::{Advance, Draw, Gather, Hyper, State, interleaved};
+use secateur::train::{Advance, Draw, Gather, Hyper, State, class_balanced_order};
 use std::collections::HashSet;
 
 /// Labels of a dataset: bytes, padded to whole words.
@@ -30,7 +30,7 @@ fn draw(gpu: &'static Gpu, u: Draw, keys: &[[u32; 4]], state: &[State]) -> Vec<u
     let untouched = vec![12_345u32; (replicas * u.slots) as usize + 8];
     let [index, label] = [case.with(&untouched), case.with(&untouched)];
     let inputs = [case.with(keys), case.with(state), case.with(&all_labels)];
-    let turns = case.with(&interleaved(&all_labels[..u.total as usize]));
+    let turns = case.with(&class_balanced_order(&all_labels[..u.total as usize]));
     let buffers = [&inputs[0], &inputs[1], &inputs[2], &turns, &index, &label];
     case.run(&u, &buffers, u64::from(u.slots), replicas);
     let [mut want, mut want_label] = [untouched.clone(), untouched.clone()];

@@ -181,7 +181,9 @@ fn gathering_adds_up_the_batches_and_changes_nothing() {
             continue;
         }
         let sums = gpu.buffer("sums", replicas.params.bytes()).unwrap();
-        trainer.gather(what, &sums, &mut |_| true).unwrap();
+        trainer
+            .accumulate_gradients(what, &sums, &mut |_| true)
+            .unwrap();
         let got: Vec<f32> = gpu.read(&sums, 0, model.floats).unwrap();
         let (mut twin, mut right) = (vec![0f32; model.floats], vec![0f64; model.floats]);
         for (g, e) in twins.iter().zip(&exact) {
@@ -514,7 +516,7 @@ fn pruned(gpu: &Gpu, criterion: Criterion, seeds: &[u32], iterations: u32) -> Ve
     replicas.download(gpu).unwrap()
 }
 
-/// Exact counts, in one shot and in several, and the same bits alone and in company.
+/// Exact counts, in one shot and in several, and the same bits whatever the cohort.
 #[test]
 fn every_criterion_keeps_what_it_is_asked_for_alone_and_in_company() {
     let Some(gpu) = gpu() else { return };

@@ -1,4 +1,4 @@
-//! Ring two: wgpu's no-op device accepts every kernel and every preset's whole training program. No driver is needed. (That the
+//! No-op device: wgpu's no-op device accepts every kernel and every preset's whole training program. No driver is needed. (That the
 //! structs which host and shaders share are the same is checked while the crate compiles, by `shader_struct!`.)
 
 use crate::common::{World, dataset, keys, preset_model, trainer};
@@ -11,7 +11,7 @@ use secateur::spec::{Amount, Criterion, Length, Optimizer, PruneSpec, Scope, Tra
 use secateur::train::{self, RandomKey, Replicas};
 use std::mem::{offset_of, size_of};
 
-/// A key is a `vec4<u32>`: its fields are told apart by their order only.
+/// A key is a `vec4<u32>`: its fields differ by their order only.
 #[test]
 fn keys_are_four_words_in_the_order_that_shaders_say() {
     let offsets = [

@@ -21,6 +21,7 @@ mod layouts;
 mod linear;
 mod losses;
 mod masks;
+mod micro_batches;
 mod normalisation;
 mod optimizers;
 mod pointwise;
@@ -40,7 +41,6 @@ mod sparse_linear;
 mod sparse_lists;
 mod sparse_optimizers;
 mod units;
-mod windows;
 
 use std::fs;
 use std::path::Path;

@@ -17,7 +17,7 @@ fn mask_audit_counts_what_was_planted() {
             quads: 8 * words,
             mask_words: words,
             kept_stride: 0,
-            traits: 0,
+            flags: 0,
         };
         let case = Case::new(gpu, "mask_audit", &size);
         let count = 32 * words as usize;

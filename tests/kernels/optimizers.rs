@@ -22,7 +22,7 @@ pub fn shape(words: u32) -> ParamsShape {
         quads: 8 * words,
         mask_words: words,
         kept_stride: 0,
-        traits: 0,
+        flags: 0,
     }
 }
 
@@ -100,7 +100,7 @@ pub fn tensors(dice: &mut Dice, u: &ParamsShape, masks: &[u32], replicas: u32) -
 /// before [w, g, moment1, moment2], at f64.
 type Allowed = fn(&Hyper, &State, [f64; 4]) -> [f64; 3];
 
-/// Where the traits say so nothing is updated, or weight decay is left out; elsewhere bits are those of the plain kernel. The
+/// Where the flags say so nothing is updated, or weight decay is left out; elsewhere bits are those of the plain kernel. The
 /// mask is a law in both.
 fn check_traits(
     gpu: &'static Gpu,
@@ -113,25 +113,25 @@ fn check_traits(
     let plain = shape(words);
     let masks = masks(&mut dice, (words, replicas));
     let u = ParamsShape {
-        traits: masks.len() as u32,
+        flags: masks.len() as u32,
         ..plain
     };
     // Two mask words are 64 floats: no decay, no learning, neither, both; then as usual.
-    let traits = [1, 2, 0, 3, 3, 1, 2];
+    let flags = [1, 2, 0, 3, 3, 1, 2];
     let hyper = hypers(replicas, eps);
     let state = states(&mut dice, replicas);
     let mut before = tensors(&mut dice, &plain, &masks, replicas);
     if kernel == "adadelta_step" {
         before.moment1.iter_mut().for_each(|v| *v = v.abs());
     }
-    let case = Case::new(gpu, kernel, &traits);
-    let table = [masks.as_slice(), &traits].concat();
+    let case = Case::new(gpu, kernel, &flags);
+    let table = [masks.as_slice(), &flags].concat();
     let b = &before;
     let inputs = [case.with(&hyper), case.with(&state), case.with(&table)];
     let outputs = [&b.params, &b.grads, &b.moment1, &b.moment2].map(|t| case.with(t));
     let bound = &outputs[..2 + moments(kernel)];
     let buffers: Vec<_> = inputs.iter().chain(bound).collect();
-    case.run_with(&[("TRAITS", 1)], &u, &buffers, u64::from(u.quads), replicas);
+    case.run_with(&[("FLAGS", 1)], &u, &buffers, u64::from(u.quads), replicas);
     let got = outputs.map(|t| case.floats(&t, before.params.len()));
 
     let undecayed: Vec<Hyper> = hyper
@@ -156,12 +156,12 @@ fn check_traits(
     for (k, got) in got.iter().enumerate() {
         let want: Vec<f32> = (0..got.len())
             .map(|i| {
-                let traits: u32 = traits[i % count / 64];
+                let flags: u32 = flags[i % count / 64];
                 if !kept(&plain, &masks, i / count, i % count) {
                     usual[k][i]
-                } else if traits & 1 == 0 {
+                } else if flags & 1 == 0 {
                     before[k][i]
-                } else if traits & 2 == 0 {
+                } else if flags & 2 == 0 {
                     spared[k][i]
                 } else {
                     usual[k][i]

@@ -18,7 +18,7 @@ fn shape() -> ParamsShape {
         quads: 112,
         mask_words: 14,
         kept_stride: 0,
-        traits: 0,
+        flags: 0,
     }
 }
 

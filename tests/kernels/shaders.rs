@@ -1,4 +1,4 @@
-//! Ring one: every shader translates to SPIR-V, MSL and HLSL, and a broken one would fail the build with file and line.
+//! Static: every shader translates to SPIR-V, MSL and HLSL, and a broken one would fail the build with file and line.
 
 #[path = "../../build/reflect.rs"]
 mod reflect;

@@ -76,7 +76,7 @@ fn kept_lists_are_their_twins() {
             quads: 8 * words,
             mask_words: words,
             kept_stride: 0,
-            traits: 0,
+            flags: 0,
         };
         let mut mask = |&d| dice.mask(32 * words as usize, |_| d);
         let mut masks: Vec<u32> = densities.iter().flat_map(&mut mask).collect();

@@ -51,7 +51,7 @@ fn events_tell_of_a_run_and_the_folder_is_the_one_that_the_command_leaves() {
         "by the library and by the command",
     );
 
-    // Again, with nothing left to do: rows are told of, and no step begins.
+    // Again, with nothing left to do: rows are reported, and no step begins.
     let mut told = 0;
     let again = engine(&lab, gpu, "library")
         .on_event(|event| match event {

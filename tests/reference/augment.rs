@@ -32,7 +32,7 @@ pub fn augment_draw<T: Real>(
             let between = |word: u32, low: T, high: T| fma(unit(word), high - low, low);
             let shift = |word| T::count(below(word, 2 * u.shift + 1)) - T::count(u.shift);
             let mut matrix = [T::ONE, T::ZERO, T::ZERO, T::ONE];
-            if u.bend != 0 {
+            if u.resample != 0 {
                 let t = between(turn, -T::of(u.turn), T::of(u.turn));
                 let cosine = t.abs().cos_turn();
                 let sine = (t - T::of(0.25)).abs().cos_turn();

@@ -76,7 +76,7 @@ impl<'a> Case<'a> {
     }
 
     /// The `count` floats that `run(tile, output)` computes with every tile; all must give the bits of the first, on every
-    /// adapter (design contract 3).
+    /// adapter (determinism: docs/determinism.md).
     pub fn with_tiles(
         &self,
         tiles: &[(u32, u32)],
@@ -154,7 +154,7 @@ impl<'a> Case<'a> {
         case.check_same(&format!("{} ({which})", self.kernel), &got, plain);
     }
 
-    /// Checks that `got` has the bits that `kernel` computed, on every adapter (design contract 3).
+    /// Checks that `got` has the bits that `kernel` computed, on every adapter (determinism: docs/determinism.md).
     pub fn check_same(&self, kernel: &str, got: &[f32], computed: &[f32]) {
         if let Some(text) = differs_bits(got, computed) {
             self.fail(&format!("not the bits of {kernel}: {text}"));

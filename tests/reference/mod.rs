@@ -1,7 +1,7 @@
 //! The CPU twin of every kernel, under the kernel's name, written from the formula in the kernel's header.
 //!
 //! Twins are generic over the number. With `f64` they say what the answer is; with `f32` they take every sum in the order the
-//! header states, with [`number::fma`] unfused, and software drivers must agree with them to the bit (design contract 4).
+//! header states, with [`number::fma`] unfused, and software drivers must agree with them to the bit.
 //! Indices are the obvious ones: where a shader computes the bounds of a loop, its twin walks everything and asks.
 
 pub mod activation;

@@ -100,7 +100,7 @@ pub fn rows(words: u32, replicas: u32, masks: &[u32]) -> Rows {
         quads: 8 * words,
         mask_words: words,
         kept_stride: 0,
-        traits: 0,
+        flags: 0,
     };
     let mut ranks = vec![0; (replicas * (words + 1)) as usize];
     kept_count(&u, replicas, masks, &mut ranks);
@@ -154,7 +154,7 @@ pub fn masked<T: Real>(param_stride: u32, replicas: u32, masks: &[u32], params: 
         quads: param_stride / 4,
         mask_words: param_stride / 32,
         kept_stride: 0,
-        traits: 0,
+        flags: 0,
     };
     let mut params = params.to_vec();
     mask_apply(&u, replicas, masks, &mut params);

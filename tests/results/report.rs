@@ -47,7 +47,7 @@ fn rows(seeds: u32) -> Vec<RunRow> {
                         vec![]
                     },
                     settings: vec![pair("dataset", "fashion-mnist")],
-                    asked_density: swept.then_some(density),
+                    target_density: swept.then_some(density),
                     density,
                     effective_density: density,
                     test_accuracy: 92.0 - index as f64 - 2.0 * sparsity
@@ -239,7 +239,7 @@ fn the_json_table_has_all_numbers() {
         1e-9,
     );
     assert_eq!(groups[2]["reference"], "mask from MNIST");
-    assert!(groups[4]["asked_density"].is_null());
+    assert!(groups[4]["target_density"].is_null());
     let mut diverged = rows(1);
     diverged[0].test_loss = f64::NAN;
     let value = table_json("t", &diverged, &arms(), &Reference::Own);
@@ -297,9 +297,9 @@ fn an_axis_that_sets_densities_is_the_x_axis_whatever_was_asked() {
     let swept = |asked: Option<f64>, densities: [f64; 2]| {
         let mut rows = rows(2);
         rows.retain(|row| row.arm != "shuffled");
-        for row in rows.iter_mut().filter(|row| row.asked_density.is_some()) {
+        for row in rows.iter_mut().filter(|row| row.target_density.is_some()) {
             let more = row.point == [pair("sparsity", "0.5")];
-            row.asked_density = asked;
+            row.target_density = asked;
             row.density = densities[usize::from(more)];
         }
         let plots = accuracy_plots("t", &rows, &arms()).unwrap();

@@ -85,10 +85,10 @@ fn rows() -> Vec<RunRow> {
         seed: 3,
         point: pairs(&[("sparsity", "0.9"), ("arm", "x"), ("density_of_ink", "2")]),
         settings: pairs(&[("dataset", "fashion-mnist"), ("seed", "odd, \"name\"")]),
-        asked_density: Some(0.1),
+        target_density: Some(0.1),
         density: 0.1 + 0.2,
         layer_density: vec![("conv1.weight".into(), 1.0 / 3.0)],
-        kept_epoch: Some(7),
+        selected_epoch: Some(7),
         train_loss: Some(f64::MIN_POSITIVE),
         validation_loss: None,
         validation_accuracy: Some(91.5),
@@ -124,7 +124,7 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     let header = text.lines().next().unwrap();
     assert!(
         header.starts_with(
-            "arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,asked_density,density,density_conv1.weight,kept_epoch,train_loss,"
+            "arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,target_density,density,density_conv1.weight,selected_epoch,train_loss,"
         ),
         "{header}"
     );
@@ -136,11 +136,27 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     assert_eq!(bytes, to_csv(&rows()), "the same rows are the same bytes");
 }
 
+/// Columns that have another name by now are read from files that have the old one.
+#[test]
+fn tables_of_earlier_versions_are_read() {
+    let axes: Vec<String> = ["sparsity", "arm", "density_of_ink"]
+        .map(str::to_owned)
+        .into();
+    let text = String::from_utf8(to_csv(&rows())).unwrap();
+    let (header, body) = text.split_once('\n').unwrap();
+    let old = header
+        .replace("target_density", "asked_density")
+        .replace("selected_epoch", "kept_epoch");
+    assert_ne!(old, header);
+    let old = format!("{old}\n{body}");
+    assert_eq!(from_csv::<RunRow>(old.as_bytes(), &axes).unwrap(), rows());
+}
+
 #[test]
 fn damaged_tables_are_explained() {
     let axes = [];
     let error = from_csv::<RunRow>(b"arm,seed\nx,1\n", &axes).unwrap_err();
-    assert!(error.contains("no column `asked_density`"), "{error}");
+    assert!(error.contains("no column `target_density`"), "{error}");
     let bytes = String::from_utf8(to_csv(&rows()[1..])).unwrap();
     let error = from_csv::<RunRow>(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
     assert!(
@@ -181,7 +197,7 @@ fn curves_and_times_survive_a_round_trip() {
     assert_eq!(folder.read_rows::<CurveRow>(&[]).unwrap(), rows);
     let time = TimeRow {
         stage: "abc".into(),
-        what: "train on mnist, 2 epochs".into(),
+        work: "train on mnist, 2 epochs".into(),
         seconds: 0.5,
         ..TimeRow::default()
     };

@@ -5,7 +5,7 @@ use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::ops::{
-    DATA_RIVALS, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_RIVALS,
+    DATA_CANDIDATES, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_CANDIDATES,
 };
 use std::time::Instant;
 
@@ -86,8 +86,10 @@ impl Autotuner<'_> {
         }
         let kind = self.gpu.adapter().kind;
         let mut candidates = match pass {
-            ProductPass::Forward | ProductPass::BackwardData => dense.rivals(kind, DATA_RIVALS),
-            ProductPass::BackwardWeight => dense.rivals(kind, WEIGHT_RIVALS),
+            ProductPass::Forward | ProductPass::BackwardData => {
+                dense.candidates(kind, DATA_CANDIDATES)
+            }
+            ProductPass::BackwardWeight => dense.candidates(kind, WEIGHT_CANDIDATES),
         };
         if density.is_some() {
             candidates.push(sparse);

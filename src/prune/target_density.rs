@@ -7,7 +7,7 @@ use crate::spec::{Amount, PruneSpec, Scope};
 
 /// Which share of the weights in its scope a prune step is to leave, where `before` was asked for so far; `None` where the weights
 /// themselves decide, now or before, or where a layer is unknown.
-pub fn asked_density(spec: &PruneSpec, model: &Model, before: Option<f64>) -> Option<f64> {
+pub fn target_density(spec: &PruneSpec, model: &Model, before: Option<f64>) -> Option<f64> {
     let tensors = tensors_in_scope(model, spec.layers.as_deref()).ok()?;
     let tensors = || tensors.iter().map(|&t| &model.tensors[t]);
     let total: usize = tensors().map(|t| t.count).sum();
@@ -162,14 +162,14 @@ impl<'m> TargetDensity<'m> {
                     Amount::PerLayer => own.copied(),
                     // Of runs that have lost weights before, as many as are left stay.
                     Amount::NOfM { .. } if !before.exact || before.share < 1.0 => None,
-                    _ => asked_density(spec, self.model, Some(before.share)),
+                    _ => target_density(spec, self.model, Some(before.share)),
                 };
                 self.put(before, now.filter(|_| known), finer);
             }
             return;
         }
         let (all, whole) = (self.take(&scope), self.take(&dense));
-        let share = asked_density(spec, self.model, Some(all.share));
+        let share = target_density(spec, self.model, Some(all.share));
         let now = match share {
             Some(share) if !dense.is_empty() => {
                 let kept = share * self.count(&scope) - whole.share * self.count(&dense);
@@ -263,28 +263,28 @@ mod tests {
     #[test]
     fn rounds_on_alternating_layers_are_each_of_their_own() {
         let model = lenet();
-        let mut asked = TargetDensity::new(&model);
+        let mut target = TargetDensity::new(&model);
         for _ in 0..12 {
             let hidden = Some(&["fc1", "fc2"][..]);
-            asked.prune(&spec(Scope::Layer, Amount::Remaining(0.8), hidden));
+            target.prune(&spec(Scope::Layer, Amount::Remaining(0.8), hidden));
             let last = Some(&["fc3"][..]);
-            asked.prune(&spec(Scope::Layer, Amount::Remaining(0.9), last));
+            target.prune(&spec(Scope::Layer, Amount::Remaining(0.9), last));
         }
         let want = (265_200.0 * 0.8f64.powi(12) + 1000.0 * 0.9f64.powi(12)) / ALL;
-        assert!((asked.density().expect("known") - want).abs() < 1e-9);
+        assert!((target.density().expect("known") - want).abs() < 1e-9);
     }
 
     #[test]
     fn what_is_written_is_what_is_asked() {
         let model = lenet();
-        let mut asked = TargetDensity::new(&model);
-        assert_eq!(asked.density(), Some(1.0));
-        asked.prune(&spec(Scope::Global, Amount::Sparsity(0.95), None));
-        assert_eq!(asked.density(), Some(0.05));
-        asked.prune(&spec(Scope::Global, Amount::Keep(1000), None));
-        assert_eq!(asked.density(), Some(1000.0 / ALL));
-        asked.prune(&spec(Scope::Global, Amount::Remaining(0.5), None));
-        assert_eq!(asked.density(), Some(500.0 / ALL));
+        let mut target = TargetDensity::new(&model);
+        assert_eq!(target.density(), Some(1.0));
+        target.prune(&spec(Scope::Global, Amount::Sparsity(0.95), None));
+        assert_eq!(target.density(), Some(0.05));
+        target.prune(&spec(Scope::Global, Amount::Keep(1000), None));
+        assert_eq!(target.density(), Some(1000.0 / ALL));
+        target.prune(&spec(Scope::Global, Amount::Remaining(0.5), None));
+        assert_eq!(target.density(), Some(500.0 / ALL));
     }
 
     /// Two of four of what was pruned before: the weights tell how many are left.
@@ -292,30 +292,30 @@ mod tests {
     fn runs_of_pruned_weights_are_unknown() {
         let model = lenet();
         let runs = spec(Scope::Global, Amount::NOfM { n: 2, m: 4 }, None);
-        let mut asked = TargetDensity::new(&model);
-        asked.prune(&runs);
-        assert_eq!(asked.density(), Some(0.5));
-        let mut asked = TargetDensity::new(&model);
-        asked.prune(&spec(Scope::Global, Amount::Density(0.3), None));
-        asked.prune(&runs);
-        assert_eq!(asked.density(), None);
+        let mut target = TargetDensity::new(&model);
+        target.prune(&runs);
+        assert_eq!(target.density(), Some(0.5));
+        let mut target = TargetDensity::new(&model);
+        target.prune(&spec(Scope::Global, Amount::Density(0.3), None));
+        target.prune(&runs);
+        assert_eq!(target.density(), None);
         // Each layer may have kept all of what the three had together.
         let most = (79_860.0 + 30_000.0 + 1000.0) / ALL;
-        assert!((asked.at_most() - most).abs() < 1e-9);
+        assert!((target.at_most() - most).abs() < 1e-9);
     }
 
     /// Of layers that were ranked together one alone keeps what the weights decided.
     #[test]
     fn a_part_of_a_pool_is_unknown() {
         let model = lenet();
-        let mut asked = TargetDensity::new(&model);
-        asked.prune(&spec(Scope::Global, Amount::Density(0.5), None));
-        asked.prune(&spec(Scope::Layer, Amount::Density(0.1), Some(&["fc1"])));
-        assert_eq!(asked.density(), None);
+        let mut target = TargetDensity::new(&model);
+        target.prune(&spec(Scope::Global, Amount::Density(0.5), None));
+        target.prune(&spec(Scope::Layer, Amount::Density(0.1), Some(&["fc1"])));
+        assert_eq!(target.density(), None);
         // fc1 to a tenth; fc2 and fc3 whole at the most.
-        assert!((asked.at_most() - (23_520.0 + 31_000.0) / ALL).abs() < 1e-9);
-        asked.prune(&spec(Scope::Global, Amount::Density(0.05), None));
-        assert_eq!(asked.density(), Some(0.05));
+        assert!((target.at_most() - (23_520.0 + 31_000.0) / ALL).abs() < 1e-9);
+        target.prune(&spec(Scope::Global, Amount::Density(0.05), None));
+        assert_eq!(target.density(), Some(0.05));
     }
 
     #[test]
@@ -325,12 +325,12 @@ mod tests {
             keep_dense: vec!["fc1".to_owned()],
             ..spec(scope, Amount::Density(0.9), None)
         };
-        let mut asked = TargetDensity::new(&model);
-        asked.prune(&dense(Scope::Global));
-        assert_eq!(asked.density(), Some(0.9));
-        let mut asked = TargetDensity::new(&model);
-        asked.prune(&dense(Scope::Layer));
+        let mut target = TargetDensity::new(&model);
+        target.prune(&dense(Scope::Global));
+        assert_eq!(target.density(), Some(0.9));
+        let mut target = TargetDensity::new(&model);
+        target.prune(&dense(Scope::Layer));
         let want = (235_200.0 + 0.9 * 31_000.0) / ALL;
-        assert!((asked.density().expect("known") - want).abs() < 1e-9);
+        assert!((target.density().expect("known") - want).abs() < 1e-9);
     }
 }

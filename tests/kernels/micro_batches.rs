@@ -47,7 +47,7 @@ fn windows_are_the_batch() {
             for window in &windows {
                 assert_eq!((window.first, window.batch), (next, columns));
                 assert!((1..=most).contains(&window.columns));
-                assert_eq!(window.goes_on(), window.first > 0);
+                assert_eq!(window.accumulates(), window.first > 0);
                 next += window.columns;
                 assert_eq!(window.is_last(), next == columns);
             }
@@ -88,8 +88,8 @@ impl<S: ShaderStruct> Batch<'_, S> {
                     .collect();
                 let buffers: Vec<&Buffer> =
                     parts.iter().chain(self.lists).chain([&result]).collect();
-                let onto = ("ONTO", u32::from(window.goes_on()));
-                let constants = [constants, &[onto]].concat();
+                let accumulate = ("ACCUMULATE", u32::from(window.accumulates()));
+                let constants = [constants, &[accumulate]].concat();
                 let shape = (self.shape)(window.columns);
                 case.run_with(&constants, &shape, &buffers, invocations, self.replicas);
             }
@@ -130,7 +130,7 @@ fn linear_weight_gradients_go_on() {
             let got = twin::<f32>(count, |g| {
                 for &w in &windows {
                     let [x, dy] = [&x, &dy].map(|values| cut(values, w));
-                    dense_backward_weight(&shape(w.columns), w.goes_on(), replicas, &x, &dy, g);
+                    dense_backward_weight(&shape(w.columns), w.accumulates(), replicas, &x, &dy, g);
                 }
             });
             assert_eq!(differs_bits(&got, &want), None, "{windows:?}");
@@ -216,7 +216,14 @@ fn convolution_weight_gradients_go_on() {
             let got = twin::<f32>(count, |part| {
                 for &w in &windows {
                     let [x, dy] = [&x, &dy].map(|values| cut(values, w));
-                    conv_backward_weight(&shape(w.columns), w.goes_on(), replicas, &x, &dy, part);
+                    conv_backward_weight(
+                        &shape(w.columns),
+                        w.accumulates(),
+                        replicas,
+                        &x,
+                        &dy,
+                        part,
+                    );
                 }
             });
             assert_eq!(differs_bits(&got, &want), None, "{windows:?}");

@@ -25,20 +25,20 @@ impl Bound for TargetDensity<'_> {
 
 /// The share of all weights that the prune steps among these ask for; `None` without any, and where the weights or a file decide. It
 /// stands where the mask is released later, too, beside the whole network that is achieved.
-pub fn asked_density(steps: &[Step], model: &Model) -> Option<f64> {
+pub fn target_density(steps: &[Step], model: &Model) -> Option<f64> {
     let mut history = History::new(TargetDensity::new(model));
-    let mut asked = None;
+    let mut target = None;
     for step in steps {
         history.take(step);
         match step.effect().mask {
             MaskEffect::Prunes(_) => {
-                asked = history.left.density().filter(|_| !history.compacted);
+                target = history.left.density().filter(|_| !history.compacted);
             }
-            MaskEffect::PrunesUnits | MaskEffect::Loads => asked = None,
+            MaskEffect::PrunesUnits | MaskEffect::Loads => target = None,
             _ => {}
         }
     }
-    asked
+    target
 }
 
 /// The largest density that these steps may leave.

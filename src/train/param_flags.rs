@@ -10,7 +10,7 @@ const LEARNS: u32 = 1;
 const DECAYS: u32 = 2;
 
 /// The words of `model`, or `None` where the optimizer does the same to all. `learns` says which layers learn.
-pub(super) fn traits(
+pub(super) fn param_flags(
     model: &Model,
     learns: impl Fn(usize) -> bool,
     decay: DecayOn,

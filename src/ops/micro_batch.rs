@@ -27,7 +27,7 @@ impl Window {
     }
 
     /// Whether sums go on from those of the windows before.
-    pub fn goes_on(&self) -> bool {
+    pub fn accumulates(&self) -> bool {
         self.first > 0
     }
 
