@@ -113,14 +113,17 @@ fn summary(model: &Network, batch: u32) {
     if model.statistics() > 0 {
         say(format_args!("{} running statistics", model.statistics()));
     }
-    // As much as any optimizer takes.
-    let request = MemoryRequest {
-        moments: 2,
-        ..MemoryRequest::of_batch(batch)
+    let mebibytes = |moments: usize| {
+        let request = MemoryRequest {
+            moments,
+            ..MemoryRequest::of_batch(batch)
+        };
+        Memory::plan(model, &request).bytes(1) as f64 / f64::from(1 << 20)
     };
-    let memory = Memory::plan(model, &request);
     say(format_args!(
-        "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica",
-        memory.bytes(1) as f64 / f64::from(1 << 20)
+        "activations: {bytes} bytes per sample, the input's included; training with batch {batch}: {:.1} MiB per replica with plain SGD, {:.1} with momentum, {:.1} with Adam",
+        mebibytes(0),
+        mebibytes(1),
+        mebibytes(2)
     ));
 }

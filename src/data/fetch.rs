@@ -82,10 +82,10 @@ pub fn fetch(
             ));
         }
         PublishedDataset::Idx(source) => {
-            fetch_idx(source, dest_root, mirrors, progress, &mut report)?
+            fetch_idx(source, dest_root, mirrors, progress, &mut report)?;
         }
         PublishedDataset::Cifar(cifar) => {
-            fetch_cifar(cifar, dest_root, mirrors, progress, &mut report)?
+            fetch_cifar(cifar, dest_root, mirrors, progress, &mut report)?;
         }
     }
     Ok(report)

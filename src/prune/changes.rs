@@ -18,7 +18,7 @@ use std::ops::Range;
 pub struct MaskChanges<'s> {
     schedule: &'s MaskSchedule,
     /// In steps of the whole length.
-    moments: UpdateSteps,
+    update_steps: UpdateSteps,
     /// The steps of it that are trained.
     step_range: Range<u64>,
 }
@@ -34,10 +34,14 @@ impl<'s> MaskChanges<'s> {
         samples: u32,
         step_range: Range<u64>,
     ) -> Result<Self, PruneError> {
-        let moments = schedule.moments(spec.length, samples, spec.batch);
-        let moments = moments.map_err(PruneError::Schedule)?;
+        let update_steps = schedule.update_steps(spec.length, samples, spec.batch);
+        let update_steps = update_steps.map_err(PruneError::Schedule)?;
         // The last change is the one that reaches the target.
-        if let Some(last) = moments.at.last().filter(|&&last| last < step_range.start) {
+        if let Some(last) = update_steps
+            .at
+            .last()
+            .filter(|&&last| last < step_range.start)
+        {
             let start = step_range.start;
             return Err(PruneError::Schedule(Misfit {
                 key: "enter",
@@ -48,7 +52,7 @@ impl<'s> MaskChanges<'s> {
         }
         Ok(Self {
             schedule,
-            moments,
+            update_steps,
             step_range,
         })
     }
@@ -61,9 +65,9 @@ impl<'s> MaskChanges<'s> {
     ) -> Result<(), PruneError> {
         let (gpu, replicas) = (trainer.gpu(), trainer.replicas());
         let model = &replicas.model;
-        let at_the_end = step >= self.moments.span.1;
+        let at_the_end = step >= self.update_steps.span.1;
         let last = target_density(&gradual.prune, model, Some(1.0)).unwrap_or(1.0);
-        let sparsity = gradual.sparsity(&self.moments, 1.0 - last, step);
+        let sparsity = gradual.sparsity(&self.update_steps, 1.0 - last, step);
         let now = PruneSpec {
             amount: if at_the_end {
                 gradual.prune.amount
@@ -128,7 +132,7 @@ impl<'s> MaskChanges<'s> {
                 if stands {
                     return 0;
                 }
-                rewire.replaced(&self.moments, alive[t], step)
+                rewire.replaced(&self.update_steps, alive[t], step)
             };
             stay.push(groups(&|t| alive[t] - replaced(t)));
             after.push(groups(&|t| alive[t]));
@@ -148,7 +152,7 @@ impl<'s> MaskChanges<'s> {
 impl MaskHook for MaskChanges<'_> {
     fn next(&self, done: u64) -> Option<u64> {
         let from = self.step_range.start + done;
-        let next = *self.moments.at.iter().find(|&&t| t >= from)?;
+        let next = *self.update_steps.at.iter().find(|&&t| t >= from)?;
         (next <= self.step_range.end).then(|| next - self.step_range.start)
     }
 

@@ -60,7 +60,7 @@ fn method(criterion: Criterion) -> Method {
 }
 
 impl Criterion {
-    /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`Demand`](crate::train::MemoryRequest).
+    /// The buffers of a float per parameter that scoring takes, as many as there are at once; for [`MemoryRequest`](crate::train::MemoryRequest).
     pub fn buffers(self) -> &'static [&'static str] {
         match method(self) {
             Method::Weights(_) | Method::Sorted | Method::Custom => &["scores"],
@@ -76,7 +76,7 @@ impl Criterion {
     }
 }
 
-/// What [`Trainer::gather`] needs.
+/// What [`Trainer::accumulate_gradients`] needs.
 pub(super) const SUMS_OVER_BATCHES: &[&str] = &["sums over batches", "weights put aside"];
 
 /// Scores of replicas.

@@ -192,11 +192,16 @@ impl MaskSchedule {
         named.into_iter().flatten().collect()
     }
 
-    /// The moments of a training of `length`, with batches of `batch` out of `samples`.
+    /// The update steps of a training of `length`, with batches of `batch` out of `samples`.
     ///
     /// # Errors
     /// The schedule does not fit into the training.
-    pub fn moments(&self, length: Length, samples: u32, batch: u32) -> Result<UpdateSteps, Misfit> {
+    pub fn update_steps(
+        &self,
+        length: Length,
+        samples: u32,
+        batch: u32,
+    ) -> Result<UpdateSteps, Misfit> {
         let in_steps = |length| steps_of(length, samples, batch);
         let all = in_steps(length);
         let early = |end: Option<Length>| end.map_or(all - all / 4, in_steps);
@@ -266,16 +271,16 @@ impl UpdateSteps {
 
 impl Gradual {
     /// The sparsity at step t on the way to `last`.
-    pub fn sparsity(&self, moments: &UpdateSteps, last: f64, t: u64) -> f64 {
-        last + (self.initial_sparsity - last) * (1.0 - moments.way(t)).powf(self.power)
+    pub fn sparsity(&self, update_steps: &UpdateSteps, last: f64, t: u64) -> f64 {
+        last + (self.initial_sparsity - last) * (1.0 - update_steps.way(t)).powf(self.power)
     }
 }
 
 impl Rewire {
     /// How many of `alive` weights of a layer go at step t: the share, rounded down.
-    pub fn replaced(&self, moments: &UpdateSteps, alive: u64, t: u64) -> u64 {
+    pub fn replaced(&self, update_steps: &UpdateSteps, alive: u64, t: u64) -> u64 {
         let share = match self.decay {
-            FractionDecay::Cosine => self.fraction * (1.0 + (PI * moments.way(t)).cos()) / 2.0,
+            FractionDecay::Cosine => self.fraction * (1.0 + (PI * update_steps.way(t)).cos()) / 2.0,
             FractionDecay::Constant => self.fraction,
         };
         (share * alive as f64).floor() as u64
@@ -298,14 +303,14 @@ mod tests {
         }
     }
 
-    fn moments(schedule: MaskSchedule) -> UpdateSteps {
-        schedule.moments(Length::Steps(2000), 100, 10).unwrap()
+    fn update_steps(schedule: MaskSchedule) -> UpdateSteps {
+        schedule.update_steps(Length::Steps(2000), 100, 10).unwrap()
     }
 
     #[test]
     fn sparsity_follows_zhu_and_gupta() {
         let cubic = gradual(3.0, 1000, 1400, 100);
-        let at = moments(MaskSchedule::Gradual(cubic.clone()));
+        let at = update_steps(MaskSchedule::Gradual(cubic.clone()));
         assert_eq!(at.at, [1000, 1100, 1200, 1300, 1400]);
         let values: Vec<f64> = at.at.iter().map(|&t| cubic.sparsity(&at, 0.8, t)).collect();
         // 0.8 - 0.3 (1 - k / 4)^3.
@@ -322,9 +327,9 @@ mod tests {
 
     #[test]
     fn the_last_refresh_is_at_the_end_whatever_the_interval() {
-        let at = moments(MaskSchedule::Gradual(gradual(3.0, 0, 250, 100)));
+        let at = update_steps(MaskSchedule::Gradual(gradual(3.0, 0, 250, 100)));
         assert_eq!(at.at, [0, 100, 200, 250]);
-        let at = moments(MaskSchedule::Gradual(gradual(3.0, 7, 7, 100)));
+        let at = update_steps(MaskSchedule::Gradual(gradual(3.0, 7, 7, 100)));
         assert_eq!(at.at, [7]);
         let open = Gradual {
             begin: None,
@@ -333,7 +338,7 @@ mod tests {
             ..gradual(3.0, 1, 1, 1)
         };
         assert_eq!(
-            moments(MaskSchedule::Gradual(open)).at,
+            update_steps(MaskSchedule::Gradual(open)).at,
             [0, 500, 1000, 1500]
         );
     }
@@ -341,9 +346,9 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         let late = MaskSchedule::Gradual(gradual(3.0, 0, 2001, 100));
-        assert!(late.moments(Length::Steps(2000), 100, 10).is_err());
+        assert!(late.update_steps(Length::Steps(2000), 100, 10).is_err());
         let back = MaskSchedule::Gradual(gradual(3.0, 20, 10, 100));
-        assert!(back.moments(Length::Steps(2000), 100, 10).is_err());
+        assert!(back.update_steps(Length::Steps(2000), 100, 10).is_err());
     }
 
     #[test]
@@ -355,7 +360,7 @@ mod tests {
             every: Length::Steps(500),
             until: None,
         };
-        let at = moments(MaskSchedule::Rewire(rewire.clone()));
+        let at = update_steps(MaskSchedule::Rewire(rewire.clone()));
         assert_eq!((at.at.clone(), at.span), (vec![500, 1000], (0, 1500)));
         // 0.3 (1 + cos(pi / 3)) / 2 = 0.225, 0.3 (1 + cos(2 pi / 3)) / 2 = 0.075.
         assert_eq!(rewire.replaced(&at, 10_003, 500), 2250);

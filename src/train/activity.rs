@@ -28,7 +28,7 @@ shader_struct! {
 impl Trainer<'_> {
     /// Adds to `sums` (`[replica][stride]`, group g's units from `bases[g]` on) the mean of |x| over samples and pixels, once for each
     /// batch of this training and each layer that reads units of the group: x is what it reads. The passes are as in
-    /// [`Trainer::gather`], on the samples that [`Trainer::train`] would draw; nothing else changes. `observe` is as in
+    /// [`Trainer::accumulate_gradients`], on the samples that [`Trainer::train`] would draw; nothing else changes. `observe` is as in
     /// [`Trainer::recalibrate`].
     ///
     /// # Errors

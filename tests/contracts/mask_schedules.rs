@@ -179,22 +179,26 @@ fn gradual_pruning_keeps_exact_counts_after_every_step() {
     let model = flat_model();
     let schedule = gradual(Scope::Layer);
     let whole = training(adam(0.01), 20, MaskSchedule::Gradual(schedule.clone()));
-    let moments = whole
+    let update_steps = whole
         .masks
         .as_ref()
         .unwrap()
-        .moments(whole.train.length, 130, 22);
-    let moments = moments.unwrap();
-    assert_eq!(moments.at, [3, 7, 11, 15, 16]);
+        .update_steps(whole.train.length, 130, 22);
+    let update_steps = update_steps.unwrap();
+    assert_eq!(update_steps.at, [3, 7, 11, 15, 16]);
     let start = fresh(gpu, &model, 1, 1.0);
     for leave in 1..=20u32 {
         let spec = until(&whole, leave);
         let after = train(gpu, &world, &model, &(1, start.clone(), spec));
-        let last = moments.at.iter().rev().find(|&&t| t <= u64::from(leave));
+        let last = update_steps
+            .at
+            .iter()
+            .rev()
+            .find(|&&t| t <= u64::from(leave));
         let counts = after.mask.counts(&model);
         for t in model.prunable_tensors() {
             let all = model.tensors[t].count as f64;
-            let sparsity = last.map_or(0.0, |&at| schedule.sparsity(&moments, 0.9, at));
+            let sparsity = last.map_or(0.0, |&at| schedule.sparsity(&update_steps, 0.9, at));
             let want = all - (sparsity * all).round_ties_even();
             assert_eq!(counts[t] as f64, want, "tensor {t} after step {leave}");
             let pruned = range(&model, t).filter(|&i| !after.mask.keeps(i));
@@ -335,7 +339,7 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     let before = replicas.download(gpu).unwrap().remove(0);
     trainer.dense_gradients().unwrap();
     let grads: Vec<f32> = gpu.read(&replicas.grads, 0, model.floats).unwrap();
-    let moments = masks.moments(whole.train.length, 130, 22).unwrap();
+    let update_steps = masks.update_steps(whole.train.length, 130, 22).unwrap();
     let MaskSchedule::Rewire(rewire) = &masks else {
         panic!("a rewiring")
     };
@@ -344,7 +348,7 @@ fn growth_follows_the_gradient_of_the_coming_batch() {
     for t in model.prunable_tensors() {
         let mut there: Vec<usize> = range(&model, t).filter(|&i| start.mask.keeps(i)).collect();
         there.sort_by_key(|&i| (before.weights[i].abs().to_bits(), std::cmp::Reverse(i)));
-        let go = rewire.replaced(&moments, there.len() as u64, 5) as usize;
+        let go = rewire.replaced(&update_steps, there.len() as u64, 5) as usize;
         assert!(go > 5);
         for &i in &there[..go] {
             stays.mask.remove(i);
@@ -384,12 +388,12 @@ fn what_grows_begins_at_zero_with_a_state_of_zero() {
             .flat_map(|t| range(&model, t))
             .filter(|&i| at.mask.keeps(i) && at.weights[i] == 0.0)
             .collect();
-        let moments = masks.moments(whole.train.length, 130, 22).unwrap();
+        let update_steps = masks.update_steps(whole.train.length, 130, 22).unwrap();
         let MaskSchedule::Rewire(rewire) = &masks else {
             panic!("a rewiring")
         };
         let before = start.mask.counts(&model);
-        let go = |t| rewire.replaced(&moments, before[t], u64::from(change)) as usize;
+        let go = |t| rewire.replaced(&update_steps, before[t], u64::from(change)) as usize;
         assert_eq!(grown.len(), model.prunable_tensors().map(go).sum::<usize>());
         assert_eq!(at.mask.counts(&model), before, "as many as before");
         assert!(
@@ -466,7 +470,9 @@ fn a_schedule_that_cannot_be_kept_is_refused() {
 #[test]
 fn an_exchange_that_never_comes_is_refused() {
     let rarely = MaskSchedule::Rewire(rewire(Grow::Random, 100));
-    let refusal = rarely.moments(Length::Steps(100), 130, 22).unwrap_err();
+    let refusal = rarely
+        .update_steps(Length::Steps(100), 130, 22)
+        .unwrap_err();
     assert!(refusal.why.contains("smaller `every`"), "{refusal:?}");
 }
 

@@ -107,7 +107,7 @@ fn replicas_that_disagree_in_a_setting_are_refused() {
     let Some(gpu) = gpu() else { return };
     let world = World::new(gpu, dataset(150, 40, SIDE));
     let model = flat_model();
-    let replicas = Replicas::new(gpu, model.clone(), &[key(0), key(1)]).unwrap();
+    let replicas = Replicas::new(gpu, model, &[key(0), key(1)]).unwrap();
     let first = TrainSpec {
         clip_norm: Some(1.0),
         ..training(sgd(0.1, 0.9, false, 0.0), Length::Epochs(2))
