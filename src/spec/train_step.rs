@@ -1,7 +1,7 @@
 //! What a `train` step asks for.
 
 use super::{MaskSchedule, TrainSpec};
-use crate::config::{Description, Field, Fields, Flat, Form, Key, Part, Value, table};
+use crate::config::{Choice, Description, Field, Fields, Flat, Form, Key, Part, Value, table};
 use serde::{Deserialize, Serialize};
 
 table! {
@@ -36,24 +36,25 @@ impl Form<MaybeSchedule> for OneAtMost {
         usual: Option<MaybeSchedule>,
         table: &mut Fields<'_>,
     ) -> Option<MaybeSchedule> {
-        let equal = table.get("equal_flops");
-        let equal = equal.is_some_and(|node| matches!(node.value, Value::Boolean(true)));
-        match (table.get("prune"), table.get("rewire")) {
-            (None, None) => return usual,
-            (Some(_), Some(node)) => {
-                let help = "give each a train step of its own";
-                table.at(node, "a training either prunes or rewires", help);
-                return None;
-            }
-            (Some(node), None) if equal => {
-                let help = "remove `equal_flops`, or prune in a step of its own";
-                let message = "a training that prunes has no one cost: `equal_flops` means nothing";
-                table.at(node, message, help);
-                return None;
-            }
-            _ => {}
+        let keys = MaskSchedule::keys();
+        let mut given = keys.iter().filter_map(|key| table.get(key));
+        let (Some(node), second) = (given.next(), given.next()) else {
+            return usual;
+        };
+        if let Some(node) = second {
+            let help = "give each a train step of its own";
+            table.at(node, "a training either prunes or rewires", help);
+            return None;
         }
         let schedule = MaskSchedule::take(table, None)?;
+        let equal = table.get("equal_flops");
+        let equal = equal.is_some_and(|node| matches!(node.value, Value::Boolean(true)));
+        if equal && schedule.target().is_some() {
+            let help = "remove `equal_flops`, or prune in a step of its own";
+            let message = "a training that prunes has no one cost: `equal_flops` means nothing";
+            table.at(node, message, help);
+            return None;
+        }
         Some(Some(Box::new(schedule)))
     }
 
