@@ -25,9 +25,9 @@ pub(super) enum Activation {
 }
 
 impl Activation {
-    fn shape(&self, site: &LayerContext<'_>) -> ActivationShape {
+    fn shape(&self, context: &LayerContext<'_>) -> ActivationShape {
         ActivationShape {
-            count: site.output.features() as u32 * site.window.columns,
+            count: context.output.features() as u32 * context.window.columns,
             slope: match self {
                 Self::LeakyRelu { slope } => *slope,
                 Self::Tanh | Self::Gelu => 0.0,
@@ -69,28 +69,35 @@ impl Operator for Activation {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        let shape = self.shape(site);
+        let shape = self.shape(context);
         let kernel = self.kernel(gpu, "activation_forward")?;
         let count = u64::from(shape.count);
-        program.moves(2 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
+        program.moves(2 * context.bytes(context.output));
+        program.push(
+            gpu,
+            kernel,
+            &shape,
+            &[context.x, context.y],
+            count,
+            context.replicas,
+        )
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let Some(dx) = site.dx else { return Ok(()) };
-        let shape = self.shape(site);
+        let Some(dx) = context.dx else { return Ok(()) };
+        let shape = self.shape(context);
         let kernel = self.kernel(gpu, "activation_backward")?;
-        let buffers = [site.x, site.dy, dx];
+        let buffers = [context.x, context.dy, dx];
         let count = u64::from(shape.count);
-        program.moves(3 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(3 * context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }

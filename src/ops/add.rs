@@ -34,19 +34,19 @@ impl Operator for Add {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = AddShape {
-            count: site.output.features() as u32 * site.window.columns,
-            relu: u32::from(site.fused.forward),
+            count: context.output.features() as u32 * context.window.columns,
+            relu: u32::from(context.fused.forward),
         };
         let kernel = gpu.kernel("add_forward", &[])?;
         // Adding a value to itself binds it twice, which is fine for what is only read.
-        let buffers = [site.x, site.with.unwrap_or(site.x), site.y];
+        let buffers = [context.x, context.with.unwrap_or(context.x), context.y];
         let count = u64::from(shape.count);
-        program.moves(3 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(3 * context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 
     fn backward(&self, _: &Gpu, _: &mut Program, _: &LayerContext<'_>) -> Result<(), GpuError> {

@@ -48,24 +48,24 @@ shader_struct! {
 
 pub(super) struct BatchNorm;
 
-fn shape(site: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
+fn shape(context: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
     BatchNormShape {
-        channels: site.input.channels as u32,
-        parts: site.input.height as u32,
-        pixels: site.input.width as u32,
-        columns: site.window.columns,
-        weight_offset: site.offsets[0],
-        bias_offset: site.offsets[1],
-        mean_offset: site.offsets[2],
-        variance_offset: site.offsets[3],
-        param_stride: site.param_stride,
+        channels: context.input.channels as u32,
+        parts: context.input.height as u32,
+        pixels: context.input.width as u32,
+        columns: context.window.columns,
+        weight_offset: context.offsets[0],
+        bias_offset: context.offsets[1],
+        mean_offset: context.offsets[2],
+        variance_offset: context.offsets[3],
+        param_stride: context.param_stride,
         mode: match mode {
             Mode::Evaluation => 0,
             Mode::Training | Mode::Scoring => 1,
             Mode::Recalibration => 2,
         },
-        learns: u32::from(site.learns),
-        relu: u32::from(site.fused.forward),
+        learns: u32::from(context.learns),
+        relu: u32::from(context.fused.forward),
         momentum: MOMENTUM,
         eps: EPS,
     }
@@ -75,23 +75,23 @@ fn shape(site: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
 fn pixelwise(
     gpu: &Gpu,
     name: &'static str,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
-    let each = u64::from(site.window.columns.div_ceil(columns));
-    Ok((kernel, site.input.features() as u64 * each))
+    let each = u64::from(context.window.columns.div_ceil(columns));
+    Ok((kernel, context.input.features() as u64 * each))
 }
 
 /// Bytes of the sums of parts, two numbers each: a part is a row of pixels.
-fn sums_bytes(site: &LayerContext<'_>) -> u64 {
-    let parts = site.input.channels * site.input.height;
-    8 * parts as u64 * u64::from(site.replicas)
+fn sums_bytes(context: &LayerContext<'_>) -> u64 {
+    let parts = context.input.channels * context.input.height;
+    8 * parts as u64 * u64::from(context.replicas)
 }
 
 /// Bytes of adding up the parts: these, and the 4 or 8 numbers that are kept of a channel with those that they are made of.
-fn combine_bytes(site: &LayerContext<'_>) -> u64 {
-    sums_bytes(site) + 40 * site.input.channels as u64 * u64::from(site.replicas)
+fn combine_bytes(context: &LayerContext<'_>) -> u64 {
+    sums_bytes(context) + 40 * context.input.channels as u64 * u64::from(context.replicas)
 }
 
 impl Operator for BatchNorm {
@@ -151,49 +151,55 @@ impl Operator for BatchNorm {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError> {
-        let shape = shape(site, mode);
+        let shape = shape(context, mode);
         if mode != Mode::Evaluation {
             let kernel = gpu.kernel("batch_norm_statistics", &[])?;
-            let buffers = [site.state, site.x, site.parts];
+            let buffers = [context.state, context.x, context.parts];
             let count = u64::from(shape.parts * shape.channels);
-            program.moves(2 * site.bytes(site.input) + sums_bytes(site));
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            program.moves(2 * context.bytes(context.input) + sums_bytes(context));
+            program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
         }
         let kernel = gpu.kernel("batch_norm_combine", &[])?;
-        let buffers = [site.state, site.parts, site.params, site.kept];
+        let buffers = [context.state, context.parts, context.params, context.kept];
         let count = u64::from(shape.channels);
-        program.moves(combine_bytes(site));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        let (kernel, count) = pixelwise(gpu, "batch_norm_forward", site)?;
-        let buffers = [site.kept, site.x, site.y];
-        program.moves(site.bytes(site.input) + site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(combine_bytes(context));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
+        let (kernel, count) = pixelwise(gpu, "batch_norm_forward", context)?;
+        let buffers = [context.kept, context.x, context.y];
+        program.moves(context.bytes(context.input) + context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let shape = shape(site, Mode::Training);
+        let shape = shape(context, Mode::Training);
         let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
-        let buffers = [site.state, site.x, site.dy, site.kept, site.parts];
+        let buffers = [
+            context.state,
+            context.x,
+            context.dy,
+            context.kept,
+            context.parts,
+        ];
         let count = u64::from(shape.parts * shape.channels);
-        program.moves(2 * site.bytes(site.input) + sums_bytes(site));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+        program.moves(2 * context.bytes(context.input) + sums_bytes(context));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
         let kernel = gpu.kernel("batch_norm_backward_combine", &[])?;
-        let buffers = [site.state, site.parts, site.kept, site.grads];
+        let buffers = [context.state, context.parts, context.kept, context.grads];
         let count = u64::from(shape.channels);
-        program.moves(combine_bytes(site));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
-        let Some(dx) = site.dx else { return Ok(()) };
-        let (kernel, count) = pixelwise(gpu, "batch_norm_backward_data", site)?;
-        let buffers = [site.state, site.x, site.dy, site.kept, dx];
-        program.moves(3 * site.bytes(site.input));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(combine_bytes(context));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
+        let Some(dx) = context.dx else { return Ok(()) };
+        let (kernel, count) = pixelwise(gpu, "batch_norm_backward_data", context)?;
+        let buffers = [context.state, context.x, context.dy, context.kept, dx];
+        program.moves(3 * context.bytes(context.input));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }

@@ -84,8 +84,8 @@ impl Conv2d {
         input.channels * self.kernel * self.kernel
     }
 
-    fn product(&self, site: &LayerContext<'_>) -> Product<ConvShape> {
-        let shape = self.shape(site);
+    fn product(&self, context: &LayerContext<'_>) -> Product<ConvShape> {
+        let shape = self.shape(context);
         Product {
             kernels: &KERNELS,
             shape,
@@ -95,8 +95,8 @@ impl Conv2d {
             },
             outputs: shape.out_channels,
             inputs: shape.in_channels,
-            pixels: [site.output, site.input].map(|image| image.plane() as u32),
-            taps: self.taps(site.input) as u32,
+            pixels: [context.output, context.input].map(|image| image.plane() as u32),
+            taps: self.taps(context.input) as u32,
             parts: Some(shape.out_height),
             reads_taps: true,
             suits_broadcast: true,
@@ -104,23 +104,23 @@ impl Conv2d {
         }
     }
 
-    fn shape(&self, site: &LayerContext<'_>) -> ConvShape {
+    fn shape(&self, context: &LayerContext<'_>) -> ConvShape {
         ConvShape {
-            in_channels: site.input.channels as u32,
-            in_height: site.input.height as u32,
-            in_width: site.input.width as u32,
+            in_channels: context.input.channels as u32,
+            in_height: context.input.height as u32,
+            in_width: context.input.width as u32,
             out_channels: self.channels as u32,
-            out_height: site.output.height as u32,
-            out_width: site.output.width as u32,
+            out_height: context.output.height as u32,
+            out_width: context.output.width as u32,
             kernel: self.kernel as u32,
             stride: self.stride as u32,
             padding: self.padding as u32,
-            columns: site.window.columns,
-            weight_offset: site.offsets[0],
-            bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
-            param_stride: site.param_stride,
-            relu: u32::from(site.fused.forward),
-            gate: u32::from(site.fused.backward),
+            columns: context.window.columns,
+            weight_offset: context.offsets[0],
+            bias_offset: context.offsets.get(1).copied().unwrap_or(NO_BIAS),
+            param_stride: context.param_stride,
+            relu: u32::from(context.fused.forward),
+            gate: u32::from(context.fused.backward),
             kept_stride: 0,
         }
     }
@@ -209,29 +209,29 @@ impl Operator for Conv2d {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        self.product(site)
-            .record(gpu, program, site, ProductPass::Forward)
+        self.product(context)
+            .record(gpu, program, context, ProductPass::Forward)
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        self.product(site).backward(gpu, program, site)
+        self.product(context).backward(gpu, program, context)
     }
 
     fn record_pass(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         pass: ProductPass,
     ) -> Result<(), GpuError> {
-        self.product(site).record(gpu, program, site, pass)
+        self.product(context).record(gpu, program, context, pass)
     }
 }

@@ -36,30 +36,30 @@ impl Dropout {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         on: &Buffer,
     ) -> Result<(), GpuError> {
         let p = f64::from(self.p);
         let shape = DropoutShape {
-            count: site.output.features() as u32 * site.window.columns,
-            columns: site.window.columns,
-            first_column: site.window.first,
-            batch_columns: site.window.batch,
+            count: context.output.features() as u32 * context.window.columns,
+            columns: context.window.columns,
+            first_column: context.window.first,
+            batch_columns: context.window.batch,
             // On a flat input every feature is its own channel, as in PyTorch's Dropout2d on 2-D tensors.
             plane: if self.channels {
-                site.input.plane() as u32
+                context.input.plane() as u32
             } else {
                 1
             },
             threshold: (p * 4_294_967_296.0).round() as u32,
             scale: (1.0 / (1.0 - p)) as f32,
-            layer: site.layer,
+            layer: context.layer,
         };
         let kernel = gpu.kernel("dropout_apply", &[])?;
-        let buffers = [site.keys, site.state, on];
+        let buffers = [context.keys, context.state, on];
         let count = u64::from(shape.count);
-        program.moves(2 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(2 * context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }
 
@@ -80,20 +80,20 @@ impl Operator for Dropout {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError> {
         if mode != Mode::Training {
             return Ok(());
         }
-        self.record(gpu, program, site, site.y)
+        self.record(gpu, program, context, context.y)
     }
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        self.record(gpu, program, site, site.dy)
+        self.record(gpu, program, context, context.dy)
     }
 }

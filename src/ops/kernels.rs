@@ -70,18 +70,18 @@ pub(super) fn data_kernel(
 }
 
 /// The constant that says whether gradients go on from what an earlier window of the batch left.
-pub(super) fn accumulate(site: &LayerContext<'_>) -> (&'static str, u32) {
-    ("ACCUMULATE", u32::from(site.window.accumulates()))
+pub(super) fn accumulate(context: &LayerContext<'_>) -> (&'static str, u32) {
+    ("ACCUMULATE", u32::from(context.window.accumulates()))
 }
 
 /// A dense backward-weight kernel for `parts` parts of `rows` outputs x `taps` inputs, and its invocations.
 pub(super) fn weight_kernel(
     gpu: &Gpu,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
     names: Names,
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (variant, accumulate) = (site.variants.backward_weight, accumulate(site));
+    let (variant, accumulate) = (context.variants.backward_weight, accumulate(context));
     let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
         (KernelVariant::Broadcast, _) => {
             let r = broadcast_rows(rows);

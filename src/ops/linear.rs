@@ -63,8 +63,8 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    fn product(&self, site: &LayerContext<'_>) -> Product<DenseShape> {
-        let shape = self.shape(site);
+    fn product(&self, context: &LayerContext<'_>) -> Product<DenseShape> {
+        let shape = self.shape(context);
         Product {
             kernels: &KERNELS,
             shape,
@@ -83,16 +83,16 @@ impl Linear {
         }
     }
 
-    fn shape(&self, site: &LayerContext<'_>) -> DenseShape {
+    fn shape(&self, context: &LayerContext<'_>) -> DenseShape {
         DenseShape {
-            inputs: site.input.features() as u32,
+            inputs: context.input.features() as u32,
             outputs: self.features as u32,
-            columns: site.window.columns,
-            weight_offset: site.offsets[0],
-            bias_offset: site.offsets.get(1).copied().unwrap_or(NO_BIAS),
-            param_stride: site.param_stride,
-            relu: u32::from(site.fused.forward),
-            gate: u32::from(site.fused.backward),
+            columns: context.window.columns,
+            weight_offset: context.offsets[0],
+            bias_offset: context.offsets.get(1).copied().unwrap_or(NO_BIAS),
+            param_stride: context.param_stride,
+            relu: u32::from(context.fused.forward),
+            gate: u32::from(context.fused.backward),
             kept_stride: 0,
         }
     }
@@ -158,29 +158,29 @@ impl Operator for Linear {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        self.product(site)
-            .record(gpu, program, site, ProductPass::Forward)
+        self.product(context)
+            .record(gpu, program, context, ProductPass::Forward)
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        self.product(site).backward(gpu, program, site)
+        self.product(context).backward(gpu, program, context)
     }
 
     fn record_pass(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         pass: ProductPass,
     ) -> Result<(), GpuError> {
-        self.product(site).record(gpu, program, site, pass)
+        self.product(context).record(gpu, program, context, pass)
     }
 }

@@ -261,11 +261,11 @@ pub trait Operator: Send + Sync {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError>;
 
-    /// Records the backward pass: gradients of the parameters, and of the input where `site.dx` asks for it.
+    /// Records the backward pass: gradients of the parameters, and of the input where `context.dx` asks for it.
     ///
     /// # Errors
     /// The device refused a kernel or a buffer.
@@ -273,7 +273,7 @@ pub trait Operator: Send + Sync {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError>;
 
     /// Records one pass of a product alone, for measurements; nothing where the layer is none.

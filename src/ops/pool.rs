@@ -46,19 +46,19 @@ pub(super) struct AvgPool {
     pub(super) stride: usize,
 }
 
-fn shape(site: &LayerContext<'_>, window: (usize, usize), stride: usize) -> PoolShape {
+fn shape(context: &LayerContext<'_>, window: (usize, usize), stride: usize) -> PoolShape {
     PoolShape {
-        channels: site.input.channels as u32,
-        in_height: site.input.height as u32,
-        in_width: site.input.width as u32,
-        out_height: site.output.height as u32,
-        out_width: site.output.width as u32,
+        channels: context.input.channels as u32,
+        in_height: context.input.height as u32,
+        in_width: context.input.width as u32,
+        out_height: context.output.height as u32,
+        out_width: context.output.width as u32,
         window_height: window.0 as u32,
         window_width: window.1 as u32,
         stride: stride as u32,
-        columns: site.window.columns,
+        columns: context.window.columns,
         share: (1.0 / (window.0 * window.1) as f64) as f32,
-        gate: u32::from(site.fused.backward),
+        gate: u32::from(context.fused.backward),
     }
 }
 
@@ -74,12 +74,12 @@ fn pooled(input: Shape, window: (usize, usize), stride: usize) -> Result<Shape, 
 fn kernel(
     gpu: &Gpu,
     name: &'static str,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
     shape: Shape,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
     let kernel = gpu.kernel(name, &[("COLS", columns)])?;
-    let each = u64::from(site.window.columns.div_ceil(columns));
+    let each = u64::from(context.window.columns.div_ceil(columns));
     Ok((kernel, shape.features() as u64 * each))
 }
 
@@ -104,35 +104,35 @@ impl Operator for MaxPool {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        let shape = shape(site, (self.window, self.window), self.stride);
-        let (kernel, count) = kernel(gpu, "max_pool_forward", site, site.output)?;
-        let buffers = [site.x, site.y, site.kept];
+        let shape = shape(context, (self.window, self.window), self.stride);
+        let (kernel, count) = kernel(gpu, "max_pool_forward", context, context.output)?;
+        let buffers = [context.x, context.y, context.kept];
         // Values, and the places of the maxima.
-        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(context.bytes(context.input) + 2 * context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let Some(dx) = site.dx else { return Ok(()) };
-        let shape = shape(site, (self.window, self.window), self.stride);
+        let Some(dx) = context.dx else { return Ok(()) };
+        let shape = shape(context, (self.window, self.window), self.stride);
         // Where no windows overlap, one invocation writes all that a window gives.
         let (kernel, count) = if self.stride >= self.window {
-            kernel(gpu, "max_pool_backward_apart", site, site.output)?
+            kernel(gpu, "max_pool_backward_apart", context, context.output)?
         } else {
-            kernel(gpu, "max_pool_backward", site, site.input)?
+            kernel(gpu, "max_pool_backward", context, context.input)?
         };
-        let buffers = [site.dy, site.kept, dx];
+        let buffers = [context.dy, context.kept, dx];
         // Values, and the places of the maxima.
-        program.moves(site.bytes(site.input) + 2 * site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        program.moves(context.bytes(context.input) + 2 * context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }
 
@@ -159,30 +159,37 @@ impl Operator for AvgPool {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        let (window, stride) = self.window(site.input);
-        let shape = shape(site, window, stride);
-        let (kernel, count) = kernel(gpu, "avg_pool_forward", site, site.output)?;
-        program.moves(site.bytes(site.input) + site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &[site.x, site.y], count, site.replicas)
+        let (window, stride) = self.window(context.input);
+        let shape = shape(context, window, stride);
+        let (kernel, count) = kernel(gpu, "avg_pool_forward", context, context.output)?;
+        program.moves(context.bytes(context.input) + context.bytes(context.output));
+        program.push(
+            gpu,
+            kernel,
+            &shape,
+            &[context.x, context.y],
+            count,
+            context.replicas,
+        )
     }
 
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let Some(dx) = site.dx else { return Ok(()) };
-        let (window, stride) = self.window(site.input);
-        let shape = shape(site, window, stride);
-        let (kernel, count) = kernel(gpu, "avg_pool_backward", site, site.input)?;
-        let buffers = [site.dy, site.x, dx];
+        let Some(dx) = context.dx else { return Ok(()) };
+        let (window, stride) = self.window(context.input);
+        let shape = shape(context, window, stride);
+        let (kernel, count) = kernel(gpu, "avg_pool_backward", context, context.input)?;
+        let buffers = [context.dy, context.x, dx];
         // Where it does a ReLU's backward pass it reads what came out of that ReLU.
-        let reads = if site.fused.backward { 2 } else { 1 };
-        program.moves(reads * site.bytes(site.input) + site.bytes(site.output));
-        program.push(gpu, kernel, &shape, &buffers, count, site.replicas)
+        let reads = if context.fused.backward { 2 } else { 1 };
+        program.moves(reads * context.bytes(context.input) + context.bytes(context.output));
+        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }

@@ -45,14 +45,14 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         pass: ProductPass,
     ) -> Result<(), GpuError> {
-        match (pass, site.dx) {
-            (ProductPass::Forward, _) => self.forward(gpu, program, site),
-            (ProductPass::BackwardData, Some(dx)) => self.backward_data(gpu, program, site, dx),
+        match (pass, context.dx) {
+            (ProductPass::Forward, _) => self.forward(gpu, program, context),
+            (ProductPass::BackwardData, Some(dx)) => self.backward_data(gpu, program, context, dx),
             (ProductPass::BackwardData, None) => Ok(()),
-            (ProductPass::BackwardWeight, _) => self.backward_weight(gpu, program, site),
+            (ProductPass::BackwardWeight, _) => self.backward_weight(gpu, program, context),
         }
     }
 
@@ -61,119 +61,131 @@ impl<U: ShaderStruct> Product<U> {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        if site.learns {
-            self.record(gpu, program, site, ProductPass::BackwardWeight)?;
+        if context.learns {
+            self.record(gpu, program, context, ProductPass::BackwardWeight)?;
             if let Some(offset) = self.bias {
-                record_bias(gpu, program, site, offset)?;
+                record_bias(gpu, program, context, offset)?;
             }
         }
-        self.record(gpu, program, site, ProductPass::BackwardData)
+        self.record(gpu, program, context, ProductPass::BackwardData)
     }
 
     fn forward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let (variant, names) = (site.variants.forward, self.kernels.forward);
-        let grid = [self.outputs, self.pixels[0], site.window.columns];
-        if let Some(kept) = site.sparse_for(variant) {
+        let (variant, names) = (context.variants.forward, self.kernels.forward);
+        let grid = [self.outputs, self.pixels[0], context.window.columns];
+        if let Some(kept) = context.sparse_for(variant) {
             let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
-            let mut buffers = vec![site.params, site.x];
+            let mut buffers = vec![context.params, context.x];
             buffers.extend(self.lists(&kept));
-            buffers.push(site.y);
+            buffers.push(context.y);
             let shape = (self.with_kept)(self.shape, kept.stride);
-            program.multiplies(self.multiply_adds(site, Some(&kept)));
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+            program.multiplies(self.multiply_adds(context, Some(&kept)));
+            return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
         let (kernel, count) = data_kernel(gpu, variant, names, grid, self.suits_broadcast)?;
-        let buffers = [site.params, site.x, site.y];
-        program.multiplies(self.multiply_adds(site, None));
-        program.push(gpu, kernel, &self.shape, &buffers, count, site.replicas)
+        let buffers = [context.params, context.x, context.y];
+        program.multiplies(self.multiply_adds(context, None));
+        program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
     }
 
     fn backward_data(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         dx: &Buffer,
     ) -> Result<(), GpuError> {
-        let (variant, names) = (site.variants.backward_data, self.kernels.backward_data);
-        let grid = [self.inputs, self.pixels[1], site.window.columns];
-        if let Some(kept) = site.sparse_for(variant) {
+        let (variant, names) = (context.variants.backward_data, self.kernels.backward_data);
+        let grid = [self.inputs, self.pixels[1], context.window.columns];
+        if let Some(kept) = context.sparse_for(variant) {
             let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
-            let buffers = [site.params, site.dy, site.x, kept.starts, kept.entries, dx];
+            let buffers = [
+                context.params,
+                context.dy,
+                context.x,
+                kept.starts,
+                kept.entries,
+                dx,
+            ];
             let shape = (self.with_kept)(self.shape, kept.column_stride);
-            program.multiplies(self.multiply_adds(site, Some(&kept)));
-            return program.push(gpu, kernel, &shape, &buffers, count, site.replicas);
+            program.multiplies(self.multiply_adds(context, Some(&kept)));
+            return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
         let (kernel, count) = data_kernel(gpu, variant, names, grid, true)?;
-        let buffers = [site.params, site.dy, site.x, dx];
-        program.multiplies(self.multiply_adds(site, None));
-        program.push(gpu, kernel, &self.shape, &buffers, count, site.replicas)
+        let buffers = [context.params, context.dy, context.x, dx];
+        program.multiplies(self.multiply_adds(context, None));
+        program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
     }
 
     fn backward_weight(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        let (variant, names) = (site.variants.backward_weight, self.kernels.backward_weight);
+        let (variant, names) = (
+            context.variants.backward_weight,
+            self.kernels.backward_weight,
+        );
         let (parts, weights) = (self.parts.unwrap_or(1), self.outputs * self.taps);
         let to = if self.parts.is_some() {
-            site.parts
+            context.parts
         } else {
-            site.grads
+            context.grads
         };
-        if let Some(kept) = site.sparse_for(variant) {
+        if let Some(kept) = context.sparse_for(variant) {
             let (name, count) = match (variant, names.sparse_broadcast) {
                 (KernelVariant::SparseBroadcast(_), Some(name)) => {
                     (name, u64::from(self.outputs) * 8)
                 }
                 _ => (names.sparse, u64::from(kept.most) * u64::from(parts)),
             };
-            let kernel = gpu.kernel(name, &[accumulate(site)])?;
-            let mut buffers = vec![site.x, site.dy];
+            let kernel = gpu.kernel(name, &[accumulate(context)])?;
+            let mut buffers = vec![context.x, context.dy];
             buffers.extend(self.lists(&kept));
             buffers.push(to);
             let shape = (self.with_kept)(self.shape, kept.stride);
-            program.multiplies(self.multiply_adds(site, Some(&kept)));
-            program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+            program.multiplies(self.multiply_adds(context, Some(&kept)));
+            program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
             return match self.parts {
-                Some(parts) => record_kept_partial_sum(gpu, program, site, &kept, weights, parts),
+                Some(parts) => {
+                    record_kept_partial_sum(gpu, program, context, &kept, weights, parts)
+                }
                 None => Ok(()),
             };
         }
         let grid = [parts, self.outputs, self.taps];
-        let (kernel, count) = weight_kernel(gpu, site, names, grid)?;
-        program.multiplies(self.multiply_adds(site, None));
+        let (kernel, count) = weight_kernel(gpu, context, names, grid)?;
+        program.multiplies(self.multiply_adds(context, None));
         program.push(
             gpu,
             kernel,
             &self.shape,
-            &[site.x, site.dy, to],
+            &[context.x, context.dy, to],
             count,
-            site.replicas,
+            context.replicas,
         )?;
         match self.parts {
             Some(parts) => {
-                let sums = (weights, parts, site.offsets[0]);
-                record_partial_sum(gpu, program, site, site.parts, sums)
+                let sums = (weights, parts, context.offsets[0]);
+                record_partial_sum(gpu, program, context, context.parts, sums)
             }
             None => Ok(()),
         }
     }
 
     /// Multiply-adds of a pass by every weight, or by the kept ones.
-    fn multiply_adds(&self, site: &LayerContext<'_>, kept: Option<&KeptLists<'_>>) -> u64 {
-        let weights = u64::from(self.outputs * self.taps) * u64::from(site.replicas);
+    fn multiply_adds(&self, context: &LayerContext<'_>, kept: Option<&KeptLists<'_>>) -> u64 {
+        let weights = u64::from(self.outputs * self.taps) * u64::from(context.replicas);
         let weights = kept.map_or(weights, |kept| kept.total);
-        weights * u64::from(self.pixels[0]) * 4 * u64::from(site.window.columns)
+        weights * u64::from(self.pixels[0]) * 4 * u64::from(context.window.columns)
     }
 
     /// What sparse kernels that go by rows look up.

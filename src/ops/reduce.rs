@@ -41,29 +41,29 @@ shader_struct! {
 pub(super) fn record_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
     from: &Buffer,
     (count, parts, offset): (u32, u32, u32),
 ) -> Result<(), GpuError> {
-    if !site.window.is_last() {
+    if !context.window.is_last() {
         return Ok(());
     }
     let shape = PartialShape {
         count,
         parts,
         offset,
-        param_stride: site.param_stride,
+        param_stride: context.param_stride,
     };
     let kernel = gpu.kernel("partial_sum", &[])?;
-    let buffers = [from, site.grads];
-    program.moves(4 * u64::from(count) * u64::from(parts + 1) * u64::from(site.replicas));
+    let buffers = [from, context.grads];
+    program.moves(4 * u64::from(count) * u64::from(parts + 1) * u64::from(context.replicas));
     program.push(
         gpu,
         kernel,
         &shape,
         &buffers,
         u64::from(count),
-        site.replicas,
+        context.replicas,
     )
 }
 
@@ -71,34 +71,38 @@ pub(super) fn record_partial_sum(
 pub(super) fn record_bias(
     gpu: &Gpu,
     program: &mut Program,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
     offset: u32,
 ) -> Result<(), GpuError> {
-    let (outputs, parts) = (site.output.channels as u32, site.output.height as u32);
+    let (outputs, parts) = (context.output.channels as u32, context.output.height as u32);
     let whole = parts == 1;
     let shape = BiasShape {
         outputs,
         parts,
-        pixels: site.output.width as u32,
-        columns: site.window.columns,
+        pixels: context.output.width as u32,
+        columns: context.window.columns,
         offset: if whole { offset } else { 0 },
         stride: if whole {
-            site.param_stride
+            context.param_stride
         } else {
             parts * outputs
         },
     };
-    let kernel = gpu.kernel("bias_backward", &[accumulate(site)])?;
-    let to = if whole { site.grads } else { site.bias_parts };
-    let buffers = [site.dy, to];
+    let kernel = gpu.kernel("bias_backward", &[accumulate(context)])?;
+    let to = if whole {
+        context.grads
+    } else {
+        context.bias_parts
+    };
+    let buffers = [context.dy, to];
     let count = u64::from(outputs * parts);
-    program.moves(site.bytes(site.output) + 4 * count * u64::from(site.replicas));
-    program.push(gpu, kernel, &shape, &buffers, count, site.replicas)?;
+    program.moves(context.bytes(context.output) + 4 * count * u64::from(context.replicas));
+    program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
     if whole {
         return Ok(());
     }
     let sums = (outputs, parts, offset);
-    record_partial_sum(gpu, program, site, site.bias_parts, sums)
+    record_partial_sum(gpu, program, context, context.bias_parts, sums)
 }
 
 shader_struct! {
@@ -117,29 +121,35 @@ shader_struct! {
     }
 }
 
-/// Records `grads = sum over parts of site.parts` for the kept weights of a layer, once its parts are complete.
+/// Records `grads = sum over parts of context.parts` for the kept weights of a layer, once its parts are complete.
 pub(super) fn record_kept_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
-    site: &LayerContext<'_>,
+    context: &LayerContext<'_>,
     kept: &KeptLists<'_>,
     count: u32,
     parts: u32,
 ) -> Result<(), GpuError> {
-    if !site.window.is_last() {
+    if !context.window.is_last() {
         return Ok(());
     }
     let shape = KeptPartialShape {
         count,
         parts,
-        weight_offset: site.offsets[0],
-        param_stride: site.param_stride,
+        weight_offset: context.offsets[0],
+        param_stride: context.param_stride,
         kept_stride: kept.stride,
     };
     let kernel = gpu.kernel("kept_partial_sum", &[])?;
-    let buffers = [site.parts, kept.masks, kept.ranks, kept.list, site.grads];
+    let buffers = [
+        context.parts,
+        kept.masks,
+        kept.ranks,
+        kept.list,
+        context.grads,
+    ];
     let invocations = u64::from(kept.most);
     // An index each.
     program.moves(4 * kept.total * u64::from(parts + 2));
-    program.push(gpu, kernel, &shape, &buffers, invocations, site.replicas)
+    program.push(gpu, kernel, &shape, &buffers, invocations, context.replicas)
 }

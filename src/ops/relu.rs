@@ -14,9 +14,9 @@ shader_struct! {
 
 pub(super) struct Relu;
 
-fn span(site: &LayerContext<'_>) -> Span {
+fn span(context: &LayerContext<'_>) -> Span {
     Span {
-        count: site.output.features() as u32 * site.window.columns,
+        count: context.output.features() as u32 * context.window.columns,
     }
 }
 
@@ -37,31 +37,38 @@ impl Operator for Relu {
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
-        if site.fused.forward {
+        if context.fused.forward {
             return Ok(());
         }
-        let span = span(site);
+        let span = span(context);
         let kernel = gpu.kernel("relu_forward", &[])?;
         let count = u64::from(span.count);
-        program.moves(2 * site.bytes(site.output));
-        program.push(gpu, kernel, &span, &[site.y], count, site.replicas)
+        program.moves(2 * context.bytes(context.output));
+        program.push(gpu, kernel, &span, &[context.y], count, context.replicas)
     }
     fn backward(
         &self,
         gpu: &Gpu,
         program: &mut Program,
-        site: &LayerContext<'_>,
+        context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        if site.fused.backward {
+        if context.fused.backward {
             return Ok(());
         }
-        let span = span(site);
+        let span = span(context);
         let kernel = gpu.kernel("relu_backward", &[])?;
         let count = u64::from(span.count);
-        program.moves(3 * site.bytes(site.output));
-        program.push(gpu, kernel, &span, &[site.y, site.dy], count, site.replicas)
+        program.moves(3 * context.bytes(context.output));
+        program.push(
+            gpu,
+            kernel,
+            &span,
+            &[context.y, context.dy],
+            count,
+            context.replicas,
+        )
     }
 }

@@ -48,7 +48,7 @@ impl Trainer<'_> {
         for &window in &w.windows {
             self.record_gather(&mut program, window, None, false)?;
             for (i, layer) in r.model.layers.iter().enumerate() {
-                let site = w.site(r, self.variants[i], self.sparsity.as_ref(), window, i);
+                let context = w.context(r, self.variants[i], self.sparsity.as_ref(), window, i);
                 let read = structure.of_source(layer.from);
                 if let Some(base) = bases[read.group].filter(|_| layer.operator.mixes_channels()) {
                     let units = structure.groups[read.group].units;
@@ -61,13 +61,13 @@ impl Trainer<'_> {
                         stride,
                     };
                     let kernel = gpu.kernel("unit_activity", &[])?;
-                    let buffers = [&w.state, site.x, sums];
+                    let buffers = [&w.state, context.x, sums];
                     program.push(gpu, kernel, &shape, &buffers, 64 * units as u64, r.count)?;
                 }
                 w.record_input(gpu, &mut program, r, window, i)?;
                 layer
                     .operator
-                    .forward(gpu, &mut program, &site, Mode::Scoring)?;
+                    .forward(gpu, &mut program, &context, Mode::Scoring)?;
             }
         }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;

@@ -158,12 +158,12 @@ impl Autotuner<'_> {
     /// Seconds of one pass of a layer. Nothing has trained yet.
     fn time(&self, i: usize, pass: ProductPass, variants: Variants) -> Result<f64, GpuError> {
         let window = self.workspace.windows[0];
-        let site = self
+        let context = self
             .workspace
-            .site(self.replicas, variants, self.sparsity, window, i);
+            .context(self.replicas, variants, self.sparsity, window, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
-        operator.record_pass(self.gpu, &mut program, &site, pass)?;
+        operator.record_pass(self.gpu, &mut program, &context, pass)?;
         seconds(self.gpu, &program)
     }
 }

@@ -145,39 +145,39 @@ impl FlowPass<'_> {
     fn record_forward(&self, program: &mut Program, i: usize) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let layer = &r.model.layers[i];
-        let site = w.site(r, self.execution.dense(), None, w.windows[0], i);
+        let context = w.context(r, self.execution.dense(), None, w.windows[0], i);
         let (x, y) = (w.node(layer.from), w.node(LayerInput::Layer(i)));
         let (inputs, outputs) = (layer.input.features(), layer.output.features());
         program.place(&layer.name);
-        if let Some((with, other)) = layer.with.zip(site.with) {
+        if let Some((with, other)) = layer.with.zip(context.with) {
             let with = w.node(with);
-            self.rescale(program, (site.x, inputs), (x, x, with))?;
+            self.rescale(program, (context.x, inputs), (x, x, with))?;
             self.rescale(program, (other, inputs), (with, with, x))?;
         }
         if layer.operator.carries_flow() {
             w.record_input(gpu, program, r, w.windows[0], i)?;
             layer
                 .operator
-                .forward(gpu, program, &site, Mode::Evaluation)?;
+                .forward(gpu, program, &context, Mode::Evaluation)?;
         } else if x != y {
             let span = self.span(outputs);
-            record_copy(gpu, program, span, [site.x, site.y], r.count)?;
+            record_copy(gpu, program, span, [context.x, context.y], r.count)?;
         }
-        self.rescale(program, (site.y, outputs), (x, y, NONE))
+        self.rescale(program, (context.y, outputs), (x, y, NONE))
     }
 
     fn record_backward(&self, program: &mut Program, i: usize) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let layer = &r.model.layers[i];
-        let site = w.site(r, self.execution.dense(), None, w.windows[0], i);
+        let context = w.context(r, self.execution.dense(), None, w.windows[0], i);
         let gradients = w.gradients_of(i);
         let dy = self.slot(gradients.dy);
         let inputs = layer.input.features();
         program.place(&layer.name);
         if layer.operator.carries_flow() {
-            layer.operator.backward(gpu, program, &site)?;
-        } else if let Some(dx) = site.dx {
-            record_copy(gpu, program, self.span(inputs), [site.dy, dx], r.count)?;
+            layer.operator.backward(gpu, program, &context)?;
+        } else if let Some(dx) = context.dx {
+            record_copy(gpu, program, self.span(inputs), [context.dy, dx], r.count)?;
         }
         let tensors = &r.model.tensors[layer.tensors.clone()];
         for tensor in tensors.iter().filter(|t| t.prunable) {
@@ -195,7 +195,7 @@ impl FlowPass<'_> {
             let count = tensor.count as u64;
             program.push(gpu, kernel, &shape, &buffers, count, r.count)?;
         }
-        if let (Some(dx), Some(slot)) = (site.dx, gradients.dx) {
+        if let (Some(dx), Some(slot)) = (context.dx, gradients.dx) {
             self.rescale(program, (dx, inputs), (dy, self.slot(slot), NONE))?;
         }
         for m in &gradients.moves {

@@ -232,10 +232,10 @@ impl Trainer<'_> {
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let site = w.site(r, kernels.variants[i], kernels.sparsity, window, i);
+            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, i);
             program.place(&layer.name);
             w.record_input(self.gpu, program, r, window, i)?;
-            layer.operator.forward(self.gpu, program, &site, mode)?;
+            layer.operator.forward(self.gpu, program, &context, mode)?;
         }
         program.place("loss");
         let smoothing = if mode == Mode::Training {
@@ -267,10 +267,10 @@ impl Trainer<'_> {
             if !w.needs_gradient(i) {
                 continue;
             }
-            let site = w.site(r, kernels.variants[i], kernels.sparsity, window, i);
+            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, i);
             program.place(&layer.name);
             if mode == Mode::Training || !layer.operator.only_in_training() {
-                layer.operator.backward(self.gpu, program, &site)?;
+                layer.operator.backward(self.gpu, program, &context)?;
             }
             w.record_moves(self.gpu, program, r, window, i)?;
         }

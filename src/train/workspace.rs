@@ -376,7 +376,7 @@ impl Workspace {
     }
 
     /// Layer `i`'s place while it works on a window of the batch.
-    pub(super) fn site<'a>(
+    pub(super) fn context<'a>(
         &'a self,
         replicas: &'a Replicas,
         variants: Variants,
