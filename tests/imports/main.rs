@@ -199,3 +199,34 @@ fn a_circle_and_an_import_that_climbs_are_found() {
 fn a_folder_that_is_no_room_is_found() {
     upward(&made_up(&[("cellar/a.rs", "")]), &["ground"]);
 }
+
+#[test]
+fn files_that_the_documentation_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut named = 0;
+    for page in [
+        "docs/architecture.md",
+        "CONTRIBUTING.md",
+        "docs/determinism.md",
+        "docs/performance.md",
+    ] {
+        let text = std::fs::read_to_string(root.join(page)).unwrap();
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_path = word.contains('/') && (word.ends_with(".rs") || word.ends_with(".wgsl"));
+            if !is_path
+                || word.contains(['*', ' ', '{'])
+                || word.contains("NAME")
+                || word.contains("KIND")
+            {
+                continue;
+            }
+            let folders = ["", "src", "shaders"];
+            let found = folders
+                .iter()
+                .any(|folder| root.join(folder).join(word).exists());
+            assert!(found, "{page} names {word}, and there is no such file");
+            named += 1;
+        }
+    }
+    assert!(named > 40, "{named} files");
+}
