@@ -28,7 +28,7 @@ pub struct PlanArgs {
 pub fn run(args: &PlanArgs) -> Result<(), Failure> {
     let experiment = args.experiment.read()?;
     let models = verified(&experiment)?;
-    let plan = experiment::Plan::new(&experiment, "");
+    let plan = experiment::Plan::new(&experiment, &experiment::PlanContext::default());
     say(format_args!("{}: {}", experiment.name, experiment.title));
     say(format_args!(
         "{} runs of {} arms; {} stages to compute ({} trainings), {} shared between runs",

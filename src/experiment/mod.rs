@@ -35,7 +35,7 @@ mod write;
 pub use crate::config::{Errors as ExperimentErrors, Mistake};
 pub use history::{Bound, FirstTraining, History};
 pub use late::Late;
-pub use plan::{Plan, Run, Stage};
+pub use plan::{DataIdentity, Plan, PlanContext, Run, Stage};
 pub use reference::{explain, keys, keys_table, schema, tables, words_table};
 pub use step::{MaskEffect, Step};
 pub use types::{Arm, Axis, Configuration, Experiment, OnCollapse};

@@ -7,7 +7,8 @@ use crate::base::{hex, json};
 use crate::spec::{ModelSpec, Restart, Stopping, TrainSpec, TrainStep};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 
 /// One step of one or more runs, with everything it needs to be computed and named.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,8 +32,28 @@ pub struct Stage {
     pub fresh_ordinal: u32,
     /// Steps before this one in its history.
     pub step_ordinal: u32,
+    /// What it adds to its history, as digests take it: the step, and the data that it reads.
+    pub input: String,
     /// SHA-256 over the context, the model, the seed and the whole history: equal digests, equal results.
     pub digest: String,
+}
+
+/// What results depend on beside the experiment.
+#[derive(Clone, Debug, Default)]
+pub struct PlanContext {
+    /// Numerical version, adapter, driver: whatever all results depend on.
+    pub everywhere: String,
+    /// Of each dataset its digest, and the shape that models take from it.
+    pub data: BTreeMap<String, DataIdentity>,
+}
+
+/// What tells one dataset from another.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct DataIdentity {
+    /// SHA-256 over both splits.
+    pub digest: String,
+    /// Channels, rows and columns of an image, and classes.
+    pub shape: [usize; 4],
 }
 
 impl Stage {
@@ -68,9 +89,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans an experiment. `context` is whatever else results depend on, such as the digests of the datasets; it goes
-    /// into every stage's digest.
-    pub fn new(experiment: &Experiment, context: &str) -> Plan {
+    /// Plans an experiment. A stage's digest covers of `context` what all results depend on, and the datasets that its own history
+    /// reads: another arm on other data changes nothing for it.
+    pub fn new(experiment: &Experiment, context: &PlanContext) -> Plan {
         let mut plan = Plan {
             stages: Vec::new(),
             runs: Vec::new(),
@@ -82,10 +103,14 @@ impl Plan {
                     .steps
                     .iter()
                     .filter(|step| step.changes_anything())
-                    .map(|step| (step, step.canonical(&experiment.mask_files)))
+                    .map(|step| (step, context.input(step, &experiment.mask_files)))
                     .collect();
+                // The first weights are drawn for inputs of this shape.
+                let read = variant.steps.iter().find_map(Step::data);
+                let shape = read.and_then(|spec| context.data.get(&spec.dataset));
+                let first = (&context.everywhere, shape.map(|data| data.shape));
                 for &seed in &experiment.seeds {
-                    let start = Naming::new(context, &variant.model, seed);
+                    let start = Naming::new(&first, &variant.model, seed);
                     let stages = plan.walk(start, &steps, &mut known);
                     plan.runs.push(Run {
                         arm: arm_index,
@@ -135,6 +160,7 @@ impl Plan {
                     train_ordinal: before.trainings,
                     fresh_ordinal: history.draws,
                     step_ordinal: before.steps,
+                    input: canonical.clone(),
                     digest,
                 });
                 id
@@ -142,6 +168,18 @@ impl Plan {
             stages.push(id);
         }
         stages
+    }
+}
+
+impl PlanContext {
+    /// [`Stage::input`] of a step.
+    fn input(&self, step: &Step, mask_files: &BTreeMap<PathBuf, String>) -> String {
+        let read = step.data().and_then(|spec| self.data.get(&spec.dataset));
+        let canonical = step.canonical(mask_files);
+        match read {
+            Some(data) => format!("{canonical} {}", data.digest),
+            None => canonical,
+        }
     }
 }
 
@@ -165,11 +203,11 @@ struct Naming<'m> {
 }
 
 impl<'m> Naming<'m> {
-    fn new(context: &str, model: &'m ModelSpec, seed: u32) -> Naming<'m> {
+    fn new(first: &impl Serialize, model: &'m ModelSpec, seed: u32) -> Naming<'m> {
         let hash = Sha256::new();
         let mut naming = Naming { hash, model, seed };
         // The model's name is left out: a preset and its layers written out are the same model.
-        naming.absorb(&json(&(context, seed, &model.layers, model.init)));
+        naming.absorb(&json(&(first, seed, &model.layers, model.init)));
         naming
     }
 

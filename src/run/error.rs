@@ -74,30 +74,6 @@ pub enum RunError {
         /// The adapter now.
         ours: String,
     },
-    /// The folder holds results of another version of the program.
-    #[error(
-        "{folder} holds results of Secateur {theirs}, and this is {ours}. Bits may differ between versions, so they are not mixed: choose another folder with --out, or remove that one. Nothing was changed."
-    )]
-    OtherVersion {
-        /// The run folder.
-        folder: String,
-        /// The version that its results name.
-        theirs: String,
-        /// This one.
-        ours: &'static str,
-    },
-    /// The folder holds results on other data.
-    #[error(
-        "{folder} holds results on the data {theirs}, and the data is {ours} now. Results on different data are not mixed: choose another folder with --out, remove that one, or put the data back as it was. Nothing was changed."
-    )]
-    OtherData {
-        /// The run folder.
-        folder: String,
-        /// Datasets in its results, each with the start of its digest.
-        theirs: String,
-        /// The same now.
-        ours: String,
-    },
     /// Somebody stopped it; see [`StopToken`](super::StopToken).
     #[error(
         "interrupted. Finished stages are in the run folder; executing the same goes on from there and ends with the same results."
@@ -188,9 +164,7 @@ impl RunError {
             | Self::Mistakes(_)
             | Self::Collapse { .. }
             | Self::Mask(_)
-            | Self::OtherAdapter { .. }
-            | Self::OtherVersion { .. }
-            | Self::OtherData { .. } => 2,
+            | Self::OtherAdapter { .. } => 2,
             Self::Prune { .. }
             | Self::Train { .. }
             | Self::SparseDiffers { .. }

@@ -1,6 +1,7 @@
 //! What has been measured: the rows of finished runs, and the tables and plots made of them.
 
 use super::error::RunError;
+use super::numerical_version::NUMERICAL_VERSION;
 use super::overlap::FinishedMasks;
 use super::results::arm_infos;
 use super::rows::{curve_rows, last_pass, round_rows, run_row, settings};
@@ -76,13 +77,13 @@ impl<'s> Ledger<'s> {
             stages.folder.link_weights(name, &stage.digest)?;
             let origin = MaskOrigin {
                 experiment: setup.experiment.title.clone(),
-                experiment_digest: setup.facts.experiment_digest.clone(),
+                stage: stage.digest.clone(),
                 arm: row.arm.clone(),
                 point: row.point.clone(),
                 seed: run.seed,
                 dataset: self.mask_origin(run),
                 criterion: self.mask_criterion(run),
-                version: env!("CARGO_PKG_VERSION").to_owned(),
+                numerical_version: NUMERICAL_VERSION,
             };
             let folder = &stages.folder;
             folder.save_run_mask(name, &model.tensors, &snapshot.mask, &origin)?;

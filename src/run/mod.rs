@@ -16,6 +16,7 @@ mod ledger;
 mod measures;
 mod memory;
 mod memory_request;
+mod numerical_version;
 mod options;
 mod outcome;
 mod overlap;

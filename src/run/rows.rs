@@ -2,15 +2,17 @@
 
 use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
+use super::numerical_version::NUMERICAL_VERSION;
 use super::record::{CurvePoint, Record};
 use super::target_density::target_density;
 use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
 use crate::spec::TrainSpec;
-use crate::store::{CurveRow, RoundRow, RunRow, mask_digest, weights_digest};
+use crate::store::{CurveRow, Owner, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::Snapshot;
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What every row repeats.
@@ -21,8 +23,8 @@ pub struct Facts {
     pub driver: String,
     /// Digest of the experiment.
     pub experiment_digest: String,
-    /// Digests of the datasets.
-    pub data_digest: String,
+    /// Digests of the datasets, by name.
+    pub data: BTreeMap<String, String>,
 }
 
 impl Facts {
@@ -31,32 +33,32 @@ impl Facts {
         format!("{} ({})", adapter.name, adapter.backend)
     }
 
-    /// Refuses to go on from results of another adapter, driver, version or data. All of them are in the digests of stages and none is
-    /// in the experiment's: no stage would be found, and what is computed anew would not fit the files that are there.
-    pub(super) fn check(&self, row: &RunRow, folder: &Path) -> Result<(), RunError> {
-        let folder = folder.display().to_string();
-        if row.adapter != self.adapter || row.driver != self.driver {
+    /// Refuses to go on from results of another adapter or driver: none of their stages would be found, and all would be computed
+    /// anew. (The folder of an earlier version names none, and its stages are left alone.)
+    pub(super) fn check(&self, before: &Owner, folder: &Path) -> Result<(), RunError> {
+        let named = !before.adapter.is_empty();
+        if named && (before.adapter != self.adapter || before.driver != self.driver) {
             return Err(RunError::OtherAdapter {
-                folder,
-                theirs: format!("{}, driver {}", row.adapter, row.driver),
+                folder: folder.display().to_string(),
+                theirs: format!("{}, driver {}", before.adapter, before.driver),
                 ours: format!("{}, driver {}", self.adapter, self.driver),
             });
         }
-        if row.version != env!("CARGO_PKG_VERSION") {
-            return Err(RunError::OtherVersion {
-                folder,
-                theirs: row.version.clone(),
-                ours: env!("CARGO_PKG_VERSION"),
-            });
-        }
-        if row.data_digest != self.data_digest {
-            return Err(RunError::OtherData {
-                folder,
-                theirs: row.data_digest.clone(),
-                ours: self.data_digest.clone(),
-            });
-        }
         Ok(())
+    }
+
+    /// The datasets that these steps read, each with the start of its digest.
+    fn data_digest(&self, steps: &[Step]) -> String {
+        let read: BTreeSet<&String> = steps
+            .iter()
+            .filter_map(Step::data)
+            .map(|spec| &spec.dataset)
+            .collect();
+        let each = read.into_iter().filter_map(|name| {
+            let digest = self.data.get(name)?;
+            Some(format!("{name}={}", &digest[..16.min(digest.len())]))
+        });
+        each.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -204,8 +206,9 @@ pub fn run_row(
         adapter: facts.adapter.clone(),
         driver: facts.driver.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        numerical_version: NUMERICAL_VERSION,
         experiment_digest: facts.experiment_digest.clone(),
-        data_digest: facts.data_digest.clone(),
+        data_digest: facts.data_digest(&variant.steps),
     }
 }
 

@@ -51,6 +51,12 @@ impl<'s> Session<'s> {
         if let Some(warning) = self.stages.folder.warning() {
             self.reporter.warn(warning);
         }
+        for name in self.stages.folder.changed_data() {
+            self.reporter.warn(&format!(
+                "the data of `{name}` is not what it was when {} was last written: what reads it is computed anew",
+                self.setup.options.out.display()
+            ));
+        }
         let resumed = self.resume()?;
         while !self.schedule.is_done() {
             if self.setup.stop.is_stopped() {

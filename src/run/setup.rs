@@ -4,17 +4,18 @@ use super::datasets::record_of;
 use super::error::RunError;
 use super::events::StopToken;
 use super::facts::Models;
+use super::numerical_version::NUMERICAL_VERSION;
 use super::options::{Environment, RunOptions};
 use super::rows::{Facts, last_training};
 use crate::base::sha256;
 use crate::data::Dataset;
-use crate::experiment::{Experiment, Plan, Stage};
+use crate::experiment::{DataIdentity, Experiment, Plan, PlanContext, Stage};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
-use crate::store::{DataRecord, RunFolder, RunRow};
+use crate::store::{Contents, DataRecord, Owner, RunFolder};
 use crate::train::{step_range_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -54,10 +55,6 @@ impl<'a> Setup<'a> {
             .filter(|_| experiment.has_custom_criterion());
         // What is computed depends on the scores too.
         let own = custom.map_or_else(String::new, |custom| format!(" {}", custom.name));
-        let data_digest: Vec<String> = datasets
-            .values()
-            .map(|d| format!("{}={}", d.name, &d.digest[..16.min(d.digest.len())]))
-            .collect();
         let facts = Facts {
             adapter: Facts::adapter_name(gpu.adapter()),
             driver: gpu.adapter().driver.clone(),
@@ -65,19 +62,22 @@ impl<'a> Setup<'a> {
                 "" => experiment.digest(),
                 own => sha256(format!("{}{own}", experiment.digest()).as_bytes()),
             },
-            data_digest: data_digest.join(" "),
+            data: datasets
+                .iter()
+                .map(|(n, d)| (n.clone(), d.digest.clone()))
+                .collect(),
         };
         // A stage's digest covers all that its bits depend on: an update of the driver computes anew.
-        let context = sha256(
-            format!(
-                "{} {} {} {}{own}",
-                env!("CARGO_PKG_VERSION"),
-                facts.adapter,
-                facts.driver,
-                facts.data_digest
-            )
-            .as_bytes(),
-        );
+        let context = PlanContext {
+            everywhere: format!(
+                "{NUMERICAL_VERSION} {} {}{own}",
+                facts.adapter, facts.driver
+            ),
+            data: datasets
+                .iter()
+                .map(|(n, d)| (n.clone(), identity(d)))
+                .collect(),
+        };
         let plan = Plan::new(experiment, &context);
         let mut ends = HashMap::new();
         for run in &plan.runs {
@@ -106,20 +106,22 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// It cannot be written, or holds results that these would not fit.
     pub fn open_folder(&self) -> Result<RunFolder, RunError> {
-        let folder = RunFolder::open(
-            &self.options.out,
-            &self.experiment.name,
-            &self.facts.experiment_digest,
-            &self.experiment.text,
-            &self.experiment.resolved_json(),
-        )?;
-        let axes = self.experiment.axes.iter().map(|axis| axis.name.clone());
-        let axes: Vec<String> = axes.collect();
-        if let Some(row) = folder.read_rows::<RunRow>(&axes)?.first() {
-            self.facts.check(row, &self.options.out)?;
+        let owner = Owner {
+            experiment: self.experiment.name.clone(),
+            experiment_digest: self.facts.experiment_digest.clone(),
+            adapter: self.facts.adapter.clone(),
+            driver: self.facts.driver.clone(),
+            numerical_version: NUMERICAL_VERSION,
+        };
+        if let Some(before) = RunFolder::owner(&self.options.out)? {
+            self.facts.check(&before, &self.options.out)?;
         }
-        folder.write_data(&self.data)?;
-        Ok(folder)
+        let contents = Contents {
+            text: &self.experiment.text,
+            resolved: &self.experiment.resolved_json(),
+            data: &self.data,
+        };
+        Ok(RunFolder::open(&self.options.out, &owner, &contents)?)
     }
 
     /// The network that the experiment has for a stage.
@@ -153,5 +155,17 @@ impl<'a> Setup<'a> {
     /// are recomputed in milliseconds.
     pub fn is_kept_on_disk(&self, id: usize) -> bool {
         self.plan.stages[id].step.takes_long() || self.ends.contains_key(&id)
+    }
+}
+
+fn identity(data: &Dataset) -> DataIdentity {
+    DataIdentity {
+        digest: data.digest.clone(),
+        shape: [
+            data.channels,
+            data.height,
+            data.width,
+            data.class_names.len(),
+        ],
     }
 }

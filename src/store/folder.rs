@@ -7,8 +7,8 @@ use super::error::StoreError;
 use super::mask::{MaskOrigin, save_mask};
 use super::partial::{self, Partial};
 use super::stage::{self, StageState};
-use super::write::{write_atomic, write_once};
-use crate::base::{TEMPORARY, folder_of, sync_folder, temporary_in};
+use super::write::{write_atomic, write_once, write_view};
+use crate::base::{TEMPORARY, folder_of, sha256, sync_folder, temporary_in};
 use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -17,13 +17,26 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const IDENTITY: &str = "folder.json";
+const FORMAT: &str = "secateur-run";
+const VERSION: u32 = 2;
 const LOCK: &str = ".lock";
-const FOLDERS: [&str; 4] = ["stages", "weights", "masks", "plots"];
+const PLOTS: &str = "plots";
+/// Tables of the experiment as it was before it changed.
+const HISTORY: &str = "history";
+/// The experiment as it is written.
+const TEXT: &str = "experiment.toml";
+/// The same with every default filled in.
+const RESOLVED: &str = "resolved.json";
+/// What the results are computed on.
+const DATA: &str = "data.json";
+/// What differs each time it is measured.
+const TIMES: [&str; 2] = ["times.csv", "speed.csv"];
+const FOLDERS: [&str; 4] = ["stages", "weights", "masks", PLOTS];
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
 const FILES: [&str; 9] = [
-    "experiment.toml",
-    "resolved.json",
-    "data.json",
+    TEXT,
+    RESOLVED,
+    DATA,
     "results.csv",
     "curves.csv",
     "rounds.csv",
@@ -32,19 +45,47 @@ const FILES: [&str; 9] = [
     "speed.csv",
 ];
 
-/// Whose results a folder holds. Written first, so a folder without it holds nothing of ours.
+/// Whose results a folder holds, and what they were computed on. Written first, so a folder without it holds nothing of ours.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The experiment's name: a folder belongs to it, whatever becomes of the experiment.
+    pub experiment: String,
+    /// Digest of the experiment as it was last run here.
+    pub experiment_digest: String,
+    /// Adapter; empty in the folder of an earlier version.
+    #[serde(default)]
+    pub adapter: String,
+    /// Its driver.
+    #[serde(default)]
+    pub driver: String,
+    /// Version of the numbers; 0 in the folder of an earlier version.
+    #[serde(default)]
+    pub numerical_version: u32,
+}
+
+/// What a folder says of its experiment beside the results.
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'c> {
+    /// The experiment as it is written.
+    pub text: &'c str,
+    /// The same with every default filled in, as JSON.
+    pub resolved: &'c str,
+    /// What the results are computed on.
+    pub data: &'c [DataRecord],
+}
+
 #[derive(Serialize, Deserialize)]
 struct Identity {
     format: String,
     version: u32,
-    experiment: String,
-    experiment_digest: String,
+    #[serde(flatten)]
+    owner: Owner,
 }
 
 /// An open run folder, locked against other processes until dropped.
 ///
 /// ```text
-/// folder.json        whose results these are
+/// folder.json        whose results these are, and what they were computed on
 /// experiment.toml    the experiment as written      resolved.json   the same with every default filled in
 /// data.json          what the results were computed on
 /// results.csv        one row per run                curves.csv      one row per run and epoch
@@ -53,21 +94,34 @@ struct Identity {
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
 /// stages/<digest>.partial, while it is computed
 /// weights/<run>.safetensors                         plots/<name>.svg, .png
+/// history/<digest>/  tables and plots of the experiment as it was before it changed
 /// ```
 #[derive(Debug)]
 pub struct RunFolder {
     dir: PathBuf,
     resumed: bool,
+    changed_data: Vec<String>,
     warning: Option<String>,
     /// Holding the file open holds the lock.
     _lock: File,
 }
 
 impl RunFolder {
-    /// Creates or continues the folder of one experiment.
+    /// Whose results the folder holds; `None` if there is no such folder, or an empty one.
     ///
-    /// A probe is written first, so that a read-only or full place is found before anything is computed. `experiment_digest` decides
-    /// whether a folder's results are this experiment's; `experiment_text` and `resolved_json` are kept beside the results.
+    /// # Errors
+    /// [`StoreError::NotARunFolder`], [`StoreError::Damaged`] or [`StoreError::Io`].
+    pub fn owner(dir: &Path) -> Result<Option<Owner>, StoreError> {
+        read_owner(dir)
+    }
+
+    /// Creates or continues the folder of an experiment.
+    ///
+    /// A folder belongs to a name. What the experiment asks decides which tables there are, and what lies in `stages/` decides
+    /// what is computed. Where the experiment's text, its data or the version of the numbers has changed since, the tables of before go
+    /// to `history/`.
+    ///
+    /// A probe is written first, so that a read-only or full place is found before anything is computed.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the folder cannot be made or written, [`StoreError::Busy`] if another process writes it,
@@ -75,38 +129,43 @@ impl RunFolder {
     /// [`StoreError::Damaged`] if its identity cannot be read.
     pub fn open(
         dir: &Path,
-        experiment_name: &str,
-        experiment_digest: &str,
-        experiment_text: &str,
-        resolved_json: &str,
+        owner: &Owner,
+        contents: &Contents<'_>,
     ) -> Result<RunFolder, StoreError> {
         fs::create_dir_all(dir).map_err(|error| StoreError::io("create", dir, error))?;
         // Looking comes before the lock file: a folder that is not ours gets nothing written into it.
-        let found = check_identity(dir, experiment_name, experiment_digest)?;
+        check_owner(dir, owner)?;
         probe(dir)?;
         let (lock, warning) = lock(dir)?;
         // Another process may have claimed the folder between the look and the lock.
-        let resumed = found || check_identity(dir, experiment_name, experiment_digest)?;
+        let before = check_owner(dir, owner)?;
         remove_leftovers(dir);
-        if !resumed {
+        let data = serde_json::to_string_pretty(contents.data).unwrap_or_default() + "\n";
+        let changed_data = changed(dir, contents.data);
+        if let Some(before) = &before {
+            let same = before.numerical_version == owner.numerical_version
+                && holds(dir, TEXT, contents.text)
+                && holds(dir, DATA, &data);
+            if !same {
+                archive(dir)?;
+            }
+        }
+        if before.as_ref() != Some(owner) {
             let identity = Identity {
-                format: "secateur-run".into(),
-                version: 1,
-                experiment: experiment_name.into(),
-                experiment_digest: experiment_digest.into(),
+                format: FORMAT.into(),
+                version: VERSION,
+                owner: owner.clone(),
             };
             let text = serde_json::to_string_pretty(&identity).unwrap_or_default() + "\n";
-            write_once(&dir.join(IDENTITY), text.as_bytes())?;
+            write_view(&dir.join(IDENTITY), text.as_bytes())?;
         }
         for name in FOLDERS {
             let path = dir.join(name);
             fs::create_dir_all(&path).map_err(|error| StoreError::io("create", &path, error))?;
         }
-        // The digest says it is the same experiment; comments may have changed since, and the first text stays.
-        for (name, text) in [
-            ("experiment.toml", experiment_text),
-            ("resolved.json", resolved_json),
-        ] {
+        // Where nothing has changed, what is there stays: mask files may be seen from another place.
+        let resolved = contents.resolved;
+        for (name, text) in [(TEXT, contents.text), (RESOLVED, resolved), (DATA, &data)] {
             let path = dir.join(name);
             if !path.exists() {
                 write_atomic(&path, |file| file.write_all(text.as_bytes()))?;
@@ -114,7 +173,8 @@ impl RunFolder {
         }
         Ok(RunFolder {
             dir: dir.to_path_buf(),
-            resumed,
+            resumed: before.is_some(),
+            changed_data,
             warning,
             _lock: lock,
         })
@@ -130,18 +190,14 @@ impl RunFolder {
         self.resumed
     }
 
+    /// Datasets that were others, by the same names, when the folder was last written.
+    pub fn changed_data(&self) -> &[String] {
+        &self.changed_data
+    }
+
     /// Something the user should read: the file system cannot lock, so nothing keeps two processes apart.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
-    }
-
-    /// Writes `data.json`: what the results are computed on.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]; the old file stays.
-    pub fn write_data(&self, records: &[DataRecord]) -> Result<(), StoreError> {
-        let text = serde_json::to_string_pretty(records).unwrap_or_default() + "\n";
-        self.write("data.json", text.as_bytes())
     }
 
     /// Rewrites a table with these rows, in the order given.
@@ -251,16 +307,25 @@ impl RunFolder {
         self.dir.join("masks").join(format!("{name}.safetensors"))
     }
 
-    /// Gives the last stage of a finished run its readable name: a hard link, or a copy where links fail.
+    /// Gives the last stage of a finished run its readable name: a hard link, or a copy where links fail. It takes the name from
+    /// another run that had it.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the stage is missing or neither works, [`StoreError::Exists`] if the name has other contents.
+    /// [`StoreError::Io`] if the stage is missing or neither works.
     pub fn link_weights(&self, name: &str, stage_digest: &str) -> Result<PathBuf, StoreError> {
         let stage = self.stage_path(stage_digest);
         let path = self.weights_path(name);
-        if path.exists() || fs::hard_link(&stage, &path).is_err() {
-            let bytes = fs::read(&stage).map_err(|error| StoreError::io("read", &stage, error))?;
-            write_once(&path, &bytes)?;
+        let bytes =
+            |path: &Path| fs::read(path).map_err(|error| StoreError::io("read", path, error));
+        if path.exists() {
+            if bytes(&path)? == bytes(&stage)? {
+                return Ok(path);
+            }
+            // Another run had the name; its weights are in its stage.
+            fs::remove_file(&path).map_err(|error| StoreError::io("replace", &path, error))?;
+        }
+        if fs::hard_link(&stage, &path).is_err() {
+            write_once(&path, &bytes(&stage)?)?;
         } else {
             let folder = folder_of(&path);
             sync_folder(folder).map_err(|error| StoreError::io("write", folder, error))?;
@@ -316,18 +381,15 @@ impl RunFolder {
     }
 }
 
-/// Whether the folder is this experiment's (true) or free (false); anything else is an error.
-fn check_identity(dir: &Path, name: &str, digest: &str) -> Result<bool, StoreError> {
+/// Whose the folder is; `None` if it is free.
+fn read_owner(dir: &Path) -> Result<Option<Owner>, StoreError> {
     let path = dir.join(IDENTITY);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return match FILES
-                .iter()
-                .chain(&FOLDERS)
-                .find(|name| dir.join(name).exists())
-            {
-                None => Ok(false),
+            let mut names = FILES.iter().chain(&FOLDERS);
+            return match names.find(|name| dir.join(name).exists()) {
+                None => Ok(None),
                 Some(found) => Err(StoreError::NotARunFolder {
                     dir: dir.to_path_buf(),
                     found: (*found).to_owned(),
@@ -341,17 +403,76 @@ fn check_identity(dir: &Path, name: &str, digest: &str) -> Result<bool, StoreErr
         reason: error.to_string(),
         next: "restore it from a copy, or choose another folder with `--out DIR`",
     })?;
-    if identity.experiment_digest == digest {
-        Ok(true)
-    } else {
-        Err(StoreError::OtherExperiment {
+    Ok(Some(identity.owner))
+}
+
+/// The folder's owner, who must be this experiment: of its name, or another name for the same.
+fn check_owner(dir: &Path, owner: &Owner) -> Result<Option<Owner>, StoreError> {
+    let before = read_owner(dir)?;
+    if let Some(before) = &before
+        && before.experiment != owner.experiment
+        && before.experiment_digest != owner.experiment_digest
+    {
+        return Err(StoreError::OtherExperiment {
             dir: dir.to_path_buf(),
-            their_name: identity.experiment,
-            their_digest: identity.experiment_digest,
-            our_name: name.to_owned(),
-            our_digest: digest.to_owned(),
-        })
+            their_name: before.experiment.clone(),
+            their_digest: before.experiment_digest.clone(),
+            our_name: owner.experiment.clone(),
+            our_digest: owner.experiment_digest.clone(),
+        });
     }
+    Ok(before)
+}
+
+/// Whether a file holds just this text; a file that is not there holds any.
+fn holds(dir: &Path, name: &str, text: &str) -> bool {
+    fs::read_to_string(dir.join(name)).map_or(true, |old| old == text)
+}
+
+/// Names of datasets that are others than when the folder was last written.
+fn changed(dir: &Path, data: &[DataRecord]) -> Vec<String> {
+    let old = fs::read_to_string(dir.join(DATA)).unwrap_or_default();
+    let old: Vec<DataRecord> = serde_json::from_str(&old).unwrap_or_default();
+    let other = |now: &&DataRecord| {
+        let mut same_name = old.iter().filter(|old| old.name == now.name);
+        same_name.any(|old| old.digest != now.digest)
+    };
+    data.iter()
+        .filter(other)
+        .map(|now| now.name.clone())
+        .collect()
+}
+
+/// Puts the tables and plots of an experiment that has changed aside, under a name made of what it was: nothing is overwritten
+/// without a trace. What lies in `stages/`, `weights/` and `masks/` stays, and so do the tables of times.
+fn archive(dir: &Path) -> Result<(), StoreError> {
+    let [text, data] =
+        [TEXT, DATA].map(|name| fs::read_to_string(dir.join(name)).unwrap_or_default());
+    let name = sha256(format!("{text}\0{data}").as_bytes());
+    let to = dir.join(HISTORY).join(&name[..12]);
+    let plots = to.join(PLOTS);
+    fs::create_dir_all(&plots).map_err(|error| StoreError::io("create", &plots, error))?;
+    let moved = |from: &Path, to: &Path| match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("move", from, error))
+        }
+        _ => Ok(()),
+    };
+    for entry in fs::read_dir(dir.join(PLOTS))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        moved(&entry.path(), &plots.join(entry.file_name()))?;
+    }
+    // The text goes last: killed before, the rest is moved the next time.
+    let tables = FILES
+        .iter()
+        .filter(|name| !TIMES.contains(name) && **name != TEXT);
+    for name in tables.chain([&TEXT]) {
+        moved(&dir.join(name), &to.join(name))?;
+    }
+    Ok(())
 }
 
 /// Writes and forgets a little file. 64 KiB: enough that a full disk cannot hide it in an inode.

@@ -3,7 +3,7 @@
 use super::digest::mask_digest;
 use super::error::{MaskError, StoreError};
 use super::payload::{self, TensorEntry, flat_length, mask_bytes, remove_pruned};
-use super::write::write_once;
+use super::write::write_view;
 use crate::model::{ALIGNMENT, Mask, Tensor};
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,8 @@ const VERSION: u32 = 1;
 pub struct MaskOrigin {
     /// Title of the experiment.
     pub experiment: String,
-    /// Digest of the experiment.
-    pub experiment_digest: String,
+    /// Digest of the stage that left it: equal digests, equal masks.
+    pub stage: String,
     /// The arm.
     pub arm: String,
     /// Sweep axes the arm depends on, with their values.
@@ -30,8 +30,8 @@ pub struct MaskOrigin {
     pub dataset: String,
     /// How they were scored and how many stayed, in words.
     pub criterion: String,
-    /// Version of the program.
-    pub version: String,
+    /// Version of the numbers that it was computed under.
+    pub numerical_version: u32,
 }
 
 #[derive(Serialize)]
@@ -59,10 +59,11 @@ struct ReadHeader {
 /// Writes a mask as safetensors: one BOOL tensor per prunable tensor, under the weight's own name and shape.
 ///
 /// The metadata entry `secateur` is a JSON object
-/// with format, version, density per tensor and in total, digest and origin. Saving the same mask again changes nothing.
+/// with format, version, density per tensor and in total, digest and origin. Saving the same mask again changes nothing; another
+/// one takes its place.
 ///
 /// # Errors
-/// [`StoreError::Exists`] if the file holds another mask, [`StoreError::Io`] if it cannot be written,
+/// [`StoreError::Io`] if it cannot be written,
 /// [`StoreError::Layout`] if `mask` is too short for `tensors`.
 pub fn save_mask(
     path: &Path,
@@ -106,7 +107,8 @@ pub fn save_mask(
         digest: mask_digest(tensors, mask),
         origin,
     };
-    write_once(path, &payload::encode(&entries, &header).map_err(refuse)?)
+    let bytes = payload::encode(&entries, &header).map_err(refuse)?;
+    write_view(path, &bytes)
 }
 
 /// Reads a mask for the tensors of a model. Files made elsewhere are accepted too: BOOL, U8 or F32 tensors of 0 and 1 under the

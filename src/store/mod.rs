@@ -23,7 +23,7 @@ pub use csv::{append_csv, from_csv, to_csv};
 pub use data_record::DataRecord;
 pub use digest::{mask_digest, weights_digest};
 pub use error::{MaskError, StoreError};
-pub use folder::RunFolder;
+pub use folder::{Contents, Owner, RunFolder};
 pub use mask::{MaskOrigin, load_known_mask, load_mask, save_mask};
 pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;

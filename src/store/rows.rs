@@ -69,11 +69,13 @@ columns! {
         adapter: String,
         /// Its driver.
         driver: String,
-        /// Version of this program.
+        /// Version of the program that wrote this row.
         version: String,
+        /// Version of the numbers that the run was computed under; it is raised when any bit of any result changes.
+        numerical_version: u32,
         /// Digest of the experiment.
         experiment_digest: String,
-        /// Digest of the data.
+        /// The datasets that the run reads, each with the start of its digest.
         data_digest: String,
     }
 }

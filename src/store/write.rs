@@ -17,6 +17,18 @@ pub fn write_atomic(
     write_whole(path, fill).map_err(|error| StoreError::io("write", path, error))
 }
 
+/// Writes a file that can be made again from what the folder holds, such as a run's mask from its stage: the same bytes again touch
+/// nothing, and others take the place of those that are there.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn write_view(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match fs::read(path) {
+        Ok(old) if old == bytes => Ok(()),
+        _ => write_atomic(path, |file| file.write_all(bytes)),
+    }
+}
+
 /// Writes a file that must never change afterwards: the same bytes again are fine, others are refused.
 ///
 /// # Errors

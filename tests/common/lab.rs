@@ -134,10 +134,11 @@ impl Lab {
         table(&self.path(out).join("results.csv"))
     }
 
-    /// Everything in a run folder that must not depend on how often it was interrupted.
+    /// Everything in a run folder that must not depend on how often it was interrupted, or on what the experiment was before.
     pub fn contents(&self, out: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = tree(&self.path(out));
         all.remove(Path::new("times.csv"));
+        all.retain(|path, _| !path.starts_with("history"));
         all
     }
 }

@@ -1,7 +1,7 @@
 //! What runs share, and what is in a digest.
 
 use super::setup::{GOOD, good, only, says, with_steps};
-use secateur::experiment::{Experiment, Plan, Step};
+use secateur::experiment::{Experiment, Plan, PlanContext, Step};
 
 #[test]
 fn equal_histories_share_their_stages() {
@@ -12,7 +12,7 @@ fn equal_histories_share_their_stages() {
              {{ prune = {{ keep = {number} }} }}]\n"
         ));
     }
-    let plan = Plan::new(&good(&text), "");
+    let plan = Plan::new(&good(&text), &PlanContext::default());
     let mnist = plan
         .stages
         .iter()
@@ -29,7 +29,7 @@ fn equal_histories_share_their_stages() {
 
 #[test]
 fn stages_know_their_place_in_their_history() {
-    let plan = Plan::new(&good(GOOD), "");
+    let plan = Plan::new(&good(GOOD), &PlanContext::default());
     let run = &plan.runs[0];
     assert_eq!((run.arm, run.variant, run.seed), (0, 0, 0));
     let counts: Vec<_> = run
@@ -54,15 +54,21 @@ fn steps_that_change_nothing_make_no_stage() {
     let plain = "{ train = {} }, { prune = { sparsity = 0.5 } }, { train = {} }";
     let loud = "{ train = {} }, { prune = { sparsity = 0.5 } }, { mask = \"transfer\" }, \
                 { restart = \"none\" }, { train = {} }";
-    let plain = Plan::new(&good(&with_steps(plain)), "");
-    let loud = Plan::new(&good(&with_steps(loud)), "");
+    let plain = Plan::new(&good(&with_steps(plain)), &PlanContext::default());
+    let loud = Plan::new(&good(&with_steps(loud)), &PlanContext::default());
     assert_eq!(plain, loud);
 }
 
 #[test]
 fn context_model_seed_and_history_are_in_a_stages_digest() {
     let digests = |text: &str, context: &str| -> Vec<String> {
-        let plan = Plan::new(&good(text), context);
+        let plan = Plan::new(
+            &good(text),
+            &PlanContext {
+                everywhere: context.to_owned(),
+                ..PlanContext::default()
+            },
+        );
         plan.stages.into_iter().map(|stage| stage.digest).collect()
     };
     let base = digests(GOOD, "a");
@@ -145,7 +151,11 @@ fn mask_files_count_by_content() {
     write("mask.safetensors", b"two");
     let changed = read(&text).unwrap();
     assert_ne!(first.digest(), changed.digest());
-    let digest = |experiment: &Experiment| Plan::new(experiment, "").stages[0].digest.clone();
+    let digest = |experiment: &Experiment| {
+        Plan::new(experiment, &PlanContext::default()).stages[0]
+            .digest
+            .clone()
+    };
     assert_eq!(digest(&first), digest(&renamed));
     assert_ne!(digest(&first), digest(&changed));
 }

@@ -1,7 +1,7 @@
 //! What each kind of step takes, and where from.
 
 use super::setup::{GOOD, errors, good, mistake, only, points, says, with_layers, with_steps};
-use secateur::experiment::{Experiment, Plan, Step};
+use secateur::experiment::{Experiment, Plan, PlanContext, Step};
 use secateur::spec::{
     Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, Norms, Optimizer,
     PruneSpec, Rewire, Sap, Scope,
@@ -32,7 +32,7 @@ fn micro_batches_are_whole_chunks_of_the_batch() {
 
     // What changes no bit is in no name.
     let digests = |text: &str| -> Vec<String> {
-        let plan = Plan::new(&good(text), "");
+        let plan = Plan::new(&good(text), &PlanContext::default());
         plan.stages.into_iter().map(|stage| stage.digest).collect()
     };
     assert_eq!(
@@ -314,7 +314,7 @@ fn iterate_stands_for_its_steps_over_and_over() {
     assert_eq!(iterate(2).arms[0].variants, written.arms[0].variants);
     assert_eq!(iterate(3).arms[0].variants[0].steps.len(), 10);
     let digests = |experiment: &Experiment| {
-        let stages = Plan::new(experiment, "").stages;
+        let stages = Plan::new(experiment, &PlanContext::default()).stages;
         stages.into_iter().map(|s| s.digest).collect::<Vec<_>>()
     };
     let (two, three) = (digests(&iterate(2)), digests(&iterate(3)));

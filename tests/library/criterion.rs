@@ -81,11 +81,10 @@ fn what_cannot_be_scored_is_refused_with_the_reason() {
     );
     let nan = fails(|layer| vec![f32::NAN; layer.weights.len()]);
     assert!(nan.contains("are NaN"), "{nan}");
-    // The folder is of the criterion that began it.
+    // Stages of one criterion are not taken for those of another.
     let mut other =
         engine(&lab, gpu, "failed").criterion("another", |layer| layer.weights.to_vec());
-    let other = other.execute(&experiment).unwrap_err().to_string();
-    assert!(other.contains("another experiment"), "{other}");
+    assert!(other.execute(&experiment).is_ok());
 }
 
 #[test]

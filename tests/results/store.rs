@@ -4,9 +4,10 @@ use secateur::base::sha256;
 use secateur::model::{Mask, Tensor};
 use secateur::ops::InitialValues;
 use secateur::store::{
-    By, Cells, CurveRow, MaskError, MaskOrigin, OverlapRow, RoundRow, Row, RunFolder, RunKey,
-    RunRow, SpeedRow, StageState, StoreError, TimeRow, from_csv, load_known_mask, load_mask,
-    mask_digest, run_names, save_mask, slug, to_csv, weights_digest, write_atomic, write_once,
+    By, Cells, Contents, CurveRow, MaskError, MaskOrigin, OverlapRow, Owner, RoundRow, Row,
+    RunFolder, RunKey, RunRow, SpeedRow, StageState, StoreError, TimeRow, from_csv,
+    load_known_mask, load_mask, mask_digest, run_names, save_mask, slug, to_csv, weights_digest,
+    write_atomic, write_once,
 };
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,7 +71,21 @@ fn bits(values: &[f32]) -> Vec<u32> {
 }
 
 fn open(dir: &Path, digest: &str) -> Result<RunFolder, StoreError> {
-    RunFolder::open(dir, "Does it help?", digest, "secateur = 1\n", "{}\n")
+    open_as(dir, "Does it help?", digest, "secateur = 1\n")
+}
+
+fn open_as(dir: &Path, name: &str, digest: &str, text: &str) -> Result<RunFolder, StoreError> {
+    let owner = Owner {
+        experiment: name.into(),
+        experiment_digest: digest.into(),
+        ..Owner::default()
+    };
+    let contents = Contents {
+        text,
+        resolved: "{}\n",
+        data: &[],
+    };
+    RunFolder::open(dir, &owner, &contents)
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -342,7 +357,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
     fs::write(out.join(".secateur-tmp-left"), b"half").unwrap();
     let before = fs::read(out.join("results.csv")).unwrap();
 
-    let other = RunFolder::open(&out, "Other", "d2", "secateur = 2\n", "[]\n").unwrap_err();
+    let other = open_as(&out, "Other", "d2", "secateur = 2\n").unwrap_err();
     let text = other.to_string();
     for part in ["Does it help?", "d1", "Other", "d2", "--out DIR"] {
         assert!(text.contains(part), "{text}");
@@ -356,7 +371,7 @@ fn the_same_experiment_continues_and_another_is_refused() {
         "a refused folder is not touched"
     );
 
-    let folder = RunFolder::open(&out, "Does it help?", "d1", "# comment\n", "{}\n").unwrap();
+    let folder = open(&out, "d1").unwrap();
     assert!(folder.resumed());
     assert!(!out.join(".secateur-tmp-left").exists());
     assert_eq!(fs::read(out.join("results.csv")).unwrap(), before);
@@ -364,6 +379,24 @@ fn the_same_experiment_continues_and_another_is_refused() {
         .map(str::to_owned)
         .into();
     assert_eq!(folder.read_rows::<RunRow>(&axes).unwrap(), rows());
+    drop(folder);
+
+    // An experiment that has changed goes on, and its old tables are put aside.
+    let folder = open_as(&out, "Does it help?", "d2", "seeds = 5\n").unwrap();
+    assert!(folder.resumed());
+    assert!(!out.join("results.csv").exists());
+    let history: Vec<_> = fs::read_dir(out.join("history")).unwrap().collect();
+    let aside = history[0].as_ref().unwrap().path();
+    assert_eq!(history.len(), 1);
+    assert_eq!(fs::read(aside.join("results.csv")).unwrap(), before);
+    assert_eq!(
+        fs::read(aside.join("experiment.toml")).unwrap(),
+        b"secateur = 1\n"
+    );
+    assert_eq!(
+        fs::read(out.join("experiment.toml")).unwrap(),
+        b"seeds = 5\n"
+    );
 }
 
 #[test]
@@ -535,10 +568,13 @@ fn weights_get_a_readable_name() {
     let mut other = state();
     other.weights[0] = 9.0;
     folder.save_stage("s2", &tensors(), &other).unwrap();
-    assert!(matches!(
-        folder.link_weights("dense-seed0", "s2"),
-        Err(StoreError::Exists { .. })
-    ));
+    // The name goes to another run, and the stage of the first keeps its weights.
+    let path = folder.link_weights("dense-seed0", "s2").unwrap();
+    assert_eq!(
+        fs::read(path).unwrap(),
+        fs::read(folder.stage_path("s2")).unwrap()
+    );
+    assert_eq!(folder.load_stage("s1", &tensors()).unwrap(), Some(state()));
     assert!(folder.link_weights("other", "missing").is_err());
 }
 
@@ -625,10 +661,8 @@ fn masks_survive_a_round_trip() {
     }
     let mut other = state().mask;
     other.remove(0);
-    assert!(matches!(
-        folder.save_run_mask("a-seed3", &tensors(), &other, &origin()),
-        Err(StoreError::Exists { .. })
-    ));
+    let path = folder.save_run_mask("a-seed3", &tensors(), &other, &origin());
+    assert_eq!(load_mask(&path.unwrap(), &tensors()).unwrap(), other);
     assert!(
         folder
             .save_run_mask("b", &tensors(), &Mask::full(32), &origin())
