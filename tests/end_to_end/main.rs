@@ -7,6 +7,7 @@ mod amounts;
 mod bench;
 mod compaction;
 mod controls;
+mod golden;
 mod growing;
 mod image_folder;
 mod refusals;
