@@ -23,7 +23,7 @@ pub enum PruneError {
     #[error(transparent)]
     Train(TrainError),
     /// Masks cannot change as they should: their schedule does not fit into the training.
-    #[error("{}. Lower `end` or `until`, or train longer.", .0.why)]
+    #[error("{}", .0.why)]
     Schedule(Misfit),
     /// A criterion that reads data was given none.
     #[error("this criterion is measured on batches, and no dataset was given to the prune step")]

@@ -208,11 +208,19 @@ impl MaskSchedule {
         match self {
             Self::Gradual(gradual) => {
                 let (begin, end) = (gradual.begin.map_or(0, in_steps), early(gradual.end));
-                if begin > end || end > all {
+                if begin > end {
                     return Err(Misfit {
-                        key: if begin > end { "begin" } else { "end" },
+                        key: "begin",
                         why: format!(
-                            "pruning from step {begin} to step {end} does not fit into a training of {all} steps"
+                            "pruning begins at step {begin}, after its end at step {end}: it must begin before"
+                        ),
+                    });
+                }
+                if end > all {
+                    return Err(Misfit {
+                        key: "end",
+                        why: format!(
+                            "pruning until step {end} does not fit into a training of {all} steps. Lower `end`, or train longer."
                         ),
                     });
                 }
@@ -232,7 +240,7 @@ impl MaskSchedule {
                     return Err(Misfit {
                         key: "until",
                         why: format!(
-                            "rewiring until step {until} does not fit into a training of {all} steps"
+                            "rewiring until step {until} does not fit into a training of {all} steps. Lower `until`, or train longer."
                         ),
                     });
                 }

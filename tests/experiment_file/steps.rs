@@ -2,10 +2,12 @@
 
 use super::setup::{GOOD, errors, good, mistake, only, points, says, with_layers, with_steps};
 use secateur::experiment::{Experiment, Plan, PlanContext, Step};
+use secateur::run::{known_facts, verify};
 use secateur::spec::{
     Amount, Criterion, FractionDecay, Gradual, Grow, Length, MaskSchedule, Norms, Optimizer,
     PruneSpec, Rewire, Sap, Scope,
 };
+use std::collections::BTreeMap;
 
 #[test]
 fn micro_batches_are_whole_chunks_of_the_batch() {
@@ -332,4 +334,33 @@ fn iterate_stands_for_its_steps_over_and_over() {
         &wrong("{ iterate = { steps = [{ train = {} }] } }"),
         &["rounds"],
     );
+}
+
+#[test]
+fn rounds_within_rounds_are_bounded_before_they_are_written_out() {
+    let inner = "{ iterate = { rounds = 1000, steps = [{ train = {} }, { prune = { remaining = 0.9 } }] } }";
+    let nested = format!("{{ iterate = {{ rounds = 1000, steps = [{inner}] }} }}");
+    let mistake = only(errors(&with_steps(&nested)));
+    says(
+        &mistake,
+        &["2000000 steps", "at most 10000", "arm[0].steps[0].iterate"],
+    );
+}
+
+#[test]
+fn pruning_that_begins_after_its_end_points_at_the_beginning() {
+    let text = with_steps(
+        "{ train = { length = \"5st\", prune = { sparsity = 0.9, begin = \"4st\", end = \"2st\" } } }",
+    );
+    let experiment = good(&text);
+    let facts = BTreeMap::from([(
+        "fashion-mnist".to_owned(),
+        known_facts(&experiment, "fashion-mnist").unwrap(),
+    )]);
+    let text = verify(&experiment, &facts).err().unwrap().to_string();
+    assert!(
+        text.contains("it must begin before") && text.contains("prune.begin"),
+        "{text}"
+    );
+    assert!(!text.contains("Lower"), "{text}");
 }

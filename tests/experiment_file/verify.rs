@@ -95,7 +95,7 @@ fn counts_that_cannot_be_met() {
 fn schedules_that_do_not_fit() {
     refused(
         "{ train = { prune = { sparsity = 0.9, begin = \"2ep\", end = \"1ep\" } } }",
-        &["from step 1000 to step 500"],
+        &["begins at step 1000, after its end at step 500"],
     );
     refused(
         "{ train = { prune = { sparsity = 0.9 }, enter = \"900st\" } }",
