@@ -169,6 +169,12 @@ fn change_mask(before: &History<'_, KeptShares>, mask: &MaskStep, after_training
             "put { prune = ... } or { mask = { load = FILE } } before it".into(),
         ));
     }
+    if !needs_mask && before.masked {
+        return Err((
+            "this mask would come on top of another",
+            "pruned weights do not return, and the file may keep some: put { mask = \"release\" } before it, or leave out the step that made the first mask".into(),
+        ));
+    }
     let idle = matches!(mask, MaskStep::Transfer | MaskStep::Release);
     if idle && after_training {
         return Err((

@@ -148,3 +148,25 @@ fn going_back_needs_a_training_from_whole_weights() {
     says(&only(errors(&steps)), &["a prune step had set to 0"]);
     good(&with_steps(back));
 }
+
+/// Pruned weights do not return: a file's mask takes the place of none but a released one.
+#[test]
+fn a_mask_is_not_loaded_on_top_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("m.safetensors"), "a mask").unwrap();
+    let read = |steps: &str| {
+        let text = with_steps(steps);
+        secateur::experiment::Experiment::parse("test.toml", &text, folder.path(), &[])
+    };
+    let prune = "{ train = {} }, { prune = { sparsity = 0.9 } }";
+    let load = "{ mask = { load = \"m.safetensors\" } }, { train = {} }";
+    let refused = read(&format!("{prune}, {load}")).expect_err("two masks");
+    says(
+        &only(refused),
+        &["on top of another", "release", "arm[0].steps[2].mask"],
+    );
+    read(&format!(
+        "{prune}, {{ train = {{}} }}, {{ mask = \"release\" }}, {load}"
+    ))
+    .unwrap_or_else(|errors| panic!("{errors}"));
+}
