@@ -163,7 +163,7 @@ fn a_mask_is_not_loaded_on_top_of_another() {
     let refused = read(&format!("{prune}, {load}")).expect_err("two masks");
     says(
         &only(refused),
-        &["on top of another", "release", "arm[0].steps[2].mask"],
+        &["on top of another", "release", "arm[0].steps[2]"],
     );
     read(&format!(
         "{prune}, {{ train = {{}} }}, {{ mask = \"release\" }}, {load}"
