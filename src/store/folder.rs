@@ -112,7 +112,28 @@ impl RunFolder {
     /// # Errors
     /// [`StoreError::NotARunFolder`], [`StoreError::Damaged`] or [`StoreError::Io`].
     pub fn owner(dir: &Path) -> Result<Option<Owner>, StoreError> {
-        read_owner(dir)
+        let path = dir.join(IDENTITY);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let mut names = FILES.iter().chain(&FOLDERS);
+                return match names.find(|name| dir.join(name).exists()) {
+                    None => Ok(None),
+                    Some(found) => Err(StoreError::NotARunFolder {
+                        dir: dir.to_path_buf(),
+                        found: (*found).to_owned(),
+                    }),
+                };
+            }
+            Err(error) => return Err(StoreError::io("read", &path, error)),
+        };
+        let identity: Identity =
+            serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
+                path: path.clone(),
+                reason: error.to_string(),
+                next: "restore it from a copy, or choose another folder with `--out DIR`",
+            })?;
+        Ok(Some(identity.owner))
     }
 
     /// Creates or continues the folder of an experiment.
@@ -147,7 +168,7 @@ impl RunFolder {
                 && holds(dir, TEXT, contents.text)
                 && holds(dir, DATA, &data);
             if !same {
-                archive(dir)?;
+                archive(dir, before.numerical_version)?;
             }
         }
         if before.as_ref() != Some(owner) {
@@ -381,34 +402,9 @@ impl RunFolder {
     }
 }
 
-/// Whose the folder is; `None` if it is free.
-fn read_owner(dir: &Path) -> Result<Option<Owner>, StoreError> {
-    let path = dir.join(IDENTITY);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut names = FILES.iter().chain(&FOLDERS);
-            return match names.find(|name| dir.join(name).exists()) {
-                None => Ok(None),
-                Some(found) => Err(StoreError::NotARunFolder {
-                    dir: dir.to_path_buf(),
-                    found: (*found).to_owned(),
-                }),
-            };
-        }
-        Err(error) => return Err(StoreError::io("read", &path, error)),
-    };
-    let identity: Identity = serde_json::from_str(&text).map_err(|error| StoreError::Damaged {
-        path: path.clone(),
-        reason: error.to_string(),
-        next: "restore it from a copy, or choose another folder with `--out DIR`",
-    })?;
-    Ok(Some(identity.owner))
-}
-
 /// The folder's owner, who must be this experiment: of its name, or another name for the same.
 fn check_owner(dir: &Path, owner: &Owner) -> Result<Option<Owner>, StoreError> {
-    let before = read_owner(dir)?;
+    let before = RunFolder::owner(dir)?;
     if let Some(before) = &before
         && before.experiment != owner.experiment
         && before.experiment_digest != owner.experiment_digest
@@ -443,12 +439,13 @@ fn changed(dir: &Path, data: &[DataRecord]) -> Vec<String> {
         .collect()
 }
 
-/// Puts the tables and plots of an experiment that has changed aside, under a name made of what it was: nothing is overwritten
-/// without a trace. What lies in `stages/`, `weights/` and `masks/` stays, and so do the tables of times.
-fn archive(dir: &Path) -> Result<(), StoreError> {
+/// Puts the tables and plots of an experiment that has changed aside, under a name made of what it was and of the version of its
+/// numbers: nothing is overwritten without a trace. What lies in `stages/`, `weights/` and `masks/` stays, and so do the tables of
+/// times.
+fn archive(dir: &Path, numerical_version: u32) -> Result<(), StoreError> {
     let [text, data] =
         [TEXT, DATA].map(|name| fs::read_to_string(dir.join(name)).unwrap_or_default());
-    let name = sha256(format!("{text}\0{data}").as_bytes());
+    let name = sha256(format!("{numerical_version}\0{text}\0{data}").as_bytes());
     let to = dir.join(HISTORY).join(&name[..12]);
     let plots = to.join(PLOTS);
     fs::create_dir_all(&plots).map_err(|error| StoreError::io("create", &plots, error))?;
@@ -465,11 +462,12 @@ fn archive(dir: &Path) -> Result<(), StoreError> {
     {
         moved(&entry.path(), &plots.join(entry.file_name()))?;
     }
-    // The text goes last: killed before, the rest is moved the next time.
-    let tables = FILES
+    // What tells that something has changed goes last: killed before, the rest is moved the next time, to the same place.
+    let last = [DATA, TEXT];
+    let first = FILES
         .iter()
-        .filter(|name| !TIMES.contains(name) && **name != TEXT);
-    for name in tables.chain([&TEXT]) {
+        .filter(|name| !TIMES.contains(name) && !last.contains(name));
+    for name in first.chain(&last) {
         moved(&dir.join(name), &to.join(name))?;
     }
     Ok(())

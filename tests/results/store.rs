@@ -12,7 +12,7 @@ use secateur::store::{
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn tensor(name: &str, shape: &[usize], offset: usize, prunable: bool) -> Tensor {
     Tensor {
@@ -397,6 +397,44 @@ fn the_same_experiment_continues_and_another_is_refused() {
         fs::read(out.join("experiment.toml")).unwrap(),
         b"seeds = 5\n"
     );
+}
+
+/// What tells that an experiment has changed is put aside last, so that what was interrupted is finished the next time, in one place.
+#[test]
+fn putting_old_tables_aside_can_be_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path();
+    let folder = open(out, "d1").unwrap();
+    folder.write_rows(&rows()).unwrap();
+    folder.write_rows(&[TimeRow::default()]).unwrap();
+    let history = || -> Vec<PathBuf> {
+        let entries = fs::read_dir(out.join("history")).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let tables = fs::read(out.join("results.csv")).unwrap();
+    drop(folder);
+    // Learn the place, and put everything back.
+    drop(open_as(out, "Does it help?", "d2", "seeds = 5\n").unwrap());
+    let aside = history().remove(0);
+    for name in [
+        "experiment.toml",
+        "resolved.json",
+        "data.json",
+        "results.csv",
+    ] {
+        fs::rename(aside.join(name), out.join(name)).unwrap();
+    }
+    // Something is in the way of a table.
+    fs::create_dir_all(aside.join("results.csv/full")).unwrap();
+    assert!(open_as(out, "Does it help?", "d2", "seeds = 5\n").is_err());
+    for name in ["experiment.toml", "data.json", "results.csv"] {
+        assert!(out.join(name).exists(), "{name}");
+    }
+    fs::remove_dir_all(aside.join("results.csv")).unwrap();
+    drop(open_as(out, "Does it help?", "d2", "seeds = 5\n").unwrap());
+    assert_eq!(history(), [aside.clone()]);
+    assert_eq!(fs::read(aside.join("results.csv")).unwrap(), tables);
+    assert!(out.join("times.csv").exists());
 }
 
 #[test]
