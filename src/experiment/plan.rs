@@ -32,8 +32,6 @@ pub struct Stage {
     pub fresh_ordinal: u32,
     /// Steps before this one in its history.
     pub step_ordinal: u32,
-    /// What it adds to its history, as digests take it: the step, and the data that it reads.
-    pub input: String,
     /// SHA-256 over the context, the model, the seed and the whole history: equal digests, equal results.
     pub digest: String,
 }
@@ -59,10 +57,9 @@ pub struct DataIdentity {
 impl Stage {
     /// What it trains: its own training, or the beginning of the one that it rewinds.
     pub fn training(&self) -> Option<&TrainSpec> {
-        match &self.step {
-            Step::Train(step) => Some(&step.train),
-            _ => self.rewound.as_ref().map(|(step, _)| &step.train),
-        }
+        let rewound = || self.rewound.as_ref().map(|(step, _)| step);
+        let training = self.step.training().or_else(rewound)?;
+        Some(&training.train)
     }
 }
 
@@ -160,7 +157,6 @@ impl Plan {
                     train_ordinal: before.trainings,
                     fresh_ordinal: history.draws,
                     step_ordinal: before.steps,
-                    input: canonical.clone(),
                     digest,
                 });
                 id
@@ -172,7 +168,7 @@ impl Plan {
 }
 
 impl PlanContext {
-    /// [`Stage::input`] of a step.
+    /// What a step adds to its history, as digests take it: the step, and the data that it reads.
     fn input(&self, step: &Step, mask_files: &BTreeMap<PathBuf, String>) -> String {
         let read = step.data().and_then(|spec| self.data.get(&spec.dataset));
         let canonical = step.canonical(mask_files);

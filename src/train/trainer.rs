@@ -67,14 +67,15 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// Prepares buffers for training. `specs[replica]` may differ only in the optimizer's numbers (not its kind), in the
-    /// norm to clip to and in the group lasso's lambda. The masks say what may run sparse, so they must stand when this is called. `scales` are (scale, shift)
-    /// per channel, see [`super::scales`].
+    /// norm to clip to and in the group lasso's lambda. The masks say what may run sparse, so they must stand when this is called.
+    /// `scales` are (scale, shift) per channel, see [`super::scales`].
     ///
     /// # Errors
     /// The specs disagree in what replicas must share, the split leaves no training samples, or the device has no room.
     ///
     /// # Panics
-    /// If `specs` has not one entry per replica, or they ask for micro-batches that would change bits: no whole chunks of samples, or a layer that needs the whole batch.
+    /// If `specs` has not one entry per replica, or they ask for micro-batches that would change bits: no whole chunks of samples,
+    /// or a layer that needs the whole batch.
     pub fn new(
         gpu: &'a Gpu,
         replicas: &'a Replicas,
