@@ -432,7 +432,7 @@ fn putting_old_tables_aside_can_be_interrupted() {
     }
     fs::remove_dir_all(aside.join("results.csv")).unwrap();
     drop(open_as(out, "Does it help?", "d2", "seeds = 5\n").unwrap());
-    assert_eq!(history(), [aside.clone()]);
+    assert_eq!(history(), std::slice::from_ref(&aside));
     assert_eq!(fs::read(aside.join("results.csv")).unwrap(), tables);
     assert!(out.join("times.csv").exists());
 }
