@@ -41,6 +41,15 @@ impl Failure {
             code: RunError::Interrupted.exit_code(),
         }
     }
+    /// Runs that ended without a result, of all in this folder.
+    pub fn runs(failed: usize, of: usize, folder: &str) -> Self {
+        Self {
+            message: format!(
+                "{failed} of {of} runs failed; the column `failure` of {folder}/results.csv says why"
+            ),
+            code: 1,
+        }
+    }
     pub fn code(&self) -> u8 {
         self.code
     }

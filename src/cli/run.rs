@@ -32,6 +32,9 @@ pub struct RunArgs {
     cohort: CohortArgs,
     #[command(flatten)]
     execution: ExecutionArgs,
+    /// Stop at the first run that fails; else the others finish
+    #[arg(long)]
+    fail_fast: bool,
     /// Save trainings after every so many epochs, to go on from if killed [default: at the end of an epoch, once a minute]
     #[arg(long, value_name = "EPOCHS", value_parser = clap::value_parser!(u32).range(1..))]
     checkpoint: Option<u32>,
@@ -93,6 +96,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         verify_sparse: args.verify_sparse,
         profile: args.profile,
         measure_speed: args.measure_speed,
+        fail_fast: args.fail_fast,
         checkpoint: args.checkpoint,
     };
     let folder = options.out.display().to_string();
@@ -146,5 +150,9 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             finished.peak_bytes as f64 / f64::from(1 << 20)
         );
     }
-    Ok(())
+    let failed = finished.rows.iter().filter(|row| row.failed()).count();
+    match failed {
+        0 => Ok(()),
+        failed => Err(Failure::runs(failed, finished.rows.len(), &folder)),
+    }
 }

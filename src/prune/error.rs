@@ -45,7 +45,7 @@ pub enum PruneError {
     },
     /// The scores have no order.
     #[error(
-        "{count} weights or their scores are NaN, so they cannot be ranked (replica {replica}). The training before this prune diverged; lower its learning rate or set train.clip_norm."
+        "{count} weights or their scores are NaN, so they cannot be ranked. The training before this prune diverged; lower its learning rate or set train.clip_norm."
     )]
     NotANumber {
         /// NaN scores.

@@ -26,16 +26,20 @@ pub struct RowGroup<'a> {
 }
 
 impl RowGroup<'_> {
+    /// Its runs that have a result.
+    pub fn finished(&self) -> impl Iterator<Item = &RunRow> {
+        self.rows.iter().copied().filter(|row| !row.failed())
+    }
+
     /// Summary of one quantity over the runs that have it; `None` if none has.
     pub fn summary(&self, quantity: impl Fn(&RunRow) -> Option<f64>) -> Option<Summary> {
-        let values: Vec<f64> = self.rows.iter().filter_map(|row| quantity(row)).collect();
+        let values: Vec<f64> = self.finished().filter_map(quantity).collect();
         Summary::of(&values)
     }
 
     /// Test accuracy by seed, in percent.
     pub fn accuracy_by_seed(&self) -> Vec<(u32, f64)> {
-        self.rows
-            .iter()
+        self.finished()
             .map(|row| (row.seed, row.test_accuracy))
             .collect()
     }

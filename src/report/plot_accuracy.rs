@@ -27,8 +27,10 @@ pub fn accuracy_plots(
     rows: &[RunRow],
     arms: &[ArmInfo],
 ) -> Result<Vec<Plot>, PlotError> {
+    // A run that failed has no place on an axis; the table shows it.
+    let finished = rows.iter().filter(|row| !row.failed());
+    let rows: &[RunRow] = &finished.cloned().collect::<Vec<_>>();
     let mut groups = group_runs(rows, arms);
-    // A diverged run has no place on an axis; the table shows it.
     groups.retain(|group| {
         group
             .rows
@@ -74,9 +76,10 @@ pub fn accuracy_plots(
 /// Names of arms whose every run kept all weights: plots draw them in black.
 pub fn dense_arms(rows: &[RunRow]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for row in rows {
+    let finished = || rows.iter().filter(|row| !row.failed());
+    for row in finished() {
         let dense = || {
-            rows.iter()
+            finished()
                 .filter(|other| other.arm == row.arm)
                 .all(|other| other.density >= 1.0)
         };

@@ -53,7 +53,10 @@ pub fn table(title: &str, rows: &[RunRow], arms: &[ArmInfo], options: &TableOpti
         }));
     }
     columns.push(column("n", Align::Right, &groups, |group| {
-        group.rows.len().to_string()
+        match (group.finished().count(), group.rows.len()) {
+            (learnt, all) if learnt == all => all.to_string(),
+            (learnt, all) => format!("{learnt} of {all}"),
+        }
     }));
     let accuracy = |group: &RowGroup<'_>| group.summary(|row| Some(row.test_accuracy));
     columns.push(column("test accuracy\n%", Align::Right, &groups, |group| {
@@ -228,6 +231,35 @@ fn letter(index: usize) -> String {
         .map_or_else(|| format!("#{index}"), String::from)
 }
 
+/// At most so many failed runs are named below a table.
+const NAMED_FAILURES: usize = 10;
+
+/// How many runs have no result, and why.
+fn failures(groups: &[RowGroup<'_>]) -> Vec<String> {
+    let all: usize = groups.iter().map(|group| group.rows.len()).sum();
+    let failed: Vec<&RunRow> = groups
+        .iter()
+        .flat_map(|group| group.rows.iter().copied())
+        .filter(|row| row.failed())
+        .collect();
+    if failed.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![format!(
+        "NO RESULT: {} of {all} runs failed; means and intervals are over the others (\"n of planned\"), and differences over the seeds that both arms have.",
+        failed.len()
+    )];
+    let named = failed.iter().take(NAMED_FAILURES);
+    lines.extend(named.map(|row| format!("  {}: {}", row.run, row.failure)));
+    if failed.len() > NAMED_FAILURES {
+        lines.push(format!(
+            "  and {} more: column `failure` of results.csv",
+            failed.len() - NAMED_FAILURES
+        ));
+    }
+    lines
+}
+
 fn notes(groups: &[RowGroup<'_>], differences: &[Difference], references: &[&str]) -> Vec<String> {
     let mut notes = vec![
         "test accuracy: mean ± sample standard deviation over n seeds; interval: 95 % confidence interval of the mean (Student t)."
@@ -268,6 +300,7 @@ fn notes(groups: &[RowGroup<'_>], differences: &[Difference], references: &[&str
                 .to_owned(),
         );
     }
+    notes.extend(failures(groups));
     let violations: u64 = groups
         .iter()
         .flat_map(|group| &group.rows)

@@ -9,13 +9,18 @@ use serde_json::{Map, Value, json};
 /// The numbers of [`table`](super::table()), unrounded: `{"title", "groups": [...]}`, one object per arm and sweep point.
 ///
 /// A summary is `{"n", "mean", "sd", "interval_95": [low, high], "min", "max"}`; `sd` and `interval_95` are null for one run, and a
-/// number that is not finite is null. Each column of numbers of `results.csv` has one, but for `mask_violations`, a sum. Accuracies are in percent, densities fractions, differences percentage points.
+/// number that is not finite is null. `n` and `seeds` are of the runs that have a result, and
+/// `failed` lists the others, each with its seed and why. Each column of numbers of `results.csv` has one, but for `mask_violations`, a sum. Accuracies are in percent, densities fractions, differences percentage points.
 pub fn table_json(title: &str, rows: &[RunRow], arms: &[ArmInfo], reference: &Reference) -> Value {
     let groups = group_runs(rows, arms);
     let list: Vec<Value> = groups
         .iter()
         .map(|group| {
-            let seeds: Vec<u32> = group.rows.iter().map(|row| row.seed).collect();
+            let seeds: Vec<u32> = group.finished().map(|row| row.seed).collect();
+            let failed = group.rows.iter().filter(|row| row.failed());
+            let failed: Vec<Value> = failed
+                .map(|row| json!({ "seed": row.seed, "failure": row.failure }))
+                .collect();
             let (reference, points) = match difference(group, &groups, arms, reference) {
                 Difference::None => (None, None),
                 Difference::NotPaired { reference } => (Some(reference), None),
@@ -27,8 +32,9 @@ pub fn table_json(title: &str, rows: &[RunRow], arms: &[ArmInfo], reference: &Re
                 ("arm", json!(group.arm)),
                 ("point", pairs(group.point)),
                 ("settings", pairs(group.settings)),
-                ("n", json!(group.rows.len())),
+                ("n", json!(seeds.len())),
                 ("seeds", json!(seeds)),
+                ("failed", json!(failed)),
                 ("mask_violations", json!(violations)),
                 ("reference", json!(reference)),
                 ("difference", summary(points)),

@@ -1,7 +1,9 @@
 //! Trainings saved between their passes, and taken up again.
 
 use super::error::RunError;
+use super::events::{Reporter, StopToken};
 use super::exact::Exact;
+use super::failure::diverged;
 use super::options::RunOptions;
 use super::record::CurvePoint;
 use crate::experiment::Stage;
@@ -11,6 +13,7 @@ use crate::train::{
     Checkpoint, EpochPoint, MOMENTS, Progress, ReplicaCheckpoint, Standing, State, Watch,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 /// Unless `--checkpoint` says otherwise, a training is saved at the end of the pass in which this much time has gone by, or so
@@ -133,24 +136,38 @@ pub(super) fn checkpoint(folder: &RunFolder, stages: &[&Stage]) -> Option<Checkp
     })
 }
 
-/// Watches a training: reports progress, hears Ctrl-C, and saves checkpoints.
+/// Saves checkpoints of a cohort's training.
 pub(super) struct Saver<'a> {
     folder: &'a RunFolder,
     digests: Vec<String>,
+    /// Whose each stage is, for people.
+    names: &'a [String],
+    /// Replicas that are known to have diverged.
+    diverged: HashSet<usize>,
+    fail_fast: bool,
     /// `--checkpoint`.
     every: Option<u32>,
     last: Instant,
     /// How long the last one took to write.
     took: Duration,
-    /// What went wrong while saving.
+    /// What ended the training: the disk, or a run that failed.
     pub(super) error: Option<RunError>,
 }
 
 impl<'a> Saver<'a> {
-    pub(super) fn new(folder: &'a RunFolder, options: &RunOptions, stages: &[&Stage]) -> Self {
+    /// `names` says whose each of the stages is.
+    pub(super) fn new(
+        folder: &'a RunFolder,
+        options: &RunOptions,
+        stages: &[&Stage],
+        names: &'a [String],
+    ) -> Self {
         Self {
             folder,
             digests: stages.iter().map(|s| s.digest.clone()).collect(),
+            names,
+            diverged: HashSet::new(),
+            fail_fast: options.fail_fast,
             every: options.checkpoint,
             last: Instant::now(),
             took: Duration::ZERO,
@@ -159,15 +176,43 @@ impl<'a> Saver<'a> {
     }
 }
 
-/// What a training is watched with: the saver, and who hears of its progress.
-pub(super) struct Watcher<'w, 'a> {
+/// What a training is watched with: the saver, who hears of its progress, and who may stop it.
+pub(super) struct Watcher<'w, 'a, 'e> {
     pub(super) saver: Option<&'w mut Saver<'a>>,
-    pub(super) observe: &'w mut dyn FnMut(Progress) -> bool,
+    pub(super) reporter: &'w mut Reporter<'e>,
+    pub(super) stop: &'w StopToken,
 }
 
-impl Watch for Watcher<'_, '_> {
+impl Watch for Watcher<'_, '_, '_> {
     fn progress(&mut self, progress: Progress) -> bool {
-        (self.observe)(progress)
+        self.reporter
+            .within(progress.steps * progress.samples_per_step);
+        !self.stop.is_stopped()
+    }
+
+    fn epoch(&mut self, progress: Progress, points: &[Vec<EpochPoint>]) -> bool {
+        let Some(saver) = &mut self.saver else {
+            return true;
+        };
+        for (replica, points) in points.iter().enumerate() {
+            let curve: Vec<CurvePoint> = points.iter().map(CurvePoint::from).collect();
+            let Some(reason) = diverged(&curve) else {
+                continue;
+            };
+            let run = &saver.names[replica];
+            if saver.fail_fast {
+                saver.error = Some(RunError::FailedFast {
+                    run: run.clone(),
+                    reason,
+                });
+                return false;
+            }
+            // At the end of the training it is told with what follows from it.
+            if saver.diverged.insert(replica) && progress.steps < progress.of {
+                self.reporter.warn(&format!("{run}: {reason}"));
+            }
+        }
+        true
     }
 
     fn wants_checkpoint(&self, epoch: u32) -> bool {

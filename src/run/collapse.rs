@@ -1,6 +1,5 @@
 //! Says, before anything trains, that a mask lets nothing through.
 
-use super::error::RunError;
 use super::events::Reporter;
 use crate::experiment::{MaskEffect, OnCollapse, Stage};
 use crate::model::Model;
@@ -8,18 +7,17 @@ use crate::prune::paths;
 use crate::train::Snapshot;
 
 /// Looks at the mask that a prune or mask step left, or a training that changes masks: warns of layers that no path from input to
-/// output leads through, and where there is no path at all, stops if the experiment says so.
-///
-/// # Errors
-/// [`RunError::Collapse`].
+/// output leads through. Where there is no path at all, warns too, or gives the reason why the run fails if the experiment says that it
+/// is to stop. `whose` names the runs.
 pub(super) fn watch_collapse(
     on_collapse: OnCollapse,
     stage: &Stage,
+    whose: &str,
     (snapshot, model): (&Snapshot, &Model),
     reporter: &mut Reporter<'_>,
-) -> Result<(), RunError> {
+) -> Option<String> {
     if stage.step.effect().mask == MaskEffect::None {
-        return Ok(());
+        return None;
     }
     let found = paths(model, &snapshot.mask);
     let name = |tensor: usize| model.tensors[tensor].layer.as_str();
@@ -28,23 +26,21 @@ pub(super) fn watch_collapse(
         let cut = found.iter().find(|layer| layer.reached == 0);
         let at = cut.or(found.last()).map_or("", |layer| name(layer.tensor));
         let what = format!(
-            "seed {} of stage {}: the mask has collapsed: no path of kept weights leads from the input to the output, cut at layer {at}, so nothing can be learned; keep more, or choose scope \"erk\", \"uniform\" or \"layer\"",
-            stage.seed,
-            &stage.digest[..12],
+            "the mask has collapsed: no path of kept weights leads from the input to the output, cut at layer {at}, so nothing can be learned; keep more, or choose scope \"erk\", \"uniform\" or \"layer\""
         );
         if on_collapse == OnCollapse::Stop {
-            return Err(RunError::Collapse { what });
+            return Some(format!(
+                "{what} (on_collapse = \"stop\"; \"warn\" goes on, in the same folder)"
+            ));
         }
-        reporter.warn(&what);
-        return Ok(());
+        reporter.warn(&format!("{whose}: {what}"));
+        return None;
     }
     for layer in found.iter().filter(|layer| layer.effective == 0) {
         reporter.warn(&format!(
-            "seed {} of stage {}: no path from input to output leads through layer {}; the others bypass it",
-            stage.seed,
-            &stage.digest[..12],
+            "{whose}: no path from input to output leads through layer {}; the others bypass it",
             name(layer.tensor),
         ));
     }
-    Ok(())
+    None
 }

@@ -5,6 +5,7 @@ use super::checkpoint::{Saver, checkpoint};
 use super::compaction::compact;
 use super::error::RunError;
 use super::events::Event;
+use super::failure::{own_failure, replica_of, whose};
 use super::outcome::Outcome;
 use super::place::RunContext;
 use super::score::score;
@@ -24,12 +25,40 @@ use std::sync::Arc;
 use std::time::Instant;
 
 impl Session<'_> {
+    /// Computes a cohort. An error that is one replica's own ends its runs alone: the others are computed without it, with the same bits.
+    ///
+    /// # Errors
+    /// What ends all runs; see [`RunError`].
+    pub(super) fn compute_or_fail(&mut self, cohort: &[usize]) -> Result<(), RunError> {
+        let Err(error) = self.compute(cohort) else {
+            return Ok(());
+        };
+        let Some(reason) = own_failure(&error) else {
+            return Err(error);
+        };
+        let failed = match (replica_of(&error), cohort) {
+            (Some(replica), _) => cohort.get(replica).copied(),
+            (None, [alone]) => Some(*alone),
+            (None, _) => None,
+        };
+        match failed {
+            Some(id) => {
+                self.fail(id, &reason)?;
+                self.ledger.write(&self.stages.folder)
+            }
+            None => cohort
+                .iter()
+                .try_for_each(|&id| self.compute_or_fail(&[id])),
+        }
+    }
+
     /// Computes a cohort, saves it, and writes the rows of the runs it ends.
     ///
     /// # Errors
     /// See [`RunError`].
-    pub(super) fn compute(&mut self, cohort: &[usize]) -> Result<(), RunError> {
+    fn compute(&mut self, cohort: &[usize]) -> Result<(), RunError> {
         let setup = self.setup;
+        let names: Vec<String> = cohort.iter().map(|&id| whose(setup, id)).collect();
         let stages = cohort.iter().map(|&id| as_it_runs(setup, &self.stages, id));
         let stages: Vec<Stage> = stages.collect::<Result<_, _>>()?;
         let stages: Vec<&Stage> = stages.iter().collect();
@@ -58,7 +87,7 @@ impl Session<'_> {
         if from > 0 {
             self.reporter.note(&format!("  going on after step {from}"));
         }
-        let mut saver = Saver::new(&self.stages.folder, setup.options, &stages);
+        let mut saver = Saver::new(&self.stages.folder, setup.options, &stages, &names);
         let start = StepStart {
             parents: &parents,
             checkpoint,
@@ -112,16 +141,7 @@ impl Session<'_> {
 
     /// Saves a stage that was computed, and enters the runs that it ends.
     fn keep(&mut self, id: usize, outcome: Outcome, model: &Model) -> Result<(), RunError> {
-        let diverged = outcome.record.curve.last().is_some_and(|p| p.broken > 0);
         self.stages.keep(id, outcome, model)?;
-        if diverged {
-            let stage = &self.setup.plan.stages[id];
-            self.reporter.warn(&format!(
-                "seed {} of stage {}: the loss was not finite (diverged); its results are reported as they are",
-                stage.seed,
-                &stage.digest[..12]
-            ));
-        }
         self.settle(id)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::bench::BenchError;
 use crate::data::DataError;
-use crate::experiment::{ExperimentErrors, Stage};
+use crate::experiment::ExperimentErrors;
 use crate::gpu::GpuError;
 use crate::prune::PruneError;
 use crate::report::PlotError;
@@ -43,14 +43,6 @@ pub enum RunError {
         /// Why.
         source: PruneError,
     },
-    /// A mask lets nothing through, and the experiment says to stop then.
-    #[error(
-        "{what}. Stopped because of on_collapse = \"stop\"; \"warn\" goes on, in the same folder."
-    )]
-    Collapse {
-        /// Which stage, and where.
-        what: String,
-    },
     /// The experiment prunes by a criterion of the program that runs it, and this one brings none.
     #[error(
         "criterion = \"custom\" stands for scores of the program that runs the experiment, and this one brings none: choose another criterion, or write such a program (`Engine::criterion` of the library, examples/own_criterion.rs)"
@@ -73,6 +65,16 @@ pub enum RunError {
         theirs: String,
         /// The adapter now.
         ours: String,
+    },
+    /// A run failed, and the options say to stop then.
+    #[error(
+        "{run}: {reason}.\nStopped because of --fail-fast. Finished stages are in the run folder; without it, the other runs finish."
+    )]
+    FailedFast {
+        /// Arm, sweep point and seed.
+        run: String,
+        /// Why it failed.
+        reason: String,
     },
     /// Somebody stopped it; see [`StopToken`](super::StopToken).
     #[error(
@@ -118,32 +120,6 @@ impl From<BenchError> for RunError {
     }
 }
 
-/// The replica of a cohort that an error is of, where it is one's.
-pub(super) fn replica_of(error: &PruneError) -> Option<usize> {
-    match error {
-        PruneError::NotANumber { replica, .. } => Some(*replica),
-        PruneError::Train(error) => replica_of_training(error),
-        _ => None,
-    }
-}
-
-/// [`replica_of`] of what ends a training.
-pub(super) fn replica_of_training(error: &TrainError) -> Option<usize> {
-    match error {
-        TrainError::Violation { replica, .. } => Some(*replica),
-        TrainError::Masks(error) => error.downcast_ref().and_then(replica_of),
-        _ => None,
-    }
-}
-
-/// `what` a cohort does, and with which seed the given one of its replicas: people know seeds and not replicas.
-pub(super) fn with_seed(what: &str, stages: &[&Stage], replica: Option<usize>) -> String {
-    match replica.and_then(|replica| stages.get(replica)) {
-        Some(stage) => format!("{what}, seed {}", stage.seed),
-        None => what.to_owned(),
-    }
-}
-
 impl RunError {
     /// The exit code: 2 experiment, 3 adapter, 4 data, 5 storage, 130 interrupted, 1 anything else.
     pub fn exit_code(&self) -> u8 {
@@ -162,12 +138,12 @@ impl RunError {
             Self::Experiment(_)
             | Self::NoCriterion
             | Self::Mistakes(_)
-            | Self::Collapse { .. }
             | Self::Mask(_)
             | Self::OtherAdapter { .. } => 2,
             Self::Prune { .. }
             | Self::Train { .. }
             | Self::SparseDiffers { .. }
+            | Self::FailedFast { .. }
             | Self::Plot(_) => 1,
             Self::Interrupted => 130,
         }

@@ -24,6 +24,8 @@ pub enum Event<'e> {
     },
     /// A run is finished, in this call or in an earlier one.
     Finished(&'e RunRow),
+    /// A run ended without a result, in this call or in an earlier one; [`RunRow::failure`] says why.
+    Failed(&'e RunRow),
     /// Something to know, in words.
     Note(&'e str),
     /// Something that may be wrong, in words.
@@ -91,6 +93,11 @@ impl<'e> Reporter<'e> {
     /// More samples are to be trained than was known.
     pub fn lengthen(&mut self, samples: u64) {
         self.samples += samples;
+    }
+
+    /// Some samples that were planned are not to be trained.
+    pub fn shorten(&mut self, samples: u64) {
+        self.samples = self.samples.saturating_sub(samples);
     }
 
     /// `samples` of the current stage are done, counted from its start.

@@ -4,7 +4,7 @@ use super::error::RunError;
 use super::numerical_version::NUMERICAL_VERSION;
 use super::overlap::FinishedMasks;
 use super::results::arm_infos;
-use super::rows::{curve_rows, last_pass, round_rows, run_row, settings};
+use super::rows::{curve_rows, last_pass, round_rows, run_row, settings, unfinished_row};
 use super::setup::Setup;
 use super::stages::Stages;
 use crate::experiment::{History, Run};
@@ -54,7 +54,9 @@ impl<'s> Ledger<'s> {
         let setup = self.setup;
         let runs = setup.plan.runs.iter().enumerate();
         let ended: Vec<usize> = runs
-            .filter(|(_, run)| run.stages.last() == Some(&id))
+            .filter(|(number, run)| {
+                run.stages.last() == Some(&id) && !self.rows.contains_key(number)
+            })
             .map(|(number, _)| number)
             .collect();
         for &number in &ended {
@@ -64,16 +66,19 @@ impl<'s> Ledger<'s> {
             let Some(snapshot) = stages.snapshot(id) else {
                 continue;
             };
-            let row = run_row(
-                setup.experiment,
-                run,
-                &self.settings[run.arm][run.variant],
-                (&whole, &model),
-                snapshot,
-                &stages.records_of(run),
-                &setup.facts,
-            );
             let name = &self.names[number];
+            let row = RunRow {
+                run: name.clone(),
+                ..run_row(
+                    setup.experiment,
+                    run,
+                    &self.settings[run.arm][run.variant],
+                    (&whole, &model),
+                    snapshot,
+                    &stages.records_of(run),
+                    &setup.facts,
+                )
+            };
             stages.folder.link_weights(name, &stage.digest)?;
             let origin = MaskOrigin {
                 experiment: setup.experiment.title.clone(),
@@ -96,6 +101,52 @@ impl<'s> Ledger<'s> {
             .collect())
     }
 
+    /// Enters the runs that a failed stage belongs to, and returns their rows; those that had failed before are left as they are.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn fail(
+        &mut self,
+        id: usize,
+        reason: &str,
+        stages: &Stages<'_>,
+    ) -> Result<Vec<&RunRow>, RunError> {
+        let setup = self.setup;
+        let stage = &setup.plan.stages[id];
+        let whole = setup.model_of(stage)?;
+        let runs = setup.plan.runs.iter().enumerate();
+        let belongs = |(number, run): &(usize, &Run)| {
+            run.stages.contains(&id) && !self.rows.contains_key(number)
+        };
+        let lost: Vec<usize> = runs.filter(belongs).map(|(number, _)| number).collect();
+        for &number in &lost {
+            let run = &setup.plan.runs[number];
+            let name = &self.names[number];
+            let row = RunRow {
+                run: name.clone(),
+                failure: format!(
+                    "step {} ({}): {reason}",
+                    stage.step_ordinal,
+                    stage.step.word()
+                ),
+                ..unfinished_row(
+                    setup.experiment,
+                    run,
+                    &self.settings[run.arm][run.variant],
+                    &whole,
+                    &setup.facts,
+                )
+            };
+            stages.folder.remove_views(name)?;
+            self.rows.insert(number, row);
+            self.enter_history(number, stages);
+        }
+        Ok(lost
+            .iter()
+            .filter_map(|number| self.rows.get(number))
+            .collect())
+    }
+
     fn enter_history(&mut self, number: usize, stages: &Stages<'_>) {
         let (experiment, plan) = (self.setup.experiment, &self.setup.plan);
         let run = &plan.runs[number];
@@ -108,7 +159,7 @@ impl<'s> Ledger<'s> {
     /// Once all stages are there: one that had to be computed again may lie in the middle of a run that was taken over before it.
     pub fn complete_histories(&mut self, stages: &Stages<'_>) {
         let setup = self.setup;
-        for (&number, row) in &mut self.rows {
+        for (&number, row) in self.rows.iter_mut().filter(|(_, row)| !row.failed()) {
             let records = stages.records_of(&setup.plan.runs[number]);
             row.mask_violations = records.iter().map(|r| r.violations).sum();
             (row.selected_epoch, row.train_loss) = last_pass(&records);
@@ -163,7 +214,7 @@ impl<'s> Ledger<'s> {
         // Dense runs have no mask to compare, and those of compacted networks none of the same tensors.
         let compares = |number: usize, row: &RunRow| {
             let last = self.setup.plan.runs[number].stages.last();
-            row.density < 1.0 && last.is_none_or(|&id| !stages.is_compacted(id))
+            !row.failed() && row.density < 1.0 && last.is_none_or(|&id| !stages.is_compacted(id))
         };
         let sparse = self
             .rows
@@ -176,8 +227,11 @@ impl<'s> Ledger<'s> {
             names: &self.names,
         };
         folder.write_rows(&masks.overlaps(&sparse)?)?;
-        let rows: Vec<RunRow> = self.rows.into_values().collect();
-        let curves: Vec<CurveRow> = self.curves.into_values().flatten().collect();
+        let (all, mut curves) = (self.rows, self.curves);
+        // A run that failed is in the tables, and has no place in a mean.
+        curves.retain(|number, _| all.get(number).is_some_and(|row| !row.failed()));
+        let rows: Vec<RunRow> = all.into_values().collect();
+        let curves: Vec<CurveRow> = curves.into_values().flatten().collect();
         let arms = arm_infos(self.setup.experiment);
         let dense = report::dense_arms(&rows);
         let title = &self.setup.experiment.title;

@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod exact;
 mod facts;
+mod failure;
 mod ledger;
 mod measures;
 mod memory;

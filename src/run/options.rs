@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub profile: bool,
     /// Times finished runs under their masks, and the same with every layer dense, into `speed.csv`.
     pub measure_speed: bool,
+    /// Stops at the first run that fails; else the others finish.
+    pub fail_fast: bool,
     /// Saves trainings after every so many passes; by the clock if not given.
     pub checkpoint: Option<u32>,
 }

@@ -165,8 +165,6 @@ pub fn run_row(
     records: &[&Record],
     facts: &Facts,
 ) -> RunRow {
-    let arm = &experiment.arms[run.arm];
-    let variant = &arm.variants[run.variant];
     let kept = snapshot.mask.counts(model);
     let prunable = || whole.tensors.iter().zip(&kept).filter(|(t, _)| t.prunable);
     let alive: u64 = prunable().map(|(_, k)| k).sum();
@@ -178,11 +176,6 @@ pub fn run_row(
         .unwrap_or_default();
     let (selected_epoch, train_loss) = last_pass(records);
     RunRow {
-        arm: arm.name.clone(),
-        seed: run.seed,
-        point: variant.point.clone(),
-        settings: settings.to_vec(),
-        target_density: target_density(&variant.steps, whole),
         density: alive as f64 / whole.prunable() as f64,
         layer_density: prunable()
             .map(|(t, &k)| (t.layer.clone(), k as f64 / t.count as f64))
@@ -203,12 +196,35 @@ pub fn run_row(
         pq_index: left.pq_index[0].0,
         weights_digest: weights_digest(&model.tensors, &snapshot.weights),
         mask_digest: mask_digest(&model.tensors, &snapshot.mask),
+        ..unfinished_row(experiment, run, settings, whole, facts)
+    }
+}
+
+/// The row of a run of which nothing was measured: what it is, and what it is computed on.
+pub fn unfinished_row(
+    experiment: &Experiment,
+    run: &Run,
+    settings: &[(String, String)],
+    whole: &Model,
+    facts: &Facts,
+) -> RunRow {
+    let arm = &experiment.arms[run.arm];
+    let variant = &arm.variants[run.variant];
+    RunRow {
+        arm: arm.name.clone(),
+        seed: run.seed,
+        point: variant.point.clone(),
+        settings: settings.to_vec(),
+        target_density: target_density(&variant.steps, whole),
+        test_loss: f64::NAN,
+        test_accuracy: f64::NAN,
         adapter: facts.adapter.clone(),
         driver: facts.driver.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         numerical_version: NUMERICAL_VERSION,
         experiment_digest: facts.experiment_digest.clone(),
         data_digest: facts.data_digest(&variant.steps),
+        ..RunRow::default()
     }
 }
 

@@ -11,6 +11,20 @@ use super::stages::Stages;
 use crate::experiment::Step;
 use std::collections::{BTreeMap, HashSet};
 
+/// Why there is no next cohort.
+pub(super) enum NextError {
+    /// A stage does not fit into memory, even alone.
+    TooLarge { stage: usize, reason: String },
+    /// Something that ends all runs.
+    Fatal(RunError),
+}
+
+impl From<RunError> for NextError {
+    fn from(error: RunError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
 /// The stages that are yet to be computed.
 pub(super) struct StageQueue<'s> {
     setup: &'s Setup<'s>,
@@ -64,6 +78,19 @@ impl<'s> StageQueue<'s> {
             .sum()
     }
 
+    /// Strikes out a stage that failed, and all that would start from it. Returns the samples that are not trained on then.
+    pub fn strike_history(&mut self, failed: usize) -> u64 {
+        let mut samples = 0;
+        let mut next = vec![failed];
+        while let Some(id) = next.pop() {
+            if self.todo.remove(&id) {
+                samples += self.setup.samples_of(&self.setup.plan.stages[id]);
+            }
+            next.extend(&self.children[id]);
+        }
+        samples
+    }
+
     /// Strikes out stages that were computed.
     pub fn strike(&mut self, cohort: &[usize]) {
         for id in cohort {
@@ -81,8 +108,8 @@ impl<'s> StageQueue<'s> {
     /// can come.
     ///
     /// # Errors
-    /// Not even one of them fits into memory.
-    pub fn next(&self, stages: &Stages<'_>) -> Result<Vec<usize>, RunError> {
+    /// As [`NextError`].
+    pub fn next(&self, stages: &Stages<'_>) -> Result<Vec<usize>, NextError> {
         let plan = &self.setup.plan;
         let ready = |id: usize| {
             plan.stages[id]
@@ -136,7 +163,10 @@ impl<'s> StageQueue<'s> {
         let most = self
             .limits
             .replicas_of(&model, &request)
-            .map_err(|e| RunError::Experiment(vec![e]))?;
+            .map_err(|reason| NextError::TooLarge {
+                stage: first,
+                reason,
+            })?;
         if !trains(&[first]) {
             return Ok(chosen.into_iter().take(most).collect());
         }

@@ -3,9 +3,10 @@
 use super::collapse::watch_collapse;
 use super::error::RunError;
 use super::events::{Event, Reporter};
+use super::failure::{divergence, whose};
 use super::ledger::Ledger;
 use super::results::Results;
-use super::schedule::StageQueue;
+use super::schedule::{NextError, StageQueue};
 use super::setup::Setup;
 use super::stages::Stages;
 use crate::train::ResidentDataset;
@@ -62,8 +63,11 @@ impl<'s> Session<'s> {
             if self.setup.stop.is_stopped() {
                 return Err(RunError::Interrupted);
             }
-            let cohort = self.schedule.next(&self.stages)?;
-            self.compute(&cohort)?;
+            match self.schedule.next(&self.stages) {
+                Ok(cohort) => self.compute_or_fail(&cohort)?,
+                Err(NextError::TooLarge { stage, reason }) => self.fail(stage, &reason)?,
+                Err(NextError::Fatal(error)) => return Err(error),
+            }
         }
         self.ledger.complete_histories(&self.stages);
         if self.profile {
@@ -102,16 +106,54 @@ impl<'s> Session<'s> {
         Ok(saved.len())
     }
 
-    /// Looks at what a stage left, and enters the runs that it ends.
+    /// Looks at what a stage left, and enters the runs that it ends: with a result, or as failed.
     pub(super) fn settle(&mut self, id: usize) -> Result<(), RunError> {
+        if let Some(reason) = self.stages.record(id).and_then(divergence) {
+            return self.fail(id, &reason);
+        }
         let model = self.stages.model_after(id)?;
         if let Some(snapshot) = self.stages.snapshot(id) {
             let stage = &self.setup.plan.stages[id];
             let on_collapse = self.setup.experiment.on_collapse;
-            watch_collapse(on_collapse, stage, (snapshot, &model), &mut self.reporter)?;
+            let left = (&**snapshot, &*model);
+            let whose = whose(self.setup, id);
+            let reporter = &mut self.reporter;
+            if let Some(reason) = watch_collapse(on_collapse, stage, &whose, left, reporter) {
+                return self.fail(id, &reason);
+            }
         }
         for row in self.ledger.enter(id, &self.stages)? {
             self.reporter.tell(Event::Finished(row));
+        }
+        Ok(())
+    }
+
+    /// Ends the runs that a stage belongs to without a result; the others go on.
+    ///
+    /// # Errors
+    /// [`RunError::FailedFast`], or the disk refused.
+    pub(super) fn fail(&mut self, id: usize, reason: &str) -> Result<(), RunError> {
+        let whose = whose(self.setup, id);
+        let samples = self.schedule.strike_history(id);
+        self.reporter.shorten(samples);
+        let failed = self.ledger.fail(id, reason, &self.stages)?;
+        if failed.is_empty() {
+            return Ok(());
+        }
+        let (runs, have) = match failed.len() {
+            1 => ("run", "has"),
+            _ => ("runs", "have"),
+        };
+        self.reporter.warn(&format!(
+            "{whose}: {reason}. {} {runs} {have} no result; the others go on.",
+            failed.len()
+        ));
+        for row in failed {
+            self.reporter.tell(Event::Failed(row));
+        }
+        if self.setup.options.fail_fast {
+            let reason = reason.to_owned();
+            return Err(RunError::FailedFast { run: whose, reason });
         }
         Ok(())
     }

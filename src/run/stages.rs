@@ -56,6 +56,11 @@ impl<'s> Stages<'s> {
         self.snapshots.get(&id)
     }
 
+    /// What is remembered of a finished stage.
+    pub fn record(&self, id: usize) -> Option<&Record> {
+        self.records.get(&id)
+    }
+
     /// What a stage starts from; `None` is fresh weights.
     pub fn parent_of(&self, stage: &Stage) -> Option<&Arc<Snapshot>> {
         self.snapshot(stage.parent?)

@@ -1,7 +1,7 @@
 //! One cohort through one step.
 
 use super::checkpoint::Saver;
-use super::error::{RunError, replica_of, with_seed};
+use super::error::RunError;
 use super::events::Reporter;
 use super::outcome::Outcome;
 use super::place::{RunContext, place};
@@ -45,7 +45,7 @@ pub fn execute(
     let pruning = |source: PruneError| match source {
         PruneError::Train(TrainError::Interrupted) => RunError::Interrupted,
         source => RunError::Prune {
-            what: with_seed(what, stages, replica_of(&source)),
+            what: what.to_owned(),
             source,
         },
     };

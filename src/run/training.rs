@@ -1,7 +1,7 @@
 //! Steps that run a training or its forward passes.
 
 use super::checkpoint::{Saver, Watcher};
-use super::error::{RunError, replica_of_training, with_seed};
+use super::error::RunError;
 use super::events::Reporter;
 use super::outcome::Outcome;
 use super::place::{RunContext, failed, place, specs_of, trainer_of};
@@ -37,19 +37,14 @@ pub(super) fn train(
     }
     let mut watcher = Watcher {
         saver: saver.as_deref_mut(),
-        observe: &mut |p| {
-            reporter.within(p.steps * p.samples_per_step);
-            !context.stop.is_stopped()
-        },
+        reporter,
+        stop: context.stop,
     };
     let trained = trainer.train(from, &mut watcher);
     if let Some(error) = saver.and_then(|saver| saver.error.take()) {
         return Err(error);
     }
-    let trained = trained.map_err(|source| {
-        let what = with_seed(what, stages, replica_of_training(&source));
-        failed(&what, source)
-    })?;
+    let trained = trained.map_err(|source| failed(what, source))?;
     Ok(trained
         .iter()
         .map(|trained| Record {

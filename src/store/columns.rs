@@ -74,6 +74,16 @@ pub trait Cell: ColumnKind + Sized {
     fn number(&self) -> Option<f64>;
     /// The cell that was written as `text`.
     fn read(text: &str) -> Option<Self>;
+    /// What stands for a value that there is none of.
+    fn missing() -> Self;
+}
+
+/// A row whose measurements may be missing: that of a run that failed.
+pub(super) trait Measured {
+    /// Whether there are none.
+    fn is_missing(&self) -> bool {
+        false
+    }
 }
 
 impl ColumnKind for String {
@@ -91,6 +101,10 @@ impl Cell for String {
 
     fn read(text: &str) -> Option<Self> {
         Some(text.to_owned())
+    }
+
+    fn missing() -> Self {
+        Self::new()
     }
 }
 
@@ -116,6 +130,10 @@ impl Cell for f64 {
     fn read(text: &str) -> Option<Self> {
         text.parse().ok()
     }
+
+    fn missing() -> Self {
+        Self::NAN
+    }
 }
 
 macro_rules! whole_numbers {
@@ -135,6 +153,10 @@ macro_rules! whole_numbers {
 
             fn read(text: &str) -> Option<Self> {
                 text.parse().ok()
+            }
+
+            fn missing() -> Self {
+                0
             }
         }
     )+};
@@ -162,6 +184,10 @@ impl<T: Cell> Cell for Option<T> {
             text => T::read(text).map(Some),
         }
     }
+
+    fn missing() -> Self {
+        None
+    }
 }
 
 /// Cells by name, for [`Cells::Named`].
@@ -171,7 +197,8 @@ impl<T: ColumnKind> ColumnKind for Vec<(String, T)> {
 
 /// Declares a row: the struct, and its [`Row`]. Each field is a column; its doc comment says what it means. Then come, where they
 /// apply: `#[unit = "%"]`; `#[formerly = "name"]`, the heading in files of earlier versions; `#[by = Axis]`, several columns,
-/// see [`By`].
+/// see [`By`]; `#[needs = Result]`, empty in the row of a
+/// run that failed.
 macro_rules! columns {
     (
         $(#[doc = $row_about:literal])+
@@ -180,6 +207,7 @@ macro_rules! columns {
             $(#[unit = $unit:literal])?
             $(#[formerly = $formerly:literal])?
             $(#[by = $by:ident])?
+            $(#[needs = $needs:ident])?
             $field:ident: $type:ty,
         )+}
     ) => {
@@ -199,7 +227,7 @@ macro_rules! columns {
                 kind: <$type as ColumnKind>::KIND,
                 unit: concat!($($unit)?),
                 about: concat!($($about),+),
-                cells: columns!(@cells $field $(, $by)?),
+                cells: columns!(@cells $field $(, $by)? $(; $needs)?),
             }),+];
         }
     };
@@ -208,6 +236,16 @@ macro_rules! columns {
             text: |row| row.$field.text(),
             number: |row| row.$field.number(),
             read: |row, text| Cell::read(text).map(|cell| row.$field = cell).is_some(),
+        }
+    };
+    (@cells $field:ident; Result) => {
+        Cells::One {
+            text: |row| if row.is_missing() { String::new() } else { row.$field.text() },
+            number: |row| if row.is_missing() { None } else { row.$field.number() },
+            read: |row, text| {
+                let cell = if text.is_empty() { Some(Cell::missing()) } else { Cell::read(text) };
+                cell.map(|cell| row.$field = cell).is_some()
+            },
         }
     };
     (@cells $field:ident, $by:ident) => {

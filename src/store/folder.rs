@@ -354,6 +354,22 @@ impl RunFolder {
         Ok(path)
     }
 
+    /// Removes what another run of the same name had left in `weights/` and `masks/`: this one has neither.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn remove_views(&self, name: &str) -> Result<(), StoreError> {
+        for path in [self.weights_path(name), self.mask_path(name)] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StoreError::io("remove", &path, error));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps the mask of a run; see [`save_mask`].
     ///
     /// # Errors

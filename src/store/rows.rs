@@ -1,10 +1,12 @@
 //! The tables that an experiment leaves behind. What stands here about a column also stands in docs/columns.md.
 
-use super::columns::{By, Cell, Cells, Column, ColumnKind, Row};
+use super::columns::{By, Cell, Cells, Column, ColumnKind, Measured, Row};
 
 columns! {
-    /// One finished run.
+    /// One run that has ended: finished, or failed.
     pub struct RunRow in "results.csv" {
+        /// The run's name: its files are `masks/<run>.safetensors` and `weights/<run>.safetensors`.
+        run: String,
         /// The arm's name.
         arm: String,
         /// The seed.
@@ -15,12 +17,15 @@ columns! {
         /// A column for each other setting that varies between runs, e.g. `model` and `dataset`.
         #[by = Setting]
         settings: Vec<(String, String)>,
+        /// Why the run has no result, such as a training that diverged; empty where it has one. What is measured at the end is empty then.
+        failure: String,
         /// The density that the prune steps ask for, over all prunable weights; empty where nothing was pruned.
         #[unit = "0 to 1"]
         #[formerly = "asked_density"]
         target_density: Option<f64>,
         /// Kept over all prunable weights, at the end.
         #[unit = "0 to 1"]
+        #[needs = Result]
         density: f64,
         /// The same within each prunable layer.
         #[unit = "0 to 1"]
@@ -37,33 +42,45 @@ columns! {
         #[unit = "%"]
         validation_accuracy: Option<f64>,
         /// Mean loss over the test set.
+        #[needs = Result]
         test_loss: f64,
         /// Accuracy on the test set.
         #[unit = "%"]
+        #[needs = Result]
         test_accuracy: f64,
         /// Parameters that the network has, pruned ones included: fewer only once it is compacted.
+        #[needs = Result]
         parameters: u64,
         /// Multiply-adds of its forward pass for one sample, likewise.
+        #[needs = Result]
         multiply_adds: u64,
         /// Pruned weights that were found other than 0; anything but 0 is a defect.
+        #[needs = Result]
         mask_violations: u64,
         /// Weights on a path of kept weights from the input to the output, over all prunable weights (Vysogorets and Kempe 2021). Paths
         /// lead through channels: a kernel with any weight left connects two, wherever it looks, and biases are no paths.
         #[unit = "0 to 1"]
+        #[needs = Result]
         effective_density: f64,
         /// Features or channels that no kept weight feeds or none reads.
+        #[needs = Result]
         dead_units: u64,
         /// All prunable weights over those kept.
+        #[needs = Result]
         compression: f64,
         /// Multiply-adds of one sample forward with every weight, over those of the kept ones alone; a weight of a convolution counts
         /// once for each place of its output. What a step really takes, `run --measure-speed` and `secateur bench` measure.
+        #[needs = Result]
         theoretical_speedup: f64,
         /// How unequal the kept weights are, as the PQ index 1 - d^(1/q - 1/p) ‖w‖p / ‖w‖q of these d weights with p = 0.5, q = 1: 0 if all
         /// are of one size (Diao et al. 2023).
+        #[needs = Result]
         pq_index: f64,
         /// Digest of the final weights.
+        #[needs = Result]
         weights_digest: String,
         /// Digest of the final mask.
+        #[needs = Result]
         mask_digest: String,
         /// Adapter that the run was computed on.
         adapter: String,
@@ -77,6 +94,19 @@ columns! {
         experiment_digest: String,
         /// The datasets that the run reads, each with the start of its digest.
         data_digest: String,
+    }
+}
+
+impl Measured for RunRow {
+    fn is_missing(&self) -> bool {
+        self.failed()
+    }
+}
+
+impl RunRow {
+    /// Whether the run ended without a result; [`RunRow::failure`] says why.
+    pub fn failed(&self) -> bool {
+        !self.failure.is_empty()
     }
 }
 

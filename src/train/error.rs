@@ -16,7 +16,7 @@ pub enum TrainError {
     Interrupted,
     /// Contract 1 was broken.
     #[error(
-        "the mask audit found {count} pruned weights that are not 0 (replica {replica} of the cohort, after step {step}). The mask is a law, so this run is worthless and stops. This is a bug; please report it."
+        "the mask audit found {count} pruned weights that are not 0 (after step {step}). The mask is a law, so this run is worthless and stops. This is a bug; please report it."
     )]
     Violation {
         /// Violations found.

@@ -35,6 +35,12 @@ pub trait Watch {
     /// Called a few times a second; false stops the training.
     fn progress(&mut self, progress: Progress) -> bool;
 
+    /// Called after every pass with the points of all replicas so far; those of one that has stopped are no longer added to.
+    /// False stops the training.
+    fn epoch(&mut self, _progress: Progress, _points: &[Vec<EpochPoint>]) -> bool {
+        true
+    }
+
     /// Asked after every pass but the last.
     fn wants_checkpoint(&self, _epoch: u32) -> bool {
         false
@@ -127,6 +133,9 @@ impl Trainer<'_> {
                     replica: r,
                     step: done,
                 });
+            }
+            if !watch.epoch(self.progress(done), &points) {
+                return Err(TrainError::Interrupted);
             }
             // The pass that is kept must be one with the masks that the training ends with.
             let settled = self.changes.is_none_or(|c| c.next(done).is_none());

@@ -7,6 +7,7 @@ mod amounts;
 mod bench;
 mod compaction;
 mod controls;
+mod failures;
 mod golden;
 mod growing;
 mod image_folder;
