@@ -5,7 +5,7 @@ use super::checkpoint::{Saver, checkpoint};
 use super::compaction::compact;
 use super::error::RunError;
 use super::events::Event;
-use super::failure::{own_failure, replica_of, whose};
+use super::failure::{divergence, own_failure, replica_of, whose};
 use super::outcome::Outcome;
 use super::place::RunContext;
 use super::score::score;
@@ -16,7 +16,6 @@ use super::steps::{StepStart, execute};
 use super::training::profile;
 use crate::bench::breakdown_text;
 use crate::experiment::{Stage, Step};
-use crate::model::Model;
 use crate::spec::TrainSpec;
 use crate::store::TimeRow;
 use crate::train::{ResidentDataset, Snapshot};
@@ -94,7 +93,7 @@ impl Session<'_> {
             mask_files: &setup.experiment.mask_files,
         };
         let reporter = &mut self.reporter;
-        let mut outcomes = match stages[0].step {
+        let outcomes = match stages[0].step {
             Step::Compact => vec![compact(&self.stages, stages[0], &model, reporter, &what)?],
             _ => execute(
                 &context, &model, &stages, start, &mut saver, reporter, &what,
@@ -112,10 +111,13 @@ impl Session<'_> {
         }
         let made = outcomes[0].network.as_ref();
         let model = made.map_or(model, |network| network.model.clone());
-        self.score_ends(cohort, &stages, &model, &mut outcomes, &what)?;
         self.schedule.strike(cohort);
-        for ((&id, outcome), stage) in cohort.iter().zip(outcomes).zip(&stages) {
-            self.keep(id, outcome, &model)?;
+        for (&id, outcome) in cohort.iter().zip(outcomes) {
+            self.stages.keep(id, outcome, &model)?;
+        }
+        self.score_missing(cohort)?;
+        for (&id, stage) in cohort.iter().zip(&stages) {
+            self.settle(id)?;
             for id in stage.parent.into_iter().chain([id]) {
                 if self.schedule.dependants(&[id]) == 0 {
                     self.stages.release(id);
@@ -139,12 +141,6 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Saves a stage that was computed, and enters the runs that it ends.
-    fn keep(&mut self, id: usize, outcome: Outcome, model: &Model) -> Result<(), RunError> {
-        self.stages.keep(id, outcome, model)?;
-        self.settle(id)
-    }
-
     fn make_resident(&mut self, name: &str) -> Result<(), RunError> {
         if !self.resident.contains_key(name)
             && let Some(data) = self.setup.datasets.get(name)
@@ -155,56 +151,75 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Reads the test set for the stages that runs end with.
-    fn score_ends(
-        &mut self,
-        cohort: &[usize],
-        stages: &[&Stage],
-        model: &Arc<Model>,
-        outcomes: &mut [Outcome],
-        what: &str,
-    ) -> Result<(), RunError> {
-        let mut by_dataset: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-        for (i, id) in cohort.iter().enumerate() {
-            if let Some(spec) = self.setup.ends.get(id) {
-                // Alike in all that evaluation reads, and in the room it takes.
-                let alike = format!(
-                    "{} {} {} {} {} {:?}",
-                    spec.dataset,
-                    spec.batch,
-                    spec.micro_batch(),
-                    spec.validation,
-                    spec.balanced,
-                    spec.normalise
-                );
-                by_dataset.entry(alike).or_default().push(i);
+    /// Scores those of these stages that runs end with and that have no scores yet. All are of one network.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub(super) fn score_missing(&mut self, ids: &[usize]) -> Result<(), RunError> {
+        let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for &id in ids {
+            let diverged = self.stages.record(id).and_then(divergence).is_some();
+            let Some(spec) = self.setup.ends.get(&id) else {
+                continue;
+            };
+            if diverged || self.stages.scores(id).is_some() {
+                continue;
             }
+            // Alike in all that evaluation reads, and in the room it takes.
+            let alike = format!(
+                "{} {} {} {} {} {:?}",
+                spec.dataset,
+                spec.batch,
+                spec.micro_batch(),
+                spec.validation,
+                spec.balanced,
+                spec.normalise
+            );
+            groups.entry(alike).or_default().push(id);
         }
-        for members in by_dataset.into_values() {
-            let specs: Vec<TrainSpec> = members
-                .iter()
-                .filter_map(|&i| self.setup.ends.get(&cohort[i]).cloned())
-                .collect();
-            let name = specs[0].dataset.clone();
-            self.make_resident(&name)?;
-            let context = context(self.setup, &self.resident, Some(&name));
-            let chosen: Vec<&Stage> = members.iter().map(|&i| stages[i]).collect();
-            let mut ended: Vec<&mut Outcome> = outcomes
-                .iter_mut()
-                .enumerate()
-                .filter(|(i, _)| members.contains(i))
-                .map(|(_, outcome)| outcome)
-                .collect();
-            let specs: Vec<&TrainSpec> = specs.iter().collect();
-            score(&context, model, &chosen, &specs, &mut ended, what)?;
-            if self.setup.options.measure_speed {
-                let ended: Vec<_> = ended.iter().map(|o| o.snapshot.clone()).collect();
-                let row = measure_speed(&context, model, &chosen, &specs, &ended, what)?;
-                self.stages.folder.append_rows(row.as_slice())?;
+        for mut members in groups.into_values() {
+            while let Err(error) = self.score(&members) {
+                match (own_failure(&error), replica_of(&error)) {
+                    (Some(reason), Some(replica)) => self.fail(members.remove(replica), &reason)?,
+                    _ => return Err(error),
+                }
             }
         }
         Ok(())
     }
+
+    /// Scores stages that are evaluated alike.
+    fn score(&mut self, ids: &[usize]) -> Result<(), RunError> {
+        let setup = self.setup;
+        let Some((&first, specs)) = ids.first().zip(specs_of_ends(setup, ids)) else {
+            return Ok(());
+        };
+        let stages: Vec<&Stage> = ids.iter().map(|&id| &setup.plan.stages[id]).collect();
+        let what = stages[0].step.describe(stages.len());
+        let model = self.stages.model_after(first)?;
+        let name = specs[0].dataset.as_str();
+        self.make_resident(name)?;
+        let context = context(setup, &self.resident, Some(name));
+        let snapshots: Vec<_> = ids
+            .iter()
+            .map(|&id| self.stages.snapshot(id).cloned())
+            .collect();
+        let scores = score(&context, &model, &stages, &specs, &snapshots, &what)?;
+        if setup.options.measure_speed {
+            let ended: Vec<_> = snapshots.into_iter().flatten().collect();
+            let row = measure_speed(&context, &model, &stages, &specs, &ended, &what)?;
+            self.stages.folder.append_rows(row.as_slice())?;
+        }
+        for (&id, scores) in ids.iter().zip(scores) {
+            self.stages.keep_scores(id, scores)?;
+        }
+        Ok(())
+    }
+}
+
+/// The last trainings of the runs that end with these stages.
+fn specs_of_ends<'s>(setup: &'s Setup<'_>, ids: &[usize]) -> Option<Vec<&'s TrainSpec>> {
+    ids.iter().map(|id| setup.ends.get(id)).collect()
 }
 
 /// Steps that a cohort's training took since its checkpoint, which was saved after `from` of them. It goes on until its last replica

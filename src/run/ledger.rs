@@ -63,7 +63,7 @@ impl<'s> Ledger<'s> {
             let run = &setup.plan.runs[number];
             let stage = &setup.plan.stages[id];
             let (whole, model) = (setup.model_of(stage)?, stages.model_after(id)?);
-            let Some(snapshot) = stages.snapshot(id) else {
+            let (Some(snapshot), Some(scores)) = (stages.snapshot(id), stages.scores(id)) else {
                 continue;
             };
             let name = &self.names[number];
@@ -75,7 +75,7 @@ impl<'s> Ledger<'s> {
                     &self.settings[run.arm][run.variant],
                     (&whole, &model),
                     snapshot,
-                    &stages.records_of(run),
+                    (&stages.records_of(run), scores),
                     &setup.facts,
                 )
             };

@@ -90,11 +90,17 @@ pub struct Record {
     pub kept_epoch: Option<u32>,
     /// Mask violations that the audits found.
     pub violations: u64,
-    /// At the end of a run: the validation split with the final weights.
-    pub validation: Option<Score>,
-    /// At the end of a run: the test set, read once.
-    pub test: Option<Score>,
-    /// What the step left, after what those left that came since the last stage with a file of its own.
+    /// What the step left, after what the quick ones left that came since the last step that takes long: those may have no file.
     #[serde(default)]
     pub measures: Vec<Measures>,
+}
+
+/// What the weights are worth that a run ends with. It stands apart from the stage, whose bytes depend on its history alone: a run may
+/// end where another goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FinalScores {
+    /// On the validation split, where there is one.
+    pub validation: Option<Score>,
+    /// On the test set, read once.
+    pub test: Score,
 }

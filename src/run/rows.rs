@@ -3,7 +3,7 @@
 use super::error::RunError;
 use super::measures::{LayerMeasures, Measures, measure};
 use super::numerical_version::NUMERICAL_VERSION;
-use super::record::{CurvePoint, Record};
+use super::record::{CurvePoint, FinalScores, Record};
 use super::target_density::target_density;
 use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
 use crate::gpu::AdapterDescription;
@@ -162,7 +162,7 @@ pub fn run_row(
     settings: &[(String, String)],
     (whole, model): (&Model, &Model),
     snapshot: &Snapshot,
-    records: &[&Record],
+    (records, scores): (&[&Record], &FinalScores),
     facts: &Facts,
 ) -> RunRow {
     let kept = snapshot.mask.counts(model);
@@ -182,10 +182,10 @@ pub fn run_row(
             .collect(),
         selected_epoch,
         train_loss,
-        validation_loss: last.and_then(|r| r.validation).map(|s| s.loss.0),
-        validation_accuracy: last.and_then(|r| r.validation).map(|s| s.accuracy.0),
-        test_loss: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.loss.0),
-        test_accuracy: last.and_then(|r| r.test).map_or(f64::NAN, |s| s.accuracy.0),
+        validation_loss: scores.validation.map(|s| s.loss.0),
+        validation_accuracy: scores.validation.map(|s| s.accuracy.0),
+        test_loss: scores.test.loss.0,
+        test_accuracy: scores.test.accuracy.0,
         parameters: model.parameters() as u64,
         multiply_adds: model.multiply_adds(),
         mask_violations: records.iter().map(|r| r.violations).sum(),

@@ -1,37 +1,34 @@
 //! What finished runs are worth on data that trained none of them.
 
 use super::error::RunError;
-use super::outcome::Outcome;
 use super::place::{RunContext, failed, place, trainer_of};
+use super::record::FinalScores;
 use crate::experiment::Stage;
 use crate::model::Model;
 use crate::spec::TrainSpec;
-use crate::train::{EvalSplit, TrainError};
+use crate::train::{EvalSplit, Snapshot, TrainError};
 use std::sync::Arc;
 
-/// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training.
+/// Scores finished runs: the validation split, and the test set, once. `specs[i]` is the run's last training, `snapshots[i]` what it
+/// left.
 ///
 /// # Errors
-/// The device failed, or somebody stopped it.
-pub fn score(
+/// The device failed, the audit found a violation, or somebody stopped it.
+pub(super) fn score(
     context: &RunContext<'_>,
     model: &Arc<Model>,
     stages: &[&Stage],
     specs: &[&TrainSpec],
-    outcomes: &mut [&mut Outcome],
+    snapshots: &[Option<Arc<Snapshot>>],
     what: &str,
-) -> Result<(), RunError> {
+) -> Result<Vec<FinalScores>, RunError> {
     let failed = |source| failed(what, source);
     let goes_on = &mut |_| !context.stop.is_stopped();
-    let snapshots: Vec<_> = outcomes.iter().map(|o| Some(o.snapshot.clone())).collect();
-    let replicas = place(context.gpu, model, stages, &snapshots)?;
+    let replicas = place(context.gpu, model, stages, snapshots)?;
     let trainer = trainer_of(context, &replicas, specs, None, what)?;
     let validation = if specs[0].validation > 0 {
-        Some(
-            trainer
-                .evaluate(EvalSplit::Validation, goes_on)
-                .map_err(failed)?,
-        )
+        let scores = trainer.evaluate(EvalSplit::Validation, goes_on);
+        Some(scores.map_err(failed)?)
     } else {
         None
     };
@@ -44,9 +41,11 @@ pub fn score(
             step: trainer.steps(),
         }));
     }
-    for (i, outcome) in outcomes.iter_mut().enumerate() {
-        outcome.record.validation = validation.as_ref().map(|v| v[i].into());
-        outcome.record.test = Some(test[i].into());
-    }
-    Ok(())
+    let each = test.iter().enumerate();
+    Ok(each
+        .map(|(i, &test)| FinalScores {
+            validation: validation.as_ref().map(|v| v[i].into()),
+            test: test.into(),
+        })
+        .collect())
 }

@@ -97,6 +97,8 @@ impl<'s> Session<'s> {
         // Parents come before children, so the records of a whole history are there when its last stage is.
         for &id in &saved {
             self.stages.take_over(id)?;
+            // The run may have gone on there when the stage was computed.
+            self.score_missing(&[id])?;
             self.settle(id)?;
             if self.schedule.dependants(&[id]) == 0 {
                 self.stages.release(id);

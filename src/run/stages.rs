@@ -4,7 +4,7 @@ use super::cohort::{key, key_with};
 use super::error::RunError;
 use super::measures::{Measures, measure};
 use super::outcome::{Network, Outcome};
-use super::record::Record;
+use super::record::{FinalScores, Record};
 use super::setup::Setup;
 use crate::experiment::{Run, Stage};
 use crate::model::Model;
@@ -26,6 +26,8 @@ pub(super) struct Stages<'s> {
     /// Of stages that others start from, or whose run has no row yet.
     snapshots: HashMap<usize, Arc<Snapshot>>,
     records: HashMap<usize, Record>,
+    /// Of stages that runs end with.
+    scores: HashMap<usize, FinalScores>,
     /// The network after a stage, where it is not the one that the experiment has.
     networks: HashMap<usize, Network>,
 }
@@ -41,6 +43,7 @@ impl<'s> Stages<'s> {
             folder: setup.open_folder()?,
             snapshots: HashMap::new(),
             records: HashMap::new(),
+            scores: HashMap::new(),
             networks: HashMap::new(),
         })
     }
@@ -78,8 +81,6 @@ impl<'s> Stages<'s> {
             curve: Vec::new(),
             kept_epoch: None,
             violations: 0,
-            validation: None,
-            test: None,
             measures: Vec::new(),
         };
         let record = |id| self.records.get(id).unwrap_or(&NOTHING);
@@ -88,10 +89,10 @@ impl<'s> Stages<'s> {
 
     /// What each step of a run left, layer by layer.
     pub fn measures_of(&self, run: &Run) -> impl Iterator<Item = &Measures> {
-        let told = run
-            .stages
-            .iter()
-            .filter(|&&id| self.setup.is_kept_on_disk(id));
+        // A quick step in the middle is told of by the next that takes long, or by the last.
+        let told = run.stages.iter().filter(|&&id| {
+            self.setup.plan.stages[id].step.takes_long() || run.stages.last() == Some(&id)
+        });
         let records = told.filter_map(|id| self.records.get(id));
         records.flat_map(|record| &record.measures)
     }
@@ -149,10 +150,9 @@ impl<'s> Stages<'s> {
             does: stage.step.word().to_owned(),
             layers: measure(model, &outcome.snapshot),
         };
-        // Quick steps have no file: the next stage that has one tells of them too.
-        let before = stage
-            .parent
-            .filter(|&parent| !self.setup.is_kept_on_disk(parent));
+        // Quick steps have a file only where a run ends with them: the next step that takes long tells of them too.
+        let quick = |&parent: &usize| !self.setup.plan.stages[parent].step.takes_long();
+        let before = stage.parent.filter(quick);
         let before = before.and_then(|parent| self.records.get(&parent));
         outcome.record.measures = before.map_or_else(Vec::new, |r| r.measures.clone());
         outcome.record.measures.push(left);
@@ -173,6 +173,28 @@ impl<'s> Stages<'s> {
             .remove_partial(&self.setup.plan.stages[id].digest);
         let outcome = self.load(id)?;
         self.enter(id, outcome);
+        if self.setup.ends.contains_key(&id) {
+            let text = self.folder.load_scores(&self.setup.plan.stages[id].digest);
+            let scores = text.and_then(|text| serde_json::from_str(&text).ok());
+            self.scores.extend(scores.map(|scores| (id, scores)));
+        }
+        Ok(())
+    }
+
+    /// What the weights of a stage are worth that runs end with, once they were scored.
+    pub fn scores(&self, id: usize) -> Option<&FinalScores> {
+        self.scores.get(&id)
+    }
+
+    /// Keeps what they are worth.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn keep_scores(&mut self, id: usize, scores: FinalScores) -> Result<(), RunError> {
+        let text = serde_json::to_string(&scores).unwrap_or_default() + "\n";
+        self.folder
+            .save_scores(&self.setup.plan.stages[id].digest, &text)?;
+        self.scores.insert(id, scores);
         Ok(())
     }
 

@@ -92,7 +92,7 @@ struct Identity {
 /// rounds.csv         one row per run, step and layer  overlap.csv   one row per pair of masks
 /// times.csv          what differs each time it is computed; speed.csv likewise, where it was asked for
 /// stages/<digest>.safetensors                       masks/<run>.safetensors
-/// stages/<digest>.partial, while it is computed
+/// stages/<digest>.partial, while it is computed     stages/<digest>.scores.json, of those that runs end with
 /// weights/<run>.safetensors                         plots/<name>.svg, .png
 /// history/<digest>/  tables and plots of the experiment as it was before it changed
 /// ```
@@ -282,6 +282,25 @@ impl RunFolder {
     /// [`StoreError::Damaged`] if the file is not that stage's.
     pub fn stage_meta(&self, digest: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
         stage::load_meta(&self.stage_path(digest), digest)
+    }
+
+    /// Keeps what the weights of a stage are worth, as JSON.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn save_scores(&self, digest: &str, text: &str) -> Result<(), StoreError> {
+        write_view(&self.scores_path(digest), text.as_bytes())
+    }
+
+    /// What they are worth; nothing where that was not saved, or cannot be read: they can be scored again.
+    pub fn load_scores(&self, digest: &str) -> Option<String> {
+        fs::read_to_string(self.scores_path(digest)).ok()
+    }
+
+    fn scores_path(&self, digest: &str) -> PathBuf {
+        self.dir
+            .join("stages")
+            .join(format!("{digest}.scores.json"))
     }
 
     /// Saves what a stage has come to, in place of what was saved of it before.

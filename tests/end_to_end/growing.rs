@@ -2,7 +2,7 @@
 //! as a fresh run of the new file gives it.
 
 use super::setup::{arm, assert_same_folders, assert_same_results, lab};
-use crate::common::{Lab, TEST, TRAIN, assert_same, no_gpu, table, write_mnist};
+use crate::common::{Lab, TEST, TRAIN, assert_same, no_gpu, number, table, write_mnist};
 
 const HEAD: &str = r#"secateur = 1
 title = "Does it help?"
@@ -94,6 +94,42 @@ fn what_is_added_costs_only_itself() {
     assert_same_folders(&lab, "out", "fresh a control");
     let history = std::fs::read_dir(lab.path("out/history")).expect("a folder");
     assert!(history.count() >= 5);
+}
+
+/// An arm that ends where another goes on needs its score and nothing else: after a training, and after a step of milliseconds.
+#[test]
+fn an_arm_that_ends_within_another_trains_nothing() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(HEAD, "");
+    let one = arm(
+        "long",
+        &[
+            "{ train = {} }",
+            "{ prune = { sparsity = 0.5 } }",
+            "{ mask = \"shuffle\" }",
+            "{ train = {} }",
+        ],
+    );
+    assert_eq!(run(&lab, "out", &format!("{HEAD}{one}")), 4);
+    let more = [
+        arm("dense", &["{ train = {} }"]),
+        arm("cut", &["{ train = {} }", "{ prune = { sparsity = 0.5 } }"]),
+    ];
+    let all = format!("{HEAD}{one}{}", more.concat());
+    assert_eq!(run(&lab, "out", &all), 0);
+    run(&lab, "fresh", &all);
+    assert_same_folders(&lab, "out", "fresh");
+    for row in lab.results("out") {
+        assert!(number(&row, "test_accuracy").is_finite(), "{row:?}");
+    }
+    let rounds = table(&lab.path("out/rounds.csv"));
+    let mut steps = rounds
+        .iter()
+        .filter(|row| row["arm"] == "long" && row["seed"] == "0" && row["layer"].is_empty());
+    let steps: Vec<&str> = steps.by_ref().map(|row| row["step"].as_str()).collect();
+    assert_eq!(steps, ["0", "1", "2", "3"]);
 }
 
 #[test]
