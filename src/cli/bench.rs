@@ -4,7 +4,7 @@ use super::args::AdapterArgs;
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::model::preset;
-use super::output::say;
+use super::output::{say, tell};
 use clap::Args;
 use secateur::bench::{Options, bench, report_text};
 use secateur::data::{self, SearchPath};
@@ -120,7 +120,7 @@ pub fn run(args: &BenchArgs) -> Result<(), Failure> {
     })?;
     let mut progress = |what: &str| {
         if !args.quiet {
-            eprintln!("{what}");
+            tell(what);
         }
     };
     progress(&format!("adapter {}", gpu.adapter().line()));

@@ -2,7 +2,7 @@
 
 use super::args::DataArgs;
 use super::failure::Failure;
-use super::output::say;
+use super::output::{say, tell};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use secateur::data::{self, SearchPath};
@@ -107,7 +107,7 @@ fn fetch(args: Fetch) -> Result<(), Failure> {
 fn preview(args: Preview) -> Result<(), Failure> {
     let dataset = data::load(&args.name, &SearchPath::new(args.data.data))?;
     for warning in &dataset.warnings {
-        eprintln!("warning: {warning}");
+        tell(format_args!("warning: {warning}"));
     }
     let sheet = data::contact_sheet(&dataset, usize::from(args.columns));
     let path = args

@@ -8,7 +8,8 @@ use secateur::store::{MaskError, StoreError};
 use std::fmt;
 use std::io::IsTerminal;
 
-/// Exit codes: 2 the experiment or the command line is wrong; 3 no usable adapter; 4 data; 5 storage; 130 interrupted; 1 else.
+/// Exit codes: 2 the experiment or the command line is wrong; 3 no usable adapter; 4 data; 5 storage; 128 and its number, a signal that
+/// stopped it; 1 else.
 pub struct Failure {
     message: String,
     code: u8,
@@ -32,13 +33,13 @@ impl Failure {
             code: 5,
         }
     }
-    /// A run that Ctrl-C ended, in this folder.
-    pub fn interrupted(folder: &str) -> Self {
+    /// A run that a signal ended, in this folder.
+    pub fn interrupted(folder: &str, code: u8) -> Self {
         Self {
             message: format!(
                 "interrupted. Finished stages are in {folder}; the same command goes on from there and ends with the same results."
             ),
-            code: RunError::Interrupted.exit_code(),
+            code,
         }
     }
     /// Runs that ended without a result, of all in this folder.

@@ -19,8 +19,13 @@ pub(super) fn say(line: impl std::fmt::Display) {
     std::process::exit(i32::from(failure.code()));
 }
 
-/// Says on stderr what failed. Where even that cannot be written, the exit code is all there is: `eprintln!` would panic and
-/// give another.
+/// Says something on stderr. A reader that went away must not end hours of work: what cannot be written there is lost, where `eprintln!`
+/// would panic.
+pub(super) fn tell(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// Says on stderr what failed. Where even that cannot be written, the exit code is all there is.
 pub(super) fn complain(failure: &Failure) {
-    let _ = writeln!(std::io::stderr(), "{failure}");
+    tell(failure);
 }

@@ -1,5 +1,6 @@
 //! Progress on stderr: a bar on a terminal, one line a minute otherwise.
 
+use super::output::tell;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use secateur::run::Event;
 use std::fmt::Write;
@@ -19,7 +20,7 @@ pub struct Meter {
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 impl Meter {
-    /// A meter that shows nothing yet. A quiet one shows notes and warnings alone.
+    /// A meter that shows nothing yet; a quiet one never shows anything.
     pub fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let target = match terminal {
@@ -50,6 +51,9 @@ impl Meter {
 
     /// Shows what happened.
     pub fn show(&mut self, event: Event<'_>) {
+        if self.quiet {
+            return;
+        }
         match event {
             Event::Planned { samples } => {
                 self.bar.reset();
@@ -60,20 +64,20 @@ impl Meter {
             Event::Begun(what) => {
                 what.clone_into(&mut self.what);
                 self.bar.set_message(what.to_owned());
-                if !self.terminal && !self.quiet {
-                    eprintln!("{what}");
+                if !self.terminal {
+                    tell(what);
                 }
             }
             Event::Progress { done, samples } => {
                 self.bar.set_length(samples);
                 self.bar.set_position(done);
-                if !self.terminal && !self.quiet && self.last_line.elapsed() >= LINE_EVERY {
+                if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
                     self.last_line = Instant::now();
                     self.print_line(done, samples);
                 }
             }
-            Event::Note(text) => self.bar.suspend(|| eprintln!("{text}")),
-            Event::Warning(text) => self.bar.suspend(|| eprintln!("warning: {text}")),
+            Event::Note(text) => self.bar.suspend(|| tell(text)),
+            Event::Warning(text) => self.bar.suspend(|| tell(format_args!("warning: {text}"))),
             _ => {}
         }
     }
@@ -81,12 +85,12 @@ impl Meter {
     fn print_line(&self, done: u64, samples: u64) {
         let rate = done as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
         let left = samples.saturating_sub(done) as f64 / rate.max(1e-9);
-        eprintln!(
+        tell(format_args!(
             "{:.0} % of all training, {rate:.0} samples/s, about {} left; {}",
             100.0 * done as f64 / samples.max(1) as f64,
             duration(left),
             self.what
-        );
+        ));
     }
 }
 

@@ -3,8 +3,8 @@
 use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
-use super::interrupt::stop_token;
-use super::output::say;
+use super::interrupt::Interrupt;
+use super::output::{say, tell};
 use super::progress::{Meter, duration};
 use clap::Args;
 use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
@@ -50,7 +50,7 @@ pub struct RunArgs {
     /// Time finished runs under their masks, and the same dense, into speed.csv
     #[arg(long)]
     measure_speed: bool,
-    /// No progress on stderr
+    /// Nothing on stderr unless the command fails
     #[arg(long, short)]
     quiet: bool,
 }
@@ -76,13 +76,13 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         ..GpuOptions::default()
     })?;
     if !args.quiet {
-        eprintln!("{}: {}", experiment.name, experiment.title);
-        eprintln!("adapter {}", gpu.adapter().line());
+        tell(format_args!("{}: {}", experiment.name, experiment.title));
+        tell(format_args!("adapter {}", gpu.adapter().line()));
     }
-    if gpu.adapter().kind == AdapterKind::Software {
-        eprintln!(
+    if gpu.adapter().kind == AdapterKind::Software && !args.quiet {
+        tell(format_args!(
             "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
-        );
+        ));
     }
     let out = args
         .out
@@ -100,14 +100,15 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         checkpoint: args.checkpoint,
     };
     let folder = options.out.display().to_string();
+    let interrupt = Interrupt::listen();
     let mut meter = Meter::new(args.quiet);
     let finished = Engine::new(&gpu, options)
         .on_event(|event| meter.show(event))
-        .stop(stop_token())
+        .stop(interrupt.token())
         .execute(&experiment);
     drop(meter);
     let finished = finished.map_err(|error| match error {
-        RunError::Interrupted => Failure::interrupted(&folder),
+        RunError::Interrupted => Failure::interrupted(&folder, interrupt.exit_code()),
         error => error.into(),
     })?;
     let arms = arm_infos(&experiment);
@@ -143,12 +144,12 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         }
     }
     if !args.quiet {
-        eprintln!(
+        tell(format_args!(
             "results.csv, curves.csv, rounds.csv, overlap.csv, masks, weights and plots are in {} ({}, GPU memory at the peak {:.1} MiB)",
             finished.folder.display(),
             duration(begun.elapsed().as_secs_f64()),
             finished.peak_bytes as f64 / f64::from(1 << 20)
-        );
+        ));
     }
     let failed = finished.rows.iter().filter(|row| row.failed()).count();
     match failed {

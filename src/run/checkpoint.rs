@@ -1,4 +1,4 @@
-//! Trainings saved between their passes, and taken up again.
+//! Trainings saved between their passes and where they are stopped, and taken up again.
 
 use super::error::RunError;
 use super::events::{Reporter, StopToken};
@@ -220,6 +220,13 @@ impl Watch for Watcher<'_, '_, '_> {
             Some(every) => epoch.is_multiple_of(every),
             None => saver.last.elapsed() >= INTERVAL.max(TIMES_SAVING * saver.took),
         })
+    }
+
+    fn saves_when_stopped(&self) -> bool {
+        // A run that failed is not gone on with.
+        self.saver
+            .as_ref()
+            .is_some_and(|saver| saver.error.is_none())
     }
 
     fn checkpoint(&mut self, checkpoint: Checkpoint) -> bool {

@@ -1,4 +1,4 @@
-//! A training between two passes, off the GPU: what it takes to go on from there with the same bits.
+//! A training between two steps, off the GPU: what it takes to go on from there with the same bits.
 
 use super::best::{Best, Standing};
 use super::metrics::EpochPoint;
@@ -8,7 +8,7 @@ use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError};
 use crate::model::Mask;
 
-/// All replicas of a training after the same number of steps, a whole number of passes.
+/// All replicas of a training after the same number of steps: between passes, or where it was stopped.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Optimizer steps done.

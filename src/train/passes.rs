@@ -5,6 +5,7 @@ use super::checkpoint::Checkpoint;
 use super::error::TrainError;
 use super::hyper::hyper;
 use super::metrics::{EpochPoint, Metrics};
+use super::state::State;
 use super::trainer::{EvalSplit, Trainer};
 use crate::gpu::Program;
 use crate::spec::steps_per_epoch;
@@ -43,6 +44,11 @@ pub trait Watch {
 
     /// Asked after every pass but the last.
     fn wants_checkpoint(&self, _epoch: u32) -> bool {
+        false
+    }
+
+    /// Whether it takes a checkpoint, in the middle of a pass, of a training that it stops.
+    fn saves_when_stopped(&self) -> bool {
         false
     }
 
@@ -91,12 +97,22 @@ impl Trainer<'_> {
         }
         self.choose_if_settled(done)?;
         let mut program = self.training_program()?;
-        while done < self.steps {
-            let end = (done + per_epoch).min(self.steps);
-            self.gpu.write(&self.workspace.state, 0, &states)?;
-            self.run(&mut program, done..end, watch)?;
-            done = end;
-            states = self.gpu.read(&self.workspace.state, 0, states.len())?;
+        // One that was stopped while it was scored has taken all steps of a pass, and its sums are not cleared.
+        let all = self.steps;
+        let unscored = |done: u64, states: &[State]| {
+            (done.is_multiple_of(per_epoch) || done == all) && states[0].seen > 0
+        };
+        while done < self.steps || unscored(done, &states) {
+            if !unscored(done, &states) {
+                let end = ((done / per_epoch + 1) * per_epoch).min(self.steps);
+                self.gpu.write(&self.workspace.state, 0, &states)?;
+                done = self.run(&mut program, done..end, watch)?;
+                states = self.gpu.read(&self.workspace.state, 0, states.len())?;
+                if done < end {
+                    self.save_stopped((done, &states, &points), best.as_ref(), watch)?;
+                    return Err(TrainError::Interrupted);
+                }
+            }
             let violations = self.audit(&audit)?;
             if self.changes.is_some() {
                 density = self.replicas.densities(self.gpu)?;
@@ -104,7 +120,11 @@ impl Trainer<'_> {
             let validation = if self.spec().validation > 0 {
                 // It takes none of the training's steps, and may be stopped like them.
                 let here = self.progress(done);
-                Some(self.evaluate(EvalSplit::Validation, &mut |_| watch.progress(here))?)
+                let scores = self.evaluate(EvalSplit::Validation, &mut |_| watch.progress(here));
+                if matches!(scores, Err(TrainError::Interrupted)) {
+                    self.save_stopped((done, &states, &points), best.as_ref(), watch)?;
+                }
+                Some(scores?)
             } else {
                 None
             };
@@ -146,16 +166,7 @@ impl Trainer<'_> {
                 }
             }
             if done < self.steps && watch.wants_checkpoint(epoch) {
-                let progress = (done, states.as_slice(), points.as_slice());
-                let (gpu, workspace) = (self.gpu, &self.workspace);
-                let checkpoint = Checkpoint::take(
-                    gpu,
-                    self.replicas,
-                    workspace,
-                    progress,
-                    best.as_ref(),
-                    self.changes.is_some(),
-                )?;
+                let checkpoint = self.checkpoint((done, &states, &points), best.as_ref())?;
                 if !watch.checkpoint(checkpoint) {
                     return Err(TrainError::Interrupted);
                 }
@@ -171,6 +182,30 @@ impl Trainer<'_> {
             .collect())
     }
 
+    fn checkpoint(
+        &self,
+        progress: (u64, &[State], &[Vec<EpochPoint>]),
+        best: Option<&Best>,
+    ) -> Result<Checkpoint, TrainError> {
+        let (gpu, workspace) = (self.gpu, &self.workspace);
+        let masks_change = self.changes.is_some();
+        let taken = Checkpoint::take(gpu, self.replicas, workspace, progress, best, masks_change);
+        Ok(taken?)
+    }
+
+    /// Hands `watch`, which stops the training, what it has come to.
+    fn save_stopped(
+        &self,
+        progress: (u64, &[State], &[Vec<EpochPoint>]),
+        best: Option<&Best>,
+        watch: &mut dyn Watch,
+    ) -> Result<(), TrainError> {
+        if watch.saves_when_stopped() {
+            watch.checkpoint(self.checkpoint(progress, best)?);
+        }
+        Ok(())
+    }
+
     fn progress(&self, steps: u64) -> Progress {
         Progress {
             steps,
@@ -180,12 +215,13 @@ impl Trainer<'_> {
     }
 
     /// Runs these steps, with the changes of masks that fall among them; one at their end only where the training ends there too.
+    /// Returns how many steps the training has taken by then: fewer than these where `watch` stopped it.
     fn run(
         &mut self,
         program: &mut Program,
         steps: Range<u64>,
         watch: &mut dyn Watch,
-    ) -> Result<(), TrainError> {
+    ) -> Result<u64, TrainError> {
         let mut done = steps.start;
         while done < steps.end {
             if self.change_masks(done)? {
@@ -198,15 +234,15 @@ impl Trainer<'_> {
                 going = watch.progress(self.progress(done + count));
                 going
             })?;
-            if !going && ran < chunk {
-                return Err(TrainError::Interrupted);
-            }
             done += ran;
+            if !going && ran < chunk {
+                return Ok(done);
+            }
         }
         if done == self.steps {
             self.change_masks(done)?;
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Makes the change of masks that is due after `done` steps, if any. True where the kernels of a step are others now.

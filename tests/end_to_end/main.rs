@@ -18,4 +18,5 @@ mod run_folder;
 mod same_bits;
 mod setup;
 mod shell;
+mod signals;
 mod units;
