@@ -1,5 +1,6 @@
 //! Files appear whole or not at all.
 
+use super::process::process_name;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -50,7 +51,9 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 /// A new temporary file that becomes as readable as any file the user makes.
 pub(crate) fn temporary_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(TEMPORARY);
+    // Others see by the name whether its writer is dead.
+    let prefix = format!("{TEMPORARY}{}-", process_name());
+    builder.prefix(&prefix);
     // tempfile's own default is 0600, which would hide results from the rest of a lab; the umask still applies.
     #[cfg(unix)]
     {

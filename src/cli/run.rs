@@ -25,6 +25,9 @@ pub struct RunArgs {
     /// The run folder; runs/<experiment name> if not given
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Keep stages here, where other experiments and processes find them, and not in the run folder
+    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
+    store: Option<PathBuf>,
     /// Compare every arm with this one, instead of controls with their originals
     #[arg(long, value_name = "ARM")]
     reference: Option<String>,
@@ -89,6 +92,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         .unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let options = RunOptions {
         out,
+        store: args.store,
         data: args.data.data,
         memory: args.cohort.bytes(),
         replicas: args.cohort.replicas,

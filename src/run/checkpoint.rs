@@ -107,7 +107,7 @@ fn checkpoint_of(partial: Partial, moments: usize) -> Option<(u64, ReplicaCheckp
 
 /// What a stage was saved as.
 fn saved(folder: &RunFolder, stage: &Stage) -> Option<(u64, ReplicaCheckpoint)> {
-    let partial = folder.load_partial(&stage.digest)?;
+    let partial = folder.stages().load_partial(&stage.digest)?;
     checkpoint_of(partial, stage.training()?.optimizer.moments())
 }
 
@@ -236,7 +236,7 @@ impl Watch for Watcher<'_, '_, '_> {
         let begun = Instant::now();
         for (digest, replica) in saver.digests.iter().zip(checkpoint.replicas) {
             let partial = partial_of(checkpoint.steps, replica);
-            if let Err(error) = saver.folder.save_partial(digest, &partial) {
+            if let Err(error) = saver.folder.stages().save_partial(digest, &partial) {
                 saver.error = Some(error.into());
                 return false;
             }

@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub struct RunOptions {
     /// The run folder: where results go, and where an earlier call's are found.
     pub out: PathBuf,
+    /// Where stages lie, if not in the run folder: experiments that share it compute what they have in common once.
+    pub store: Option<PathBuf>,
     /// Folder with the datasets; the environment variable `SECATEUR_DATA`, then the user's data folder if not given.
     pub data: Option<PathBuf>,
     /// Bytes of GPU memory that a cohort may take; 4 GiB if not given.

@@ -32,23 +32,13 @@ pub(super) struct StageQueue<'s> {
     /// The stages that start from each stage.
     children: Vec<Vec<usize>>,
     todo: HashSet<usize>,
+    /// Stages that failed: nothing starts from them.
+    failed: HashSet<usize>,
 }
 
 impl<'s> StageQueue<'s> {
-    /// Everything worth a file that the run folder lacks, and the quick steps that lead to it.
+    /// Everything worth a file that the store lacks, and the quick steps that lead to it.
     pub fn new(setup: &'s Setup<'s>, stages: &Stages<'_>) -> Self {
-        let mut todo = HashSet::new();
-        for run in &setup.plan.runs {
-            let mut later_needed = false;
-            for &id in run.stages.iter().rev() {
-                if setup.is_kept_on_disk(id) {
-                    later_needed = !stages.is_saved(id);
-                }
-                if later_needed {
-                    todo.insert(id);
-                }
-            }
-        }
         let mut children = vec![Vec::new(); setup.plan.stages.len()];
         for stage in &setup.plan.stages {
             if let Some(parent) = stage.parent {
@@ -56,12 +46,40 @@ impl<'s> StageQueue<'s> {
             }
         }
         let options = setup.options;
-        Self {
+        let mut queue = Self {
             setup,
             limits: Limits::new(setup.gpu, options.memory, options.replicas),
             children,
-            todo,
+            todo: HashSet::new(),
+            failed: HashSet::new(),
+        };
+        queue.refill(|id| stages.is_saved(id));
+        queue
+    }
+
+    /// Counts anew what is left, by what is there. Of a run that failed, nothing is.
+    pub fn refill(&mut self, is_there: impl Fn(usize) -> bool) {
+        self.todo.clear();
+        for run in &self.setup.plan.runs {
+            let failed = run.stages.iter().position(|id| self.failed.contains(id));
+            let before = &run.stages[..failed.unwrap_or(run.stages.len())];
+            let mut later_needed = false;
+            for &id in before.iter().rev() {
+                if self.setup.is_kept_on_disk(id) {
+                    later_needed = !is_there(id);
+                }
+                if later_needed {
+                    self.todo.insert(id);
+                }
+            }
         }
+    }
+
+    /// What is left.
+    pub fn todo(&self) -> impl Iterator<Item = usize> {
+        let mut ids: Vec<usize> = self.todo.iter().copied().collect();
+        ids.sort_unstable();
+        ids.into_iter()
     }
 
     /// Whether nothing is left.
@@ -80,6 +98,7 @@ impl<'s> StageQueue<'s> {
 
     /// Strikes out a stage that failed, and all that would start from it. Returns the samples that are not trained on then.
     pub fn strike_history(&mut self, failed: usize) -> u64 {
+        self.failed.insert(failed);
         let mut samples = 0;
         let mut next = vec![failed];
         while let Some(id) = next.pop() {
@@ -107,9 +126,15 @@ impl<'s> StageQueue<'s> {
     /// The next stages to compute together: cheap steps first, then the largest group of equal trainings to which no more
     /// can come.
     ///
+    /// None of those that are `held` by other processes; empty where only these are ready.
+    ///
     /// # Errors
     /// As [`NextError`].
-    pub fn next(&self, stages: &Stages<'_>) -> Result<Vec<usize>, NextError> {
+    pub fn next(
+        &self,
+        stages: &Stages<'_>,
+        held: &HashSet<usize>,
+    ) -> Result<Vec<usize>, NextError> {
         let plan = &self.setup.plan;
         let ready = |id: usize| {
             plan.stages[id]
@@ -117,11 +142,9 @@ impl<'s> StageQueue<'s> {
                 .is_none_or(|parent| !self.todo.contains(&parent))
         };
         let mut groups: BTreeMap<String, (Vec<usize>, usize)> = BTreeMap::new();
-        let mut ids: Vec<usize> = self.todo.iter().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
+        for id in self.todo() {
             let group = groups.entry(stages.cohort_key(id)).or_default();
-            if ready(id) {
+            if ready(id) && !held.contains(&id) {
                 group.0.push(id);
             } else {
                 group.1 += 1;

@@ -9,13 +9,22 @@ use super::results::Results;
 use super::schedule::{NextError, StageQueue};
 use super::setup::Setup;
 use super::stages::Stages;
+use crate::store::{Claims, StoreError};
 use crate::train::ResidentDataset;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+/// How often another process's work is looked for.
+const POLL: Duration = Duration::from_millis(200);
+/// A wait that is shorter is not worth a word.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One execution.
 pub(super) struct Session<'s> {
     pub(super) setup: &'s Setup<'s>,
     pub(super) stages: Stages<'s>,
+    /// What this process computes, so that others do not.
+    claims: Claims,
     pub(super) schedule: StageQueue<'s>,
     pub(super) ledger: Ledger<'s>,
     /// Datasets on the GPU.
@@ -26,14 +35,31 @@ pub(super) struct Session<'s> {
 }
 
 impl<'s> Session<'s> {
-    /// Opens the run folder.
+    /// Opens the run folder, and waits while another process runs another version of the experiment there.
     ///
     /// # Errors
     /// As [`Setup::open_folder`].
-    pub(super) fn new(setup: &'s Setup<'s>, reporter: Reporter<'s>) -> Result<Self, RunError> {
-        let stages = Stages::open(setup)?;
+    pub(super) fn new(setup: &'s Setup<'s>, mut reporter: Reporter<'s>) -> Result<Self, RunError> {
+        let begun = Instant::now();
+        let mut told = false;
+        let stages = loop {
+            match Stages::open(setup) {
+                Err(RunError::Store(busy @ StoreError::Busy { .. })) => {
+                    if setup.stop.is_stopped() {
+                        return Err(RunError::Interrupted);
+                    }
+                    if !told && begun.elapsed() >= PATIENCE {
+                        reporter.note(&format!("waiting: {busy}"));
+                        told = true;
+                    }
+                    std::thread::sleep(POLL);
+                }
+                opened => break opened?,
+            }
+        };
         Ok(Self {
             setup,
+            claims: Claims::join(stages.folder.stages().dir())?,
             schedule: StageQueue::new(setup, &stages),
             stages,
             ledger: Ledger::new(setup),
@@ -43,7 +69,7 @@ impl<'s> Session<'s> {
         })
     }
 
-    /// Computes what the run folder lacks.
+    /// Computes what the store lacks.
     ///
     /// # Errors
     /// See [`RunError`].
@@ -59,15 +85,41 @@ impl<'s> Session<'s> {
             ));
         }
         let resumed = self.resume()?;
+        let mut waits = false;
         while !self.schedule.is_done() {
             if self.setup.stop.is_stopped() {
                 return Err(RunError::Interrupted);
             }
-            match self.schedule.next(&self.stages) {
-                Ok(cohort) => self.compute_or_fail(&cohort)?,
-                Err(NextError::TooLarge { stage, reason }) => self.fail(stage, &reason)?,
-                Err(NextError::Fatal(error)) => return Err(error),
+            self.load_parents()?;
+            let mut held = HashSet::new();
+            let cohort = loop {
+                let next = match self.schedule.next(&self.stages, &held) {
+                    Ok(next) => next,
+                    Err(NextError::TooLarge { stage, reason }) => {
+                        self.fail(stage, &reason)?;
+                        continue;
+                    }
+                    Err(NextError::Fatal(error)) => return Err(error),
+                };
+                let mine = self.claim(&next, &mut held)?;
+                if next.is_empty() || !mine.is_empty() {
+                    break mine;
+                }
+            };
+            if cohort.is_empty() {
+                if !std::mem::replace(&mut waits, true) && !self.schedule.is_done() {
+                    self.reporter
+                        .note("waiting for stages that another process computes");
+                }
+                std::thread::sleep(POLL);
+            } else {
+                waits = false;
+                self.compute_or_fail(&cohort)?;
+                for &id in &cohort {
+                    self.claims.release(&self.setup.plan.stages[id].digest);
+                }
             }
+            self.absorb()?;
         }
         self.ledger.complete_histories(&self.stages);
         if self.profile {
@@ -83,7 +135,51 @@ impl<'s> Session<'s> {
         })
     }
 
-    /// Takes over what an earlier call left in the run folder: so many stages.
+    /// Those of a cohort that no other process computes, in this one's name from now on; the others are `held`. Quick steps, which have
+    /// no file, are computed by everybody.
+    fn claim(
+        &mut self,
+        cohort: &[usize],
+        held: &mut HashSet<usize>,
+    ) -> Result<Vec<usize>, RunError> {
+        let mut mine = Vec::new();
+        for &id in cohort {
+            if !self.setup.is_kept_on_disk(id) {
+                mine.push(id);
+                continue;
+            }
+            let digest = &self.setup.plan.stages[id].digest;
+            if !self.claims.take(digest)? {
+                held.insert(id);
+            } else if self.stages.is_saved(id) {
+                // Somebody has finished it since it was last looked for.
+                self.claims.release(digest);
+                held.insert(id);
+            } else {
+                mine.push(id);
+            }
+        }
+        Ok(mine)
+    }
+
+    /// Takes over what other processes have finished meanwhile.
+    fn absorb(&mut self) -> Result<(), RunError> {
+        let todo: Vec<usize> = self.schedule.todo().collect();
+        let finished: Vec<usize> = todo
+            .into_iter()
+            .filter(|&id| self.stages.is_saved(id))
+            .collect();
+        if finished.is_empty() {
+            return Ok(());
+        }
+        let before = self.schedule.samples();
+        self.enter_saved(&finished)?;
+        let left = self.schedule.samples();
+        self.reporter.shorten(before.saturating_sub(left));
+        self.ledger.write(&self.stages.folder)
+    }
+
+    /// Takes over what an earlier call left in the store: so many stages.
     fn resume(&mut self) -> Result<usize, RunError> {
         let all = self.setup.plan.stages.len();
         let saved: Vec<usize> = (0..all).filter(|&id| self.stages.is_saved(id)).collect();
@@ -91,12 +187,32 @@ impl<'s> Session<'s> {
             self.reporter.note(&format!(
                 "{} of {all} stages are already in {}; going on from there",
                 saved.len(),
-                self.setup.options.out.display()
+                self.stages.folder.stages().dir().display()
             ));
         }
+        self.enter_saved(&saved)?;
+        self.ledger.write(&self.stages.folder)?;
+        Ok(saved.len())
+    }
+
+    /// Takes over stages from the store, parents first. A damaged one is set aside, said aloud, and computed again.
+    fn enter_saved(&mut self, saved: &[usize]) -> Result<(), RunError> {
         // Parents come before children, so the records of a whole history are there when its last stage is.
-        for &id in &saved {
-            self.stages.take_over(id)?;
+        for &id in saved {
+            match self.stages.take_over(id) {
+                Ok(()) => {}
+                Err(
+                    error @ (RunError::Store(StoreError::Damaged { .. }) | RunError::Record { .. }),
+                ) => {
+                    let to = self.stages.set_aside(id)?;
+                    self.reporter.warn(&format!(
+                        "{error}\n  it is now {}, and its stage is computed again",
+                        to.display()
+                    ));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             // The run may have gone on there when the stage was computed.
             self.score_missing(&[id])?;
             self.settle(id)?;
@@ -104,8 +220,33 @@ impl<'s> Session<'s> {
                 self.stages.release(id);
             }
         }
-        self.ledger.write(&self.stages.folder)?;
-        Ok(saved.len())
+        let before = self.schedule.samples();
+        self.schedule.refill(|id| self.stages.is_known(id));
+        self.reporter
+            .lengthen(self.schedule.samples().saturating_sub(before));
+        for &id in saved {
+            if let Some(parent) = self.setup.plan.stages[id].parent
+                && self.schedule.dependants(&[parent]) == 0
+            {
+                self.stages.release(parent);
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings back what stages start from that are yet to be computed, where it was let go of.
+    fn load_parents(&mut self) -> Result<(), RunError> {
+        let todo: Vec<usize> = self.schedule.todo().collect();
+        for id in todo {
+            if let Some(parent) = self.setup.plan.stages[id].parent
+                && self.setup.is_kept_on_disk(parent)
+                && self.stages.is_known(parent)
+                && self.stages.snapshot(parent).is_none()
+            {
+                self.stages.reload(parent)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks at what a stage left, and enters the runs that it ends: with a result, or as failed.

@@ -121,7 +121,13 @@ impl<'a> Setup<'a> {
             resolved: &self.experiment.resolved_json(),
             data: &self.data,
         };
-        Ok(RunFolder::open(&self.options.out, &owner, &contents)?)
+        let (out, store) = (&self.options.out, self.options.store.as_ref());
+        Ok(RunFolder::open(
+            out,
+            store.unwrap_or(out),
+            &owner,
+            &contents,
+        )?)
     }
 
     /// The network that the experiment has for a stage.

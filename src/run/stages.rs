@@ -12,6 +12,7 @@ use crate::spec::ModelSpec;
 use crate::store::{RunFolder, StageState};
 use crate::train::Snapshot;
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Where a saved stage has its record.
@@ -48,10 +49,15 @@ impl<'s> Stages<'s> {
         })
     }
 
-    /// Whether a stage lies in the run folder.
+    /// Whether a stage was taken over or computed in this execution.
+    pub fn is_known(&self, id: usize) -> bool {
+        self.records.contains_key(&id)
+    }
+
+    /// Whether a stage lies in the store.
     pub fn is_saved(&self, id: usize) -> bool {
         let digest = &self.setup.plan.stages[id].digest;
-        self.setup.is_kept_on_disk(id) && self.folder.has_stage(digest)
+        self.setup.is_kept_on_disk(id) && self.folder.stages().has(digest)
     }
 
     /// What a stage left, while it is needed.
@@ -163,18 +169,41 @@ impl<'s> Stages<'s> {
         Ok(())
     }
 
-    /// Takes a stage from the run folder.
+    /// Puts a damaged stage aside, and says where it is now.
+    ///
+    /// # Errors
+    /// The disk refused.
+    pub fn set_aside(&self, id: usize) -> Result<PathBuf, RunError> {
+        let digest = &self.setup.plan.stages[id].digest;
+        Ok(self.folder.stages().set_aside(digest)?)
+    }
+
+    /// Reads again what a stage left that was let go of.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn reload(&mut self, id: usize) -> Result<(), RunError> {
+        let outcome = self.load(id)?;
+        self.snapshots.insert(id, outcome.snapshot);
+        Ok(())
+    }
+
+    /// Takes a stage from the store.
     ///
     /// # Errors
     /// It is damaged.
     pub fn take_over(&mut self, id: usize) -> Result<(), RunError> {
         // Killed after a stage was saved and before what it had come to was removed.
         self.folder
+            .stages()
             .remove_partial(&self.setup.plan.stages[id].digest);
         let outcome = self.load(id)?;
         self.enter(id, outcome);
         if self.setup.ends.contains_key(&id) {
-            let text = self.folder.load_scores(&self.setup.plan.stages[id].digest);
+            let text = self
+                .folder
+                .stages()
+                .load_scores(&self.setup.plan.stages[id].digest);
             let scores = text.and_then(|text| serde_json::from_str(&text).ok());
             self.scores.extend(scores.map(|scores| (id, scores)));
         }
@@ -193,6 +222,7 @@ impl<'s> Stages<'s> {
     pub fn keep_scores(&mut self, id: usize, scores: FinalScores) -> Result<(), RunError> {
         let text = serde_json::to_string(&scores).unwrap_or_default() + "\n";
         self.folder
+            .stages()
             .save_scores(&self.setup.plan.stages[id].digest, &text)?;
         self.scores.insert(id, scores);
         Ok(())
@@ -221,8 +251,8 @@ impl<'s> Stages<'s> {
             mask: snapshot.mask.clone(),
             meta,
         };
-        self.folder.save_stage(digest, &model.tensors, &state)?;
-        self.folder.remove_partial(digest);
+        self.folder.stages().save(digest, &model.tensors, &state)?;
+        self.folder.stages().remove_partial(digest);
         Ok(())
     }
 
@@ -233,7 +263,7 @@ impl<'s> Stages<'s> {
             Some(network) => network.model.clone(),
             None => self.setup.model_of(stage)?,
         };
-        let state = self.folder.load_stage(&stage.digest, &model.tensors)?;
+        let state = self.folder.stages().load(&stage.digest, &model.tensors)?;
         let state = state.ok_or_else(|| self.unreadable(stage, "it is gone".to_owned()))?;
         let text = state.meta.get(RECORD).map_or("", String::as_str);
         let record = serde_json::from_str(text);
@@ -249,7 +279,7 @@ impl<'s> Stages<'s> {
 
     /// The network that a saved stage says it holds, so that it can be read by itself.
     fn saved_network(&self, stage: &Stage) -> Result<Option<Network>, RunError> {
-        let meta = self.folder.stage_meta(&stage.digest)?;
+        let meta = self.folder.stages().meta(&stage.digest)?;
         let Some(text) = meta.as_ref().and_then(|meta| meta.get(NETWORK)) else {
             return Ok(None);
         };
@@ -266,7 +296,12 @@ impl<'s> Stages<'s> {
 
     fn unreadable(&self, stage: &Stage, reason: String) -> RunError {
         RunError::Record {
-            path: self.folder.stage_path(&stage.digest).display().to_string(),
+            path: self
+                .folder
+                .stages()
+                .path(&stage.digest)
+                .display()
+                .to_string(),
             reason,
         }
     }

@@ -52,27 +52,23 @@ pub fn to_csv<R: Row>(rows: &[R]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
-/// The bytes of a table after `rows` were added to `old` (empty at first), whose columns do not depend on the rows.
+/// What is written behind `old` (empty: behind its heading) to add `rows` to a table whose columns do not depend on the rows.
 ///
 /// # Errors
 /// What is wrong with `old`.
-pub fn append_csv<R: Row>(old: &[u8], rows: &[R]) -> Result<Vec<u8>, String> {
+pub fn more_csv<R: Row>(old: &[u8], rows: &[R]) -> Result<Vec<u8>, String> {
+    let mut more = Vec::new();
+    if !old.is_empty() {
+        from_csv::<R>(old, &[])?;
+        // A file saved by a spreadsheet may lack the last line break.
+        if old.last().is_some_and(|&last| last != b'\n') {
+            more.push(b'\n');
+        }
+    }
     let new = to_csv(rows);
-    if old.is_empty() {
-        return Ok(new);
-    }
-    from_csv::<R>(old, &[])?;
-    let mut bytes = old.to_vec();
-    // A file saved by a spreadsheet may lack the last line break.
-    if bytes.last().is_some_and(|&last| last != b'\n') {
-        bytes.push(b'\n');
-    }
-    bytes.extend(
-        new.splitn(2, |&byte| byte == b'\n')
-            .nth(1)
-            .unwrap_or_default(),
-    );
-    Ok(bytes)
+    let lines = new.splitn(2, |&byte| byte == b'\n').nth(1);
+    more.extend(lines.unwrap_or_default());
+    Ok(more)
 }
 
 /// Reads a table back. `axes` names the experiment's sweep axes, which tells them from settings.

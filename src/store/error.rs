@@ -52,7 +52,7 @@ pub enum StoreError {
     },
     /// Another process holds the folder's lock.
     #[error(
-        "{} is being written by another process\n  \
+        "another process runs another version of this experiment in {}\n  \
          wait until it ends, or choose another folder with `--out DIR`",
         dir.display()
     )]

@@ -1,25 +1,23 @@
 //! The run folder: its layout, its lock, and whose results it holds.
 
 use super::columns::Row;
-use super::csv::{append_csv, from_csv, to_csv};
+use super::csv::{from_csv, more_csv, to_csv};
 use super::data_record::DataRecord;
 use super::error::StoreError;
+use super::lock::{Access, FolderLock};
 use super::mask::{MaskOrigin, save_mask};
-use super::partial::{self, Partial};
-use super::stage::{self, StageState};
-use super::write::{write_atomic, write_once, write_view};
-use crate::base::{TEMPORARY, folder_of, sha256, sync_folder, temporary_in};
+use super::stage_store::{StageStore, remove_abandoned};
+use super::write::{write_atomic, write_first, write_view};
+use crate::base::{sha256, temporary_in};
 use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 const IDENTITY: &str = "folder.json";
 const FORMAT: &str = "secateur-run";
 const VERSION: u32 = 2;
-const LOCK: &str = ".lock";
 const PLOTS: &str = "plots";
 /// Tables of the experiment as it was before it changed.
 const HISTORY: &str = "history";
@@ -31,7 +29,8 @@ const RESOLVED: &str = "resolved.json";
 const DATA: &str = "data.json";
 /// What differs each time it is measured.
 const TIMES: [&str; 2] = ["times.csv", "speed.csv"];
-const FOLDERS: [&str; 4] = ["stages", "weights", "masks", PLOTS];
+const FOLDERS: [&str; 3] = ["weights", "masks", PLOTS];
+const STAGES: &str = "stages";
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
 const FILES: [&str; 9] = [
     TEXT,
@@ -82,7 +81,7 @@ struct Identity {
     owner: Owner,
 }
 
-/// An open run folder, locked against other processes until dropped.
+/// An open run folder. Processes that run the same experiment share it, and compute each stage once; see [`Claims`](super::Claims).
 ///
 /// ```text
 /// folder.json        whose results these are, and what they were computed on
@@ -91,9 +90,9 @@ struct Identity {
 /// results.csv        one row per run                curves.csv      one row per run and epoch
 /// rounds.csv         one row per run, step and layer  overlap.csv   one row per pair of masks
 /// times.csv          what differs each time it is computed; speed.csv likewise, where it was asked for
-/// stages/<digest>.safetensors                       masks/<run>.safetensors
-/// stages/<digest>.partial, while it is computed     stages/<digest>.scores.json, of those that runs end with
-/// weights/<run>.safetensors                         plots/<name>.svg, .png
+/// stages/, claims/   see StageStore: here, or in a store that several experiments share
+/// weights/<run>.safetensors                         masks/<run>.safetensors
+/// plots/<name>.svg, .png
 /// history/<digest>/  tables and plots of the experiment as it was before it changed
 /// ```
 #[derive(Debug)]
@@ -101,9 +100,8 @@ pub struct RunFolder {
     dir: PathBuf,
     resumed: bool,
     changed_data: Vec<String>,
-    warning: Option<String>,
-    /// Holding the file open holds the lock.
-    _lock: File,
+    stages: StageStore,
+    lock: FolderLock,
 }
 
 impl RunFolder {
@@ -116,7 +114,7 @@ impl RunFolder {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut names = FILES.iter().chain(&FOLDERS);
+                let mut names = FILES.iter().chain(&FOLDERS).chain(&[STAGES]);
                 return match names.find(|name| dir.join(name).exists()) {
                     None => Ok(None),
                     Some(found) => Err(StoreError::NotARunFolder {
@@ -142,14 +140,17 @@ impl RunFolder {
     /// what is computed. Where the experiment's text, its data or the version of the numbers has changed since, the tables of before go
     /// to `history/`.
     ///
+    /// `store` is where stages lie: the folder itself, or one that several experiments share, which then takes over what lies here.
+    ///
     /// A probe is written first, so that a read-only or full place is found before anything is computed.
     ///
     /// # Errors
-    /// [`StoreError::Io`] if the folder cannot be made or written, [`StoreError::Busy`] if another process writes it,
-    /// [`StoreError::OtherExperiment`] or [`StoreError::NotARunFolder`] if it is in use for something else (nothing is changed then),
-    /// [`StoreError::Damaged`] if its identity cannot be read.
+    /// [`StoreError::Io`] if the folder cannot be made or written, [`StoreError::Busy`] if another process runs another version of the
+    /// experiment in it, [`StoreError::OtherExperiment`] or [`StoreError::NotARunFolder`] if it is in use for something else (nothing is
+    /// changed then), [`StoreError::Damaged`] if its identity cannot be read.
     pub fn open(
         dir: &Path,
+        store: &Path,
         owner: &Owner,
         contents: &Contents<'_>,
     ) -> Result<RunFolder, StoreError> {
@@ -157,11 +158,19 @@ impl RunFolder {
         // Looking comes before the lock file: a folder that is not ours gets nothing written into it.
         check_owner(dir, owner)?;
         probe(dir)?;
-        let (lock, warning) = lock(dir)?;
-        // Another process may have claimed the folder between the look and the lock.
-        let before = check_owner(dir, owner)?;
-        remove_leftovers(dir);
         let data = serde_json::to_string_pretty(contents.data).unwrap_or_default() + "\n";
+        let is_same = |before: &Owner| {
+            before == owner && holds(dir, TEXT, contents.text) && holds(dir, DATA, &data)
+        };
+        // Another process may have claimed or changed the folder between a look and a lock.
+        let mut lock = FolderLock::take(dir, Access::Shared)?;
+        let mut before = check_owner(dir, owner)?;
+        if !before.as_ref().is_some_and(is_same) {
+            drop(lock);
+            lock = FolderLock::take(dir, Access::Alone)?;
+            before = check_owner(dir, owner)?;
+        }
+        remove_leftovers(dir);
         let changed_data = changed(dir, contents.data);
         if let Some(before) = &before {
             let same = before.numerical_version == owner.numerical_version
@@ -192,12 +201,17 @@ impl RunFolder {
                 write_atomic(&path, |file| file.write_all(text.as_bytes()))?;
             }
         }
+        let stages = StageStore::open(store)?;
+        if store != dir {
+            stages.adopt(dir)?;
+        }
+        lock.share();
         Ok(RunFolder {
             dir: dir.to_path_buf(),
             resumed: before.is_some(),
             changed_data,
-            warning,
-            _lock: lock,
+            stages,
+            lock,
         })
     }
 
@@ -216,9 +230,14 @@ impl RunFolder {
         &self.changed_data
     }
 
-    /// Something the user should read: the file system cannot lock, so nothing keeps two processes apart.
+    /// Something the user should read: the file system cannot lock.
     pub fn warning(&self) -> Option<&str> {
-        self.warning.as_deref()
+        self.lock.warning()
+    }
+
+    /// Where its stages lie.
+    pub fn stages(&self) -> &StageStore {
+        &self.stages
     }
 
     /// Rewrites a table with these rows, in the order given.
@@ -232,11 +251,22 @@ impl RunFolder {
     /// Adds rows to a table whose columns do not depend on them; those that are there stay.
     ///
     /// # Errors
-    /// [`StoreError::Io`]; the old file stays. [`StoreError::Damaged`] if the old file is no such table.
+    /// [`StoreError::Io`], [`StoreError::Damaged`] if the old file is no such table.
     pub fn append_rows<R: Row>(&self, rows: &[R]) -> Result<(), StoreError> {
+        let path = self.dir.join(R::FILE);
         let old = self.read(R::FILE)?.unwrap_or_default();
-        let new = append_csv(&old, rows).map_err(|reason| self.damaged(R::FILE, reason))?;
-        self.write(R::FILE, &new)
+        if old.is_empty() {
+            // Of several processes that begin it, one writes the heading.
+            write_first(&path, &to_csv::<R>(&[]))?;
+        }
+        let more = more_csv(&old, rows).map_err(|reason| self.damaged(R::FILE, reason))?;
+        let append = || {
+            fs::File::options()
+                .append(true)
+                .open(&path)?
+                .write_all(&more)
+        };
+        append().map_err(|error| StoreError::io("write", &path, error))
     }
 
     /// Reads a table; empty if there is none yet. `axes` names the experiment's sweep axes.
@@ -248,93 +278,6 @@ impl RunFolder {
             None => Ok(Vec::new()),
             Some(bytes) => from_csv(&bytes, axes).map_err(|reason| self.damaged(R::FILE, reason)),
         }
-    }
-
-    /// Keeps a stage under its digest. Saving the same state again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Exists`] if the file holds another state, [`StoreError::Layout`] if `state` does not fit `tensors`,
-    /// [`StoreError::Io`] otherwise.
-    pub fn save_stage(
-        &self,
-        digest: &str,
-        tensors: &[Tensor],
-        state: &StageState,
-    ) -> Result<(), StoreError> {
-        stage::save(&self.stage_path(digest), digest, tensors, state)
-    }
-
-    /// Reads a stage; `None` if it was never saved. Weights and mask have the lengths they were saved with.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] if the file is truncated, altered, or of another model: it is never computed again silently.
-    pub fn load_stage(
-        &self,
-        digest: &str,
-        tensors: &[Tensor],
-    ) -> Result<Option<StageState>, StoreError> {
-        stage::load(&self.stage_path(digest), digest, tensors)
-    }
-
-    /// What a stage says beside its tensors; `None` if it was never saved.
-    ///
-    /// # Errors
-    /// [`StoreError::Damaged`] if the file is not that stage's.
-    pub fn stage_meta(&self, digest: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-        stage::load_meta(&self.stage_path(digest), digest)
-    }
-
-    /// Keeps what the weights of a stage are worth, as JSON.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`].
-    pub fn save_scores(&self, digest: &str, text: &str) -> Result<(), StoreError> {
-        write_view(&self.scores_path(digest), text.as_bytes())
-    }
-
-    /// What they are worth; nothing where that was not saved, or cannot be read: they can be scored again.
-    pub fn load_scores(&self, digest: &str) -> Option<String> {
-        fs::read_to_string(self.scores_path(digest)).ok()
-    }
-
-    fn scores_path(&self, digest: &str) -> PathBuf {
-        self.dir
-            .join("stages")
-            .join(format!("{digest}.scores.json"))
-    }
-
-    /// Saves what a stage has come to, in place of what was saved of it before.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`].
-    pub fn save_partial(&self, digest: &str, partial: &Partial) -> Result<(), StoreError> {
-        partial::save(&self.partial_path(digest), digest, partial)
-    }
-
-    /// What a stage had come to; nothing where that was not saved, or is damaged.
-    pub fn load_partial(&self, digest: &str) -> Option<Partial> {
-        partial::load(&self.partial_path(digest), digest)
-    }
-
-    /// Removes it: the stage is finished. One that cannot be removed is not read again.
-    pub fn remove_partial(&self, digest: &str) {
-        let _ = fs::remove_file(self.partial_path(digest));
-    }
-
-    fn partial_path(&self, digest: &str) -> PathBuf {
-        self.dir.join("stages").join(format!("{digest}.partial"))
-    }
-
-    /// Whether a stage was saved (its contents are not looked at).
-    pub fn has_stage(&self, digest: &str) -> bool {
-        self.stage_path(digest).exists()
-    }
-
-    /// Where a stage lies.
-    pub fn stage_path(&self, digest: &str) -> PathBuf {
-        self.dir
-            .join("stages")
-            .join(format!("{digest}.safetensors"))
     }
 
     /// Where the weights of a run lie; `name` is one of [`run_names`](super::run_names).
@@ -353,23 +296,8 @@ impl RunFolder {
     /// # Errors
     /// [`StoreError::Io`] if the stage is missing or neither works.
     pub fn link_weights(&self, name: &str, stage_digest: &str) -> Result<PathBuf, StoreError> {
-        let stage = self.stage_path(stage_digest);
         let path = self.weights_path(name);
-        let bytes =
-            |path: &Path| fs::read(path).map_err(|error| StoreError::io("read", path, error));
-        if path.exists() {
-            if bytes(&path)? == bytes(&stage)? {
-                return Ok(path);
-            }
-            // Another run had the name; its weights are in its stage.
-            fs::remove_file(&path).map_err(|error| StoreError::io("replace", &path, error))?;
-        }
-        if fs::hard_link(&stage, &path).is_err() {
-            write_once(&path, &bytes(&stage)?)?;
-        } else {
-            let folder = folder_of(&path);
-            sync_folder(folder).map_err(|error| StoreError::io("write", folder, error))?;
-        }
+        self.stages.link(stage_digest, &path)?;
         Ok(path)
     }
 
@@ -518,39 +446,10 @@ fn probe(dir: &Path) -> Result<(), StoreError> {
     write().map_err(|error| StoreError::io("write into", dir, error))
 }
 
-fn lock(dir: &Path) -> Result<(File, Option<String>), StoreError> {
-    let path = dir.join(LOCK);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(|error| StoreError::io("write", &path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok((file, None)),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Busy {
-            dir: dir.to_path_buf(),
-        }),
-        // Some network file systems have no locks. Refusing would make them useless; silence would hide the risk.
-        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-            let text = format!(
-                "{} cannot be locked ({error}): do not run two processes in it at once",
-                dir.display()
-            );
-            Ok((file, Some(text)))
-        }
-        Err(TryLockError::Error(error)) => Err(StoreError::io("lock", &path, error)),
-    }
-}
-
-/// Removes temporary files of a killed process. The lock is held, so nobody is writing them; a failure does no harm.
+/// Removes temporary files of killed processes.
 fn remove_leftovers(dir: &Path) {
     let folders = FOLDERS.iter().map(|name| dir.join(name));
     for folder in std::iter::once(dir.to_path_buf()).chain(folders) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+        remove_abandoned(&folder);
     }
 }

@@ -3,6 +3,7 @@
 //! [`RunFolder`] owns the layout and the lock; rows become CSV in [`to_csv`]; stages and masks are
 //! safetensors files that PyTorch users can open.
 
+mod claims;
 #[macro_use]
 mod columns;
 mod csv;
@@ -10,16 +11,19 @@ mod data_record;
 mod digest;
 mod error;
 mod folder;
+mod lock;
 mod mask;
 mod names;
 mod partial;
 mod payload;
 mod rows;
 mod stage;
+mod stage_store;
 mod write;
 
+pub use claims::Claims;
 pub use columns::{By, Cells, Column, Row};
-pub use csv::{append_csv, from_csv, to_csv};
+pub use csv::{from_csv, more_csv, to_csv};
 pub use data_record::DataRecord;
 pub use digest::{mask_digest, weights_digest};
 pub use error::{MaskError, StoreError};
@@ -29,4 +33,5 @@ pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;
 pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 pub use stage::StageState;
+pub use stage_store::StageStore;
 pub use write::{write_atomic, write_once};

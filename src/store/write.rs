@@ -29,6 +29,19 @@ pub fn write_view(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     }
 }
 
+/// Writes a file where there is none; of several writers at once, one does.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn write_first(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    match fs::File::create_new(path).and_then(|mut file| file.write_all(bytes)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StoreError::io("write", path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Writes a file that must never change afterwards: the same bytes again are fine, others are refused.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! As much is kept, computed and allocated as was asked for or foreseen.
 
 use super::setup::{ARMS, CONV, MLP, TRAINING, arm, assert_no_violations, finished_stages, lab};
-use crate::common::{Done, assert_same, command, no_gpu, number, table};
+use crate::common::{Done, command, no_gpu, number, table};
 
 /// 20 % of all weights, and half of the units: as many multiply-adds as 10 steps of the whole network are 50 and about 20 steps.
 #[test]

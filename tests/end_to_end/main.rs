@@ -17,6 +17,7 @@ mod resume;
 mod run_folder;
 mod same_bits;
 mod setup;
+mod sharing;
 mod shell;
 mod signals;
 mod units;

@@ -4,7 +4,6 @@ use super::setup::{ARMS, MLP, TRAINING, arm, assert_same_results, lab};
 use crate::common::{Done, TEST, TRAIN, assert_same, command, no_gpu, table, write_mnist};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Results on other data are not mixed with those that are there: what reads them is computed anew, and said so.
 #[test]
@@ -75,35 +74,4 @@ steps = [{ mask = { load = "m.safetensors" } }, { train = {} }]
     let done = there.args(short).current_dir(lab.path("")).output();
     Done::of(done.expect("the binary starts")).ok();
     assert_same(&lab.contents("out"), &before, "from another folder");
-}
-
-#[test]
-fn two_processes_do_not_write_one_folder() {
-    if no_gpu() {
-        return;
-    }
-    let lab = lab(MLP, ARMS);
-    let long = [
-        "--quiet",
-        "--replicas",
-        "1",
-        "--set",
-        "train.length=100000st",
-    ];
-    let short = ["--quiet", "--set", "train.length=20st"];
-    // Once its subfolders are there, the first process holds the lock.
-    let mut child = lab
-        .command("e.toml", "out", &long)
-        .spawn()
-        .expect("it starts");
-    while !lab.path("out/stages").exists() {
-        assert!(child.try_wait().expect("a child").is_none(), "it ended");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let second = lab.run("e.toml", "out", &long);
-    child.kill().expect("it can be killed");
-    Done::of(child.wait_with_output().expect("a child"));
-    second.fails(5, &["another process", "--out"]);
-    // A killed process holds no lock.
-    lab.run("e.toml", "out", &short).ok();
 }

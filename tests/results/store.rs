@@ -85,7 +85,7 @@ fn open_as(dir: &Path, name: &str, digest: &str, text: &str) -> Result<RunFolder
         resolved: "{}\n",
         data: &[],
     };
-    RunFolder::open(dir, &owner, &contents)
+    RunFolder::open(dir, dir, &owner, &contents)
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -139,7 +139,7 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     let header = text.lines().next().unwrap();
     assert!(
         header.starts_with(
-            "arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,target_density,density,density_conv1.weight,selected_epoch,train_loss,"
+            "run,arm,seed,sparsity,axis_arm,axis_density_of_ink,dataset,setting_seed,failure,target_density,density,density_conv1.weight,selected_epoch,train_loss,"
         ),
         "{header}"
     );
@@ -147,8 +147,35 @@ fn results_survive_a_round_trip_with_quotes_and_awkward_names() {
     assert!(text.contains(
         ",0.1,0.30000000000000004,0.3333333333333333,7,2.2250738585072014e-308,,91.5,1e300,92.48,0,"
     ));
-    assert!(text.contains("dense,0,,,,,,,1,,,,,,0.2,93,0,"), "{text}");
+    assert!(text.contains("dense,0,,,,,,,,1,,,,,,0.2,93,0,"), "{text}");
     assert_eq!(bytes, to_csv(&rows()), "the same rows are the same bytes");
+}
+
+/// A run that failed has what it is in its row, and no measurement.
+#[test]
+fn a_failed_run_has_empty_cells() {
+    let failed = RunRow {
+        run: "pruned-seed1".into(),
+        arm: "pruned".into(),
+        seed: 1,
+        failure: "step 0 (train): diverged".into(),
+        target_density: Some(0.5),
+        test_accuracy: f64::NAN,
+        adapter: "llvmpipe".into(),
+        ..RunRow::default()
+    };
+    let bytes = to_csv(&[failed]);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert!(
+        text.contains("\npruned-seed1,pruned,1,step 0 (train): diverged,0.5,,,,,,,,"),
+        "{text}"
+    );
+    let back = from_csv::<RunRow>(&bytes, &[]).unwrap().remove(0);
+    assert!(back.failed() && back.test_accuracy.is_nan() && back.density.is_nan());
+    assert_eq!(
+        (back.run.as_str(), back.target_density),
+        ("pruned-seed1", Some(0.5))
+    );
 }
 
 /// Columns that have another name by now are read from files that have the old one.
@@ -171,7 +198,7 @@ fn tables_of_earlier_versions_are_read() {
 fn damaged_tables_are_explained() {
     let axes = [];
     let error = from_csv::<RunRow>(b"arm,seed\nx,1\n", &axes).unwrap_err();
-    assert!(error.contains("no column `target_density`"), "{error}");
+    assert!(error.contains("no column `run`"), "{error}");
     let bytes = String::from_utf8(to_csv(&rows()[1..])).unwrap();
     let error = from_csv::<RunRow>(bytes.replace(",93,", ",many,").as_bytes(), &axes).unwrap_err();
     assert!(
@@ -355,6 +382,11 @@ fn the_same_experiment_continues_and_another_is_refused() {
     folder.write_rows(&rows()).unwrap();
     drop(folder);
     fs::write(out.join(".secateur-tmp-left"), b"half").unwrap();
+    let left = fs::File::options()
+        .write(true)
+        .open(out.join(".secateur-tmp-left"));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7200);
+    left.unwrap().set_modified(long_ago).unwrap();
     let before = fs::read(out.join("results.csv")).unwrap();
 
     let other = open_as(&out, "Other", "d2", "secateur = 2\n").unwrap_err();
@@ -469,38 +501,40 @@ fn a_damaged_identity_is_an_error() {
 }
 
 #[test]
-fn one_process_at_a_time() {
+fn processes_share_a_folder_while_the_experiment_stays_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let first = open(dir.path(), "d1").unwrap();
-    let error = open(dir.path(), "d1").unwrap_err();
+    let second = open(dir.path(), "d1").unwrap();
+    let other = || open_as(dir.path(), "Does it help?", "d2", "another text");
+    let error = other().unwrap_err();
     assert!(matches!(error, StoreError::Busy { .. }), "{error}");
-    drop(first);
-    open(dir.path(), "d1").unwrap();
+    drop((first, second));
+    other().unwrap();
 }
 
 #[test]
 fn stages_survive_a_round_trip() {
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
-    assert!(!folder.has_stage("s1"));
-    assert_eq!(folder.load_stage("s1", &tensors()).unwrap(), None);
-    folder.save_stage("s1", &tensors(), &state()).unwrap();
-    let loaded = folder.load_stage("s1", &tensors()).unwrap().unwrap();
+    assert!(!folder.stages().has("s1"));
+    assert_eq!(folder.stages().load("s1", &tensors()).unwrap(), None);
+    folder.stages().save("s1", &tensors(), &state()).unwrap();
+    let loaded = folder.stages().load("s1", &tensors()).unwrap().unwrap();
     assert_eq!(bits(&loaded.weights), bits(&state().weights));
     assert_eq!(loaded, state());
 
     // The bytes depend on the state alone, and the same state may be saved again.
-    let bytes = fs::read(folder.stage_path("s1")).unwrap();
+    let bytes = fs::read(folder.stages().path("s1")).unwrap();
     for _ in 0..8 {
-        fs::remove_file(folder.stage_path("s1")).unwrap();
-        folder.save_stage("s1", &tensors(), &state()).unwrap();
-        assert_eq!(fs::read(folder.stage_path("s1")).unwrap(), bytes);
+        fs::remove_file(folder.stages().path("s1")).unwrap();
+        folder.stages().save("s1", &tensors(), &state()).unwrap();
+        assert_eq!(fs::read(folder.stages().path("s1")).unwrap(), bytes);
     }
-    folder.save_stage("s1", &tensors(), &state()).unwrap();
+    folder.stages().save("s1", &tensors(), &state()).unwrap();
     let mut other = state();
     other.weights[0] += 1.0;
     assert!(matches!(
-        folder.save_stage("s1", &tensors(), &other),
+        folder.stages().save("s1", &tensors(), &other),
         Err(StoreError::Exists { .. })
     ));
 
@@ -532,25 +566,25 @@ fn a_state_that_does_not_fit_is_an_error() {
     let mut short = state();
     short.weights.truncate(43);
     assert!(matches!(
-        folder.save_stage("s1", &tensors(), &short),
+        folder.stages().save("s1", &tensors(), &short),
         Err(StoreError::Layout { .. })
     ));
     let mut short = state();
     short.mask = Mask::full(32);
-    assert!(folder.save_stage("s1", &tensors(), &short).is_err());
-    assert!(!folder.has_stage("s1"));
+    assert!(folder.stages().save("s1", &tensors(), &short).is_err());
+    assert!(!folder.stages().has("s1"));
 }
 
 #[test]
 fn every_truncation_and_every_flipped_byte_of_a_stage_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
-    folder.save_stage("s1", &tensors(), &state()).unwrap();
-    let path = folder.stage_path("s1");
+    folder.stages().save("s1", &tensors(), &state()).unwrap();
+    let path = folder.stages().path("s1");
     let good = fs::read(&path).unwrap();
     let damaged = |bytes: &[u8], what: &str| {
         fs::write(&path, bytes).unwrap();
-        match folder.load_stage("s1", &tensors()) {
+        match folder.stages().load("s1", &tensors()) {
             Err(StoreError::Damaged { .. }) => {}
             other => panic!("{what}: {other:?}"),
         }
@@ -569,13 +603,14 @@ fn every_truncation_and_every_flipped_byte_of_a_stage_is_found() {
         bytes[index] ^= 0x04;
         fs::write(&path, &bytes).unwrap();
         // Whitespace and the spelling of numbers in the header may change without changing what it says.
-        if let Ok(Some(read)) = folder.load_stage("s1", &tensors()) {
+        if let Ok(Some(read)) = folder.stages().load("s1", &tensors()) {
             assert_eq!(read, state(), "byte {index} flipped");
         }
     }
     fs::write(&path, &good).unwrap();
     let text = folder
-        .load_stage("s1", &tensors()[..2])
+        .stages()
+        .load("s1", &tensors()[..2])
         .unwrap_err()
         .to_string();
     assert!(
@@ -584,9 +619,13 @@ fn every_truncation_and_every_flipped_byte_of_a_stage_is_found() {
     );
     let mut reshaped = tensors();
     reshaped[0].shape = vec![5, 3];
-    assert!(folder.load_stage("s1", &reshaped).is_err());
-    fs::rename(&path, folder.stage_path("s2")).unwrap();
-    let text = folder.load_stage("s2", &tensors()).unwrap_err().to_string();
+    assert!(folder.stages().load("s1", &reshaped).is_err());
+    fs::rename(&path, folder.stages().path("s2")).unwrap();
+    let text = folder
+        .stages()
+        .load("s2", &tensors())
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("holds stage s1"), "{text}");
 }
 
@@ -594,25 +633,28 @@ fn every_truncation_and_every_flipped_byte_of_a_stage_is_found() {
 fn weights_get_a_readable_name() {
     let dir = tempfile::tempdir().unwrap();
     let folder = open(dir.path(), "d1").unwrap();
-    folder.save_stage("s1", &tensors(), &state()).unwrap();
+    folder.stages().save("s1", &tensors(), &state()).unwrap();
     for _ in 0..2 {
         let path = folder.link_weights("dense-seed0", "s1").unwrap();
         assert!(path.ends_with("weights/dense-seed0.safetensors"));
         assert_eq!(
             fs::read(path).unwrap(),
-            fs::read(folder.stage_path("s1")).unwrap()
+            fs::read(folder.stages().path("s1")).unwrap()
         );
     }
     let mut other = state();
     other.weights[0] = 9.0;
-    folder.save_stage("s2", &tensors(), &other).unwrap();
+    folder.stages().save("s2", &tensors(), &other).unwrap();
     // The name goes to another run, and the stage of the first keeps its weights.
     let path = folder.link_weights("dense-seed0", "s2").unwrap();
     assert_eq!(
         fs::read(path).unwrap(),
-        fs::read(folder.stage_path("s2")).unwrap()
+        fs::read(folder.stages().path("s2")).unwrap()
     );
-    assert_eq!(folder.load_stage("s1", &tensors()).unwrap(), Some(state()));
+    assert_eq!(
+        folder.stages().load("s1", &tensors()).unwrap(),
+        Some(state())
+    );
     assert!(folder.link_weights("other", "missing").is_err());
 }
 
@@ -830,8 +872,8 @@ fn what_is_no_mask_is_refused() {
         load_mask(&path, &tensors()),
         Err(MaskError::NotSafetensors { .. })
     ));
-    folder.save_stage("s1", &tensors(), &state()).unwrap();
-    let error = load_mask(&folder.stage_path("s1"), &tensors()).unwrap_err();
+    folder.stages().save("s1", &tensors(), &state()).unwrap();
+    let error = load_mask(&folder.stages().path("s1"), &tensors()).unwrap_err();
     assert!(matches!(error, MaskError::NotAMask { .. }), "{error}");
 
     save_mask(
