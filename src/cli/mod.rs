@@ -9,6 +9,7 @@ mod data;
 mod execution;
 mod explain;
 mod failure;
+mod init;
 mod interrupt;
 mod man;
 mod model;
@@ -32,6 +33,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write one of the experiments that come with Secateur to a file, to run and to change
+    Init(init::InitArgs),
     /// Run an experiment, or go on with one that was interrupted
     Run(run::RunArgs),
     /// Check an experiment file without running it
@@ -61,6 +64,7 @@ enum Command {
 /// Runs the command and turns its failure into a message and an exit code.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),

@@ -10,6 +10,7 @@ mod controls;
 mod golden;
 mod growing;
 mod image_folder;
+mod looking;
 mod refusals;
 mod reports;
 mod resume;
