@@ -4,9 +4,11 @@ mod cache;
 mod digest;
 mod file;
 mod text;
+mod utc;
 
 pub use cache::cache_folder;
 pub use digest::{hex, json, sha256};
 pub(crate) use file::{TEMPORARY, folder_of, sync_folder, temporary_in};
 pub use file::{write_whole, write_with_folder};
 pub use text::at_spaces;
+pub use utc::utc;

@@ -17,6 +17,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod runs;
 mod schema;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -37,6 +38,8 @@ enum Command {
     Init(init::InitArgs),
     /// Run an experiment, or go on with one that was interrupted
     Run(run::RunArgs),
+    /// List run folders: experiment, runs done and planned, size, last write, adapter
+    Runs(runs::RunsArgs),
     /// Check an experiment file without running it
     Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -66,6 +69,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(args),
+        Command::Runs(args) => runs::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

@@ -1,6 +1,6 @@
 //! Results for people: statistics, the table on the terminal, and plots.
 //!
-//! Everything here is a function of rows from [`crate::store`]; nothing is read from or written to disk.
+//! Everything here is a function of rows and summaries from [`crate::store`]; nothing is read from or written to disk.
 
 mod canvas;
 mod difference;
@@ -8,6 +8,7 @@ mod groups;
 mod plot_accuracy;
 mod plot_curves;
 mod plots;
+mod run_list;
 mod stats;
 mod table;
 mod table_json;
@@ -19,6 +20,7 @@ pub use difference::{Difference, Reference};
 pub use groups::{ArmInfo, RowGroup, group_runs};
 pub use plot_accuracy::{accuracy_plots, dense_arms};
 pub use plot_curves::curve_plots;
+pub use run_list::{run_list, run_list_json};
 pub use stats::{Summary, paired_difference};
 pub use table::{TableOptions, table};
 pub use table_json::table_json;
