@@ -4,6 +4,7 @@ mod adapters;
 mod args;
 mod bench;
 mod check;
+mod compare;
 mod completions;
 mod data;
 mod execution;
@@ -40,6 +41,8 @@ enum Command {
     Run(run::RunArgs),
     /// List run folders: experiment, runs done and planned, size, last write, adapter
     Runs(runs::RunsArgs),
+    /// Compare the experiments of two run folders: settings that differ, and paired differences of test accuracy
+    Compare(compare::CompareArgs),
     /// Check an experiment file without running it
     Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -70,6 +73,7 @@ pub fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(args),
         Command::Runs(args) => runs::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

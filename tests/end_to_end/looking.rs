@@ -1,7 +1,7 @@
 //! Commands around a run: experiments to begin with, and looking at run folders.
 
 use super::setup::{MLP, TRAINING, arm, lab};
-use crate::common::{Done, Lab, assert_same, command, no_gpu, secateur, tree};
+use crate::common::{Done, Lab, assert_same, command, no_gpu, number, secateur, tree};
 use secateur::experiment::Experiment;
 use secateur::store::{Contents, Owner, RunFolder, RunRow};
 use serde_json::{Value, json};
@@ -129,6 +129,7 @@ fn begun(dir: &Path, text: &str, on: (&str, &str, u32), reached: Reached<'_>) ->
                     seed,
                     point: point.clone(),
                     test_accuracy: accuracy,
+                    data_digest: "drawn-digits=0123abcd".into(),
                     ..RunRow::default()
                 }));
             }
@@ -285,6 +286,214 @@ fn a_run_is_listed_as_it_is_left() {
         (&json!(2), &json!(2))
     );
     assert_eq!(list[0]["adapter"], lab.results("runs/e")[0]["adapter"]);
+}
+
+/// What `secateur compare --json` says of two folders of a lab.
+fn compared(lab: &Lab, a: &str, b: &str) -> Value {
+    let done = secateur_in(lab, &["compare", "--json", a, b]).ok();
+    serde_json::from_str(&done.stdout).expect("JSON")
+}
+
+/// Paths of the settings that differ, with both values.
+fn settings(json: &Value) -> Vec<(&str, &Value, &Value)> {
+    let settings = json["settings"].as_array().expect("a list").iter();
+    let each = settings.map(|s| (s["path"].as_str().expect("a path"), &s["a"], &s["b"]));
+    each.collect()
+}
+
+#[test]
+fn two_experiments_are_compared_by_settings_and_by_seeds() {
+    let lab = Lab::new();
+    let other = SWEPT
+        .replace("seeds = 2", "seeds = [1, 0, 5]")
+        .replace("lr = 0.1", "lr = 0.2")
+        .replace(
+            "{ sparsity = \"$sparsity\" }",
+            "{ sparsity = \"$sparsity\", scope = \"layer\" }",
+        );
+    let here: Reached<'_> = &|arm, _, seed| (arm == "pruned").then_some(50.0 + f64::from(seed));
+    let there: Reached<'_> = &|_, point, seed| {
+        // Of one point, nothing is finished that the other has.
+        let late = point.iter().any(|(_, value)| value == "0.9") && seed < 5;
+        (!late).then_some(52.0 + 3.0 * f64::from(seed))
+    };
+    let open = begun(&lab.path("one"), SWEPT, COMPUTED_ON, here);
+    begun(&lab.path("two"), &other, COMPUTED_ON, there);
+    let json = compared(&lab, "one", "two");
+    let expected = [
+        ("seeds", &json!([0, 1]), &json!([1, 0, 5])),
+        ("train.optimizer.lr", &json!(0.1), &json!(0.2)),
+        ("prune.scope", &json!("global"), &json!("layer")),
+    ];
+    assert_eq!(settings(&json), expected);
+    let arms = |setting: usize| json["settings"][setting]["places"].as_array().map(Vec::len);
+    assert_eq!([0, 1, 2].map(arms), [Some(0), Some(3), Some(2)]);
+
+    let groups = json["groups"].as_array().expect("a list");
+    let found: Vec<_> = groups
+        .iter()
+        .map(|g| (&g["arm"], &g["point"], &g["seeds"]))
+        .collect();
+    let (half, tenth) = (json!({ "sparsity": "0.5" }), json!({ "sparsity": "0.9" }));
+    let (pruned, dense) = (json!("pruned"), json!("dense"));
+    let (both, none) = (json!([0, 1]), json!([]));
+    let expected = [
+        (&pruned, &half, &both),
+        (&pruned, &tenth, &none),
+        (&dense, &json!({}), &none),
+    ];
+    assert_eq!(found, expected);
+    // Differences of 2 and 4 points: t(0.975, 1) is 12.706.
+    let difference = &groups[0]["difference"];
+    assert_eq!(
+        (&difference["n"], &difference["mean"]),
+        (&json!(2), &json!(3.0))
+    );
+    let low = difference["interval_95"][0].as_f64().expect("a number");
+    assert!((low - (3.0 - 12.706)).abs() < 1e-3, "{low}");
+    assert_eq!(
+        (&groups[0]["a"]["mean"], &groups[0]["b"]["mean"]),
+        (&json!(50.5), &json!(53.5))
+    );
+    assert_eq!(groups[1]["difference"], Value::Null);
+
+    let text = secateur_in(&lab, &["compare", "one", "two"]).ok().stdout;
+    for words in [
+        "A: one, Which weights can go?\n",
+        "train.optimizer.lr  0.1     0.2      all arms\n",
+        "prune.scope         global  layer    pruned\n",
+        "+3.00 [-9.71, +15.71]\n",
+        "no shared seed\n",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in\n{text}");
+    }
+    drop(open);
+    // The other way round, and with itself.
+    let turned = compared(&lab, "two", "one");
+    assert_eq!(turned["groups"][0]["difference"]["mean"], -3.0);
+    let text = secateur_in(&lab, &["compare", "one", "one"]).ok().stdout;
+    assert!(
+        text.contains("no setting differs") && text.contains("+0.00 [+0.00, +0.00]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn arms_points_and_data_that_only_one_experiment_has_are_named() {
+    let lab = Lab::new();
+    let all: Reached<'_> = &|_, _, _| Some(50.0);
+    let other = SWEPT
+        .replace("[0.5, 0.9]", "[0.9, 0.99]")
+        .replace("name = \"dense\"", "name = \"whole\"");
+    begun(&lab.path("one"), SWEPT, COMPUTED_ON, all);
+    begun(&lab.path("two"), &other, COMPUTED_ON, all);
+    let rows = String::from_utf8(lab.read("two/results.csv")).expect("a text");
+    lab.write("two/results.csv", rows.replace("0123abcd", "4567cdef"));
+    let json = compared(&lab, "one", "two");
+    let expected = [
+        (
+            "sweep.sparsity",
+            &json!(["0.5", "0.9"]),
+            &json!(["0.9", "0.99"]),
+        ),
+        (
+            "data of drawn-digits",
+            &json!("0123abcd"),
+            &json!("4567cdef"),
+        ),
+    ];
+    assert_eq!(settings(&json), expected);
+    assert_eq!(json["groups"].as_array().map(Vec::len), Some(1));
+    let text = secateur_in(&lab, &["compare", "one", "two"]).ok().stdout;
+    for words in [
+        "only in A: \"pruned\" at sparsity 0.5; \"dense\"\n",
+        "only in B: \"pruned\" at sparsity 0.99; \"whole\"\n",
+    ] {
+        assert!(text.contains(words), "{words:?} is not in\n{text}");
+    }
+    // Nothing in common.
+    begun(
+        &lab.path("three"),
+        &SWEPT.replace("pruned", "cut").replace("dense", "full"),
+        COMPUTED_ON,
+        all,
+    );
+    let text = secateur_in(&lab, &["compare", "one", "three"]).ok().stdout;
+    assert!(
+        text.contains("no arm has the same name") && !text.contains("B - A"),
+        "{text}"
+    );
+}
+
+#[test]
+fn results_whose_bits_differ_anyway_are_not_compared() {
+    let lab = Lab::new();
+    let all: Reached<'_> = &|_, _, _| Some(50.0);
+    let (adapter, driver, version) = COMPUTED_ON;
+    begun(&lab.path("one"), SWEPT, COMPUTED_ON, all);
+    for (name, on, words) in [
+        (
+            "card",
+            ("another card (Metal)", driver, version),
+            ["a card (Vulkan)", "another card (Metal)", "--adapter"],
+        ),
+        (
+            "driver",
+            (adapter, "1.3", version),
+            ["driver 1.2", "driver 1.3", "one driver"],
+        ),
+        (
+            "version",
+            (adapter, driver, 2),
+            ["version 1", "version 2", "one version of secateur"],
+        ),
+    ] {
+        begun(&lab.path(name), SWEPT, on, all);
+        let done = secateur_in(&lab, &["compare", "one", name]);
+        assert_eq!(done.stdout, "");
+        done.fails(2, &words);
+    }
+    lab.write("no run/results.csv", "mine");
+    for name in ["no run", "nowhere"] {
+        let done = secateur_in(&lab, &["compare", "one", name]);
+        done.fails(5, &[name, "is not a run folder", "secateur runs"]);
+    }
+    begun(&lab.path("damaged"), SWEPT, COMPUTED_ON, all);
+    lab.write("damaged/results.csv", "arm,seed\ndense,x\n");
+    secateur_in(&lab, &["compare", "one", "damaged"])
+        .fails(5, &["results.csv is damaged", "run its experiment again"]);
+    fs::remove_file(lab.path("damaged/resolved.json")).expect("a file");
+    secateur_in(&lab, &["compare", "one", "damaged"]).fails(5, &["resolved.json", "written anew"]);
+}
+
+#[test]
+fn two_runs_are_compared_as_their_tables_say() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, &arm("dense", &[TRAINING]));
+    for (out, length) in [("short", "train.length=2st"), ("long", "train.length=9st")] {
+        lab.run("e.toml", out, &["--quiet", "--set", length]).ok();
+    }
+    let json = compared(&lab, "short", "long");
+    assert_eq!(
+        settings(&json),
+        [("train.length.steps", &json!(2), &json!(9))]
+    );
+    let mean = |out: &str| {
+        let rows = lab.results(out);
+        rows.iter()
+            .map(|row| number(row, "test_accuracy"))
+            .sum::<f64>()
+            / rows.len() as f64
+    };
+    let group = &json["groups"][0];
+    assert_eq!(group["seeds"], json!([0, 1]));
+    let found = group["difference"]["mean"].as_f64().expect("a number");
+    assert!(
+        (found - (mean("long") - mean("short"))).abs() < 1e-9,
+        "{group}"
+    );
 }
 
 /// Measures: `cargo test --release --test end_to_end a_hundred -- --ignored --nocapture`.
