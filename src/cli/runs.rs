@@ -31,7 +31,12 @@ pub fn run(args: &RunsArgs) -> Result<(), Failure> {
     };
     let mut folders = Vec::new();
     for dir in dirs {
-        folders.extend(run_folders(dir)?);
+        for folder in run_folders(dir)? {
+            // Folders that are named may lie in one another.
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
     }
     let folders: Vec<FolderSummary> = folders.iter().map(|dir| summarise(dir)).collect();
     if args.json {

@@ -18,11 +18,13 @@ const TRIES: usize = 100;
 /// # Errors
 /// [`StoreError::NoResults`] if it is no run folder, [`StoreError::Damaged`] or [`StoreError::Io`].
 pub fn read_owner(dir: &Path) -> Result<Owner, StoreError> {
+    let none = || StoreError::NoResults {
+        dir: dir.to_path_buf(),
+    };
     match RunFolder::owner(dir) {
         Ok(Some(owner)) => Ok(owner),
-        Ok(None) | Err(StoreError::NotARunFolder { .. }) => Err(StoreError::NoResults {
-            dir: dir.to_path_buf(),
-        }),
+        Ok(None) | Err(StoreError::NotARunFolder { .. }) => Err(none()),
+        Err(_) if dir.is_file() => Err(none()),
         Err(error) => Err(error),
     }
 }

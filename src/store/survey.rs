@@ -52,11 +52,15 @@ struct PlannedArm {
 /// Run folders, by path: `dir` itself, or those up to two levels below it. What lies in a run folder is not searched.
 ///
 /// # Errors
-/// [`StoreError::Io`] if `dir` cannot be listed. A folder below it that cannot be is passed over.
+/// [`StoreError::NoResults`] if `dir` is a file, [`StoreError::Io`] if it cannot be listed. A folder below it that cannot be is passed over.
 pub fn run_folders(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     if is_run_folder(dir) {
         found.push(dir.to_path_buf());
+    } else if dir.is_file() {
+        return Err(StoreError::NoResults {
+            dir: dir.to_path_buf(),
+        });
     } else {
         search(dir, LEVELS, &mut found).map_err(|error| StoreError::io("read", dir, error))?;
     }

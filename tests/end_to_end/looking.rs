@@ -205,7 +205,10 @@ fn run_folders_are_listed_with_what_is_done() {
     }
     drop(open);
     // A run folder can be named itself.
-    assert_eq!(listed(&lab, &["runs/whole", "runs/lab"]).len(), 3);
+    assert_eq!(
+        listed(&lab, &["runs/whole", "runs", "runs/lab/far"]).len(),
+        3
+    );
 }
 
 #[test]
@@ -266,6 +269,10 @@ fn where_no_run_folders_are_is_said() {
     let lab = Lab::new();
     secateur_in(&lab, &["runs"]).fails(5, &["`runs`", "secateur runs DIR"]);
     secateur_in(&lab, &["runs", "no/where"]).fails(5, &["no/where"]);
+    lab.write("file", "mine");
+    for args in [&["runs", "file"][..], &["compare", "file", "file"]] {
+        secateur_in(&lab, args).fails(5, &["file is not a run folder", "secateur runs DIR"]);
+    }
     fs::create_dir(lab.path("runs")).expect("a folder");
     let done = secateur_in(&lab, &["runs"]).ok();
     assert_eq!(done.stdout.trim_end(), "no run folders in runs");
