@@ -5,6 +5,7 @@ mod digest;
 mod file;
 mod process;
 mod text;
+mod utc;
 
 pub use cache::cache_folder;
 pub use digest::{hex, json, sha256};
@@ -14,3 +15,4 @@ pub(crate) use process::is_dead;
 #[cfg(test)]
 pub(crate) use process::process_name;
 pub use text::at_spaces;
+pub use utc::utc;

@@ -4,11 +4,13 @@ mod adapters;
 mod args;
 mod bench;
 mod check;
+mod compare;
 mod completions;
 mod data;
 mod execution;
 mod explain;
 mod failure;
+mod init;
 mod interrupt;
 mod man;
 mod model;
@@ -16,6 +18,7 @@ mod output;
 mod plan;
 mod progress;
 mod run;
+mod runs;
 mod schema;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -32,8 +35,14 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write one of the experiments that come with Secateur to a file, to run and to change
+    Init(init::InitArgs),
     /// Run an experiment, or go on with one that was interrupted
     Run(run::RunArgs),
+    /// List run folders: experiment, runs done and planned, size, last write, adapter
+    Runs(runs::RunsArgs),
+    /// Compare the experiments of two run folders: settings that differ, and paired differences of test accuracy
+    Compare(compare::CompareArgs),
     /// Check an experiment file without running it
     Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -61,7 +70,10 @@ enum Command {
 /// Runs the command and turns its failure into a message and an exit code.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
         Command::Run(args) => run::run(args),
+        Command::Runs(args) => runs::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

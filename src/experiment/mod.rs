@@ -32,7 +32,7 @@ mod sweep;
 mod types;
 mod write;
 
-pub use crate::config::{Errors as ExperimentErrors, Mistake};
+pub use crate::config::{Errors as ExperimentErrors, Mistake, suggest};
 pub use history::{Bound, FirstTraining, History};
 pub use late::Late;
 pub use plan::{DataIdentity, Plan, PlanContext, Run, Stage};

@@ -1,5 +1,6 @@
 //! The table a run ends with.
 
+use super::cells::{difference_and_interval, mean_and_sd};
 use super::difference::{Difference, Reference, difference};
 use super::groups::{ArmInfo, RowGroup, group_runs, names, value_of};
 use super::stats::Summary;
@@ -142,13 +143,6 @@ fn varying_settings<'a>(groups: &[RowGroup<'a>]) -> Vec<&'a str> {
     all
 }
 
-fn mean_and_sd(summary: Summary) -> String {
-    match summary.sd {
-        Some(sd) => format!("{:.2} ± {sd:.2}", summary.mean),
-        None => format!("{:.2}", summary.mean),
-    }
-}
-
 fn interval(summary: Summary) -> String {
     match summary.interval_95() {
         Some((low, high)) => format!("[{low:.2}, {high:.2}]"),
@@ -192,22 +186,8 @@ fn compared(difference: &Difference, references: &[&str]) -> String {
         Difference::None => String::new(),
         Difference::NotPaired { reference } => format!("not paired{}", mark(reference)),
         Difference::Paired { reference, points } => {
-            let (mean, mark) = (signed(points.mean), mark(reference));
-            match points.interval_95() {
-                Some((low, high)) => format!("{mean} [{}, {}]{mark}", signed(low), signed(high)),
-                None => format!("{mean} (n = 1){mark}"),
-            }
+            format!("{}{}", difference_and_interval(*points), mark(reference))
         }
-    }
-}
-
-/// Two decimals with a sign, and no minus in front of a zero.
-fn signed(value: f64) -> String {
-    let text = format!("{value:+.2}");
-    if text == "-0.00" {
-        "+0.00".into()
-    } else {
-        text
     }
 }
 

@@ -60,7 +60,7 @@ fn summaries(group: &RowGroup<'_>) -> Map<String, Value> {
     numbers.collect()
 }
 
-fn pairs(pairs: &[(String, String)]) -> Value {
+pub(super) fn pairs(pairs: &[(String, String)]) -> Value {
     let map: Map<String, Value> = pairs
         .iter()
         .map(|(name, value)| (name.clone(), json!(value)))
@@ -68,7 +68,7 @@ fn pairs(pairs: &[(String, String)]) -> Value {
     Value::Object(map)
 }
 
-fn summary(summary: Option<Summary>) -> Value {
+pub(super) fn summary(summary: Option<Summary>) -> Value {
     summary.map_or(Value::Null, |summary| {
         json!({
             "n": summary.n,

@@ -50,6 +50,16 @@ pub enum StoreError {
         /// The first entry in the way.
         found: String,
     },
+    /// What should be read is no run folder.
+    #[error(
+        "{} is not a run folder: it has no `folder.json`\n  \
+         name one that `secateur run` made; `secateur runs DIR` lists them",
+        dir.display()
+    )]
+    NoResults {
+        /// The folder.
+        dir: PathBuf,
+    },
     /// Another process holds the folder's lock.
     #[error(
         "another process runs another version of this experiment in {}\n  \

@@ -15,16 +15,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-const IDENTITY: &str = "folder.json";
+pub(super) const IDENTITY: &str = "folder.json";
 const FORMAT: &str = "secateur-run";
 const VERSION: u32 = 2;
 const PLOTS: &str = "plots";
 /// Tables of the experiment as it was before it changed.
 const HISTORY: &str = "history";
 /// The experiment as it is written.
-const TEXT: &str = "experiment.toml";
+pub(super) const TEXT: &str = "experiment.toml";
 /// The same with every default filled in.
-const RESOLVED: &str = "resolved.json";
+pub(super) const RESOLVED: &str = "resolved.json";
 /// What the results are computed on.
 const DATA: &str = "data.json";
 /// What differs each time it is measured.

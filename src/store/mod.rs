@@ -1,6 +1,6 @@
 //! Results on disk: one folder per experiment, every file written whole or not at all.
 //!
-//! [`RunFolder`] owns the layout and the lock; rows become CSV in [`to_csv`]; stages and masks are
+//! [`RunFolder`] owns the layout and the lock, [`read_table`] reads beside it without one; rows become CSV in [`to_csv`]; stages and masks are
 //! safetensors files that PyTorch users can open.
 
 mod claims;
@@ -16,9 +16,11 @@ mod mask;
 mod names;
 mod partial;
 mod payload;
+mod read;
 mod rows;
 mod stage;
 mod stage_store;
+mod survey;
 mod write;
 
 pub use claims::Claims;
@@ -31,7 +33,9 @@ pub use folder::{Contents, Owner, RunFolder};
 pub use mask::{MaskOrigin, load_known_mask, load_mask, save_mask};
 pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;
+pub use read::{read_owner, read_resolved, read_table};
 pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 pub use stage::StageState;
 pub use stage_store::StageStore;
+pub use survey::{FolderSummary, run_folders, summarise};
 pub use write::{write_atomic, write_once};

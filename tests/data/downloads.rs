@@ -196,6 +196,26 @@ fn a_second_mirror_helps_and_good_files_are_kept() {
     assert_eq!(fs::read(folder.join(&files[1].0)).unwrap(), files[1].1);
 }
 
+/// A lab shares its data folder: a file is as readable as any that its user makes.
+#[cfg(unix)]
+#[test]
+fn what_is_fetched_is_as_readable_as_any_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let Some(files) = real_mnist() else {
+        return;
+    };
+    let (good, _) = serve(move |path| answer_from(&files, path));
+    let root = tempfile::tempdir().unwrap();
+    let report = fetch("mnist", root.path(), Some(&[good]), &mut |_| {}).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let own = root.path().join("own");
+    fs::write(&own, "").unwrap();
+    assert_eq!(report.files.len(), 4);
+    for file in &report.files {
+        assert_eq!(mode(&file.path), mode(&own), "{}", file.path.display());
+    }
+}
+
 #[test]
 fn a_failed_download_keeps_what_was_there() {
     let (root, _) = small_mnist(0, None);

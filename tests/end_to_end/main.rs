@@ -11,6 +11,7 @@ mod failures;
 mod golden;
 mod growing;
 mod image_folder;
+mod looking;
 mod refusals;
 mod reports;
 mod resume;
