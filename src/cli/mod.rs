@@ -20,6 +20,8 @@ mod progress;
 mod run;
 mod runs;
 mod schema;
+mod show;
+mod table;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::complain;
@@ -41,6 +43,10 @@ enum Command {
     Run(run::RunArgs),
     /// List run folders: experiment, runs done and planned, size, last write, adapter
     Runs(runs::RunsArgs),
+    /// Print the table of a run folder, also while a run goes on in it
+    Table(table::TableArgs),
+    /// Show one run: its settings, result, data, stages, and the command that recomputes it alone
+    Show(show::ShowArgs),
     /// Compare the experiments of two run folders: settings that differ, and paired differences of test accuracy
     Compare(compare::CompareArgs),
     /// Check an experiment file without running it
@@ -74,6 +80,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Runs(args) => runs::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Table(args) => table::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

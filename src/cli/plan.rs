@@ -4,13 +4,15 @@ use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::check::verified;
 use super::failure::Failure;
 use super::output::say;
+use super::progress::duration;
 use clap::Args;
-use secateur::data::SearchPath;
+use secateur::data::{Dataset, SearchPath};
 use secateur::experiment;
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::run::{self, DEFAULT_MEMORY, Limits};
+use secateur::run::{self, DEFAULT_MEMORY, Limits, RunOptions};
 use secateur::train::MemoryRequest;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
 #[derive(Args)]
@@ -23,6 +25,18 @@ pub struct PlanArgs {
     data: DataArgs,
     #[command(flatten)]
     cohort: CohortArgs,
+    /// The run folder; runs/<experiment name> if not given
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Where stages lie, if not in the run folder
+    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
+    store: Option<PathBuf>,
+    /// Say for each arm why stages are new: the first setting that differs from what is there
+    #[arg(long)]
+    why: bool,
+    /// List the runs by name
+    #[arg(long)]
+    runs: bool,
 }
 
 pub fn run(args: &PlanArgs) -> Result<(), Failure> {
@@ -88,14 +102,73 @@ pub fn run(args: &PlanArgs) -> Result<(), Failure> {
     }
     let search = SearchPath::new(args.data.data.clone());
     match run::load_datasets(&experiment, &search) {
-        Ok(datasets) => say(format_args!(
-            "GPU memory at the peak: {:.1} MiB, datasets included",
-            mib(run::planned_peak(&cohorts, &datasets))
-        )),
+        Ok(datasets) => {
+            say(format_args!(
+                "GPU memory at the peak: {:.1} MiB, datasets included",
+                mib(run::planned_peak(&cohorts, &datasets))
+            ));
+            match &gpu {
+                Ok(gpu) => foresee(args, &experiment, gpu, &datasets)?,
+                Err(_) => say("stages that are here already: not known without an adapter"),
+            }
+        }
         Err(error) => say(format_args!(
             "GPU memory at the peak: {:.1} MiB, and the datasets, which are not all here ({error})",
             mib(run::planned_peak(&cohorts, &BTreeMap::new()))
         )),
+    }
+    Ok(())
+}
+
+/// What is in the run folder already, and what the rest takes.
+fn foresee(
+    args: &PlanArgs,
+    experiment: &experiment::Experiment,
+    gpu: &Gpu,
+    datasets: &BTreeMap<String, Dataset>,
+) -> Result<(), Failure> {
+    let usual = || PathBuf::from("runs").join(&experiment.name);
+    let options = RunOptions {
+        out: args.out.clone().unwrap_or_else(usual),
+        store: args.store.clone(),
+        ..RunOptions::default()
+    };
+    let place = options.store.as_ref().unwrap_or(&options.out);
+    let place = place.display().to_string();
+    let foresight = run::foresee(experiment, gpu, options, datasets)?;
+    say(format_args!(
+        "{} stages with a file, {} are here ({place}); {} trainings to compute, {:.1} MiB of files",
+        foresight.stages,
+        foresight.here,
+        foresight.trainings,
+        mib(foresight.bytes)
+    ));
+    match foresight.seconds {
+        _ if foresight.samples == 0 => {}
+        Some(seconds) => say(format_args!(
+            "time: about {} for {} samples, at the speed of what was trained there",
+            duration(seconds),
+            foresight.samples
+        )),
+        None => say(format_args!(
+            "time: not known before something was trained there ({} samples); `secateur bench` measures this adapter",
+            foresight.samples
+        )),
+    }
+    if args.why {
+        match foresight.reasons.is_empty() {
+            true => say("nothing is new"),
+            false => say("why stages are new, by what is most like them there:"),
+        }
+        for reason in &foresight.reasons {
+            say(format_args!("  {reason}"));
+        }
+    }
+    if args.runs {
+        say("runs:");
+        for name in &foresight.runs {
+            say(format_args!("  {name}"));
+        }
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
-use super::output::{say, tell};
+use super::output::tell;
 use super::progress::{Meter, duration};
+use super::table::{Tabled, reference};
 use clap::Args;
 use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
-use secateur::report::{Reference, TableOptions, table, table_json};
 use secateur::run::{Engine, RunError, RunOptions, arm_infos};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -35,6 +35,9 @@ pub struct RunArgs {
     cohort: CohortArgs,
     #[command(flatten)]
     execution: ExecutionArgs,
+    /// Compute one run alone, by its name (column `run` of results.csv), into a folder of its own
+    #[arg(long, value_name = "RUN")]
+    only: Option<String>,
     /// Stop at the first run that fails; else the others finish
     #[arg(long)]
     fail_fast: bool,
@@ -61,18 +64,8 @@ pub struct RunArgs {
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let begun = Instant::now();
     let experiment = args.experiment.read()?;
-    let reference = match &args.reference {
-        None => Reference::Own,
-        Some(name) if experiment.arms.iter().any(|arm| arm.name == *name) => {
-            Reference::Arm(name.clone())
-        }
-        Some(name) => {
-            let names: Vec<&str> = experiment.arms.iter().map(|a| a.name.as_str()).collect();
-            return Err(Failure::experiment(format!(
-                "--reference {name:?} is no arm of this experiment; its arms are {names:?}"
-            )));
-        }
-    };
+    let arms = arm_infos(&experiment);
+    let reference = reference(args.reference.as_deref(), &arms)?;
     let gpu = Gpu::open(&GpuOptions {
         adapter: args.adapter.adapter,
         tune: args.execution.tune(),
@@ -100,6 +93,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         verify_sparse: args.verify_sparse,
         profile: args.profile,
         measure_speed: args.measure_speed,
+        only: args.only,
         fail_fast: args.fail_fast,
         checkpoint: args.checkpoint,
     };
@@ -115,38 +109,14 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         RunError::Interrupted => Failure::interrupted(&folder, interrupt.exit_code()),
         error => error.into(),
     })?;
-    let arms = arm_infos(&experiment);
-    if args.json {
-        let mut json = table_json(&experiment.title, &finished.rows, &arms, &reference);
-        json["skipped_images"] = finished
-            .data
-            .iter()
-            .map(|data| (data.name.clone(), data.skipped_images.len().into()))
-            .collect::<serde_json::Map<_, _>>()
-            .into();
-        say(format_args!("{json:#}"));
-    } else {
-        let options = TableOptions {
-            reference,
-            ..TableOptions::default()
-        };
-        say(format_args!(
-            "{}",
-            table(&experiment.title, &finished.rows, &arms, &options)
-        ));
-        for data in finished
-            .data
-            .iter()
-            .filter(|d| !d.skipped_images.is_empty())
-        {
-            let count = data.skipped_images.len();
-            let images = if count == 1 { "image" } else { "images" };
-            say(format_args!(
-                "{}: {count} {images} left out as undecodable; data.json has the names",
-                data.name
-            ));
-        }
-    }
+    let results = Tabled {
+        title: &experiment.title,
+        rows: &finished.rows,
+        arms: &arms,
+        data: &finished.data,
+        planned: finished.rows.len(),
+    };
+    results.print(&reference, args.json);
     if !args.quiet {
         tell(format_args!(
             "results.csv, curves.csv, rounds.csv, overlap.csv, masks, weights and plots are in {} ({}, GPU memory at the peak {:.1} MiB)",

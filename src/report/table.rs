@@ -6,6 +6,7 @@ use super::groups::{ArmInfo, RowGroup, group_runs, names, value_of};
 use super::stats::Summary;
 use super::text_table::{Align, TextColumn, draw, wrap};
 use crate::store::RunRow;
+use std::collections::BTreeSet;
 
 /// How the table is drawn.
 #[derive(Clone, Debug)]
@@ -211,6 +212,24 @@ fn letter(index: usize) -> String {
         .map_or_else(|| format!("#{index}"), String::from)
 }
 
+/// A line where runs were computed in several ways, whose bits differ.
+fn mixed(groups: &[RowGroup<'_>]) -> Option<String> {
+    let rows = || groups.iter().flat_map(|group| group.finished());
+    let way = |row: &RunRow| {
+        let (adapter, driver, version) = (&row.adapter, &row.driver, row.numerical_version);
+        format!("{adapter}, driver {driver}, version {version} of the numbers")
+    };
+    let ways: BTreeSet<String> = rows().map(way).collect();
+    (ways.len() > 1).then(|| {
+        let ways: Vec<String> = ways.into_iter().collect();
+        format!(
+            "MIXED: these runs were computed in {} ways, whose bits differ, and are averaged together: {}.",
+            ways.len(),
+            ways.join("; ")
+        )
+    })
+}
+
 /// At most so many failed runs are named below a table.
 const NAMED_FAILURES: usize = 10;
 
@@ -280,6 +299,7 @@ fn notes(groups: &[RowGroup<'_>], differences: &[Difference], references: &[&str
                 .to_owned(),
         );
     }
+    notes.extend(mixed(groups));
     notes.extend(failures(groups));
     let violations: u64 = groups
         .iter()

@@ -78,7 +78,7 @@ impl<'a> Engine<'a> {
             reporter.warn(warning);
         }
         let models = verify(experiment, &facts_of(&datasets)).map_err(RunError::Mistakes)?;
-        let setup = Setup::new(experiment, environment, &datasets, models);
+        let setup = Setup::new(experiment, environment, &datasets, models)?;
         Session::new(&setup, reporter)?.go()
     }
 }

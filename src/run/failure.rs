@@ -92,16 +92,7 @@ pub(super) fn whose(setup: &Setup<'_>, id: usize) -> String {
     let belongs = |run: &&Run| run.stages.contains(&id);
     let mut arms: Vec<String> = Vec::new();
     for run in setup.plan.runs.iter().filter(belongs) {
-        let arm = &setup.experiment.arms[run.arm];
-        let point: Vec<String> = arm.variants[run.variant]
-            .point
-            .iter()
-            .map(|(axis, value)| format!("{axis} = {value}"))
-            .collect();
-        let label = match point.is_empty() {
-            true => format!("\"{}\"", arm.name),
-            false => format!("\"{}\" ({})", arm.name, point.join(", ")),
-        };
+        let label = arm_at_point(setup, run);
         if !arms.contains(&label) {
             arms.push(label);
         }
@@ -113,5 +104,18 @@ pub(super) fn whose(setup: &Setup<'_>, id: usize) -> String {
     match rest {
         0 => format!("{arms}, seed {seed}"),
         rest => format!("{arms} and {rest} more, seed {seed}"),
+    }
+}
+
+/// A run's arm with its sweep point, for people: `"pruned" (lr = 0.1)`.
+pub(super) fn arm_at_point(setup: &Setup<'_>, run: &Run) -> String {
+    let arm = &setup.experiment.arms[run.arm];
+    let point = arm.variants[run.variant].point.iter();
+    let point: Vec<String> = point
+        .map(|(axis, value)| format!("{axis} = {value}"))
+        .collect();
+    match point.is_empty() {
+        true => format!("\"{}\"", arm.name),
+        false => format!("\"{}\" ({})", arm.name, point.join(", ")),
     }
 }

@@ -9,7 +9,7 @@ use super::setup::Setup;
 use super::stages::Stages;
 use crate::experiment::{History, Run};
 use crate::report;
-use crate::store::{CurveRow, MaskOrigin, RoundRow, RunFolder, RunKey, RunRow, run_names};
+use crate::store::{CurveRow, MaskOrigin, RoundRow, RunFolder, RunRow};
 use std::collections::BTreeMap;
 
 /// The rows of finished runs, by their number in the plan.
@@ -17,8 +17,6 @@ pub(super) struct Ledger<'s> {
     setup: &'s Setup<'s>,
     /// What varies beside the axes, per variant of each arm.
     settings: Vec<Vec<Vec<(String, String)>>>,
-    /// The name of each run's files.
-    names: Vec<String>,
     rows: BTreeMap<usize, RunRow>,
     curves: BTreeMap<usize, Vec<CurveRow>>,
     rounds: BTreeMap<usize, Vec<RoundRow>>,
@@ -27,19 +25,9 @@ pub(super) struct Ledger<'s> {
 impl<'s> Ledger<'s> {
     /// No run is finished.
     pub fn new(setup: &'s Setup<'s>) -> Self {
-        let key = |run: &Run| {
-            let arm = &setup.experiment.arms[run.arm];
-            RunKey {
-                arm: &arm.name,
-                point: &arm.variants[run.variant].point,
-                seed: run.seed,
-            }
-        };
-        let keys: Vec<RunKey<'_>> = setup.plan.runs.iter().map(key).collect();
         Self {
             setup,
             settings: settings(setup.experiment),
-            names: run_names(&keys),
             rows: BTreeMap::new(),
             curves: BTreeMap::new(),
             rounds: BTreeMap::new(),
@@ -66,7 +54,7 @@ impl<'s> Ledger<'s> {
             let (Some(snapshot), Some(scores)) = (stages.snapshot(id), stages.scores(id)) else {
                 continue;
             };
-            let name = &self.names[number];
+            let name = &setup.names[number];
             let row = RunRow {
                 run: name.clone(),
                 ..run_row(
@@ -121,7 +109,7 @@ impl<'s> Ledger<'s> {
         let lost: Vec<usize> = runs.filter(belongs).map(|(number, _)| number).collect();
         for &number in &lost {
             let run = &setup.plan.runs[number];
-            let name = &self.names[number];
+            let name = &setup.names[number];
             let row = RunRow {
                 run: name.clone(),
                 failure: format!(
@@ -224,7 +212,7 @@ impl<'s> Ledger<'s> {
         let masks = FinishedMasks {
             setup: self.setup,
             folder,
-            names: &self.names,
+            names: &self.setup.names,
         };
         folder.write_rows(&masks.overlaps(&sparse)?)?;
         let (all, mut curves) = (self.rows, self.curves);

@@ -27,6 +27,8 @@ pub struct RunOptions {
     pub profile: bool,
     /// Times finished runs under their masks, and the same with every layer dense, into `speed.csv`.
     pub measure_speed: bool,
+    /// The name of a run, as in the column `run`: nothing else is computed.
+    pub only: Option<String>,
     /// Stops at the first run that fails; else the others finish.
     pub fail_fast: bool,
     /// Saves trainings after every so many passes; by the clock if not given.

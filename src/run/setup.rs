@@ -9,13 +9,18 @@ use super::options::{Environment, RunOptions};
 use super::rows::{Facts, last_training};
 use crate::base::sha256;
 use crate::data::Dataset;
-use crate::experiment::{DataIdentity, Experiment, Plan, PlanContext, Stage};
+use crate::experiment::{
+    DataIdentity, Experiment, Plan, PlanContext, Run, Stage, StageInput, suggest,
+};
 use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::Execution;
 use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
-use crate::store::{Contents, DataRecord, Owner, RunFolder};
+use crate::store::{
+    Contents, DataRecord, Owner, PlannedRun, PlannedStage, RunFolder, RunKey, RunRow, read_table,
+    run_names,
+};
 use crate::train::{step_range_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -32,18 +37,25 @@ pub(super) struct Setup<'a> {
     pub models: Models,
     pub facts: Facts,
     pub plan: Plan,
+    /// The name of each run's files.
+    pub names: Vec<String>,
+    /// What stage digests cover beside the experiment.
+    pub context: PlanContext,
     /// For stages that a run ends with: the spec of the run's last training.
     pub ends: HashMap<usize, TrainSpec>,
 }
 
 impl<'a> Setup<'a> {
     /// Plans the experiment on these datasets, for which its models were verified.
+    ///
+    /// # Errors
+    /// There is no run of the name that is asked for.
     pub fn new(
         experiment: &'a Experiment,
         environment: &'a Environment<'a>,
         datasets: &'a BTreeMap<String, Dataset>,
         models: Models,
-    ) -> Self {
+    ) -> Result<Self, RunError> {
         let Environment {
             gpu,
             options,
@@ -78,7 +90,15 @@ impl<'a> Setup<'a> {
                 .map(|(n, d)| (n.clone(), identity(d)))
                 .collect(),
         };
-        let plan = Plan::new(experiment, &context);
+        let mut plan = Plan::new(experiment, &context);
+        let mut names = names(experiment, &plan);
+        if let Some(only) = &options.only {
+            let Some(number) = names.iter().position(|name| name == only) else {
+                return Err(RunError::Experiment(vec![no_such_run(only, &names)]));
+            };
+            plan.runs = vec![plan.runs.swap_remove(number)];
+            names = vec![only.clone()];
+        }
         let mut ends = HashMap::new();
         for run in &plan.runs {
             let variant = &experiment.arms[run.arm].variants[run.variant];
@@ -86,7 +106,7 @@ impl<'a> Setup<'a> {
                 ends.insert(last, spec.clone());
             }
         }
-        Self {
+        Ok(Self {
             experiment,
             gpu,
             options,
@@ -97,8 +117,10 @@ impl<'a> Setup<'a> {
             models,
             facts,
             plan,
+            names,
+            context,
             ends,
-        }
+        })
     }
 
     /// Creates or continues the run folder.
@@ -113,6 +135,15 @@ impl<'a> Setup<'a> {
             driver: self.facts.driver.clone(),
             numerical_version: NUMERICAL_VERSION,
         };
+        if let Some(only) = &self.options.only {
+            let there: Vec<RunRow> = read_table(&self.options.out)?;
+            if there.iter().any(|row| row.run != *only) {
+                return Err(RunError::Experiment(vec![format!(
+                    "{} has the results of other runs: one run alone (`--only`) is computed into a folder of its own; choose one with `--out DIR`",
+                    self.options.out.display()
+                )]));
+            }
+        }
         if let Some(before) = RunFolder::owner(&self.options.out)? {
             self.facts.check(&before, &self.options.out)?;
         }
@@ -120,6 +151,7 @@ impl<'a> Setup<'a> {
             text: &self.experiment.text,
             resolved: &self.experiment.resolved_json(),
             data: &self.data,
+            runs: &self.planned_runs(),
         };
         let (out, store) = (&self.options.out, self.options.store.as_ref());
         Ok(RunFolder::open(
@@ -130,6 +162,26 @@ impl<'a> Setup<'a> {
         )?)
     }
 
+    fn planned_runs(&self) -> Vec<PlannedRun> {
+        let planned = |id: &usize| PlannedStage {
+            digest: self.plan.stages[*id].digest.clone(),
+            step: self.plan.stages[*id].step.word().to_owned(),
+            kept: self.is_kept_on_disk(*id),
+        };
+        let runs = self.plan.runs.iter().zip(&self.names);
+        runs.map(|(run, name)| {
+            let arm = &self.experiment.arms[run.arm];
+            PlannedRun {
+                run: name.clone(),
+                arm: arm.name.clone(),
+                point: arm.variants[run.variant].point.clone(),
+                seed: run.seed,
+                stages: run.stages.iter().map(planned).collect(),
+            }
+        })
+        .collect()
+    }
+
     /// The network that the experiment has for a stage.
     ///
     /// # Errors
@@ -138,6 +190,11 @@ impl<'a> Setup<'a> {
         self.models.of(&stage.model).cloned().ok_or_else(|| {
             RunError::Experiment(vec![format!("model {} was not checked", stage.model.name)])
         })
+    }
+
+    /// What a stage's digest covers.
+    pub fn input_of(&self, id: usize) -> Option<StageInput> {
+        StageInput::of(self.experiment, &self.context, &self.plan, id)
     }
 
     /// What kernels are chosen from.
@@ -162,6 +219,26 @@ impl<'a> Setup<'a> {
     pub fn is_kept_on_disk(&self, id: usize) -> bool {
         self.plan.stages[id].step.takes_long() || self.ends.contains_key(&id)
     }
+}
+
+fn no_such_run(only: &str, names: &[String]) -> String {
+    let near = suggest::nearest(only, names.iter().map(String::as_str));
+    let near = near.map_or_else(String::new, |name| format!("; did you mean {name:?}?"));
+    format!("there is no run {only:?}{near} `secateur plan --runs` lists them")
+}
+
+/// One name for each run.
+fn names(experiment: &Experiment, plan: &Plan) -> Vec<String> {
+    let key = |run: &Run| {
+        let arm = &experiment.arms[run.arm];
+        RunKey {
+            arm: &arm.name,
+            point: &arm.variants[run.variant].point,
+            seed: run.seed,
+        }
+    };
+    let keys: Vec<RunKey<'_>> = plan.runs.iter().map(key).collect();
+    run_names(&keys)
 }
 
 fn identity(data: &Dataset) -> DataIdentity {

@@ -17,6 +17,8 @@ use std::sync::Arc;
 
 /// Where a saved stage has its record.
 const RECORD: &str = "record";
+/// Where it says what its digest covers.
+pub(super) const INPUT: &str = "input";
 /// Where it says what its network is made of.
 const NETWORK: &str = "network";
 
@@ -240,7 +242,8 @@ impl<'s> Stages<'s> {
     fn save(&self, id: usize, model: &Model) -> Result<(), RunError> {
         let digest = &self.setup.plan.stages[id].digest;
         let record = serde_json::to_string(&self.records[&id]).unwrap_or_default();
-        let mut meta = BTreeMap::from([(RECORD.to_owned(), record)]);
+        let input = serde_json::to_string(&self.setup.input_of(id)).unwrap_or_default();
+        let mut meta = BTreeMap::from([(RECORD.to_owned(), record), (INPUT.to_owned(), input)]);
         if let Some(network) = self.networks.get(&id) {
             let spec = serde_json::to_string(&network.spec).unwrap_or_default();
             meta.insert(NETWORK.to_owned(), spec);

@@ -6,6 +6,7 @@ use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::lock::{Access, FolderLock};
 use super::mask::{MaskOrigin, save_mask};
+use super::planned::{self, PlannedRun, RUNS};
 use super::stage_store::{StageStore, remove_abandoned};
 use super::write::{write_atomic, write_first, write_view};
 use crate::base::{sha256, temporary_in};
@@ -26,16 +27,17 @@ pub(super) const TEXT: &str = "experiment.toml";
 /// The same with every default filled in.
 pub(super) const RESOLVED: &str = "resolved.json";
 /// What the results are computed on.
-const DATA: &str = "data.json";
+pub(super) const DATA: &str = "data.json";
 /// What differs each time it is measured.
 const TIMES: [&str; 2] = ["times.csv", "speed.csv"];
 const FOLDERS: [&str; 3] = ["weights", "masks", PLOTS];
 const STAGES: &str = "stages";
 /// What this program writes at the top of a run folder, apart from the identity and the lock.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     TEXT,
     RESOLVED,
     DATA,
+    RUNS,
     "results.csv",
     "curves.csv",
     "rounds.csv",
@@ -71,6 +73,8 @@ pub struct Contents<'c> {
     pub resolved: &'c str,
     /// What the results are computed on.
     pub data: &'c [DataRecord],
+    /// The runs that it asks for.
+    pub runs: &'c [PlannedRun],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,7 +90,7 @@ struct Identity {
 /// ```text
 /// folder.json        whose results these are, and what they were computed on
 /// experiment.toml    the experiment as written      resolved.json   the same with every default filled in
-/// data.json          what the results were computed on
+/// data.json          what the results were computed on    runs.json     the runs, with the stages of each
 /// results.csv        one row per run                curves.csv      one row per run and epoch
 /// rounds.csv         one row per run, step and layer  overlap.csv   one row per pair of masks
 /// times.csv          what differs each time it is computed; speed.csv likewise, where it was asked for
@@ -201,6 +205,7 @@ impl RunFolder {
                 write_atomic(&path, |file| file.write_all(text.as_bytes()))?;
             }
         }
+        write_view(&dir.join(RUNS), planned::text(contents.runs).as_bytes())?;
         let stages = StageStore::open(store)?;
         if store != dir {
             stages.adopt(dir)?;

@@ -38,6 +38,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<(SafeTensors<'_>, Option<String>), 
     Ok((tensors, header))
 }
 
+/// The JSON text under the key `secateur` of a file's header, which is read alone, without the length in front of it.
+pub(crate) fn header_text(header: &[u8]) -> Option<String> {
+    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
+    Some(header["__metadata__"][KEY].as_str()?.to_owned())
+}
+
 /// Little-endian bytes of some weights.
 pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
     values

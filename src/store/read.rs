@@ -2,8 +2,9 @@
 
 use super::columns::Row;
 use super::csv::from_csv;
+use super::data_record::DataRecord;
 use super::error::StoreError;
-use super::folder::{Owner, RESOLVED, RunFolder, TEXT};
+use super::folder::{DATA, Owner, RESOLVED, RunFolder, TEXT};
 use serde::de::DeserializeOwned;
 use std::fs;
 use std::io;
@@ -63,6 +64,22 @@ pub fn read_table<R: Row>(dir: &Path) -> Result<Vec<R>, StoreError> {
     })
 }
 
+/// What the results of a folder are computed on; nothing where it does not say so yet.
+///
+/// # Errors
+/// [`StoreError::Damaged`] or [`StoreError::Io`].
+pub fn read_data(dir: &Path) -> Result<Vec<DataRecord>, StoreError> {
+    let path = dir.join(DATA);
+    let Some(bytes) = read(&path)? else {
+        return Ok(Vec::new());
+    };
+    serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+        path,
+        reason: error.to_string(),
+        next: "remove it and run its experiment again in this folder: it is written anew",
+    })
+}
+
 /// Reads the experiment with every default filled in, or a part of it; `None` if it is not there yet.
 ///
 /// # Errors
@@ -77,6 +94,22 @@ pub fn read_resolved<T: DeserializeOwned>(dir: &Path) -> Result<Option<T>, Store
         path,
         reason: error.to_string(),
         next: "remove it and run its experiment again in this folder: it is written anew",
+    })
+}
+
+/// Reads a table whose columns do not depend on the experiment; empty if there is none yet.
+///
+/// # Errors
+/// [`StoreError::Damaged`] or [`StoreError::Io`].
+pub fn read_rows_alone<R: Row>(dir: &Path) -> Result<Vec<R>, StoreError> {
+    let path = dir.join(R::FILE);
+    let Some(bytes) = read(&path)? else {
+        return Ok(Vec::new());
+    };
+    from_csv(&bytes, &[]).map_err(|reason| StoreError::Damaged {
+        path,
+        reason,
+        next: "move it away: it is begun anew",
     })
 }
 
@@ -97,7 +130,7 @@ fn of_one_moment<T: PartialEq>(
     Ok((before, table()?))
 }
 
-fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
     match fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

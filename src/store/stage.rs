@@ -9,11 +9,14 @@ use safetensors::tensor::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 const FORMAT: &str = "secateur-stage";
 const VERSION: u32 = 1;
+/// What safetensors itself allows.
+const LONGEST_HEADER: u64 = 100_000_000;
 const DAMAGED: &str =
     "remove this file and run the same command again: only this stage is computed again";
 
@@ -116,17 +119,28 @@ pub(crate) fn load(
         })
 }
 
-/// Reads what a stage says beside its tensors, whose shapes need not be known; `None` if there is no such file.
+/// Reads what a stage says beside its tensors, which are not looked at; `None` if there is no such file.
 pub(crate) fn load_meta(
     path: &Path,
     stage: &str,
 ) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        // A safetensors file begins with the length of its header.
+        let mut length = [0; 8];
+        file.read_exact(&mut length)?;
+        let mut header = Vec::new();
+        file.take(u64::from_le_bytes(length).min(LONGEST_HEADER))
+            .read_to_end(&mut header)?;
+        Ok(header)
+    };
+    let header = match read() {
+        Ok(header) => header,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StoreError::io("read", path, error)),
     };
-    let (_, header) = decode_header(&bytes, stage).map_err(|reason| StoreError::Damaged {
+    let header = stage_header(payload::header_text(&header), stage);
+    let header = header.map_err(|reason| StoreError::Damaged {
         path: path.to_path_buf(),
         reason,
         next: DAMAGED,
@@ -139,6 +153,10 @@ fn decode_header<'b>(
     stage: &str,
 ) -> Result<(SafeTensors<'b>, StageHeader), String> {
     let (file, header) = payload::decode(bytes)?;
+    Ok((file, stage_header(header, stage)?))
+}
+
+fn stage_header(header: Option<String>, stage: &str) -> Result<StageHeader, String> {
     let header = header.ok_or("its header does not say what it is")?;
     let header: StageHeader =
         serde_json::from_str(&header).map_err(|error| format!("its header: {error}"))?;
@@ -151,7 +169,7 @@ fn decode_header<'b>(
     if header.stage != stage {
         return Err(format!("it holds stage {}", header.stage));
     }
-    Ok((file, header))
+    Ok(header)
 }
 
 fn decode(bytes: &[u8], stage: &str, tensors: &[Tensor]) -> Result<StageState, String> {

@@ -111,6 +111,17 @@ impl StageStore {
         self.path(digest).exists()
     }
 
+    /// The digests of all stages there.
+    pub fn digests(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.dir.join(STAGES)).into_iter().flatten();
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut digests: Vec<String> = names
+            .filter_map(|name| Some(name.strip_suffix(".safetensors")?.to_owned()))
+            .collect();
+        digests.sort_unstable();
+        digests
+    }
+
     /// Where a stage lies.
     pub fn path(&self, digest: &str) -> PathBuf {
         self.file(digest, "safetensors")

@@ -118,6 +118,7 @@ fn begun(dir: &Path, text: &str, on: (&str, &str, u32), reached: Reached<'_>) ->
         text,
         resolved: &experiment.resolved_json(),
         data: &[],
+        runs: &[],
     };
     let folder = RunFolder::open(dir, dir, &owner, &contents).expect("a run folder");
     let mut rows = Vec::new();

@@ -84,6 +84,7 @@ fn open_as(dir: &Path, name: &str, digest: &str, text: &str) -> Result<RunFolder
         text,
         resolved: "{}\n",
         data: &[],
+        runs: &[],
     };
     RunFolder::open(dir, dir, &owner, &contents)
 }
