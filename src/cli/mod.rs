@@ -10,6 +10,7 @@ mod data;
 mod execution;
 mod explain;
 mod failure;
+mod gc;
 mod init;
 mod interrupt;
 mod man;
@@ -49,6 +50,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Compare the experiments of two run folders: settings that differ, and paired differences of test accuracy
     Compare(compare::CompareArgs),
+    /// Say what a run folder or a store holds that no row of a table needs; with --yes, delete it
+    Gc(gc::GcArgs),
     /// Check an experiment file without running it
     Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::run(&args),
         Command::Table(args) => table::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Gc(args) => gc::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

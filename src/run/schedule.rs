@@ -53,12 +53,13 @@ impl<'s> StageQueue<'s> {
             todo: HashSet::new(),
             failed: HashSet::new(),
         };
-        queue.refill(|id| stages.is_saved(id));
+        queue.refill(|id, starts_others| stages.is_there(id, starts_others));
         queue
     }
 
-    /// Counts anew what is left, by what is there. Of a run that failed, nothing is.
-    pub fn refill(&mut self, is_there: impl Fn(usize) -> bool) {
+    /// Counts anew what is left, by whether what is needed of a stage is there, and whether another starts from it. Of a run that
+    /// failed, nothing is left.
+    pub fn refill(&mut self, is_there: impl Fn(usize, bool) -> bool) {
         self.todo.clear();
         for run in &self.setup.plan.runs {
             let failed = run.stages.iter().position(|id| self.failed.contains(id));
@@ -66,7 +67,7 @@ impl<'s> StageQueue<'s> {
             let mut later_needed = false;
             for &id in before.iter().rev() {
                 if self.setup.is_kept_on_disk(id) {
-                    later_needed = !is_there(id);
+                    later_needed = !is_there(id, later_needed);
                 }
                 if later_needed {
                     self.todo.insert(id);

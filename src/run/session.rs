@@ -182,7 +182,8 @@ impl<'s> Session<'s> {
     /// Takes over what an earlier call left in the store: so many stages.
     fn resume(&mut self) -> Result<usize, RunError> {
         let all = self.setup.plan.stages.len();
-        let saved: Vec<usize> = (0..all).filter(|&id| self.stages.is_saved(id)).collect();
+        let there = |&id: &usize| self.stages.is_saved(id) || self.stages.has_record_alone(id);
+        let saved: Vec<usize> = (0..all).filter(there).collect();
         if !saved.is_empty() {
             self.reporter.note(&format!(
                 "{} of {all} stages are already in {}; going on from there",
@@ -199,7 +200,11 @@ impl<'s> Session<'s> {
     fn enter_saved(&mut self, saved: &[usize]) -> Result<(), RunError> {
         // Parents come before children, so the records of a whole history are there when its last stage is.
         for &id in saved {
-            match self.stages.take_over(id) {
+            let taken = match self.stages.is_saved(id) {
+                true => self.stages.take_over(id),
+                false => self.stages.take_over_record(id),
+            };
+            match taken {
                 Ok(()) => {}
                 Err(
                     error @ (RunError::Store(StoreError::Damaged { .. }) | RunError::Record { .. }),
@@ -221,7 +226,9 @@ impl<'s> Session<'s> {
             }
         }
         let before = self.schedule.samples();
-        self.schedule.refill(|id| self.stages.is_known(id));
+        let stages = &self.stages;
+        self.schedule
+            .refill(|id, starts_others| stages.is_known(id) && stages.is_there(id, starts_others));
         self.reporter
             .lengthen(self.schedule.samples().saturating_sub(before));
         for &id in saved {
@@ -239,8 +246,8 @@ impl<'s> Session<'s> {
         let todo: Vec<usize> = self.schedule.todo().collect();
         for id in todo {
             if let Some(parent) = self.setup.plan.stages[id].parent
-                && self.setup.is_kept_on_disk(parent)
                 && self.stages.is_known(parent)
+                && self.stages.is_saved(parent)
                 && self.stages.snapshot(parent).is_none()
             {
                 self.stages.reload(parent)?;

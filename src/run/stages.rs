@@ -56,10 +56,45 @@ impl<'s> Stages<'s> {
         self.records.contains_key(&id)
     }
 
-    /// Whether a stage lies in the store.
+    /// Whether a stage lies in the store with its weights.
     pub fn is_saved(&self, id: usize) -> bool {
         let digest = &self.setup.plan.stages[id].digest;
         self.setup.is_kept_on_disk(id) && self.folder.stages().has(digest)
+    }
+
+    /// Whether what is needed of a stage lies in the store: of one that nothing starts from and no run ends with, its record does.
+    pub fn is_there(&self, id: usize, starts_others: bool) -> bool {
+        self.is_saved(id) || (!starts_others && self.has_record_alone(id))
+    }
+
+    /// Whether the weights of a stage were freed, and no run ends with them.
+    pub fn has_record_alone(&self, id: usize) -> bool {
+        let digest = &self.setup.plan.stages[id].digest;
+        let store = self.folder.stages();
+        let in_the_middle = self.setup.is_kept_on_disk(id) && !self.setup.ends.contains_key(&id);
+        in_the_middle && !store.has(digest) && store.has_record(digest)
+    }
+
+    /// Takes what was kept of a stage whose weights were freed.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn take_over_record(&mut self, id: usize) -> Result<(), RunError> {
+        let stage = &self.setup.plan.stages[id];
+        let network = self.saved_network(stage)?;
+        let inherited = || self.network_before(stage).cloned();
+        if let Some(network) = network.or_else(inherited) {
+            self.networks.insert(id, network);
+        }
+        let meta = self
+            .folder
+            .stages()
+            .meta(&stage.digest)?
+            .unwrap_or_default();
+        let record = serde_json::from_str(meta.get(RECORD).map_or("", String::as_str));
+        let record = record.map_err(|e| self.unreadable(stage, e.to_string()))?;
+        self.records.insert(id, record);
+        Ok(())
     }
 
     /// What a stage left, while it is needed.

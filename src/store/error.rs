@@ -62,7 +62,7 @@ pub enum StoreError {
     },
     /// Another process holds the folder's lock.
     #[error(
-        "another process runs another version of this experiment in {}\n  \
+        "another process works in {}\n  \
          wait until it ends, or choose another folder with `--out DIR`",
         dir.display()
     )]

@@ -209,6 +209,7 @@ impl RunFolder {
         let stages = StageStore::open(store)?;
         if store != dir {
             stages.adopt(dir)?;
+            stages.enter_user(dir)?;
         }
         lock.share();
         Ok(RunFolder {

@@ -4,7 +4,7 @@ use super::error::StoreError;
 use super::partial::{self, Partial};
 use super::stage::{self, StageState};
 use super::write::write_view;
-use crate::base::{TEMPORARY, is_dead, temporary_in};
+use crate::base::{TEMPORARY, is_dead, sha256, temporary_in};
 use crate::model::Tensor;
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const STAGES: &str = "stages";
+const USERS: &str = "users";
+const RECORD: &str = "record.json";
 /// What a process of another machine was writing is removed after so long: until then it may still be writing it.
 const ABANDONED: Duration = Duration::from_secs(60 * 60);
 
@@ -21,7 +23,9 @@ const ABANDONED: Duration = Duration::from_secs(60 * 60);
 /// ```text
 /// stages/<digest>.safetensors   weights and mask after a step     stages/<digest>.partial, while it is computed
 /// stages/<digest>.scores.json   of those that runs end with       stages/<digest>.damaged, one that was set aside
+/// stages/<digest>.record.json   what a stage said beside its tensors, which were freed
 /// claims/                       who computes what now
+/// users/                        the run folders that have their stages here
 /// ```
 #[derive(Clone, Debug)]
 pub struct StageStore {
@@ -87,7 +91,9 @@ impl StageStore {
         tensors: &[Tensor],
         state: &StageState,
     ) -> Result<(), StoreError> {
-        stage::save(&self.path(digest), digest, tensors, state)
+        stage::save(&self.path(digest), digest, tensors, state)?;
+        let _ = fs::remove_file(self.file(digest, RECORD));
+        Ok(())
     }
 
     /// Reads a stage; `None` if it was never saved. Weights and mask have the lengths they were saved with.
@@ -98,12 +104,59 @@ impl StageStore {
         stage::load(&self.path(digest), digest, tensors)
     }
 
-    /// What a stage says beside its tensors; `None` if it was never saved. The tensors are not read.
+    /// What a stage says beside its tensors; `None` if it was never saved. The tensors are not read, and may have been freed.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] if the file is not that stage's.
     pub fn meta(&self, digest: &str) -> Result<Option<BTreeMap<String, String>>, StoreError> {
-        stage::load_meta(&self.path(digest), digest)
+        let meta = stage::load_meta(&self.path(digest), digest)?;
+        let record = || {
+            let text = fs::read_to_string(self.file(digest, RECORD)).ok()?;
+            serde_json::from_str(&text).ok()
+        };
+        Ok(meta.or_else(record))
+    }
+
+    /// Whether a stage's tensors were freed, and what it said beside them is there.
+    pub fn has_record(&self, digest: &str) -> bool {
+        self.file(digest, RECORD).exists()
+    }
+
+    /// Frees the tensors of a stage, and keeps what it says beside them.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the file is not that stage's, [`StoreError::Io`].
+    pub fn free_tensors(&self, digest: &str) -> Result<(), StoreError> {
+        let Some(meta) = stage::load_meta(&self.path(digest), digest)? else {
+            return Ok(());
+        };
+        let text = serde_json::to_string(&meta).unwrap_or_default() + "\n";
+        write_view(&self.file(digest, RECORD), text.as_bytes())?;
+        let path = self.path(digest);
+        fs::remove_file(&path).map_err(|error| StoreError::io("remove", &path, error))
+    }
+
+    /// Enters a run folder among those that have their stages here.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn enter_user(&self, folder: &Path) -> Result<(), StoreError> {
+        let users = self.dir.join(USERS);
+        fs::create_dir_all(&users).map_err(|error| StoreError::io("create", &users, error))?;
+        let path = std::path::absolute(folder);
+        let path = path.map_err(|error| StoreError::io("find", folder, error))?;
+        let text = path.to_string_lossy();
+        let name = &sha256(text.as_bytes())[..12];
+        write_view(&users.join(name), text.as_bytes())
+    }
+
+    /// The run folders that have their stages here.
+    pub fn users(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.dir.join(USERS)).into_iter().flatten();
+        let texts = entries.filter_map(|entry| fs::read_to_string(entry.ok()?.path()).ok());
+        let mut users: Vec<PathBuf> = texts.map(PathBuf::from).collect();
+        users.sort();
+        users
     }
 
     /// Whether a stage was saved (its contents are not looked at).

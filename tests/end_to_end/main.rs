@@ -8,6 +8,7 @@ mod bench;
 mod compaction;
 mod controls;
 mod failures;
+mod folders;
 mod golden;
 mod growing;
 mod image_folder;
