@@ -11,8 +11,6 @@ pub use cache::cache_folder;
 pub use digest::{hex, json, sha256};
 pub(crate) use file::{TEMPORARY, temporary_in};
 pub use file::{write_whole, write_with_folder};
-pub(crate) use process::is_dead;
-#[cfg(test)]
-pub(crate) use process::process_name;
+pub(crate) use process::{is_dead, process_name};
 pub use text::at_spaces;
 pub use utc::utc;

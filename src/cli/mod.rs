@@ -23,6 +23,7 @@ mod runs;
 mod schema;
 mod show;
 mod table;
+mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use output::complain;
@@ -46,6 +47,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Print the table of a run folder, also while a run goes on in it
     Table(table::TableArgs),
+    /// Watch a run from another terminal: what it does, each arm's mean so far, time left, failures
+    Watch(watch::WatchArgs),
     /// Show one run: its settings, result, data, stages, and the command that recomputes it alone
     Show(show::ShowArgs),
     /// Compare the experiments of two run folders: settings that differ, and paired differences of test accuracy
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Runs(args) => runs::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Table(args) => table::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Gc(args) => gc::run(&args),
         Command::Check(args) => check::run(&args),

@@ -8,7 +8,7 @@ use secateur::store::{
     DataRecord, RunRow, read_data, read_owner, read_planned, read_resolved, read_table,
 };
 use serde::Deserialize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Print the table of a run folder, also while a run goes on in it
 #[derive(Args)]
@@ -25,9 +25,30 @@ pub struct TableArgs {
 
 /// What `resolved.json` says that a table needs.
 #[derive(Deserialize)]
-struct Shown {
-    title: String,
+pub struct Shown {
+    pub title: String,
     arms: Vec<ShownArm>,
+}
+
+impl Shown {
+    /// That of a run folder.
+    pub fn read(dir: &Path) -> Result<Self, Failure> {
+        read_resolved(dir)?.ok_or_else(|| {
+            Failure::storage(format!(
+                "{} has no resolved.json yet: its run has only just begun",
+                dir.display()
+            ))
+        })
+    }
+
+    /// Its arms, for tables.
+    pub fn arms(&self) -> Vec<ArmInfo> {
+        let arm = |arm: &ShownArm| ArmInfo {
+            name: arm.name.clone(),
+            control_of: arm.control_of.clone(),
+        };
+        self.arms.iter().map(arm).collect()
+    }
 }
 
 #[derive(Deserialize)]
@@ -39,22 +60,10 @@ struct ShownArm {
 pub fn run(args: &TableArgs) -> Result<(), Failure> {
     let dir = &args.dir;
     read_owner(dir)?;
-    let shown: Shown = read_resolved(dir)?.ok_or_else(|| {
-        Failure::storage(format!(
-            "{} has no resolved.json yet: its run has only just begun",
-            dir.display()
-        ))
-    })?;
+    let shown = Shown::read(dir)?;
     let rows: Vec<RunRow> = read_table(dir)?;
     let planned = read_planned(dir)?.map_or(rows.len(), |runs| runs.len());
-    let arms: Vec<ArmInfo> = shown
-        .arms
-        .into_iter()
-        .map(|arm| ArmInfo {
-            name: arm.name,
-            control_of: arm.control_of,
-        })
-        .collect();
+    let arms = shown.arms();
     let results = Tabled {
         title: &shown.title,
         rows: &rows,

@@ -13,6 +13,7 @@ use crate::train::{
     Checkpoint, EpochPoint, MOMENTS, Progress, ReplicaCheckpoint, Standing, State, Watch,
 };
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
@@ -176,6 +177,29 @@ impl<'a> Saver<'a> {
     }
 }
 
+/// A pass of a cohort, for the log. A number that is not finite is null.
+fn epoch(progress: Progress, points: &[Vec<EpochPoint>], names: &[String]) -> Value {
+    let replicas = points.iter().zip(names).filter_map(|(points, name)| {
+        let point = points.last()?;
+        Some(json!({
+            "run": name,
+            "train_loss": point.train.loss,
+            "train_accuracy": point.train.accuracy,
+            "validation_loss": point.validation.map(|scores| scores.loss),
+            "validation_accuracy": point.validation.map(|scores| scores.accuracy),
+            "density": point.density,
+        }))
+    });
+    let last = points.iter().filter_map(|points| points.last());
+    json!({
+        "epoch": last.map(|point| point.epoch).max(),
+        "steps": progress.steps,
+        "of": progress.of,
+        "samples_per_step": progress.samples_per_step,
+        "replicas": replicas.collect::<Vec<Value>>(),
+    })
+}
+
 /// What a training is watched with: the saver, who hears of its progress, and who may stop it.
 pub(super) struct Watcher<'w, 'a, 'e> {
     pub(super) saver: Option<&'w mut Saver<'a>>,
@@ -194,6 +218,8 @@ impl Watch for Watcher<'_, '_, '_> {
         let Some(saver) = &mut self.saver else {
             return true;
         };
+        self.reporter
+            .log("epoch", epoch(progress, points, saver.names));
         for (replica, points) in points.iter().enumerate() {
             let curve: Vec<CurvePoint> = points.iter().map(CurvePoint::from).collect();
             let Some(reason) = diverged(&curve) else {

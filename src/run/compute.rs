@@ -19,6 +19,7 @@ use crate::experiment::{Stage, Step};
 use crate::spec::TrainSpec;
 use crate::store::TimeRow;
 use crate::train::{ResidentDataset, Snapshot};
+use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,7 +86,12 @@ impl Session<'_> {
         let from = checkpoint.as_ref().map_or(0, |from| from.steps);
         if from > 0 {
             self.reporter.note(&format!("  going on after step {from}"));
+            self.reporter.resume_at(from * batch * cohort.len() as u64);
         }
+        self.reporter.log(
+            "cohort",
+            json!({ "work": what, "replicas": cohort.len(), "samples": samples, "runs": names }),
+        );
         let mut saver = Saver::new(&self.stages.folder, setup.options, &stages, &names);
         let start = StepStart {
             parents: &parents,
@@ -100,6 +106,15 @@ impl Session<'_> {
             )?,
         };
         let seconds = begun.elapsed().as_secs_f64();
+        for stage in &stages {
+            let fields = json!({
+                "digest": stage.digest,
+                "step": stage.step.word(),
+                "seed": stage.seed,
+                "seconds": seconds,
+            });
+            self.reporter.log("stage", fields);
+        }
         let replicas = cohort.len() as u64;
         let steps = steps_taken(&outcomes, from).unwrap_or(samples / replicas / batch);
         self.reporter.finish_stage(samples);

@@ -1,6 +1,9 @@
 //! What a run tells while it goes on, and how it is stopped.
 
+use super::event_log::EventLog;
 use crate::store::RunRow;
+use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -57,18 +60,23 @@ impl StopToken {
 /// Tells of a run, and counts its progress.
 pub(super) struct Reporter<'e> {
     tell: &'e mut dyn FnMut(Event<'_>),
+    log: Option<EventLog>,
     /// Samples of finished stages.
     done: u64,
     /// Samples in all.
     samples: u64,
+    /// Samples of the current stage that an earlier call trained on.
+    before: u64,
 }
 
 impl<'e> Reporter<'e> {
     pub fn new(tell: &'e mut dyn FnMut(Event<'_>)) -> Self {
         Self {
             tell,
+            log: None,
             done: 0,
             samples: 0,
+            before: 0,
         }
     }
 
@@ -76,11 +84,24 @@ impl<'e> Reporter<'e> {
         (self.tell)(event);
     }
 
+    /// Writes a log in a run folder from now on.
+    pub fn open_log(&mut self, dir: &Path) {
+        self.log = EventLog::open(dir);
+    }
+
+    /// Writes a line into the log; see docs/events.md.
+    pub fn log(&mut self, event: &str, fields: Value) {
+        if let Some(log) = &mut self.log {
+            log.write(event, fields);
+        }
+    }
+
     pub fn note(&mut self, text: &str) {
         self.tell(Event::Note(text));
     }
 
     pub fn warn(&mut self, text: &str) {
+        self.log("warning", json!({ "text": text }));
         self.tell(Event::Warning(text));
     }
 
@@ -100,10 +121,16 @@ impl<'e> Reporter<'e> {
         self.samples = self.samples.saturating_sub(samples);
     }
 
+    /// An earlier call has trained on so many samples of the current stage: they are no work of this one.
+    pub fn resume_at(&mut self, samples: u64) {
+        self.before = samples;
+        self.shorten(samples);
+    }
+
     /// `samples` of the current stage are done, counted from its start.
     pub fn within(&mut self, samples: u64) {
         self.tell(Event::Progress {
-            done: self.done + samples,
+            done: self.done + samples.saturating_sub(self.before),
             samples: self.samples,
         });
     }
@@ -111,6 +138,7 @@ impl<'e> Reporter<'e> {
     /// The current stage is over; it was `samples` long.
     pub fn finish_stage(&mut self, samples: u64) {
         self.within(samples);
-        self.done += samples;
+        self.done += samples.saturating_sub(self.before);
+        self.before = 0;
     }
 }

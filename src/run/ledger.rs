@@ -192,11 +192,21 @@ impl<'s> Ledger<'s> {
         steps.join(" ")
     }
 
-    /// Writes all tables and plots, and returns the rows.
+    /// Runs that have ended without a result.
+    pub fn failed(&self) -> usize {
+        self.rows.values().filter(|row| row.failed()).count()
+    }
+
+    /// The rows, in the plan's order.
+    pub fn into_rows(self) -> Vec<RunRow> {
+        self.rows.into_values().collect()
+    }
+
+    /// Writes all tables and plots.
     ///
     /// # Errors
     /// The disk refused, or a plot cannot be drawn.
-    pub fn finish(self, stages: &Stages<'_>) -> Result<Vec<RunRow>, RunError> {
+    pub fn finish(&self, stages: &Stages<'_>) -> Result<(), RunError> {
         let folder = &stages.folder;
         self.write(folder)?;
         // Dense runs have no mask to compare, and those of compacted networks none of the same tensors.
@@ -215,11 +225,11 @@ impl<'s> Ledger<'s> {
             names: &self.setup.names,
         };
         folder.write_rows(&masks.overlaps(&sparse)?)?;
-        let (all, mut curves) = (self.rows, self.curves);
+        let rows: Vec<RunRow> = self.rows.values().cloned().collect();
         // A run that failed is in the tables, and has no place in a mean.
-        curves.retain(|number, _| all.get(number).is_some_and(|row| !row.failed()));
-        let rows: Vec<RunRow> = all.into_values().collect();
-        let curves: Vec<CurveRow> = curves.into_values().flatten().collect();
+        let learnt = |number: &usize| self.rows.get(number).is_some_and(|row| !row.failed());
+        let curves = self.curves.iter().filter(|(number, _)| learnt(number));
+        let curves: Vec<CurveRow> = curves.flat_map(|(_, rows)| rows).cloned().collect();
         let arms = arm_infos(self.setup.experiment);
         let dense = report::dense_arms(&rows);
         let title = &self.setup.experiment.title;
@@ -229,6 +239,6 @@ impl<'s> Ledger<'s> {
             folder.save_plot(&format!("{}.svg", plot.name), plot.svg.as_bytes())?;
             folder.save_plot(&format!("{}.png", plot.name), &plot.png)?;
         }
-        Ok(rows)
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ use super::setup::Setup;
 use super::stages::Stages;
 use crate::store::{Claims, StoreError};
 use crate::train::ResidentDataset;
+use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,7 @@ impl<'s> Session<'s> {
                 opened => break opened?,
             }
         };
+        reporter.open_log(stages.folder.dir());
         Ok(Self {
             setup,
             claims: Claims::join(stages.folder.stages().dir())?,
@@ -69,11 +71,45 @@ impl<'s> Session<'s> {
         })
     }
 
-    /// Computes what the store lacks.
+    /// Computes what the store lacks, and logs how it ended.
     ///
     /// # Errors
     /// See [`RunError`].
     pub(super) fn go(mut self) -> Result<Results, RunError> {
+        let (facts, plan) = (&self.setup.facts, &self.setup.plan);
+        let fields = json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "experiment": self.setup.experiment.title,
+            "adapter": facts.adapter,
+            "driver": facts.driver,
+            "runs": plan.runs.len(),
+            "stages": plan.stages.len(),
+            "samples": self.schedule.samples(),
+        });
+        self.reporter.log("start", fields);
+        let computed = self.compute_all();
+        let failed = self.ledger.failed();
+        let fields = match &computed {
+            Ok(_) => json!({ "outcome": "done", "failed_runs": failed }),
+            Err(error) => json!({
+                "outcome": if matches!(error, RunError::Interrupted) { "interrupted" } else { "error" },
+                "error": error.to_string(),
+                "failed_runs": failed,
+            }),
+        };
+        self.reporter.log("end", fields);
+        let resumed = computed?;
+        Ok(Results {
+            folder: self.stages.folder.dir().to_path_buf(),
+            resumed,
+            data: self.setup.data.clone(),
+            peak_bytes: self.setup.gpu.peak(),
+            rows: self.ledger.into_rows(),
+        })
+    }
+
+    /// Computes what the store lacks and writes all tables and plots. Returns how many stages were there.
+    fn compute_all(&mut self) -> Result<usize, RunError> {
         self.reporter.plan(self.schedule.samples());
         if let Some(warning) = self.stages.folder.warning() {
             self.reporter.warn(warning);
@@ -126,13 +162,8 @@ impl<'s> Session<'s> {
             self.reporter
                 .note("no profile: every training was already in the run folder");
         }
-        Ok(Results {
-            rows: self.ledger.finish(&self.stages)?,
-            folder: self.stages.folder.dir().to_path_buf(),
-            resumed,
-            data: self.setup.data.clone(),
-            peak_bytes: self.setup.gpu.peak(),
-        })
+        self.ledger.finish(&self.stages)?;
+        Ok(resumed)
     }
 
     /// Those of a cohort that no other process computes, in this one's name from now on; the others are `held`. Quick steps, which have
@@ -273,6 +304,8 @@ impl<'s> Session<'s> {
             }
         }
         for row in self.ledger.enter(id, &self.stages)? {
+            let fields = json!({ "run": row.run, "test_accuracy": row.test_accuracy });
+            self.reporter.log("run", fields);
             self.reporter.tell(Event::Finished(row));
         }
         Ok(())
@@ -299,6 +332,8 @@ impl<'s> Session<'s> {
             failed.len()
         ));
         for row in failed {
+            let fields = json!({ "run": row.run, "failure": row.failure });
+            self.reporter.log("failure", fields);
             self.reporter.tell(Event::Failed(row));
         }
         if self.setup.options.fail_fast {

@@ -138,6 +138,7 @@ impl Lab {
     pub fn contents(&self, out: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut all = tree(&self.path(out));
         all.remove(Path::new("times.csv"));
+        all.remove(Path::new("events.jsonl"));
         all.retain(|path, _| !path.starts_with("history"));
         all
     }

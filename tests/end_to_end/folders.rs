@@ -243,3 +243,49 @@ fn garbage_of_a_store_is_what_no_folder_asks_for() {
     look(&lab, &["gc", "@store", "--yes"]).ok();
     assert_eq!(stage_files(&lab, "store", ".safetensors"), before - 2);
 }
+
+/// Every line of the log is whole, also of a process that was killed, and says what docs/events.md says.
+#[test]
+fn events_are_logged_and_watched() {
+    if no_gpu() {
+        return;
+    }
+    let lab = swept();
+    let set = ["--quiet", "--set", "train.length=40ep"];
+    let ready = || {
+        let log = std::fs::read_to_string(lab.path("out/events.jsonl"));
+        log.is_ok_and(|log| log.matches("\"epoch\"").count() > 5)
+    };
+    cut_when(&lab, "out", &set, ready, |child| {
+        let watched = look(&lab, &["watch", "@out", "--once"]).ok().stdout;
+        assert!(
+            watched.contains("of 8 runs") && watched.contains("training"),
+            "{watched}"
+        );
+        child.kill().expect("it can be killed");
+    });
+    let watched = look(&lab, &["watch", "@out"]).ok().stdout;
+    assert!(watched.contains("; killed"), "{watched}");
+    lab.run("e.toml", "out", &set).ok();
+    let watched = look(&lab, &["watch", "@out"]).ok().stdout;
+    assert!(watched.contains("8 of 8 runs; done"), "{watched}");
+    assert!(
+        watched.contains("lr = 0.05") && watched.contains("2/2"),
+        "{watched}"
+    );
+    let log = String::from_utf8(lab.read("out/events.jsonl")).unwrap();
+    let docs = include_str!("../../docs/events.md");
+    let mut seen = std::collections::BTreeSet::new();
+    for line in log.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        for (field, _) in line.as_object().unwrap() {
+            assert!(docs.contains(&format!("`{field}`")), "{field}");
+        }
+        let event = line["event"].as_str().unwrap().to_owned();
+        assert!(docs.contains(&format!("| `{event}` |")), "{event}");
+        seen.insert(event);
+    }
+    for event in ["start", "cohort", "epoch", "stage", "run", "end"] {
+        assert!(seen.contains(event), "{event} of {seen:?}");
+    }
+}
