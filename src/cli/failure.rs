@@ -51,6 +51,10 @@ impl Failure {
             code: 1,
         }
     }
+    /// Stages that came out otherwise than they were saved.
+    pub fn differs(message: String) -> Self {
+        Self { message, code: 1 }
+    }
     pub fn code(&self) -> u8 {
         self.code
     }

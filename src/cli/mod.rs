@@ -23,6 +23,7 @@ mod runs;
 mod schema;
 mod show;
 mod table;
+mod verify;
 mod watch;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -55,6 +56,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Say what a run folder or a store holds that no row of a table needs; with --yes, delete it
     Gc(gc::GcArgs),
+    /// Compute some stages of a run folder again and compare every bit; equal ones let it go on under a new driver
+    Verify(verify::VerifyArgs),
     /// Check an experiment file without running it
     Check(check::CheckArgs),
     /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => watch::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Gc(args) => gc::run(&args),
+        Command::Verify(args) => verify::run(args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Adapters(args) => adapters::run(&args),

@@ -156,7 +156,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    fn make_resident(&mut self, name: &str) -> Result<(), RunError> {
+    pub(super) fn make_resident(&mut self, name: &str) -> Result<(), RunError> {
         if !self.resident.contains_key(name)
             && let Some(data) = self.setup.datasets.get(name)
         {
@@ -246,7 +246,7 @@ fn steps_taken(outcomes: &[Outcome], from: u64) -> Option<u64> {
 }
 
 /// The world of one step: `dataset` on both sides, if the step needs one.
-fn context<'c>(
+pub(super) fn context<'c>(
     setup: &Setup<'c>,
     resident: &'c HashMap<String, ResidentDataset>,
     dataset: Option<&str>,

@@ -15,8 +15,8 @@ use crate::prune::LayerWeights;
 
 /// Runs experiments on one GPU. It prints nothing: events go to [`on_event`](Self::on_event).
 pub struct Engine<'a> {
-    environment: Environment<'a>,
-    tell: Box<dyn FnMut(Event<'_>) + 'a>,
+    pub(super) environment: Environment<'a>,
+    pub(super) tell: Box<dyn FnMut(Event<'_>) + 'a>,
 }
 
 impl<'a> Engine<'a> {
@@ -28,6 +28,7 @@ impl<'a> Engine<'a> {
                 options,
                 stop: StopToken::new(),
                 custom: None,
+                named_as: None,
             },
             tell: Box::new(|_| {}),
         }

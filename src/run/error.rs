@@ -56,7 +56,7 @@ pub enum RunError {
     Experiment(Vec<String>),
     /// The folder holds results of another adapter.
     #[error(
-        "{folder} holds results computed on {theirs}, and this is {ours}. Bits differ between adapters, so they are not mixed: choose another folder with --out, or that adapter with --adapter."
+        "{folder} holds results computed on {theirs}, and this is {ours}. Bits differ between adapters, so they are not mixed: choose another folder with --out, or that adapter with --adapter. Under another driver, `secateur verify` computes some stages again: where every bit is the same, the folder goes on."
     )]
     OtherAdapter {
         /// The run folder.

@@ -51,6 +51,7 @@ pub fn foresee(
         options,
         stop: StopToken::new(),
         custom: None,
+        named_as: None,
     };
     let setup = Setup::new(experiment, &environment, datasets, models)?;
     let options = setup.options;

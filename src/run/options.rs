@@ -4,6 +4,7 @@ use super::events::StopToken;
 use crate::gpu::Gpu;
 use crate::ops::Execution;
 use crate::prune::CustomCriterion;
+use crate::store::AdapterAndDriver;
 use std::path::PathBuf;
 
 /// How to run. `RunOptions { out, ..RunOptions::default() }` is usual.
@@ -41,6 +42,8 @@ pub(super) struct Environment<'a> {
     pub options: RunOptions,
     pub stop: StopToken,
     pub custom: Option<Custom<'a>>,
+    /// Names stages as this adapter and driver would, whatever computes them.
+    pub named_as: Option<AdapterAndDriver>,
 }
 
 /// A criterion of the program that runs the experiment.

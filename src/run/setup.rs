@@ -18,8 +18,8 @@ use crate::ops::Execution;
 use crate::prune::CustomCriterion;
 use crate::spec::TrainSpec;
 use crate::store::{
-    Contents, DataRecord, Owner, PlannedRun, PlannedStage, RunFolder, RunKey, RunRow, read_table,
-    run_names,
+    AdapterAndDriver, Contents, DataRecord, Owner, PlannedRun, PlannedStage, RunFolder, RunKey,
+    RunRow, read_same_bits, read_table, run_names,
 };
 use crate::train::{step_range_of, training_samples};
 use std::collections::{BTreeMap, HashMap};
@@ -37,6 +37,8 @@ pub(super) struct Setup<'a> {
     pub models: Models,
     pub facts: Facts,
     pub plan: Plan,
+    /// What computes it.
+    pub here: AdapterAndDriver,
     /// The name of each run's files.
     pub names: Vec<String>,
     /// What stage digests cover beside the experiment.
@@ -61,15 +63,24 @@ impl<'a> Setup<'a> {
             options,
             stop,
             custom,
+            named_as: named,
         } = environment;
         let custom = custom
             .as_ref()
             .filter(|_| experiment.has_custom_criterion());
         // What is computed depends on the scores too.
         let own = custom.map_or_else(String::new, |custom| format!(" {}", custom.name));
-        let facts = Facts {
+        let here = AdapterAndDriver {
             adapter: Facts::adapter_name(gpu.adapter()),
             driver: gpu.adapter().driver.clone(),
+        };
+        let named = match named {
+            Some(named) => named.clone(),
+            None => named_as(&here, options)?,
+        };
+        let facts = Facts {
+            adapter: named.adapter,
+            driver: named.driver,
             experiment_digest: match own.as_str() {
                 "" => experiment.digest(),
                 own => sha256(format!("{}{own}", experiment.digest()).as_bytes()),
@@ -117,6 +128,7 @@ impl<'a> Setup<'a> {
             models,
             facts,
             plan,
+            here,
             names,
             context,
             ends,
@@ -219,6 +231,14 @@ impl<'a> Setup<'a> {
     pub fn is_kept_on_disk(&self, id: usize) -> bool {
         self.plan.stages[id].step.takes_long() || self.ends.contains_key(&id)
     }
+}
+
+/// What stages are named after: what computes them, or what computed those of the store before, where it was seen to give the same bits.
+fn named_as(here: &AdapterAndDriver, options: &RunOptions) -> Result<AdapterAndDriver, RunError> {
+    let store = options.store.as_ref().unwrap_or(&options.out);
+    let seen = read_same_bits(store)?;
+    let same = seen.into_iter().find(|same| same.tried == *here);
+    Ok(same.map_or_else(|| here.clone(), |same| same.computed_under))
 }
 
 fn no_such_run(only: &str, names: &[String]) -> String {

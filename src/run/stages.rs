@@ -265,7 +265,8 @@ impl<'s> Stages<'s> {
         Ok(())
     }
 
-    fn enter(&mut self, id: usize, outcome: Outcome) {
+    /// Holds what came of a stage.
+    pub fn enter(&mut self, id: usize, outcome: Outcome) {
         let inherited = || self.network_before(&self.setup.plan.stages[id]).cloned();
         if let Some(network) = outcome.network.or_else(inherited) {
             self.networks.insert(id, network);

@@ -2,6 +2,11 @@
 
 use super::setup::{ARMS, MLP, arm, cut_when, finished_stages, lab, stage_files};
 use crate::common::{Done, Lab, assert_same, command, no_gpu, secateur, table};
+use secateur::experiment::Experiment;
+use secateur::model::Model;
+use secateur::spec::Shape;
+use secateur::store::StageStore;
+use serde_json::{Value, json};
 
 const SWEPT: &str = r#"
 [sweep]
@@ -71,7 +76,7 @@ fn a_table_is_that_of_the_run_also_while_it_goes_on() {
     look(&lab, &["table", "@out", "--reference", "x"]).fails(2, &["no arm", "pruned"]);
     look(&lab, &["table", "@data"]).fails(5, &["data"]);
     let json = look(&lab, &["table", "@out", "--json"]).ok().stdout;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         (&json["runs_done"], &json["runs_planned"]),
         (&8.into(), &8.into())
@@ -277,7 +282,7 @@ fn events_are_logged_and_watched() {
     let docs = include_str!("../../docs/events.md");
     let mut seen = std::collections::BTreeSet::new();
     for line in log.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).expect(line);
+        let line: Value = serde_json::from_str(line).expect(line);
         for (field, _) in line.as_object().unwrap() {
             assert!(docs.contains(&format!("`{field}`")), "{field}");
         }
@@ -288,4 +293,98 @@ fn events_are_logged_and_watched() {
     for event in ["start", "cohort", "epoch", "stage", "run", "end"] {
         assert!(seen.contains(event), "{event} of {seen:?}");
     }
+}
+
+/// Stages that come out the same let a folder go on under another driver; one that does not is named.
+#[test]
+fn stages_are_computed_again_and_compared() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let verify = || {
+        let mut verify = command(["verify"]);
+        verify
+            .arg(lab.path("e.toml"))
+            .arg("--out")
+            .arg(lab.path("out"));
+        verify
+            .arg("--data")
+            .arg(lab.path("data"))
+            .args(["--sample", "4"]);
+        Done::of(verify.output().expect("the binary starts"))
+    };
+    let before = lab.contents("out");
+    let said = verify().ok().stdout;
+    assert!(
+        said.contains("4 of 4 stages are the same to the bit"),
+        "{said}"
+    );
+    assert_same(&lab.contents("out"), &before, "verified");
+
+    // A stage whose weights are others than come out here, under a checksum that holds.
+    let text = String::from_utf8(lab.read("e.toml")).unwrap();
+    let experiment = Experiment::parse("e.toml", &text, &lab.path(""), &[]).unwrap();
+    let spec = &experiment.arms[0].variants[0].model;
+    let tensors = Model::new(spec, Shape::new(1, 28, 28), 10).unwrap().tensors;
+    let store = StageStore::at(&lab.path("out"));
+    let mut altered = Vec::new();
+    for digest in store.digests() {
+        let mut state = store.load(&digest, &tensors).unwrap().expect("a stage");
+        altered.push((
+            store.path(&digest),
+            std::fs::read(store.path(&digest)).unwrap(),
+        ));
+        std::fs::remove_file(store.path(&digest)).unwrap();
+        state.weights[3] += 1.0;
+        store.save(&digest, &tensors, &state).unwrap();
+    }
+    let said = verify().fails(1, &["of 4 stages", "otherwise here"]).stdout;
+    assert!(
+        said.contains("DIFFERS: ") && said.contains("the first at 3"),
+        "{said}"
+    );
+    for (path, bytes) in altered {
+        std::fs::write(path, bytes).unwrap();
+    }
+    verify().ok();
+}
+
+/// Under another driver stages have other names. Where some of them come out the same, the folder goes on.
+#[test]
+fn a_folder_goes_on_under_a_driver_that_computes_the_same() {
+    if no_gpu() {
+        return;
+    }
+    let lab = lab(MLP, ARMS);
+    lab.run("e.toml", "out", &["--quiet"]).ok();
+    let owner: Value = serde_json::from_slice(&lab.read("out/folder.json")).unwrap();
+    let of = |driver: &str| json!({ "adapter": owner["adapter"], "driver": driver });
+    let here = of(owner["driver"].as_str().unwrap());
+    let same = json!([{ "tried": here, "computed_under": of("an old driver"), "stages": 1 }]);
+    // A folder that an old driver computed.
+    lab.write("old/drivers.json", same.to_string());
+    lab.run("e.toml", "old", &["--quiet"]).ok();
+    assert_eq!(lab.results("old")[0]["driver"], "an old driver");
+    std::fs::remove_file(lab.path("old/drivers.json")).unwrap();
+    let refused = ["an old driver", "secateur verify"];
+    lab.run("e.toml", "old", &["--quiet"]).fails(2, &refused);
+    let mut verify = command(["verify", "--sample", "2"]);
+    verify
+        .arg(lab.path("e.toml"))
+        .arg("--out")
+        .arg(lab.path("old"));
+    verify.arg("--data").arg(lab.path("data"));
+    let said = Done::of(verify.output().expect("the binary starts"))
+        .ok()
+        .stdout;
+    assert!(
+        said.contains("goes on under") && said.contains("an old driver"),
+        "{said}"
+    );
+    let trained = trainings(&lab, "old");
+    lab.run("e.toml", "old", &["--quiet", "--set", "seeds=3"])
+        .ok();
+    assert_eq!(trainings(&lab, "old"), trained + trained / 2);
 }
