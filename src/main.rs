@@ -1,4 +1,6 @@
 //! The `secateur` command.
+// `eprintln!` panics where stderr is closed; cli/output.rs has `tell`.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 mod cli;
 

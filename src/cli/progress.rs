@@ -20,7 +20,7 @@ pub struct Meter {
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 impl Meter {
-    /// A meter that shows nothing yet; a quiet one never shows anything.
+    /// A meter that shows nothing yet; a quiet one shows what was asked for alone.
     pub fn new(quiet: bool) -> Self {
         let terminal = std::io::stderr().is_terminal() && !quiet;
         let target = match terminal {
@@ -51,6 +51,9 @@ impl Meter {
 
     /// Shows what happened.
     pub fn show(&mut self, event: Event<'_>) {
+        if let Event::Profile(text) = event {
+            self.bar.suspend(|| tell(text));
+        }
         if self.quiet {
             return;
         }

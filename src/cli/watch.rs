@@ -29,7 +29,7 @@ pub struct WatchArgs {
 }
 
 pub fn run(args: &WatchArgs) -> Result<(), Failure> {
-    let mut watcher = Watcher {
+    let mut watcher = FolderWatcher {
         dir: args.dir.clone(),
         read: 0,
         processes: Processes::default(),
@@ -80,14 +80,14 @@ fn quits() -> std::io::Result<bool> {
 }
 
 /// Reads a run folder again and again. It takes no lock and writes nothing.
-struct Watcher {
+struct FolderWatcher {
     dir: PathBuf,
     /// Bytes of the log that were read.
     read: u64,
     processes: Processes,
 }
 
-impl Watcher {
+impl FolderWatcher {
     fn look(&mut self) -> Result<String, Failure> {
         let owner = read_owner(&self.dir)?;
         self.read_log();

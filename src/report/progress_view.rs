@@ -35,7 +35,7 @@ pub struct ProcessView {
 
 /// A line of the log. Fields that an event does not have are absent.
 #[derive(Deserialize)]
-struct Line {
+struct LogLine {
     event: String,
     process: String,
     monotonic: f64,
@@ -46,7 +46,7 @@ struct Line {
 impl Processes {
     /// Takes a line into account; one that cannot be read is passed over.
     pub fn take(&mut self, line: &str) {
-        let Ok(line) = serde_json::from_str::<Line>(line) else {
+        let Ok(line) = serde_json::from_str::<LogLine>(line) else {
             return;
         };
         let number = |name: &str| line.fields[name].as_u64().unwrap_or(0);

@@ -120,8 +120,8 @@ impl Session<'_> {
         self.reporter.finish_stage(samples);
         if self.profile && stages[0].step.training().is_some() {
             let breakdown = profile(&context, &model, &stages, &outcomes, &what)?;
-            self.reporter
-                .note(&format!("{what}: {}", breakdown_text(&breakdown)));
+            let text = format!("{what}: {}", breakdown_text(&breakdown));
+            self.reporter.tell(Event::Profile(&text));
             self.profile = false;
         }
         let made = outcomes[0].network.as_ref();

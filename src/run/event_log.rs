@@ -3,7 +3,7 @@
 use crate::base::{process_name, utc};
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
@@ -20,12 +20,15 @@ pub(super) struct EventLog {
 impl EventLog {
     /// Goes on with the log of a folder; `None` where it cannot be written: a run does not depend on it.
     pub fn open(dir: &Path) -> Option<Self> {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(dir.join(EVENTS));
+        let path = dir.join(EVENTS);
+        let mut options = File::options();
+        let mut file = options.create(true).append(true).open(&path).ok()?;
+        // On a disk that was full, the last line may be half a line.
+        if !ends_with_a_line(&path) {
+            let _ = file.write_all(b"\n");
+        }
         Some(Self {
-            file: file.ok()?,
+            file,
             begun: Instant::now(),
         })
     }
@@ -46,4 +49,16 @@ impl EventLog {
         let text = Value::Object(line).to_string() + "\n";
         let _ = self.file.write_all(text.as_bytes());
     }
+}
+
+/// Whether a file is empty or ends with a line break.
+fn ends_with_a_line(path: &Path) -> bool {
+    let last = || -> std::io::Result<u8> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last[0])
+    };
+    last().map_or(true, |last| last == b'\n')
 }

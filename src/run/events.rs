@@ -29,6 +29,8 @@ pub enum Event<'e> {
     Finished(&'e RunRow),
     /// A run ended without a result, in this call or in an earlier one; [`RunRow::failure`] says why.
     Failed(&'e RunRow),
+    /// How long each kernel of the first training takes, in words, where the options ask for it.
+    Profile(&'e str),
     /// Something to know, in words.
     Note(&'e str),
     /// Something that may be wrong, in words.

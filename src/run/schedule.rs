@@ -16,12 +16,12 @@ pub(super) enum NextError {
     /// A stage does not fit into memory, even alone.
     TooLarge { stage: usize, reason: String },
     /// Something that ends all runs.
-    Fatal(RunError),
+    Fatal(Box<RunError>),
 }
 
 impl From<RunError> for NextError {
     fn from(error: RunError) -> Self {
-        Self::Fatal(error)
+        Self::Fatal(Box::new(error))
     }
 }
 

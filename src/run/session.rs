@@ -135,7 +135,7 @@ impl<'s> Session<'s> {
                         self.fail(stage, &reason)?;
                         continue;
                     }
-                    Err(NextError::Fatal(error)) => return Err(error),
+                    Err(NextError::Fatal(error)) => return Err(*error),
                 };
                 let mine = self.claim(&next, &mut held)?;
                 if next.is_empty() || !mine.is_empty() {
@@ -159,8 +159,8 @@ impl<'s> Session<'s> {
         }
         self.ledger.complete_histories(&self.stages);
         if self.profile {
-            self.reporter
-                .note("no profile: every training was already in the run folder");
+            let none = "no profile: every training was already in the run folder";
+            self.reporter.tell(Event::Profile(none));
         }
         self.ledger.finish(&self.stages)?;
         Ok(resumed)

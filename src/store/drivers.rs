@@ -1,8 +1,7 @@
 //! `drivers.json`: drivers that were seen to give the same bits as the one that a store's stages were computed under.
 
 use super::error::StoreError;
-use super::read::read;
-use super::write::write_view;
+use super::write::{read, write_view};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

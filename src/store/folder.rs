@@ -4,11 +4,11 @@ use super::columns::Row;
 use super::csv::{from_csv, more_csv, to_csv};
 use super::data_record::DataRecord;
 use super::error::StoreError;
-use super::lock::{Access, FolderLock};
+use super::lock::{FolderLock, LockKind};
 use super::mask::{MaskOrigin, save_mask};
 use super::planned::{self, PlannedRun, RUNS};
 use super::stage_store::{StageStore, remove_abandoned};
-use super::write::{write_atomic, write_first, write_view};
+use super::write::{read, write_atomic, write_first, write_view};
 use crate::base::{sha256, temporary_in};
 use crate::model::{Mask, Tensor};
 use serde::{Deserialize, Serialize};
@@ -167,11 +167,11 @@ impl RunFolder {
             before == owner && holds(dir, TEXT, contents.text) && holds(dir, DATA, &data)
         };
         // Another process may have claimed or changed the folder between a look and a lock.
-        let mut lock = FolderLock::take(dir, Access::Shared)?;
+        let mut lock = FolderLock::take(dir, LockKind::Shared)?;
         let mut before = check_owner(dir, owner)?;
         if !before.as_ref().is_some_and(is_same) {
             drop(lock);
-            lock = FolderLock::take(dir, Access::Alone)?;
+            lock = FolderLock::take(dir, LockKind::Alone)?;
             before = check_owner(dir, owner)?;
         }
         remove_leftovers(dir);
@@ -260,7 +260,7 @@ impl RunFolder {
     /// [`StoreError::Io`], [`StoreError::Damaged`] if the old file is no such table.
     pub fn append_rows<R: Row>(&self, rows: &[R]) -> Result<(), StoreError> {
         let path = self.dir.join(R::FILE);
-        let old = self.read(R::FILE)?.unwrap_or_default();
+        let old = read(&self.dir.join(R::FILE))?.unwrap_or_default();
         if old.is_empty() {
             // Of several processes that begin it, one writes the heading.
             write_first(&path, &to_csv::<R>(&[]))?;
@@ -280,7 +280,7 @@ impl RunFolder {
     /// # Errors
     /// [`StoreError::Io`] or [`StoreError::Damaged`].
     pub fn read_rows<R: Row>(&self, axes: &[String]) -> Result<Vec<R>, StoreError> {
-        match self.read(R::FILE)? {
+        match read(&self.dir.join(R::FILE))? {
             None => Ok(Vec::new()),
             Some(bytes) => from_csv(&bytes, axes).map_err(|reason| self.damaged(R::FILE, reason)),
         }
@@ -358,15 +358,6 @@ impl RunFolder {
             path: self.dir.join(name),
             reason,
             next: "move it away and run the same command again",
-        }
-    }
-
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let path = self.dir.join(name);
-        match fs::read(&path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(StoreError::io("read", &path, error)),
         }
     }
 }

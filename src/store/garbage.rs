@@ -1,7 +1,7 @@
 //! What a store holds that no row of a table needs.
 
 use super::error::StoreError;
-use super::lock::{Access, FolderLock};
+use super::lock::{FolderLock, LockKind};
 use super::planned::{PlannedRun, read_planned};
 use super::stage_store::StageStore;
 use crate::base::{TEMPORARY, is_dead};
@@ -54,7 +54,7 @@ impl Reason {
 
 /// A file, its length, and why it is kept or can go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judged {
+pub struct JudgedFile {
     /// The file.
     pub path: PathBuf,
     /// Its length.
@@ -72,7 +72,7 @@ pub struct Garbage {
     /// Run folders that had, and are gone.
     pub gone: Vec<PathBuf>,
     /// Every file that is a stage's or a run's.
-    pub files: Vec<Judged>,
+    pub files: Vec<JudgedFile>,
     /// Held until it is dropped, so that no run begins meanwhile.
     _locks: Vec<FolderLock>,
 }
@@ -111,7 +111,9 @@ impl Garbage {
         for user in users {
             match read_planned(&user)? {
                 Some(runs) => {
-                    garbage._locks.push(FolderLock::take(&user, Access::Alone)?);
+                    garbage
+                        ._locks
+                        .push(FolderLock::take(&user, LockKind::Alone)?);
                     asked.enter(&runs);
                     garbage.views(&user, &runs);
                     garbage.users.push(user);
@@ -166,7 +168,7 @@ impl Garbage {
                 "scores.json" => Reason::NotAskedFor,
                 _ => Reason::WithinARun,
             };
-            self.files.push(Judged {
+            self.files.push(JudgedFile {
                 path,
                 bytes,
                 reason,
@@ -183,7 +185,7 @@ impl Garbage {
         for kind in ["weights", "masks"] {
             for (path, bytes, name) in files(&folder.join(kind)) {
                 if !names.contains(&name) && name.ends_with(".safetensors") {
-                    self.files.push(Judged {
+                    self.files.push(JudgedFile {
                         path,
                         bytes,
                         reason: Reason::NotAskedFor,

@@ -17,7 +17,7 @@ pub(super) struct FolderLock {
 
 /// With whom a folder is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum LockKind {
     /// With others that share it.
     Shared,
     /// With nobody.
@@ -29,7 +29,7 @@ impl FolderLock {
     ///
     /// # Errors
     /// [`StoreError::Busy`] if another process holds the lock in a way that does not go with this, [`StoreError::Io`].
-    pub fn take(dir: &Path, access: Access) -> Result<Self, StoreError> {
+    pub fn take(dir: &Path, access: LockKind) -> Result<Self, StoreError> {
         let path = dir.join(LOCK);
         let file = File::options()
             .create(true)
@@ -38,8 +38,8 @@ impl FolderLock {
             .open(&path)
             .map_err(|error| StoreError::io("write", &path, error))?;
         let taken = match access {
-            Access::Shared => file.try_lock_shared(),
-            Access::Alone => file.try_lock(),
+            LockKind::Shared => file.try_lock_shared(),
+            LockKind::Alone => file.try_lock(),
         };
         match taken {
             Ok(()) => Ok(Self {

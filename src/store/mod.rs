@@ -34,7 +34,7 @@ pub use digest::{mask_digest, weights_digest};
 pub use drivers::{AdapterAndDriver, SameBits, enter_same_bits, read_same_bits};
 pub use error::{MaskError, StoreError};
 pub use folder::{Contents, Owner, RunFolder};
-pub use garbage::{Garbage, Judged, Reason};
+pub use garbage::{Garbage, JudgedFile, Reason};
 pub use mask::{MaskOrigin, load_known_mask, load_mask, save_mask};
 pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;

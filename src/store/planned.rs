@@ -2,7 +2,7 @@
 //! or an adapter.
 
 use super::error::StoreError;
-use super::read::read;
+use super::write::read;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -5,9 +5,8 @@ use super::csv::from_csv;
 use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::folder::{DATA, Owner, RESOLVED, RunFolder, TEXT};
+use super::write::read;
 use serde::de::DeserializeOwned;
-use std::fs;
-use std::io;
 use std::path::Path;
 
 /// How often a folder is read whose experiment changes between two looks. A change takes milliseconds, and somebody has to edit a
@@ -130,14 +129,6 @@ fn of_one_moment<T: PartialEq>(
     Ok((before, table()?))
 }
 
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StoreError::io("read", path, error)),
-    }
-}
-
 /// Names of the sweep axes in the text of an experiment.
 fn axes(text: &[u8]) -> Result<Vec<String>, String> {
     let text = str::from_utf8(text).map_err(|error| error.to_string())?;
@@ -152,6 +143,7 @@ fn axes(text: &[u8]) -> Result<Vec<String>, String> {
 mod tests {
     use super::*;
     use crate::store::{CurveRow, RunRow, to_csv};
+    use std::fs;
 
     /// A run with one axis and one setting.
     fn row(axis: &str, setting: &str) -> RunRow {

@@ -29,6 +29,18 @@ pub fn write_view(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     }
 }
 
+/// Reads a file; `None` where there is none.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(StoreError::io("read", path, error)),
+    }
+}
+
 /// Writes a file where there is none; of several writers at once, one does.
 ///
 /// # Errors

@@ -165,7 +165,10 @@ fn a_full_disk_ends_the_run_and_loses_nothing() {
     let done = lab.run("e.toml", "disk/out", &["--replicas", "1"]);
     done.fails(5, &["disk/out", "No space left", "free some space"]);
     for (name, bytes) in tree(&lab.path("disk/out/stages")) {
-        let whole = safetensors::SafeTensors::deserialize(&bytes).is_ok();
+        let whole = match name.extension().is_some_and(|end| end == "json") {
+            true => serde_json::from_slice::<serde_json::Value>(&bytes).is_ok(),
+            false => safetensors::SafeTensors::deserialize(&bytes).is_ok(),
+        };
         assert!(whole, "{} was half written", name.display());
     }
     disk.change("size=64m");
@@ -190,7 +193,7 @@ fn a_read_only_disk_is_refused_before_anything_is_computed() {
         return;
     };
     lab.run("e.toml", "disk/out", &["--quiet"]).ok();
-    let before = tree(&lab.path("disk/out"));
+    let before = lab.contents("disk/out");
     disk.change("ro");
     for out in ["disk/out", "disk/new"] {
         let done = lab.run("e.toml", out, &[]);
@@ -199,5 +202,5 @@ fn a_read_only_disk_is_refused_before_anything_is_computed() {
     }
     disk.change("rw");
     lab.run("e.toml", "disk/out", &["--quiet"]).ok();
-    assert_same(&tree(&lab.path("disk/out")), &before, "writable again");
+    assert_same(&lab.contents("disk/out"), &before, "writable again");
 }
