@@ -56,8 +56,9 @@ impl Interrupt {
     fn install(&self) {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         use signal_hook::iterator::Signals;
-        let heard = [SIGINT, SIGTERM, SIGHUP];
-        let heard = heard.into_iter().filter(|&signal| !is_ignored(signal));
+        // Whoever wants a closed terminal to be ignored, as `nohup` does, has said so.
+        let closed = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        let heard = [SIGINT, SIGTERM].into_iter().chain(closed);
         let Ok(mut signals) = Signals::new(heard) else {
             return;
         };
@@ -72,7 +73,7 @@ impl Interrupt {
     }
 }
 
-/// Whether whoever started the program wants a signal ignored, as `nohup` does.
+/// Whether whoever started the program wants a signal ignored.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let mut now = std::mem::MaybeUninit::<libc::sigaction>::uninit();

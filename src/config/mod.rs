@@ -9,6 +9,7 @@ mod errors;
 mod explain;
 mod fields;
 mod form;
+mod habits;
 mod interval;
 mod macros;
 mod node;

@@ -2,6 +2,7 @@
 
 use super::description::ValueShape;
 use super::form::{Form, FromNode};
+use super::habits;
 use super::interval::Interval;
 use super::node::{Node, Value};
 use super::reader::Reader;
@@ -27,7 +28,10 @@ impl Form<f64> for Real {
         };
         if !self.0.holds(number) {
             let message = format!("`{key}` is {number}: out of range");
-            reader.at(node, message, format!("`{key}` must be {}", self.0.words));
+            let percent = (self.0.to == 1.0).then(|| habits::share(key, number));
+            let help = percent.flatten();
+            let help = help.unwrap_or_else(|| format!("`{key}` must be {}", self.0.words));
+            reader.at(node, message, help);
             return None;
         }
         // -0.0 means 0.0 and must have its digest.

@@ -38,7 +38,11 @@ pub enum TrainError {
     },
     /// The split does not work out.
     #[error(
-        "{dataset} has {available} training samples; validation = {validation} and samples = {samples:?} leave nothing to train on. Lower train.validation or train.samples."
+        "{dataset} has {available} training samples; {}",
+        match samples {
+            Some(samples) => format!("`samples = {samples}` beside `validation = {validation}` asks for more than these: `samples` is at most {}", available.saturating_sub(*validation)),
+            None => format!("`validation = {validation}` leaves nothing to train on: choose fewer"),
+        }
     )]
     NoSamples {
         /// The dataset.

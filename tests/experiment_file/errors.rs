@@ -420,3 +420,69 @@ fn try_text(name: &str, text: &str) {
         assert!(!errors.to_string().is_empty());
     }
 }
+
+/// What other tools call it is answered with the line to write.
+#[test]
+fn words_of_other_tools_get_the_line_to_write() {
+    for (old, new, line) in [
+        (
+            "length = \"2ep\"",
+            "length = \"2ep\"\nepochs = 5",
+            "length = \"5ep\"",
+        ),
+        (
+            "length = \"2ep\"",
+            "length = \"2ep\"\nmax_steps = 900",
+            "length = \"900st\"",
+        ),
+        ("batch = 64", "batch = 64\nbatch_size = 32", "batch = 32"),
+        (
+            "batch = 64",
+            "batch = 64\nlearning_rate = 0.2",
+            "optimizer = { kind = \"sgd\", lr = 0.2 }",
+        ),
+        (
+            "batch = 64",
+            "batch = 64\nvalidation = 0.1",
+            "validation = 6000",
+        ),
+        (
+            "batch = 64",
+            "batch = 64\nval_split = 0.25",
+            "validation = 15000",
+        ),
+        ("seeds = 2", "seeds = 2\nseed = 4", "seeds = [4]"),
+        ("\"$sparsity\"", "97.5", "sparsity = 0.975"),
+        (
+            "sparsity = \"$sparsity\"",
+            "density = 2.5",
+            "density = 0.025",
+        ),
+        (
+            "sparsity = \"$sparsity\"",
+            "criterion = \"l1\", sparsity = 0.5",
+            "criterion = \"magnitude\"",
+        ),
+        (
+            "preset =",
+            "init = \"he\"\npreset =",
+            "init = \"kaiming-normal\"",
+        ),
+        (
+            "preset =",
+            "init = \"xavier\"\npreset =",
+            "init = \"glorot-normal\"",
+        ),
+        (
+            "restart = \"fresh\"",
+            "restart = \"rewind\"",
+            "restart = { rewind =",
+        ),
+    ] {
+        let text = GOOD.replacen(old, new, 1);
+        let shown = errors(&text).to_string();
+        // Long lines are wrapped.
+        let joined = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(joined.contains(line), "{new}: {shown}");
+    }
+}
