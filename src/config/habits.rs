@@ -67,7 +67,7 @@ pub fn word<'w>(found: &str, words: &[&'w str]) -> Option<&'w str> {
 pub fn share(key: &str, percent: f64) -> Option<String> {
     let share = (percent * 1e10).round() / 1e12;
     (percent > 1.0 && percent <= 100.0)
-        .then(|| format!("`{key}` is a share of 1: for {percent} % write {key} = {share}"))
+        .then(|| format!("`{key}` must be in [0, 1]: for {percent} % write {key} = {share}"))
 }
 
 /// What to write where samples are counted and a share was written.

@@ -31,7 +31,7 @@ fn all_mistakes_are_named_at_once_with_their_lines() {
         &lines[0][..],
         &lines[1],
         &lines[2],
-        "sparsity = 0.015",
+        "in [0, 1]",
         "mistakes in",
     ];
     check(&text, &[]).fails(2, &words);
