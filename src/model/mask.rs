@@ -51,6 +51,15 @@ impl Mask {
         ones - tail as u64
     }
 
+    /// How many floats of a tensor exist by this mask and by another of the same model.
+    pub fn common_in(&self, other: &Self, tensor: &Tensor) -> u64 {
+        let words = tensor.offset / 32..tensor.range().end.div_ceil(32);
+        let pairs = self.0[words.clone()].iter().zip(&other.0[words.clone()]);
+        let ones: u64 = pairs.map(|(a, b)| u64::from((a & b).count_ones())).sum();
+        let tail = words.len() * 32 - tensor.count;
+        ones - tail as u64
+    }
+
     /// [`Mask::count_in`] of every tensor; biases count whole.
     pub fn counts(&self, model: &Model) -> Vec<u64> {
         model.tensors.iter().map(|t| self.count_in(t)).collect()

@@ -5,14 +5,28 @@ use super::setup::Setup;
 use crate::experiment::Run;
 use crate::model::{Mask, Model};
 use crate::store::{OverlapRow, RunFolder, load_mask};
+use rayon::prelude::*;
+
+/// A mask, with its count in each tensor.
+struct CountedMask {
+    mask: Mask,
+    counts: Vec<u64>,
+}
+
+impl CountedMask {
+    fn new(mask: Mask, model: &Model) -> Self {
+        let counts = mask.counts(model);
+        Self { mask, counts }
+    }
+}
 
 /// A mask against another of the same model: the weights in both over those in either, and the same of two random masks with these
 /// counts in each layer, both counts at their expectation.
-fn overlap(model: &Model, a: &Mask, b: &Mask) -> (f64, f64) {
-    let both = a.and(b).prunable_count(model);
-    let (mut chance, mut sum) = (0.0, 0);
-    for tensor in model.tensors.iter().filter(|t| t.prunable) {
-        let (own, other) = (a.count_in(tensor), b.count_in(tensor));
+fn overlap(model: &Model, a: &CountedMask, b: &CountedMask) -> (f64, f64) {
+    let (mut both, mut chance, mut sum) = (0, 0.0, 0);
+    for (index, tensor) in model.tensors.iter().enumerate().filter(|(_, t)| t.prunable) {
+        let (own, other) = (a.counts[index], b.counts[index]);
+        both += a.mask.common_in(&b.mask, tensor);
         chance += own as f64 * other as f64 / tensor.count as f64;
         sum += own + other;
     }
@@ -76,38 +90,45 @@ impl FinishedMasks<'_> {
         rows: &mut Vec<OverlapRow>,
     ) -> Result<(), RunError> {
         let runs: Vec<&Run> = numbers.iter().map(|&n| &self.setup.plan.runs[n]).collect();
-        let mut masks = Vec::new();
-        for (&number, run) in numbers.iter().zip(&runs) {
-            let variant = &self.setup.experiment.arms[run.arm].variants[run.variant];
-            let Some(model) = self.setup.models.of(&variant.model) else {
-                return Ok(());
+        let (experiment, models) = (self.setup.experiment, &self.setup.models);
+        let (folder, names) = (self.folder, self.names);
+        let load = |(&number, run): (&usize, &&Run)| {
+            let variant = &experiment.arms[run.arm].variants[run.variant];
+            let Some(model) = models.of(&variant.model) else {
+                return Ok(None);
             };
-            let path = self.folder.mask_path(&self.names[number]);
-            masks.push((model, load_mask(&path, &model.tensors)?));
-        }
-        for (i, a) in runs.iter().enumerate() {
-            for (j, b) in runs.iter().enumerate().skip(i + 1) {
-                if !belong(a, b) {
-                    continue;
-                }
-                let (jaccard, expected_jaccard) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
-                let point =
-                    |run: &Run| &self.setup.experiment.arms[run.arm].variants[run.variant].point;
-                let (own, other) = (point(a), point(b));
-                let more = other
-                    .iter()
-                    .filter(|(name, _)| own.iter().all(|(n, _)| n != name));
-                rows.push(OverlapRow {
-                    point: own.iter().chain(more).cloned().collect(),
-                    arm: self.setup.experiment.arms[a.arm].name.clone(),
-                    other_arm: self.setup.experiment.arms[b.arm].name.clone(),
-                    seed: a.seed,
-                    other_seed: b.seed,
-                    jaccard,
-                    expected_jaccard,
-                });
+            let path = folder.mask_path(&names[number]);
+            let mask = load_mask(&path, &model.tensors)?;
+            Ok::<_, RunError>(Some((model, CountedMask::new(mask, model))))
+        };
+        let loaded: Result<Option<Vec<_>>, RunError> =
+            numbers.par_iter().zip(&runs).map(load).collect();
+        let Some(masks) = loaded? else {
+            return Ok(());
+        };
+        let all = 0..runs.len();
+        let pairs = all.flat_map(|i| (i + 1..runs.len()).map(move |j| (i, j)));
+        let pairs: Vec<(usize, usize)> = pairs.filter(|&(i, j)| belong(runs[i], runs[j])).collect();
+        let point = |run: &Run| &experiment.arms[run.arm].variants[run.variant].point;
+        let arm = |run: &Run| experiment.arms[run.arm].name.clone();
+        let compared = pairs.par_iter().map(|&(i, j)| {
+            let (a, b) = (runs[i], runs[j]);
+            let (jaccard, expected_jaccard) = overlap(masks[i].0, &masks[i].1, &masks[j].1);
+            let (own, other) = (point(a), point(b));
+            let more = other
+                .iter()
+                .filter(|(name, _)| own.iter().all(|(n, _)| n != name));
+            OverlapRow {
+                point: own.iter().chain(more).cloned().collect(),
+                arm: arm(a),
+                other_arm: arm(b),
+                seed: a.seed,
+                other_seed: b.seed,
+                jaccard,
+                expected_jaccard,
             }
-        }
+        });
+        rows.extend(compared.collect::<Vec<OverlapRow>>());
         Ok(())
     }
 }
@@ -137,7 +158,7 @@ mod tests {
         let mask = |first, second, last| {
             let mut words = vec![u32::MAX; model.mask_words()];
             (words[0], words[1], words[4]) = (first, second, last);
-            Mask::from_words(words)
+            CountedMask::new(Mask::from_words(words), &model)
         };
         let a = mask(0xff, 0xffff_ff00, 0xffff_fc03);
         let b = mask(0xf0, 0xffff_ff0f, 0xffff_fc02);

@@ -12,7 +12,7 @@ use super::stages::Stages;
 use crate::store::{Claims, StoreError};
 use crate::train::ResidentDataset;
 use serde_json::json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// How often another process's work is looked for.
@@ -229,31 +229,21 @@ impl<'s> Session<'s> {
 
     /// Takes over stages from the store, parents first. A damaged one is set aside, said aloud, and computed again.
     fn enter_saved(&mut self, saved: &[usize]) -> Result<(), RunError> {
-        // Parents come before children, so the records of a whole history are there when its last stage is.
-        for &id in saved {
-            let taken = match self.stages.is_saved(id) {
-                true => self.stages.take_over(id),
-                false => self.stages.take_over_record(id),
-            };
-            match taken {
-                Ok(()) => {}
-                Err(
-                    error @ (RunError::Store(StoreError::Damaged { .. }) | RunError::Record { .. }),
-                ) => {
-                    let to = self.stages.set_aside(id)?;
-                    self.reporter.warn(&format!(
-                        "{error}\n  it is now {}, and its stage is computed again",
-                        to.display()
-                    ));
-                    continue;
-                }
-                Err(error) => return Err(error),
+        // As many at once as there are cores: what they hold is let go of before the next.
+        for several in saved.chunks(rayon::current_num_threads()) {
+            let (full, records): (Vec<usize>, Vec<usize>) =
+                several.iter().partition(|&&id| self.stages.is_saved(id));
+            let mut taken: BTreeMap<usize, Result<(), RunError>> = full
+                .iter()
+                .copied()
+                .zip(self.stages.take_over_several(&full))
+                .collect();
+            for id in records {
+                taken.insert(id, self.stages.take_over_record(id));
             }
-            // The run may have gone on there when the stage was computed.
-            self.score_missing(&[id])?;
-            self.settle(id)?;
-            if self.schedule.dependants(&[id]) == 0 {
-                self.stages.release(id);
+            // Parents come before children, so the records of a whole history are there when its last stage is.
+            for (id, taken) in taken {
+                self.enter_taken(id, taken)?;
             }
         }
         let before = self.schedule.samples();
@@ -268,6 +258,31 @@ impl<'s> Session<'s> {
             {
                 self.stages.release(parent);
             }
+        }
+        Ok(())
+    }
+
+    /// Looks at a stage that was taken over. A damaged one is set aside.
+    fn enter_taken(&mut self, id: usize, taken: Result<(), RunError>) -> Result<(), RunError> {
+        match taken {
+            Ok(()) => {}
+            Err(
+                error @ (RunError::Store(StoreError::Damaged { .. }) | RunError::Record { .. }),
+            ) => {
+                let to = self.stages.set_aside(id)?;
+                self.reporter.warn(&format!(
+                    "{error}\n  it is now {}, and its stage is computed again",
+                    to.display()
+                ));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        }
+        // The run may have gone on there when the stage was computed.
+        self.score_missing(&[id])?;
+        self.settle(id)?;
+        if self.schedule.dependants(&[id]) == 0 {
+            self.stages.release(id);
         }
         Ok(())
     }

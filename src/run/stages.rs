@@ -11,6 +11,7 @@ use crate::model::Model;
 use crate::spec::ModelSpec;
 use crate::store::{RunFolder, StageState};
 use crate::train::Snapshot;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -230,11 +231,39 @@ impl<'s> Stages<'s> {
     /// # Errors
     /// It is damaged.
     pub fn take_over(&mut self, id: usize) -> Result<(), RunError> {
+        let mut taken = self.take_over_several(&[id]);
+        taken.pop().unwrap_or(Ok(()))
+    }
+
+    /// Takes stages from the store, which are read and checked on all cores. One result for each.
+    pub fn take_over_several(&mut self, ids: &[usize]) -> Vec<Result<(), RunError>> {
+        let readable: Vec<Result<_, RunError>> = ids.iter().map(|&id| self.readable(id)).collect();
+        let store = self.folder.stages();
+        let read = |readable: Result<(String, Arc<Model>, Option<Network>), RunError>| {
+            let (digest, model, network) = readable?;
+            Ok((store.load(&digest, &model.tensors)?, network))
+        };
+        let read: Vec<Result<_, RunError>> = readable.into_par_iter().map(read).collect();
+        ids.iter()
+            .zip(read)
+            .map(|(&id, read)| {
+                let (state, network) = read?;
+                self.accept(id, state, network)
+            })
+            .collect()
+    }
+
+    fn accept(
+        &mut self,
+        id: usize,
+        state: Option<StageState>,
+        network: Option<Network>,
+    ) -> Result<(), RunError> {
         // Killed after a stage was saved and before what it had come to was removed.
         self.folder
             .stages()
             .remove_partial(&self.setup.plan.stages[id].digest);
-        let outcome = self.load(id)?;
+        let outcome = self.outcome_of(id, state, network)?;
         self.enter(id, outcome);
         if self.setup.ends.contains_key(&id) {
             let text = self
@@ -296,13 +325,29 @@ impl<'s> Stages<'s> {
     }
 
     fn load(&self, id: usize) -> Result<Outcome, RunError> {
+        let (digest, model, network) = self.readable(id)?;
+        let state = self.folder.stages().load(&digest, &model.tensors)?;
+        self.outcome_of(id, state, network)
+    }
+
+    /// What it takes to read a stage: its digest, the network that it is of, and that network where it is not the experiment's.
+    fn readable(&self, id: usize) -> Result<(String, Arc<Model>, Option<Network>), RunError> {
         let stage = &self.setup.plan.stages[id];
         let network = self.saved_network(stage)?;
         let model = match &network {
             Some(network) => network.model.clone(),
             None => self.setup.model_of(stage)?,
         };
-        let state = self.folder.stages().load(&stage.digest, &model.tensors)?;
+        Ok((stage.digest.clone(), model, network))
+    }
+
+    fn outcome_of(
+        &self,
+        id: usize,
+        state: Option<StageState>,
+        network: Option<Network>,
+    ) -> Result<Outcome, RunError> {
+        let stage = &self.setup.plan.stages[id];
         let state = state.ok_or_else(|| self.unreadable(stage, "it is gone".to_owned()))?;
         let text = state.meta.get(RECORD).map_or("", String::as_str);
         let record = serde_json::from_str(text);
