@@ -38,6 +38,30 @@ impl Mask {
         self.0[i / 32] &= !(1 << (i % 32));
     }
 
+    /// A tensor's bits from its first float on, 32 to a word; those past its end are 0.
+    pub fn words_of<'a>(&'a self, tensor: &Tensor) -> impl Iterator<Item = u32> + use<'a> {
+        let (first, count) = (tensor.offset, tensor.count);
+        (0..count).step_by(32).map(move |at| {
+            let (word, shift) = ((first + at) / 32, (first + at) % 32);
+            let next = self.0.get(word + 1).copied().unwrap_or(0);
+            let bits = u64::from(self.0[word]) | u64::from(next) << 32;
+            (bits >> shift) as u32 & low_bits(count - at)
+        })
+    }
+
+    /// Takes out the floats of a tensor whose bits are 0 in these words, as [`words_of`](Self::words_of) gives them.
+    pub fn keep_in(&mut self, tensor: &Tensor, words: impl Iterator<Item = u32>) {
+        for (i, kept) in words.enumerate() {
+            let at = tensor.offset + 32 * i;
+            let pruned = !kept & low_bits(tensor.count.saturating_sub(32 * i));
+            let pruned = u64::from(pruned) << (at % 32);
+            self.0[at / 32] &= !(pruned as u32);
+            if let Some(next) = self.0.get_mut(at / 32 + 1) {
+                *next &= !((pruned >> 32) as u32);
+            }
+        }
+    }
+
     /// The floats of a tensor that exist, ascending.
     pub fn kept_in<'a>(&'a self, tensor: &Tensor) -> impl Iterator<Item = usize> + Clone + use<'a> {
         tensor.range().filter(|&i| self.keeps(i))
@@ -82,6 +106,14 @@ impl Mask {
     /// What exists by this mask and by another of the same model.
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    }
+}
+
+/// The lowest bits of a word, at most all of them.
+fn low_bits(count: usize) -> u32 {
+    match count {
+        0..32 => (1 << count) - 1,
+        _ => u32::MAX,
     }
 }
 

@@ -70,8 +70,8 @@ pub fn foresee(
     let mut bytes = 0;
     for &id in &missing {
         let model = setup.model_of(&setup.plan.stages[id])?;
-        // A float for each parameter, and a byte of the mask for each prunable one.
-        bytes += 4 * model.parameters() as u64 + model.prunable() as u64;
+        // A float for each parameter, and a bit of the mask for each prunable one.
+        bytes += 4 * model.parameters() as u64 + model.prunable().div_ceil(8) as u64;
     }
     let times: Vec<TimeRow> = read_rows_alone(&options.out)?;
     Ok(Foresight {

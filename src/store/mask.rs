@@ -215,7 +215,7 @@ fn parse_mask(path: &Path, bytes: &[u8], tensors: &[Tensor]) -> Result<Mask, Mas
             });
         }
         let kept = kept(path, &tensor.name, &view)?;
-        remove_pruned(tensor, kept.into_iter(), &mut mask);
+        remove_pruned(tensor, &kept, &mut mask);
     }
     if let Some(recorded) = header.and_then(|header| header.digest) {
         let found = mask_digest(tensors, &mask);

@@ -54,16 +54,35 @@ pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
 
 /// One byte (0 or 1) per weight of a tensor.
 pub(crate) fn mask_bytes(tensor: &Tensor, mask: &Mask) -> Vec<u8> {
-    tensor.range().map(|i| u8::from(mask.keeps(i))).collect()
+    let bytes = mask
+        .words_of(tensor)
+        .flat_map(|word| (0..32).map(move |bit| (word >> bit & 1) as u8));
+    bytes.take(tensor.count).collect()
+}
+
+/// The same, eight weights to a byte, the first in its lowest bit.
+pub(crate) fn mask_bits(tensor: &Tensor, mask: &Mask) -> Vec<u8> {
+    let bytes = mask.words_of(tensor).flat_map(u32::to_le_bytes);
+    bytes.take(tensor.count.div_ceil(8)).collect()
+}
+
+/// Takes the pruned weights of a tensor out of a mask, by [`mask_bits`].
+pub(crate) fn remove_by_bits(tensor: &Tensor, bits: &[u8], mask: &mut Mask) {
+    let word = |bytes: &[u8]| {
+        let mut whole = [0; 4];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        u32::from_le_bytes(whole)
+    };
+    mask.keep_in(tensor, bits.chunks(4).map(word));
 }
 
 /// Takes the pruned weights of a tensor out of a mask.
-pub(crate) fn remove_pruned(tensor: &Tensor, kept: impl Iterator<Item = bool>, mask: &mut Mask) {
-    for (index, kept) in tensor.range().zip(kept) {
-        if !kept {
-            mask.remove(index);
-        }
-    }
+pub(crate) fn remove_pruned(tensor: &Tensor, kept: &[bool], mask: &mut Mask) {
+    let word = |kept: &[bool]| {
+        let bits = kept.iter().enumerate();
+        bits.fold(0, |word, (bit, &kept)| word | u32::from(kept) << bit)
+    };
+    mask.keep_in(tensor, kept.chunks(32).map(word));
 }
 
 /// Smallest flat length that holds every tensor.

@@ -1,7 +1,7 @@
 //! Stage checkpoints: what a run is after one step, so that a killed experiment continues from there.
 
 use super::error::StoreError;
-use super::payload::{self, TensorEntry, flat_length, mask_bytes, remove_pruned};
+use super::payload::{self, TensorEntry, flat_length, mask_bits, remove_by_bits};
 use super::write::write_once;
 use crate::base::hex;
 use crate::model::{Mask, Tensor};
@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 const FORMAT: &str = "secateur-stage";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What safetensors itself allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 const DAMAGED: &str =
@@ -45,7 +45,8 @@ struct StageHeader {
     digest: String,
 }
 
-/// Writes a stage: each tensor as F32 under its name, the mask of each prunable one as BOOL under `<name>.mask`.
+/// Writes a stage: each tensor as F32 under its name, the mask of each prunable one as bits under `<name>.mask`: a list of U8, eight
+/// weights to each, in their order in the tensor and from the lowest bit on (`numpy.unpackbits(m, bitorder="little")[:n]`).
 pub(crate) fn save(
     path: &Path,
     stage: &str,
@@ -75,9 +76,9 @@ pub(crate) fn save(
         if tensor.prunable {
             entries.push((
                 mask_name(tensor),
-                Dtype::BOOL,
-                tensor.shape.clone(),
-                mask_bytes(tensor, &state.mask),
+                Dtype::U8,
+                mask_shape(tensor),
+                mask_bits(tensor, &state.mask),
             ));
         }
     }
@@ -176,21 +177,22 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[Tensor]) -> Result<StageState, S
     let (file, header) = decode_header(bytes, stage)?;
     let mut parts = Vec::new();
     for tensor in tensors {
-        let weight = (tensor.name.clone(), Dtype::F32);
-        let mask = tensor.prunable.then(|| (mask_name(tensor), Dtype::BOOL));
-        for (name, dtype) in std::iter::once(weight).chain(mask) {
+        let weight = (tensor.name.clone(), Dtype::F32, tensor.shape.clone());
+        let mask = tensor
+            .prunable
+            .then(|| (mask_name(tensor), Dtype::U8, mask_shape(tensor)));
+        for (name, dtype, shape) in std::iter::once(weight).chain(mask) {
             let view = file
                 .tensor(&name)
                 .map_err(|_| format!("it has no tensor `{name}`"))?;
-            if view.dtype() != dtype || view.shape() != tensor.shape {
+            if view.dtype() != dtype || view.shape() != shape {
                 return Err(format!(
-                    "its `{name}` is {:?} {:?}, the model's is {dtype:?} {:?}",
+                    "its `{name}` is {:?} {:?}, the model's is {dtype:?} {shape:?}",
                     view.dtype(),
                     view.shape(),
-                    tensor.shape
                 ));
             }
-            parts.push((name, tensor, view.data()));
+            parts.push((name, tensor, shape, view.data()));
         }
     }
     if file.len() != parts.len() {
@@ -204,7 +206,7 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[Tensor]) -> Result<StageState, S
         &header,
         parts
             .iter()
-            .map(|(name, tensor, bytes)| (name.as_str(), tensor.shape.as_slice(), *bytes)),
+            .map(|(name, _, shape, bytes)| (name.as_str(), shape.as_slice(), *bytes)),
     );
     if found != header.digest {
         return Err("its contents do not match its checksum".into());
@@ -217,17 +219,21 @@ fn decode(bytes: &[u8], stage: &str, tensors: &[Tensor]) -> Result<StageState, S
         mask: Mask::full(flat_length(tensors).max(32 * header.words)),
         meta: header.meta,
     };
-    for (name, tensor, bytes) in parts {
+    for (name, tensor, _, bytes) in parts {
         if name == tensor.name {
             let (words, _) = bytes.as_chunks::<4>();
             for (slot, word) in state.weights[tensor.offset..].iter_mut().zip(words) {
                 *slot = f32::from_le_bytes(*word);
             }
         } else {
-            remove_pruned(tensor, bytes.iter().map(|&byte| byte != 0), &mut state.mask);
+            remove_by_bits(tensor, bytes, &mut state.mask);
         }
     }
     Ok(state)
+}
+
+fn mask_shape(tensor: &Tensor) -> Vec<usize> {
+    vec![tensor.count.div_ceil(8)]
 }
 
 fn mask_name(tensor: &Tensor) -> String {

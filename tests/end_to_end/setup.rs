@@ -171,7 +171,8 @@ pub fn weights(path: &Path) -> Vec<(String, Vec<f32>, Vec<bool>)> {
             let (words, _) = data.as_chunks::<4>();
             let weights = words.iter().map(|w| f32::from_le_bytes(*w)).collect();
             let mask = file.tensor(&format!("{name}.mask")).expect("a mask");
-            let kept = mask.data().iter().map(|&b| b == 1).collect();
+            let bit = |i: usize| mask.data()[i / 8] >> (i % 8) & 1 == 1;
+            let kept = (0..data.len() / 4).map(bit).collect();
             (name.to_owned(), weights, kept)
         })
         .collect()

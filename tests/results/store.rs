@@ -554,10 +554,17 @@ fn stages_survive_a_round_trip() {
         ]
     );
     assert_eq!(file.tensor("fc2.weight").unwrap().shape(), [2, 3, 4]);
+    // Eight weights to a byte, the first in its lowest bit.
+    let mask = file.tensor("fc2.weight.mask").unwrap();
     assert_eq!(
-        file.tensor("fc2.weight.mask").unwrap().dtype(),
-        safetensors::Dtype::BOOL
+        (mask.dtype(), mask.shape()),
+        (safetensors::Dtype::U8, &[3][..])
     );
+    let tensor = &tensors()[2];
+    let bit = |i: usize| mask.data()[i / 8] >> (i % 8) & 1 == 1;
+    for (i, at) in tensor.range().enumerate() {
+        assert_eq!(bit(i), state().mask.keeps(at), "weight {i}");
+    }
 }
 
 #[test]
