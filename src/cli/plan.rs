@@ -135,7 +135,7 @@ fn foresee(
     };
     let place = options.store.as_ref().unwrap_or(&options.out);
     let place = place.display().to_string();
-    let foresight = run::foresee(experiment, gpu, options, datasets)?;
+    let foresight = run::foresee(experiment, gpu, options, datasets, args.why)?;
     say(format_args!(
         "{} stages with a file, {} are here ({place}); {} trainings to compute, {:.1} MiB of files",
         foresight.stages,

@@ -12,7 +12,7 @@ use crate::train::Snapshot;
 pub(super) fn watch_collapse(
     on_collapse: OnCollapse,
     stage: &Stage,
-    whose: &str,
+    whose: impl Fn() -> String,
     (snapshot, model): (&Snapshot, &Model),
     reporter: &mut Reporter<'_>,
 ) -> Option<String> {
@@ -33,12 +33,13 @@ pub(super) fn watch_collapse(
                 "{what} (on_collapse = \"stop\"; \"warn\" goes on, in the same folder)"
             ));
         }
-        reporter.warn(&format!("{whose}: {what}"));
+        reporter.warn(&format!("{}: {what}", whose()));
         return None;
     }
     for layer in found.iter().filter(|layer| layer.effective == 0) {
         reporter.warn(&format!(
-            "{whose}: no path from input to output leads through layer {}; the others bypass it",
+            "{}: no path from input to output leads through layer {}; the others bypass it",
+            whose(),
             name(layer.tensor),
         ));
     }

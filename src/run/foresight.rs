@@ -31,11 +31,12 @@ pub struct Foresight {
     pub seconds: Option<f64>,
     /// Bytes of the files that are not there yet.
     pub bytes: u64,
-    /// For each arm at each point with stages that are not there: why not.
+    /// For each arm at each point with stages that are not there: why not. Empty where that was not asked.
     pub reasons: Vec<String>,
 }
 
-/// Looks into the run folder and the store of `options`, of which nothing is changed.
+/// Looks into the run folder and the store of `options`, of which nothing is changed; and where it is asked `why` stages are new, into
+/// every stage that is there.
 ///
 /// # Errors
 /// The experiment does not fit its data, or a file cannot be read.
@@ -44,6 +45,7 @@ pub fn foresee(
     gpu: &Gpu,
     options: RunOptions,
     datasets: &BTreeMap<String, Dataset>,
+    why: bool,
 ) -> Result<Foresight, RunError> {
     let models = verify(experiment, &facts_of(datasets)).map_err(RunError::Mistakes)?;
     let environment = Environment {
@@ -58,10 +60,23 @@ pub fn foresee(
     let store = StageStore::at(options.store.as_ref().unwrap_or(&options.out));
     let own = StageStore::at(&options.out);
     let digest = |id: usize| setup.plan.stages[id].digest.as_str();
-    let is_here = |id: usize| store.has(digest(id)) || own.has(digest(id));
+    let has = |id: usize| store.has(digest(id)) || own.has(digest(id));
+    let has_record = |id: usize| store.has_record(digest(id)) || own.has_record(digest(id));
     let all = setup.plan.stages.len();
     let kept: Vec<usize> = (0..all).filter(|&id| setup.is_kept_on_disk(id)).collect();
-    let missing: BTreeSet<usize> = kept.iter().copied().filter(|&id| !is_here(id)).collect();
+    let mut missing = BTreeSet::new();
+    for run in &setup.plan.runs {
+        let mut starts_others = false;
+        let kept = run.stages.iter().filter(|&&id| setup.is_kept_on_disk(id));
+        for &id in kept.rev() {
+            // Of a stage whose weights were freed, the record does where nothing is to start from it.
+            let record = !starts_others && !setup.ends.contains_key(&id) && has_record(id);
+            starts_others = !has(id) && !record;
+            if starts_others {
+                missing.insert(id);
+            }
+        }
+    }
     let trains = |id: &&usize| setup.plan.stages[**id].step.training().is_some();
     let samples = missing
         .iter()
@@ -82,7 +97,10 @@ pub fn foresee(
         samples,
         seconds: speed(&times, &setup.facts.adapter).map(|speed| samples as f64 / speed),
         bytes,
-        reasons: reasons(&setup, &missing, &inputs(&[&store, &own])?),
+        reasons: match why {
+            true => reasons(&setup, &missing, &inputs(&[&store, &own])),
+            false => Vec::new(),
+        },
     })
 }
 
@@ -95,7 +113,7 @@ fn speed(times: &[TimeRow], adapter: &str) -> Option<f64> {
 }
 
 /// What the digests of all stages there cover. Those that do not say it are left out.
-fn inputs(stores: &[&StageStore]) -> Result<Vec<StageInput>, RunError> {
+fn inputs(stores: &[&StageStore]) -> Vec<StageInput> {
     let mut inputs = Vec::new();
     for store in stores {
         for digest in store.digests() {
@@ -107,7 +125,7 @@ fn inputs(stores: &[&StageStore]) -> Result<Vec<StageInput>, RunError> {
             inputs.extend(input);
         }
     }
-    Ok(inputs)
+    inputs
 }
 
 /// For each arm at each point, the first stage that is not there, and in what it differs from the one there that is most like it.

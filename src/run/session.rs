@@ -5,6 +5,7 @@ use super::error::RunError;
 use super::events::{Event, Reporter};
 use super::failure::{divergence, whose};
 use super::ledger::Ledger;
+use super::numerical_version::NUMERICAL_VERSION;
 use super::results::Results;
 use super::schedule::{NextError, StageQueue};
 use super::setup::Setup;
@@ -117,6 +118,12 @@ impl<'s> Session<'s> {
         for name in self.stages.folder.changed_data() {
             self.reporter.warn(&format!(
                 "the data of `{name}` is not what it was when {} was last written: what reads it is computed anew",
+                self.setup.options.out.display()
+            ));
+        }
+        if let Some(earlier) = self.stages.folder.earlier_numbers() {
+            self.reporter.warn(&format!(
+                "the stages in {} were computed under version {earlier} of the numbers, and this is version {NUMERICAL_VERSION}: all are computed anew, the old ones stay until `secateur gc`",
                 self.setup.options.out.display()
             ));
         }
@@ -312,9 +319,9 @@ impl<'s> Session<'s> {
             let stage = &self.setup.plan.stages[id];
             let on_collapse = self.setup.experiment.on_collapse;
             let left = (&**snapshot, &*model);
-            let whose = whose(self.setup, id);
-            let reporter = &mut self.reporter;
-            if let Some(reason) = watch_collapse(on_collapse, stage, &whose, left, reporter) {
+            let (setup, reporter) = (self.setup, &mut self.reporter);
+            let whose = || whose(setup, id);
+            if let Some(reason) = watch_collapse(on_collapse, stage, whose, left, reporter) {
                 return self.fail(id, &reason);
             }
         }

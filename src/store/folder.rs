@@ -104,6 +104,7 @@ pub struct RunFolder {
     dir: PathBuf,
     resumed: bool,
     changed_data: Vec<String>,
+    earlier_numbers: Option<u32>,
     stages: StageStore,
     lock: FolderLock,
 }
@@ -175,6 +176,8 @@ impl RunFolder {
             before = check_owner(dir, owner)?;
         }
         remove_leftovers(dir);
+        let then = before.as_ref().map(|before| before.numerical_version);
+        let earlier_numbers = then.filter(|&then| then != owner.numerical_version);
         let changed_data = changed(dir, contents.data);
         if let Some(before) = &before {
             let same = before.numerical_version == owner.numerical_version
@@ -216,6 +219,7 @@ impl RunFolder {
             dir: dir.to_path_buf(),
             resumed: before.is_some(),
             changed_data,
+            earlier_numbers,
             stages,
             lock,
         })
@@ -234,6 +238,11 @@ impl RunFolder {
     /// Datasets that were others, by the same names, when the folder was last written.
     pub fn changed_data(&self) -> &[String] {
         &self.changed_data
+    }
+
+    /// The version of the numbers that its stages were computed under, where that is another by now.
+    pub fn earlier_numbers(&self) -> Option<u32> {
+        self.earlier_numbers
     }
 
     /// Something the user should read: the file system cannot lock.

@@ -186,8 +186,8 @@ impl Garbage {
             for (path, bytes, name) in files(&folder.join(kind)) {
                 if !names.contains(&name) && name.ends_with(".safetensors") {
                     self.files.push(JudgedFile {
+                        bytes: if is_linked(&path) { 0 } else { bytes },
                         path,
-                        bytes,
                         reason: Reason::NotAskedFor,
                     });
                 }
@@ -228,6 +228,20 @@ fn files(folder: &Path) -> Vec<(PathBuf, u64, String)> {
         .collect();
     files.sort();
     files
+}
+
+/// Whether a file has another name, so that this one takes no room of its own.
+fn is_linked(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).is_ok_and(|metadata| metadata.nlink() > 1)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
+    }
 }
 
 fn digest_of(path: &Path) -> Option<String> {

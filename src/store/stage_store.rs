@@ -67,7 +67,7 @@ impl StageStore {
         for entry in fs::read_dir(&from).into_iter().flatten().flatten() {
             let (path, name) = (entry.path(), entry.file_name());
             let to = self.dir.join(STAGES).join(&name);
-            let finished = [".safetensors", ".scores.json"];
+            let finished = [".safetensors", ".scores.json", ".record.json"];
             let text = name.to_string_lossy();
             if to.exists() || !finished.iter().any(|end| text.ends_with(end)) {
                 continue;

@@ -363,6 +363,18 @@ fn a_folder_goes_on_under_a_driver_that_computes_the_same() {
     let of = |driver: &str| json!({ "adapter": owner["adapter"], "driver": driver });
     let here = of(owner["driver"].as_str().unwrap());
     let same = json!([{ "tried": here, "computed_under": of("an old driver"), "stages": 1 }]);
+    // Under another version of the numbers all is computed anew, and said so.
+    let text = String::from_utf8(lab.read("out/folder.json")).unwrap();
+    let earlier = text.replace("\"numerical_version\": ", "\"numerical_version\": 9000");
+    lab.write("out/folder.json", earlier);
+    let said = lab.run("e.toml", "out", &[]).ok().stderr;
+    assert!(said.contains("version 90001 of the numbers"), "{said}");
+    assert!(
+        !lab.run("e.toml", "out", &[])
+            .ok()
+            .stderr
+            .contains("of the numbers")
+    );
     // A folder that an old driver computed.
     lab.write("old/drivers.json", same.to_string());
     lab.run("e.toml", "old", &["--quiet"]).ok();
