@@ -40,8 +40,8 @@ pub enum TrainError {
     #[error(
         "{dataset} has {available} training samples; {}",
         match samples {
-            Some(samples) => format!("`samples = {samples}` beside `validation = {validation}` asks for more than these: `samples` is at most {}", available.saturating_sub(*validation)),
-            None => format!("`validation = {validation}` leaves nothing to train on: choose fewer"),
+            Some(samples) => format!("`samples = {samples}` beside `validation = {validation}` asks for more than these: at most {} are left. Lower train.samples or train.validation.", available.saturating_sub(*validation)),
+            None => format!("`validation = {validation}` leaves nothing to train on. Lower train.validation."),
         }
     )]
     NoSamples {

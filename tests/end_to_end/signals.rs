@@ -12,7 +12,7 @@ const LONG: [&str; 8] = [
     "--set",
     "train.batch=1",
     "--set",
-    "train.length=6ep",
+    "train.length=12ep",
     "--set",
     "train.optimizer.lr=0.01",
     "--checkpoint",
@@ -45,17 +45,16 @@ fn signals_save_the_pass_that_runs() {
     lab.run("e.toml", "whole", &LONG).ok();
     let mut within_a_pass = 0;
     for (signal, code) in [("-TERM", 143), ("-HUP", 129), ("-INT", 130)] {
-        let begun = lab.path("cut/stages");
-        let done = cut_when(
-            &lab,
-            "cut",
-            &LONG,
-            || begun.exists(),
-            |child| {
-                std::thread::sleep(Duration::from_millis(700));
-                send(signal, child);
-            },
-        );
+        let cohorts = || {
+            let log = std::fs::read_to_string(lab.path("cut/events.jsonl")).unwrap_or_default();
+            log.matches("\"event\":\"cohort\"").count()
+        };
+        let before = cohorts();
+        let ready = || cohorts() > before;
+        let done = cut_when(&lab, "cut", &LONG, ready, |child| {
+            std::thread::sleep(Duration::from_millis(300));
+            send(signal, child);
+        });
         for step in gone_on_after(&done.stderr) {
             within_a_pass += usize::from(step % 448 != 0);
         }

@@ -181,7 +181,7 @@ fn samples_are_counted_before_a_run() {
         (
             drawn.replace("validation = 64", "validation = 64\nsamples = 12000"),
             "samples = 12000",
-            &["at most 11936"],
+            &["at most 11936 are left"],
         ),
         (
             drawn.replace("restart = \"fresh\"", "restart = { rewind = \"1ep\" }"),
