@@ -28,9 +28,7 @@ impl Meter {
             false => ProgressDrawTarget::hidden(),
         };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        if let Ok(style) =
-            ProgressStyle::with_template("{bar:30} {percent:>3}% {per_sec} left {eta}  {msg}")
-        {
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}% {per_sec}  {msg}") {
             bar.set_style(style.with_key(
                 "per_sec",
                 |state: &ProgressState, out: &mut dyn Write| {
@@ -71,12 +69,20 @@ impl Meter {
                     tell(what);
                 }
             }
-            Event::Progress { done, samples } => {
+            Event::Progress {
+                done,
+                samples,
+                seconds_left,
+            } => {
                 self.bar.set_length(samples);
                 self.bar.set_position(done);
+                let left = seconds_left.map_or_else(String::new, |left| {
+                    format!("about {} left, ", duration(left))
+                });
+                self.bar.set_message(format!("{left}{}", self.what));
                 if !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
                     self.last_line = Instant::now();
-                    self.print_line(done, samples);
+                    self.print_line(done, samples, &left);
                 }
             }
             Event::Note(text) => self.bar.suspend(|| tell(text)),
@@ -85,13 +91,11 @@ impl Meter {
         }
     }
 
-    fn print_line(&self, done: u64, samples: u64) {
+    fn print_line(&self, done: u64, samples: u64, left: &str) {
         let rate = done as f64 / self.begun.elapsed().as_secs_f64().max(1e-9);
-        let left = samples.saturating_sub(done) as f64 / rate.max(1e-9);
         tell(format_args!(
-            "{:.0} % of all training, {rate:.0} samples/s, about {} left; {}",
+            "{:.0} % of all training, {rate:.0} samples/s, {left}{}",
             100.0 * done as f64 / samples.max(1) as f64,
-            duration(left),
             self.what
         ));
     }

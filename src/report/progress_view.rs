@@ -18,8 +18,8 @@ pub struct Processes(BTreeMap<String, ProcessView>);
 pub struct ProcessView {
     /// How many had begun before.
     began: usize,
-    /// Samples that it had to train on when it began.
-    planned: u64,
+    /// Seconds that it would take for the rest alone.
+    left: Option<f64>,
     /// Samples of the cohorts that it has finished.
     finished: u64,
     /// The cohort that it trains: what it does, its samples, and how many of them are done.
@@ -66,7 +66,6 @@ impl Processes {
         let process = self.0.entry(line.process).or_default();
         process.seconds = line.monotonic;
         match line.event.as_str() {
-            "start" => process.planned = number("samples"),
             "cohort" => {
                 process.finished += std::mem::take(&mut process.cohort);
                 process.cohort = number("samples");
@@ -74,6 +73,7 @@ impl Processes {
                 process.work = line.fields["work"].as_str().unwrap_or("").to_owned();
             }
             "epoch" => {
+                process.left = line.fields["seconds_left"].as_f64();
                 process.steps = (number("steps"), number("of"));
                 process.done = number("steps") * number("samples_per_step");
             }
@@ -103,12 +103,11 @@ impl Processes {
         }
     }
 
-    /// Seconds until the work of all is done, at the speed that they have had together.
+    /// Seconds until all is done: each process says how long it would take alone.
     fn left(&self) -> Option<f64> {
-        let planned = self.working().map(|(_, process)| process.planned).max()?;
-        let done: u64 = self.working().map(|(_, process)| process.trained()).sum();
-        let rate: f64 = self.working().map(|(_, process)| process.rate()).sum();
-        (rate > 0.0).then(|| planned.saturating_sub(done) as f64 / rate)
+        let each = self.working().filter_map(|(_, process)| process.left);
+        let together: f64 = each.map(|left| 1.0 / left.max(1e-3)).sum();
+        (together > 0.0).then(|| 1.0 / together)
     }
 }
 
@@ -225,22 +224,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_left_is_of_what_is_planned_at_the_speed_so_far() {
+    fn processes_share_what_each_would_take_alone() {
         let mut processes = Processes::default();
         for line in [
-            r#"{"event":"start","process":"7","monotonic":0.0,"samples":1000}"#,
+            r#"{"event":"start","process":"7","monotonic":0.0}"#,
             r#"{"event":"cohort","process":"7","monotonic":0.0,"work":"training","samples":400}"#,
-            r#"{"event":"epoch","process":"7","monotonic":2.0,"steps":10,"of":20,"samples_per_step":20}"#,
+            r#"{"event":"epoch","process":"7","monotonic":2.0,"steps":10,"of":20,"samples_per_step":20,"seconds_left":8.0}"#,
             "torn",
         ] {
             processes.take(line);
         }
         assert_eq!(processes.left(), Some(8.0));
-        processes
-            .take(r#"{"event":"cohort","process":"7","monotonic":4.0,"work":"x","samples":600}"#);
-        assert_eq!(processes.left(), Some(6.0));
+        for line in [
+            r#"{"event":"start","process":"8","monotonic":0.0}"#,
+            r#"{"event":"epoch","process":"8","monotonic":1.0,"steps":1,"of":2,"samples_per_step":1,"seconds_left":8.0}"#,
+        ] {
+            processes.take(line);
+        }
+        assert_eq!(processes.left(), Some(4.0));
+        processes.take(r#"{"event":"end","process":"8","monotonic":9.0,"outcome":"interrupted"}"#);
+        assert_eq!((processes.left(), processes.outcome()), (Some(8.0), None));
         processes.take(r#"{"event":"end","process":"7","monotonic":9.0,"outcome":"done"}"#);
-        assert_eq!(processes.outcome(), Some("done"));
+        assert_eq!(
+            processes.outcome(),
+            Some("interrupted"),
+            "of the last that began"
+        );
         // The same program, once more.
         processes.take(r#"{"event":"start","process":"7","monotonic":0.0,"samples":0}"#);
         assert_eq!(processes.outcome(), None);

@@ -245,7 +245,7 @@ fn failures(groups: &[RowGroup<'_>]) -> Vec<String> {
         return Vec::new();
     }
     let mut lines = vec![format!(
-        "NO RESULT: {} of {all} runs failed; means and intervals are over the others (\"n of planned\"), and differences over the seeds that both arms have.",
+        "NO RESULT: {} of {all} runs failed. Where n says \"8 of 10\", 8 of 10 learnt: means and intervals are over these, differences over the seeds that both arms have.",
         failed.len()
     )];
     let named = failed.iter().take(NAMED_FAILURES);

@@ -218,8 +218,10 @@ impl Watch for Watcher<'_, '_, '_> {
         let Some(saver) = &mut self.saver else {
             return true;
         };
-        self.reporter
-            .log("epoch", epoch(progress, points, saver.names));
+        let samples = progress.steps * progress.samples_per_step;
+        let mut fields = epoch(progress, points, saver.names);
+        fields["seconds_left"] = json!(self.reporter.seconds_left(samples));
+        self.reporter.log("epoch", fields);
         for (replica, points) in points.iter().enumerate() {
             let curve: Vec<CurvePoint> = points.iter().map(CurvePoint::from).collect();
             let Some(reason) = diverged(&curve) else {

@@ -88,6 +88,11 @@ impl Session<'_> {
             self.reporter.note(&format!("  going on after step {from}"));
             self.reporter.resume_at(from * batch * cohort.len() as u64);
         }
+        if samples > 0 {
+            let rest = self.schedule.work_after(cohort)?;
+            let kind = self.schedule.kind_of(cohort[0])?;
+            self.reporter.begin_stage(kind, samples, rest);
+        }
         self.reporter.log(
             "cohort",
             json!({ "work": what, "replicas": cohort.len(), "samples": samples, "runs": names }),

@@ -1,8 +1,10 @@
 //! What a run tells while it goes on, and how it is stopped.
 
 use super::event_log::EventLog;
+use super::time_left::{TimeLeft, WorkKind};
 use crate::store::RunRow;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +26,8 @@ pub enum Event<'e> {
         done: u64,
         /// Of so many: what was planned, and what turned out to be needed besides.
         samples: u64,
+        /// Seconds that the rest will take, by how fast it has gone so far; `None` before anything was trained.
+        seconds_left: Option<f64>,
     },
     /// A run is finished, in this call or in an earlier one.
     Finished(&'e RunRow),
@@ -69,6 +73,7 @@ pub(super) struct Reporter<'e> {
     samples: u64,
     /// Samples of the current stage that an earlier call trained on.
     before: u64,
+    time_left: TimeLeft,
 }
 
 impl<'e> Reporter<'e> {
@@ -79,6 +84,7 @@ impl<'e> Reporter<'e> {
             done: 0,
             samples: 0,
             before: 0,
+            time_left: TimeLeft::default(),
         }
     }
 
@@ -129,18 +135,32 @@ impl<'e> Reporter<'e> {
         self.shorten(samples);
     }
 
+    /// A stage of so many samples begins, and `rest` comes after it.
+    pub fn begin_stage(&mut self, kind: WorkKind, samples: u64, rest: BTreeMap<WorkKind, u64>) {
+        let samples = samples.saturating_sub(self.before);
+        self.time_left.begin(kind, samples, rest);
+    }
+
+    /// Seconds that the rest will take, `samples` of the current stage done.
+    pub fn seconds_left(&self, samples: u64) -> Option<f64> {
+        self.time_left.seconds(samples.saturating_sub(self.before))
+    }
+
     /// `samples` of the current stage are done, counted from its start.
     pub fn within(&mut self, samples: u64) {
         self.tell(Event::Progress {
             done: self.done + samples.saturating_sub(self.before),
             samples: self.samples,
+            seconds_left: self.seconds_left(samples),
         });
     }
 
     /// The current stage is over; it was `samples` long.
     pub fn finish_stage(&mut self, samples: u64) {
         self.within(samples);
-        self.done += samples.saturating_sub(self.before);
+        let done = samples.saturating_sub(self.before);
+        self.time_left.finish(done);
+        self.done += done;
         self.before = 0;
     }
 }

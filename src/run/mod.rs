@@ -36,6 +36,7 @@ mod speed;
 mod stages;
 mod steps;
 mod target_density;
+mod time_left;
 mod training;
 mod verify;
 mod verify_steps;

@@ -4,12 +4,14 @@ use super::budget::as_it_runs;
 use super::checkpoint::steps_saved;
 use super::cohort::{self, Limits};
 use super::error::RunError;
+use super::facts::model_key;
 use super::memory::density_after;
 use super::memory_request::memory_request;
 use super::setup::Setup;
 use super::stages::Stages;
+use super::time_left::WorkKind;
 use crate::experiment::Step;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Why there is no next cohort.
 pub(super) enum NextError {
@@ -34,6 +36,7 @@ pub(super) struct StageQueue<'s> {
     todo: HashSet<usize>,
     /// Stages that failed: nothing starts from them.
     failed: HashSet<usize>,
+    kinds: HashMap<usize, WorkKind>,
 }
 
 impl<'s> StageQueue<'s> {
@@ -52,6 +55,7 @@ impl<'s> StageQueue<'s> {
             children,
             todo: HashSet::new(),
             failed: HashSet::new(),
+            kinds: HashMap::new(),
         };
         queue.refill(|id, starts_others| stages.is_there(id, starts_others));
         queue
@@ -95,6 +99,41 @@ impl<'s> StageQueue<'s> {
             .iter()
             .map(|id| self.setup.samples_of(stage(id)))
             .sum()
+    }
+
+    /// Samples of what is left beside a cohort, by their kind.
+    ///
+    /// # Errors
+    /// A model was not checked.
+    pub fn work_after(&mut self, cohort: &[usize]) -> Result<BTreeMap<WorkKind, u64>, RunError> {
+        let mut work = BTreeMap::new();
+        let rest: Vec<usize> = self.todo().filter(|id| !cohort.contains(id)).collect();
+        for id in rest {
+            let samples = self.setup.samples_of(&self.setup.plan.stages[id]);
+            if samples > 0 {
+                *work.entry(self.kind_of(id)?).or_default() += samples;
+            }
+        }
+        Ok(work)
+    }
+
+    /// What decides how long a training takes per sample.
+    ///
+    /// # Errors
+    /// The model was not checked.
+    pub fn kind_of(&mut self, id: usize) -> Result<WorkKind, RunError> {
+        if let Some(kind) = self.kinds.get(&id) {
+            return Ok(kind.clone());
+        }
+        let (plan, stage) = (&self.setup.plan, &self.setup.plan.stages[id]);
+        let model = self.setup.model_of(stage)?;
+        let kind = WorkKind {
+            model: model_key(&stage.model),
+            multiply_adds: model.multiply_adds(),
+            density_class: cohort::density_class(density_after(plan, stage.parent, &model)),
+        };
+        self.kinds.insert(id, kind.clone());
+        Ok(kind)
     }
 
     /// Strikes out a stage that failed, and all that would start from it. Returns the samples that are not trained on then.

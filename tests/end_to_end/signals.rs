@@ -1,9 +1,10 @@
 //! What the world does to a run: signals that save what there is, and a stderr that nobody reads any more.
 #![cfg(unix)]
 
-use super::setup::{ARMS, MLP, TRAINING, arm, assert_same_folders, cut_when, lab, stage_files};
-use crate::common::{Lab, no_gpu};
+use super::setup::{ARMS, MLP, TRAINING, arm, assert_same_folders, lab, stage_files};
+use crate::common::{Done, Lab, no_gpu};
 use std::fs::{File, OpenOptions};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -23,6 +24,17 @@ fn send(signal: &str, child: &Child) {
     let id = child.id().to_string();
     let sent = Command::new("kill").args([signal, &id]).status();
     assert!(sent.expect("kill").success());
+}
+
+/// Lets a process hear of a closed terminal, also where the tests were begun so that they do not.
+fn hears_all(command: &mut Command) {
+    // SAFETY: between fork and exec it only calls signal(2), which may be called there.
+    unsafe {
+        command.pre_exec(|| {
+            libc::signal(libc::SIGHUP, libc::SIG_DFL);
+            Ok(())
+        });
+    }
 }
 
 /// Steps after which a run says that it goes on.
@@ -50,11 +62,16 @@ fn signals_save_the_pass_that_runs() {
             log.matches("\"event\":\"cohort\"").count()
         };
         let before = cohorts();
-        let ready = || cohorts() > before;
-        let done = cut_when(&lab, "cut", &LONG, ready, |child| {
-            std::thread::sleep(Duration::from_millis(300));
-            send(signal, child);
-        });
+        let mut run = lab.command("e.toml", "cut", &LONG);
+        hears_all(&mut run);
+        let mut child = run.spawn().expect("the binary starts");
+        while cohorts() == before {
+            assert!(child.try_wait().expect("a child").is_none(), "it ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        send(signal, &child);
+        let done = Done::of(child.wait_with_output().expect("a child"));
         for step in gone_on_after(&done.stderr) {
             within_a_pass += usize::from(step % 448 != 0);
         }

@@ -24,7 +24,9 @@ fn events_tell_of_a_run_and_the_folder_is_the_one_that_the_command_leaves() {
         .on_event(|event| match event {
             Event::Planned { samples } => planned = samples,
             Event::Begun(what) => begun.push(what.to_owned()),
-            Event::Progress { done: now, samples } => {
+            Event::Progress {
+                done: now, samples, ..
+            } => {
                 assert!(now >= done.0 && now <= samples);
                 done = (now, samples);
             }
@@ -83,7 +85,7 @@ fn a_stopped_run_goes_on_and_ends_with_the_same_bytes() {
     let stopped = engine(&lab, gpu, "stopped")
         .stop(token.clone())
         .on_event(|event| match event {
-            Event::Progress { done, samples } if 2 * done > samples => token.stop(),
+            Event::Progress { done, samples, .. } if 2 * done > samples => token.stop(),
             _ => {}
         })
         .execute(&experiment);
