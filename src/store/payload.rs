@@ -54,11 +54,24 @@ pub(crate) fn f32_bytes(values: &[f32]) -> Vec<u8> {
 
 /// One byte (0 or 1) per weight of a tensor.
 pub(crate) fn mask_bytes(tensor: &Tensor, mask: &Mask) -> Vec<u8> {
-    let bytes = mask
-        .words_of(tensor)
-        .flat_map(|word| (0..32).map(move |bit| (word >> bit & 1) as u8));
-    bytes.take(tensor.count).collect()
+    let mut bytes = Vec::with_capacity(tensor.count.next_multiple_of(32));
+    for eight in mask.words_of(tensor).flat_map(u32::to_le_bytes) {
+        bytes.extend_from_slice(&SPREAD[usize::from(eight)]);
+    }
+    bytes.truncate(tensor.count);
+    bytes
 }
+
+/// The bits of every byte as bytes, the lowest first.
+const SPREAD: [[u8; 8]; 256] = {
+    let mut all = [[0; 8]; 256];
+    let mut at = 0;
+    while at < 256 * 8 {
+        all[at / 8][at % 8] = (at / 8 >> (at % 8) & 1) as u8;
+        at += 1;
+    }
+    all
+};
 
 /// The same, eight weights to a byte, the first in its lowest bit.
 pub(crate) fn mask_bits(tensor: &Tensor, mask: &Mask) -> Vec<u8> {
