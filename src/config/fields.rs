@@ -1,6 +1,5 @@
 //! Open tables: known keys only, and missing ones by name.
 
-use super::habits;
 use super::node::{Node, Value, join};
 use super::problem::Problem;
 use super::reader::Reader;
@@ -48,8 +47,7 @@ impl<'a> Fields<'a> {
                     used_at: None,
                     help: Some(match keys {
                         [] => "it takes no keys: write {}".to_string(),
-                        _ => habits::line(&entry.key, &entry.node, keys)
-                            .unwrap_or_else(|| suggest::help(&entry.key, keys)),
+                        _ => suggest::help(&entry.key, keys),
                     }),
                 });
             }

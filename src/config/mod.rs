@@ -9,7 +9,6 @@ mod errors;
 mod explain;
 mod fields;
 mod form;
-mod habits;
 mod interval;
 mod macros;
 mod node;

@@ -1,6 +1,5 @@
 //! Mistakes as the checker collects them.
 
-use super::habits;
 use super::node::{Node, Place, Value, join};
 
 /// A mistake whose place in its text is not looked up yet.
@@ -57,9 +56,6 @@ impl Problems {
             Value::Unknown => return,
             Value::String(text) if text.parse::<f64>().is_ok() && expected.contains("number") => {
                 Some(format!("without the quotes: {text}"))
-            }
-            Value::Float(share) if habits::counts(key, *share).is_some() => {
-                habits::counts(key, *share)
             }
             Value::Float(number) if number.fract() == 0.0 && expected.contains("a whole") => {
                 Some(format!("without the point: {number}"))

@@ -1,6 +1,5 @@
 //! What readers share: the mistakes so far, and what the text may refer to beyond itself.
 
-use super::habits;
 use super::node::Node;
 use super::problem::Problems;
 use super::suggest;
@@ -48,11 +47,7 @@ impl Reader<'_> {
     /// Reports that `word`, the text of `node`, is none of the words that `key` may be.
     pub fn unknown_word(&mut self, node: &Node, key: &str, word: &str, words: &[&str]) {
         let message = format!("unknown {key} {word:?}");
-        let help = match habits::word(word, words) {
-            Some(here) => format!("here it is called {here:?}: write {key} = {here:?}"),
-            None => suggest::help(word, words),
-        };
-        self.at(node, message, help);
+        self.at(node, message, suggest::help(word, words));
     }
 
     /// Reports a value of the wrong type. One that was reported before is passed over.

@@ -2,7 +2,6 @@
 
 use super::description::ValueShape;
 use super::form::{Form, FromNode};
-use super::habits;
 use super::interval::Interval;
 use super::node::{Node, Value};
 use super::reader::Reader;
@@ -28,10 +27,7 @@ impl Form<f64> for Real {
         };
         if !self.0.holds(number) {
             let message = format!("`{key}` is {number}: out of range");
-            let percent = (self.0.to == 1.0).then(|| habits::share(key, number));
-            let help = percent.flatten();
-            let help = help.unwrap_or_else(|| format!("`{key}` must be {}", self.0.words));
-            reader.at(node, message, help);
+            reader.at(node, message, format!("`{key}` must be {}", self.0.words));
             return None;
         }
         // -0.0 means 0.0 and must have its digest.

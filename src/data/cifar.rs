@@ -112,11 +112,6 @@ pub(super) enum CifarFiles {
 }
 
 impl Cifar {
-    /// Samples of the training split as published.
-    pub fn training_samples(&self) -> usize {
-        self.published[0]
-    }
-
     /// Every file, training files first.
     fn files(&self) -> impl Iterator<Item = &'static str> {
         self.train.iter().copied().chain([self.test])

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::dataset::{Dataset, Split};
 use super::error::DataError;
 use super::folder::load_folder;
-use super::known::{load, shape_of, training_samples_of};
+use super::known::{load, shape_of};
 use super::search::SearchPath;
 use crate::spec::{DatasetOrigin, DatasetSpec};
 
@@ -21,14 +21,6 @@ pub fn shape_of_described(spec: &DatasetSpec) -> Option<(usize, usize, usize, us
     };
     let classes = spec.classes.as_ref().map_or(all, Vec::len);
     Some((channels, height, width, classes))
-}
-
-/// Samples of the training split of a described dataset, where that is known without reading it: of another dataset with all its classes.
-pub fn training_samples_described(spec: &DatasetSpec) -> Option<u32> {
-    match (&spec.origin, &spec.classes) {
-        (DatasetOrigin::Of(name), None) => training_samples_of(name),
-        _ => None,
-    }
 }
 
 /// Reads a described dataset. Decoded images are kept in the folder `cache`, where there is one.

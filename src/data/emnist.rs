@@ -44,7 +44,6 @@ macro_rules! split {
                 file!($split, "test", "labels", "1"),
             ],
             classes: $classes,
-            training_samples: None,
             first_label: $first_label,
             transposed: true,
             mirrors: &[],

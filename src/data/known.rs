@@ -30,16 +30,6 @@ pub fn shape_of(name: &str) -> Option<(usize, usize, usize, usize)> {
     Some((channels, height, width, classes))
 }
 
-/// Samples of the training split of a dataset as it is published or drawn, known without reading it; `None` if that differs or is not
-/// known.
-pub fn training_samples_of(name: &str) -> Option<u32> {
-    match known(name).ok()? {
-        PublishedDataset::Idx(source) => source.training_samples,
-        PublishedDataset::Cifar(cifar) => u32::try_from(cifar.training_samples()).ok(),
-        PublishedDataset::Drawn(_) => u32::try_from(drawn::TRAIN).ok(),
-    }
-}
-
 /// The name of each label of a dataset, known without reading it; `None` if the name is unknown.
 pub fn class_names(name: &str) -> Option<Vec<String>> {
     let names = |list: &[&str]| list.iter().map(|class| class.to_string()).collect();

@@ -53,8 +53,6 @@ pub(super) struct PublishedSource {
     pub folders: &'static [&'static str],
     pub files: [PublishedFile; 4],
     pub classes: &'static [&'static str],
-    /// Samples of its training split as published, where they are the same in every edition.
-    pub training_samples: Option<u32>,
     /// What the files call the first class.
     pub first_label: u8,
     /// Whether images are stored column by column.

@@ -46,7 +46,6 @@ pub(super) const ALL: [PublishedSource; 3] = [
         transposed: false,
         by_hand: "",
         classes: &["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-        training_samples: Some(60_000),
         mirrors: &[
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -78,7 +77,6 @@ pub(super) const ALL: [PublishedSource; 3] = [
             "bag",
             "ankle-boot",
         ],
-        training_samples: Some(60_000),
         mirrors: &[
             "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -100,7 +98,6 @@ pub(super) const ALL: [PublishedSource; 3] = [
         transposed: false,
         by_hand: "",
         classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
-        training_samples: Some(60_000),
         mirrors: &[
             "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
             "http://codh.rois.ac.jp/kmnist/dataset/kmnist/",

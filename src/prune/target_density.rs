@@ -88,22 +88,6 @@ impl<'m> TargetDensity<'m> {
         *self = Self::new(self.model);
     }
 
-    /// A mask is there that keeps so many weights of each tensor of the model.
-    pub fn load(&mut self, kept: &[u64]) {
-        let pool = |tensor: usize| {
-            let all = self.model.tensors[tensor].count.max(1);
-            LayerPool {
-                tensors: vec![tensor],
-                share: kept
-                    .get(tensor)
-                    .map_or(1.0, |&kept| kept as f64 / all as f64),
-                exact: true,
-                finer: false,
-            }
-        };
-        self.pools = self.model.prunable_tensors().map(pool).collect();
-    }
-
     /// From here on only the weights tell.
     pub fn forget(&mut self) {
         for pool in &mut self.pools {

@@ -7,30 +7,27 @@ use crate::spec::{Length, ModelSpec, Shape, TrainSpec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Input shape, classes and training samples of a dataset.
+/// Input shape, classes and training samples of a dataset; samples are unknown before the files are read.
 #[derive(Clone, Copy, Debug)]
 pub struct DataFacts {
     /// One image.
     pub shape: Shape,
     /// Classes.
     pub classes: usize,
-    /// Training samples, once the dataset is loaded, or where they are known without reading it.
+    /// Training samples, once the dataset is loaded.
     pub train: Option<u32>,
 }
 
 /// What is known of an experiment's dataset without reading its files.
 pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
-    let ((channels, height, width, classes), train) = match experiment.datasets.get(name) {
-        Some(spec) => (
-            data::shape_of_described(spec)?,
-            data::training_samples_described(spec),
-        ),
-        None => (data::shape_of(name)?, data::training_samples_of(name)),
+    let (channels, height, width, classes) = match experiment.datasets.get(name) {
+        Some(spec) => data::shape_of_described(spec)?,
+        None => data::shape_of(name)?,
     };
     Some(DataFacts {
         shape: Shape::new(channels, height, width),
         classes,
-        train,
+        train: None,
     })
 }
 

@@ -12,9 +12,8 @@ use crate::train::{step_range_of, training_samples};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What is wrong with mask files, or how many weights of each tensor they keep, by the path and [`model_key`] of the network: many runs
-/// load the same.
-pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<Vec<u64>, Wrong>>;
+/// What is wrong with mask files, or not, by the path and [`model_key`] of the network: many runs load the same.
+pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), Wrong>>;
 
 /// What is wrong with the steps of a variant, by their index.
 pub(super) fn check_steps(
@@ -48,11 +47,6 @@ impl<'a> StepWalk<'a> {
     fn take(&mut self, step: &'a Step) -> Result<(), Wrong> {
         let verdict = self.check(step);
         self.before.take(step);
-        if let Step::Mask(MaskStep::Load(path)) = step
-            && let Some(Ok(kept)) = self.masks.get(&(path.clone(), self.key.clone()))
-        {
-            self.before.left.load(kept);
-        }
         verdict
     }
 
@@ -71,13 +65,12 @@ impl<'a> StepWalk<'a> {
             }
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
             Step::Mask(MaskStep::Load(path)) if !self.before.compacted => {
-                let kept = || {
+                let fits = || {
                     let mask = load_mask(path, &self.model.tensors);
-                    mask.map(|mask| mask.counts(self.model))
-                        .map_err(|e| Wrong::new(&["load"], e))
+                    mask.map(|_| ()).map_err(|e| Wrong::new(&["load"], e))
                 };
                 let of = (path.clone(), self.key.clone());
-                self.masks.entry(of).or_insert_with(kept).clone().map(drop)
+                self.masks.entry(of).or_insert_with(fits).clone()
             }
             _ => Ok(()),
         }

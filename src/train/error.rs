@@ -38,11 +38,7 @@ pub enum TrainError {
     },
     /// The split does not work out.
     #[error(
-        "{dataset} has {available} training samples; {}",
-        match samples {
-            Some(samples) => format!("`samples = {samples}` beside `validation = {validation}` asks for more than these: at most {} are left. Lower train.samples or train.validation.", available.saturating_sub(*validation)),
-            None => format!("`validation = {validation}` leaves nothing to train on. Lower train.validation."),
-        }
+        "{dataset} has {available} training samples; validation = {validation} and samples = {samples:?} leave nothing to train on. Lower train.validation or train.samples."
     )]
     NoSamples {
         /// The dataset.

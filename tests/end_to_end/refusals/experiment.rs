@@ -1,7 +1,7 @@
 //! Experiments and command lines with mistakes.
 
 use super::EXPERIMENT;
-use crate::common::{Done, Lab, command, no_gpu, secateur};
+use crate::common::{Done, Lab, command, secateur};
 use std::path::Path;
 
 fn check(text: &str, more: &[&str]) -> Done {
@@ -160,72 +160,4 @@ fn the_command_line_is_checked() {
     secateur(["model", "summary", "lenet"]).fails(2, &["lenet-300-100"]);
     secateur(["frobnicate"]).fails(2, &["frobnicate"]);
     secateur::<&str>([]).fails(2, &["Usage"]);
-}
-
-/// What `run` would refuse for the number of samples, `check` and `plan` refuse where it is known without reading data.
-#[test]
-fn samples_are_counted_before_a_run() {
-    let drawn = EXPERIMENT.replace("mnist", "drawn-digits");
-    let normalised = drawn.replace("\"relu\"", "\"batch_norm\", \"relu\"");
-    for (text, part, words) in [
-        (
-            normalised.replace("batch = 30", "batch = 20\nsamples = 61\nlength = \"1ep\""),
-            "batch = 20",
-            &["one sample", "bn1"][..],
-        ),
-        (
-            drawn.replace("validation = 64", "validation = 12000"),
-            "validation = 12000",
-            &["12000 training samples", "nothing to train on"],
-        ),
-        (
-            drawn.replace("validation = 64", "validation = 64\nsamples = 12000"),
-            "samples = 12000",
-            &["at most 11936 are left"],
-        ),
-        (
-            drawn.replace("restart = \"fresh\"", "restart = { rewind = \"1ep\" }"),
-            "rewind = \"1ep\"",
-            &["rewind"],
-        ),
-    ] {
-        let text = match text.matches("length = ").count() {
-            2 => text.replace("length = \"4st\"\n", ""),
-            _ => text,
-        };
-        let line = format!("e.toml:{}:", line_of(&text, part));
-        let words = [words, &[&line]].concat();
-        let done = check(&text, &[]).fails(2, &words);
-        assert!(!done.stderr.contains("Some("), "{}", done.stderr);
-    }
-}
-
-/// A later prune step cannot keep more than a mask file leaves, and its counts are read with the file.
-#[test]
-fn a_mask_file_is_counted_before_a_run() {
-    if no_gpu() {
-        return;
-    }
-    let lab = Lab::with(EXPERIMENT);
-    lab.run("e.toml", "out", &["--quiet"]).ok();
-    let mask = lab.read("out/masks/pruned-seed0.safetensors");
-    lab.write("m.safetensors", mask);
-    let steps = |sparsity: &str| {
-        let steps = format!(
-            "steps = [{{ mask = {{ load = \"m.safetensors\" }} }}, {{ train = {{}} }}, {{ prune = {{ sparsity = {sparsity} }} }}]"
-        );
-        EXPERIMENT.replace("steps = [{ train = {} }]", &steps)
-    };
-    let text = steps("0.5");
-    lab.write("load.toml", &text);
-    let line = format!("load.toml:{}:", line_of(&text, "sparsity = 0.5"));
-    let words = ["the mask leaves only 1906", &line, "sparsity"];
-    for command in ["check", "plan"] {
-        let file = lab.path("load.toml");
-        secateur([command.as_ref(), file.as_os_str()]).fails(2, &words);
-    }
-    lab.run("load.toml", "loaded", &["--quiet"])
-        .fails(2, &words);
-    lab.write("load.toml", steps("0.9"));
-    lab.run("load.toml", "loaded", &["--quiet"]).ok();
 }
