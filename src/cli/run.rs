@@ -63,7 +63,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         Some(name) => {
             let names: Vec<&str> = experiment.arms.iter().map(|a| a.name.as_str()).collect();
             return Err(Failure::experiment(format!(
-                "--reference {name:?} is no arm of this experiment; its arms are {names:?}"
+                "--reference {name:?} is no arm of this experiment; its arms are: {}",
+                names.join(", ")
             )));
         }
     };
