@@ -41,4 +41,4 @@ pub use steps::{
     Scoring, ScoringData, ShuffleShape, prune, prune_on, randomise_masks, room_for, shuffle_masks,
 };
 pub use target_density::{TargetDensity, target_density};
-pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};
+pub use unit_choice::{Scores, UnitError, choose_units, room_for_units, unit_groups};

@@ -6,7 +6,8 @@ use super::wrong::Wrong;
 use crate::experiment::{Configuration, History, MaskEffect, Step};
 use crate::model::{Mask, Model, Structure};
 use crate::prune::{
-    CountError, MaskChanges, TargetDensity, groups, room_for, target_density, unit_groups,
+    CountError, MaskChanges, TargetDensity, groups, room_for, room_for_units, target_density,
+    unit_groups,
 };
 use crate::spec::{Length, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
@@ -93,7 +94,11 @@ impl<'a> StepWalk<'a> {
         match step {
             Step::Train(step) => self.schedule(step),
             Step::PruneUnits(spec) => {
-                unit_groups(self.model, &Structure::of(self.model), spec)?;
+                let (model, structure) = (self.model, Structure::of(self.model));
+                match &self.loaded {
+                    Some(mask) => room_for_units(model, &structure, spec, mask)?,
+                    None => unit_groups(model, &structure, spec).map(|_| ())?,
+                }
                 Ok(())
             }
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),

@@ -98,6 +98,11 @@ fn more_weights_than_a_mask_file_leaves() {
             ".keep_dense",
             &["layers with 60 weights", "only 50 are to stay"],
         ),
+        (
+            "structure = \"units\", sparsity = 0.5",
+            ".sparsity",
+            &["6 units of fc1", "only 3 are left"],
+        ),
     ] {
         let text = loads(&format!("{{ prune = {{ {amount} }} }}"));
         refused(&lab, &text, amount, &format!("{step}{key}"), words);
@@ -119,6 +124,9 @@ fn more_weights_than_a_mask_file_leaves() {
         "densities = { fc1 = 0.2 }",
         // Whole it has 120.
         "keep_dense = [\"fc2\"], keep = 100",
+        "structure = \"units\", sparsity = 0.75",
+        // Where units go is decided by the weights.
+        "structure = \"either\", sparsity = 0.5",
     ] {
         println!("{amount}");
         fine(&lab, &loads(&format!("{{ prune = {{ {amount} }} }}")));
