@@ -116,8 +116,9 @@ fn choose<'p>(planned: &'p [PlannedRun], args: &ShowArgs) -> Result<&'p PlannedR
         let mut arms: Vec<&str> = planned.iter().map(|run| run.arm.as_str()).collect();
         arms.dedup();
         return Err(Failure::experiment(format!(
-            "there is no arm or run {:?} here; its arms are {arms:?}",
-            args.arm
+            "there is no arm or run {:?} here; its arms are: {}",
+            args.arm,
+            arms.join(", ")
         )));
     }
     let fits = |run: &&&PlannedRun| {

@@ -85,7 +85,8 @@ pub fn reference(name: Option<&str>, arms: &[ArmInfo]) -> Result<Reference, Fail
         Some(name) => {
             let names: Vec<&str> = arms.iter().map(|arm| arm.name.as_str()).collect();
             Err(Failure::experiment(format!(
-                "--reference {name:?} is no arm of this experiment; its arms are {names:?}"
+                "--reference {name:?} is no arm of this experiment; its arms are: {}",
+                names.join(", ")
             )))
         }
     }

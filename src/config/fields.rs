@@ -40,15 +40,16 @@ impl<'a> Fields<'a> {
         }
         for entry in node.entries() {
             if !entry.inherited && !keys.contains(&entry.key.as_str()) {
+                let help = match keys {
+                    [] => "it takes no keys: write {}".to_string(),
+                    _ => reader.help(&entry.key, Some(&entry.node), keys),
+                };
                 reader.problems.add(Problem {
                     message: format!("unknown key `{}` in {what}", entry.key),
                     place: entry.key_place.clone(),
                     path: join(&node.path, &entry.key),
                     used_at: None,
-                    help: Some(match keys {
-                        [] => "it takes no keys: write {}".to_string(),
-                        _ => suggest::help(&entry.key, keys),
-                    }),
+                    help: Some(help),
                 });
             }
         }

@@ -40,6 +40,16 @@ impl Interval {
     }
 }
 
+impl Interval {
+    /// The share that somebody meant who wrote so many percent, where it is shares that are written; digits that only
+    /// computing with binary fractions adds are left out.
+    pub fn share_of_percent(&self, percent: f64) -> Option<f64> {
+        let shares = self.from == 0.0 && self.to == 1.0 && !self.open.1;
+        let share = (percent * 1e10).round() / 1e12;
+        (shares && self.holds(share)).then_some(share)
+    }
+}
+
 /// Fractions.
 pub static UNIT: Interval = Interval::up_to(1.0, "in [0, 1]");
 /// Fractions below one.

@@ -19,6 +19,7 @@ mod schema;
 mod set;
 mod set_path;
 pub mod suggest;
+mod synonym;
 mod table;
 
 pub use choice::Choice;
@@ -39,4 +40,5 @@ pub use problem::{Problem, Problems};
 pub use reader::{Context, Reader};
 pub use scalars::{AnyText, Line, Name, Real, Single, Whole, at_least, one_of};
 pub use schema::schema;
+pub use synonym::Synonym;
 pub use table::{ByKind, Kinds, Table, read as read_table};

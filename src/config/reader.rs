@@ -3,12 +3,23 @@
 use super::node::Node;
 use super::problem::Problems;
 use super::suggest;
+use super::synonym::{Synonym, help_with};
 use std::path::PathBuf;
 
 /// What a text may refer to beyond itself.
 pub trait Context {
     /// The names that there are of a kind of thing, such as `dataset`; `None` where they are not known, so that no name is judged.
     fn names(&self, kind: &str) -> Option<Vec<&str>>;
+
+    /// Words of other programs, for those who write them here.
+    fn synonyms(&self) -> &[Synonym] {
+        &[]
+    }
+
+    /// Training samples of a dataset, where its name alone tells.
+    fn training_samples(&self, _dataset: &str) -> Option<u32> {
+        None
+    }
 
     /// Where the file lies that the text names, or `None` after a mistake.
     fn file(&self, name: &Node, problems: &mut Problems) -> Option<PathBuf>;
@@ -47,7 +58,14 @@ impl Reader<'_> {
     /// Reports that `word`, the text of `node`, is none of the words that `key` may be.
     pub fn unknown_word(&mut self, node: &Node, key: &str, word: &str, words: &[&str]) {
         let message = format!("unknown {key} {word:?}");
-        self.at(node, message, suggest::help(word, words));
+        let help = self.help(word, None, words);
+        self.at(node, message, help);
+    }
+
+    /// The help line of a word that is none of `options`, or of a key, which has a value.
+    pub fn help(&self, word: &str, value: Option<&Node>, options: &[&str]) -> String {
+        let meant = help_with(word, value, options, self.context.synonyms());
+        meant.unwrap_or_else(|| suggest::help(word, options))
     }
 
     /// Reports a value of the wrong type. One that was reported before is passed over.

@@ -11,6 +11,21 @@ use std::fmt::Display;
 /// A real number; integers count.
 pub struct Real(pub &'static Interval);
 
+impl Real {
+    fn no_number(&self, node: &Node, key: &str, reader: &mut Reader<'_>) {
+        let expected = format!("a number that is {}", self.0.words);
+        let percent = node.text().and_then(|text| text.strip_suffix('%'));
+        let percent = percent.and_then(|number| number.trim().parse().ok());
+        match percent.and_then(|percent| self.0.share_of_percent(percent)) {
+            Some(share) => {
+                let message = format!("`{key}` must be {expected}, not {}", node.describe());
+                reader.at(node, message, format!("write {key} = {share}"));
+            }
+            None => reader.wrong_type(node, key, &expected),
+        }
+    }
+}
+
 impl Form<f64> for Real {
     fn shape(&self) -> ValueShape {
         ValueShape::Real(self.0)
@@ -20,14 +35,18 @@ impl Form<f64> for Real {
             Value::Float(number) => number,
             Value::Integer(number) => number as f64,
             _ => {
-                let expected = format!("a number that is {}", self.0.words);
-                reader.wrong_type(node, key, &expected);
+                self.no_number(node, key, reader);
                 return None;
             }
         };
         if !self.0.holds(number) {
             let message = format!("`{key}` is {number}: out of range");
-            reader.at(node, message, format!("`{key}` must be {}", self.0.words));
+            let must = format!("`{key}` must be {}", self.0.words);
+            let help = match self.0.share_of_percent(number) {
+                Some(share) => format!("{must}: for {number} percent write {key} = {share}"),
+                None => must,
+            };
+            reader.at(node, message, help);
             return None;
         }
         // -0.0 means 0.0 and must have its digest.

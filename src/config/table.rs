@@ -24,8 +24,7 @@ pub fn read<T: Table>(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option
         let mut table = Fields::open(node, T::WHAT, &description.keys(None), reader)?;
         return T::take(&mut table, None);
     };
-    let words: Vec<&str> = kinds.iter().map(|kind| kind.word).collect();
-    let kind = kind_of(node, key, T::WHAT, &words, reader)?;
+    let kind = kind_of(node, key, T::WHAT, kinds, reader)?;
     let what = format!("the `{kind}` {key}");
     let mut table = Fields::open(node, &what, &description.keys(Some(kind)), reader)?;
     T::take(&mut table, None)
@@ -34,20 +33,30 @@ pub fn read<T: Table>(node: &Node, key: &str, reader: &mut Reader<'_>) -> Option
 /// The key that says of which kind a table is.
 const KIND: &str = "kind";
 
-fn kind_of<'w>(
+fn kind_of(
     node: &Node,
     key: &str,
     what: &str,
-    words: &[&'w str],
+    kinds: &'static [Kind],
     reader: &mut Reader<'_>,
-) -> Option<&'w str> {
+) -> Option<&'static str> {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.word).collect();
     match node.value {
         Value::Table(_) => {}
         Value::Unknown => return None,
         _ => {
             let message = format!("{what} must be a table, not {}", node.describe());
-            let help = match node.text().filter(|text| words.contains(text)) {
-                Some(text) => format!("write {key} = {{ {KIND} = \"{text}\" }}"),
+            let word = node.text().map(str::to_lowercase);
+            let meant = kinds.iter().find(|kind| Some(kind.word) == word.as_deref());
+            let help = match meant {
+                Some(kind) => {
+                    let needed = (kind.table)().example();
+                    let more = if needed.is_empty() { "" } else { ", " };
+                    format!(
+                        "write {key} = {{ {KIND} = \"{}\"{more}{needed} }}",
+                        kind.word
+                    )
+                }
                 None => format!("for example: {key} = {{ {KIND} = \"{}\", ... }}", words[0]),
             };
             reader.at(node, message, help);
@@ -55,13 +64,13 @@ fn kind_of<'w>(
         }
     }
     if let Some(kind) = node.get(KIND) {
-        return one_of(kind, KIND, words, reader);
+        return one_of(kind, KIND, &words, reader);
     }
     // Without the kind no other key can be judged.
     let message = format!("{what} needs `{KIND}`");
-    let kinds = suggest::list(words);
+    let list = suggest::list(&words);
     let help =
-        format!("kinds: {kinds}. An `{key}` table is taken whole: it is not mixed with another");
+        format!("kinds: {list}. An `{key}` table is taken whole: it is not mixed with another");
     reader
         .problems
         .add(Problem::missing(node, KIND, message, help));

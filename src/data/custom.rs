@@ -5,7 +5,7 @@ use std::path::Path;
 use super::dataset::{Dataset, Split};
 use super::error::DataError;
 use super::folder::load_folder;
-use super::known::{load, shape_of};
+use super::known::{class_names, load, shape_of, training_size_of};
 use super::search::SearchPath;
 use crate::spec::{DatasetOrigin, DatasetSpec};
 
@@ -21,6 +21,19 @@ pub fn shape_of_described(spec: &DatasetSpec) -> Option<(usize, usize, usize, us
     };
     let classes = spec.classes.as_ref().map_or(all, Vec::len);
     Some((channels, height, width, classes))
+}
+
+/// Training samples of a described dataset; `None` where only files tell.
+pub fn training_size_of_described(spec: &DatasetSpec) -> Option<u32> {
+    let DatasetOrigin::Of(name) = &spec.origin else {
+        return None;
+    };
+    let all = training_size_of(name)?;
+    match &spec.classes {
+        None => Some(all),
+        // What is drawn has as many samples of each class.
+        Some(some) => Some(all / class_names(name)?.len() as u32 * some.len() as u32),
+    }
 }
 
 /// Reads a described dataset. Decoded images are kept in the folder `cache`, where there is one.

@@ -30,6 +30,14 @@ pub fn shape_of(name: &str) -> Option<(usize, usize, usize, usize)> {
     Some((channels, height, width, classes))
 }
 
+/// Training samples of a dataset that the program draws; `None` of the others, of which only their files tell.
+pub fn training_size_of(name: &str) -> Option<u32> {
+    match known(name).ok()? {
+        PublishedDataset::Drawn(_) => Some(drawn::TRAIN as u32),
+        PublishedDataset::Idx(_) | PublishedDataset::Cifar(_) => None,
+    }
+}
+
 /// The name of each label of a dataset, known without reading it; `None` if the name is unknown.
 pub fn class_names(name: &str) -> Option<Vec<String>> {
     let names = |list: &[&str]| list.iter().map(|class| class.to_string()).collect();

@@ -24,12 +24,12 @@ mod sources;
 mod strokes;
 
 pub use cache::cache_folder;
-pub use custom::{load_described, shape_of_described};
+pub use custom::{load_described, shape_of_described, training_size_of_described};
 pub use dataset::{ChannelStatistics, Dataset, Split};
 pub use error::{CifarProblem, DataError};
 pub use fetch::{DownloadProgress, FetchReport, FetchedFile, fetch};
 pub use folder::{classes_of, load_folder};
 pub use idx::IdxProblem;
-pub use known::{class_names, is_available, load, names, shape_of};
+pub use known::{class_names, is_available, load, names, shape_of, training_size_of};
 pub use preview::contact_sheet;
 pub use search::SearchPath;

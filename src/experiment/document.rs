@@ -5,7 +5,7 @@ use super::files::{self, MaskFiles};
 use super::header::{Seeds, Version, check_version};
 use super::read_dataset::{self, known_names, read_datasets};
 use super::read_model::{ModelTable, read_model};
-use super::surroundings::Surroundings;
+use super::surroundings::{Alone, Surroundings};
 use super::sweep::{self, Point, Sweep};
 use super::types::{Axis, Experiment, OnCollapse, SourceDocument};
 use super::write::{self, written};
@@ -163,7 +163,7 @@ fn read_root(
     }
     let mut reader = Reader {
         problems,
-        context: &(),
+        context: &Alone,
     };
     let reader = &mut reader;
     let keys = ExperimentFile::description().keys(None);

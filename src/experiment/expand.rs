@@ -9,7 +9,7 @@ use super::read_model::read_model;
 use super::read_step::read_step;
 use super::sense;
 use super::step::Step;
-use super::surroundings::Surroundings;
+use super::surroundings::{Alone, Surroundings};
 use super::sweep::{Point, Sweep};
 use super::types::{Arm, Configuration, StepOrigin};
 use super::write::written;
@@ -260,7 +260,7 @@ impl Chain<'_> {
         let laid = self.lay(point, shared.roots, problems)?;
         let reader = &mut Reader {
             problems,
-            context: &(),
+            context: &Alone,
         };
         let model = laid.model.and_then(|node| read_model(&node, reader));
         let around = Surroundings {

@@ -2,7 +2,7 @@
 
 use crate::config::{
     AnyText, Description, Field, Fields, Key, Kind, Kinds, Maybe, Node, Part, Reader, Value,
-    ValueShape, described, suggest, table,
+    ValueShape, described, table,
 };
 use crate::spec::{Layer, NamedLayer, stem};
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn read_word(node: &Node, reader: &mut Reader<'_>) -> Option<(&'static str, Opti
         }
         None => {
             let kinds = words().chain(tables()).map(|kind| kind.word);
-            suggest::help(word, &kinds.chain([WORDED]).collect::<Vec<_>>())
+            reader.help(word, None, &kinds.chain([WORDED]).collect::<Vec<_>>())
         }
     };
     reader.at(node, format!("unknown layer {word:?}"), help);
@@ -120,13 +120,15 @@ fn read_word(node: &Node, reader: &mut Reader<'_>) -> Option<(&'static str, Opti
 
 fn no_layer(item: &Node, reader: &mut Reader<'_>) {
     let keys = || item.entries().iter().map(|entry| entry.key.as_str());
+    let first = item.entries().first();
     let help = match words().find(|kind| keys().any(|key| key == kind.word)) {
         Some(Kind { word, .. }) => format!(
             "{word} has no settings: write \"{word}\", or {{ {WORDED} = \"{word}\", name = ... }}"
         ),
         None => {
             let kinds: Vec<&str> = tables().map(|kind| kind.word).chain([WORDED]).collect();
-            suggest::help(keys().next().unwrap_or(""), &kinds)
+            let key = first.map_or("", |entry| &entry.key);
+            reader.help(key, first.map(|entry| &entry.node), &kinds)
         }
     };
     reader.at(item, "this table is no layer", help);

@@ -2,9 +2,10 @@
 
 use super::files::MaskFiles;
 use super::read_model::{has_weights, learns};
-use crate::config::{Context, Node, Problems};
+use crate::config::{Context, Node, Problems, Synonym};
+use crate::data::training_size_of;
 use crate::ops::operator;
-use crate::spec::{DATASET, LAYER, LEARNING, ModelSpec, NamedLayer, WHOLE_BATCH};
+use crate::spec::{DATASET, LAYER, LEARNING, ModelSpec, NamedLayer, SYNONYMS, WHOLE_BATCH};
 use std::path::PathBuf;
 
 /// What a step may refer to, at one point of the sweep.
@@ -31,7 +32,32 @@ impl Context for Surroundings<'_> {
         }
     }
 
+    fn synonyms(&self) -> &[Synonym] {
+        SYNONYMS
+    }
+
+    fn training_samples(&self, dataset: &str) -> Option<u32> {
+        training_size_of(dataset)
+    }
+
     fn file(&self, name: &Node, problems: &mut Problems) -> Option<PathBuf> {
         self.files.find(name, problems)
+    }
+}
+
+/// What a table may refer to that refers to nothing else of the file.
+pub(super) struct Alone;
+
+impl Context for Alone {
+    fn names(&self, _: &str) -> Option<Vec<&str>> {
+        None
+    }
+
+    fn synonyms(&self) -> &[Synonym] {
+        SYNONYMS
+    }
+
+    fn file(&self, _: &Node, _: &mut Problems) -> Option<PathBuf> {
+        None
     }
 }

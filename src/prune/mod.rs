@@ -38,7 +38,7 @@ pub use rewire::GrowthShape;
 pub use rows::{RowsShape, RunsShape};
 pub use selection::{BLOCK, ScorePart, ScoreSegment, SelectShape, Threshold, select};
 pub use steps::{
-    Scoring, ScoringData, ShuffleShape, prune, prune_on, randomise_masks, shuffle_masks,
+    Scoring, ScoringData, ShuffleShape, prune, prune_on, randomise_masks, room_for, shuffle_masks,
 };
 pub use target_density::{TargetDensity, target_density};
-pub use unit_choice::{Scores, UnitError, choose_units, unit_groups};
+pub use unit_choice::{Scores, UnitError, choose_units, room_for_units, unit_groups};

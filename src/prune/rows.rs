@@ -54,7 +54,7 @@ fn row_of(tensor: &Tensor) -> usize {
 }
 
 /// The tensors that a prune step takes from: those of its layers that are not to stay dense.
-fn pruned(model: &Model, spec: &PruneSpec) -> Result<Vec<usize>, PruneError> {
+pub(super) fn rows_in_scope(model: &Model, spec: &PruneSpec) -> Result<Vec<usize>, PruneError> {
     let mut tensors = tensors_in_scope(model, spec.layers.as_deref())?;
     if !spec.keep_dense.is_empty() {
         let dense = tensors_in_scope(model, Some(&spec.keep_dense))?;
@@ -64,7 +64,7 @@ fn pruned(model: &Model, spec: &PruneSpec) -> Result<Vec<usize>, PruneError> {
 }
 
 /// For each row of `tensors`, how many weights exist and how many of them stay. `weights` are there where they decide that.
-fn row_counts(
+pub(super) fn row_counts(
     model: &Model,
     tensors: &[usize],
     spec: &PruneSpec,
@@ -110,7 +110,7 @@ pub(super) fn prune_rows(
 ) -> Result<(), PruneError> {
     let (gpu, replicas) = (scorer.gpu, scorer.replicas);
     let model = &*replicas.model;
-    let tensors = pruned(model, specs[0])?;
+    let tensors = rows_in_scope(model, specs[0])?;
     let of_replica = |(r, spec): (usize, &&PruneSpec)| {
         let weights = weights.map(|weights| weights[r].as_slice());
         row_counts(model, &tensors, spec, &masks[r], weights)
@@ -201,7 +201,7 @@ pub(super) fn prune_runs(
 ) -> Result<(), PruneError> {
     let (gpu, replicas) = (scorer.gpu, scorer.replicas);
     let model = &replicas.model;
-    let tensors = pruned(model, spec)?;
+    let tensors = rows_in_scope(model, spec)?;
     let score = scorer.keys(&tensors, observe)?;
     let mut program = Program::new("selection in runs");
     for tensor in tensors.iter().map(|&t| &model.tensors[t]) {

@@ -5,7 +5,7 @@ use super::criterion::Scorer;
 use super::custom::CustomCriterion;
 use super::error::PruneError;
 use super::invert::layer_by_layer;
-use super::rows::{prune_rows, prune_runs};
+use super::rows::{prune_rows, prune_runs, row_counts, rows_in_scope};
 use super::sap::{lower_to_sap, weights_for_sap};
 use super::selection::{ScorePart, ScoreSegment, select};
 use crate::gpu::{Buffer, Gpu, Observe, Program, shader_struct};
@@ -207,6 +207,22 @@ pub(super) fn alive_in(
         })
     };
     groups.iter().map(of_group).collect()
+}
+
+/// Whether a mask leaves as many weights as a step asks for; amounts that the weights decide are not judged.
+///
+/// # Errors
+/// As [`prune_on`] has them of such a mask.
+pub fn room_for(model: &Model, spec: &PruneSpec, mask: &Mask) -> Result<(), PruneError> {
+    let groups = counts::groups_of(model, spec, &mask.counts(model))?;
+    match (spec.amount, spec.scope) {
+        (Amount::Sap(_) | Amount::NOfM { .. }, _) => Ok(()),
+        (_, Scope::Neuron) => {
+            let tensors = rows_in_scope(model, spec)?;
+            row_counts(model, &tensors, spec, mask, None).map(|_| ())
+        }
+        _ => alive_in(model, &groups, mask).map(|_| ()),
+    }
 }
 
 /// Gives every replica a random mask of as many weights as it has now: with the present count in each layer, or with

@@ -88,6 +88,20 @@ impl<'m> TargetDensity<'m> {
         *self = Self::new(self.model);
     }
 
+    /// A mask keeps so many weights of each tensor of the model, whatever was asked for before.
+    pub fn load(&mut self, counts: &[u64]) {
+        self.release();
+        for pool in &mut self.pools {
+            let kept: u64 = pool.tensors.iter().map(|&t| counts[t]).sum();
+            let all: usize = pool
+                .tensors
+                .iter()
+                .map(|&t| self.model.tensors[t].count)
+                .sum();
+            pool.share = kept as f64 / all.max(1) as f64;
+        }
+    }
+
     /// From here on only the weights tell.
     pub fn forget(&mut self) {
         for pool in &mut self.pools {
@@ -125,8 +139,13 @@ impl<'m> TargetDensity<'m> {
         for group in groups {
             let before = self.take(&group.tensors);
             let most = before.share * self.count(&group.tensors);
-            // Each layer rounds its count.
-            if !before.finer && group.keep as f64 > most + group.tensors.len() as f64 {
+            // Each layer rounds its count, or each of its rows.
+            let rounded = |&t: &usize| match spec.scope {
+                Scope::Neuron => self.model.tensors[t].shape[0],
+                _ => 1,
+            };
+            let rounding: usize = group.tensors.iter().map(rounded).sum();
+            if !before.finer && group.keep as f64 > most + rounding as f64 {
                 let names = group
                     .tensors
                     .iter()

@@ -4,7 +4,7 @@
 //! millions.
 
 use super::counts::kept_of;
-use crate::model::{Model, Structure, UnitGroup};
+use crate::model::{Mask, Model, Structure, UnitGroup};
 use crate::spec::{Amount, UnitAmount, UnitCriterion, UnitPrune, UnitScope};
 
 /// Why units cannot be pruned as asked.
@@ -114,6 +114,51 @@ pub(super) fn scales<'a>(
         name.ends_with(".weight")
     };
     group.carried.iter().filter(move |m| is_scale(m.tensor))
+}
+
+/// What messages call groups.
+pub(super) fn group_names(model: &Model, structure: &Structure, groups: &[usize]) -> Vec<String> {
+    let name = |&g: &usize| {
+        let layers = structure.groups[g].layers.iter();
+        let names: Vec<&str> = layers.map(|&l| model.layers[l].name.as_str()).collect();
+        names.join("+")
+    };
+    groups.iter().map(name).collect()
+}
+
+/// Which units of a group exist: those of which some filter weight does.
+pub(super) fn living_units(model: &Model, group: &UnitGroup, mask: &Mask) -> Vec<bool> {
+    let exists = |i: usize| mask.keeps(i);
+    let lives = |unit| {
+        let mut filters = group.producers.iter();
+        filters.any(|m| m.run(model, unit).indices().any(exists))
+    };
+    (0..group.units).map(lives).collect()
+}
+
+/// Whether a mask leaves as many units as a step asks for; what scores and rules decide is not judged.
+///
+/// # Errors
+/// As [`unit_groups`], and fewer units exist than are to stay.
+pub fn room_for_units(
+    model: &Model,
+    structure: &Structure,
+    spec: &UnitPrune,
+    mask: &Mask,
+) -> Result<(), UnitError> {
+    let groups = unit_groups(model, structure, spec)?;
+    if spec.rule.is_some() {
+        return Ok(());
+    }
+    let alike = |&g: &usize| {
+        let living = living_units(model, &structure.groups[g], mask);
+        living
+            .into_iter()
+            .map(|lives| lives.then_some(0.0))
+            .collect()
+    };
+    let scores: Scores = groups.iter().map(alike).collect();
+    choose_units(&scores, spec, &group_names(model, structure, &groups)).map(|_| ())
 }
 
 /// Scores of the units of each group; `None` for a unit that is gone.

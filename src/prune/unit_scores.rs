@@ -2,7 +2,7 @@
 
 use super::criterion::{SUMS_OVER_BATCHES, ScoreShape};
 use super::error::PruneError;
-use super::unit_choice::{Scores, scales};
+use super::unit_choice::{Scores, living_units, scales};
 use crate::gpu::{Buffer, Gpu, Observe, Program};
 use crate::model::{Mask, Member, Structure, UnitGroup};
 use crate::spec::{UnitCriterion, UnitScope};
@@ -38,20 +38,11 @@ impl UnitScorer<'_> {
         &self.structure.groups[self.groups[place]]
     }
 
-    /// Which units exist: those of which some filter weight does.
+    /// Which units of each group exist.
     pub(super) fn alive(&self, mask: &Mask) -> Vec<Vec<bool>> {
-        let exists = |i: usize| mask.keeps(i);
-        let model = &self.replicas.model;
-        (0..self.groups.len())
-            .map(|place| {
-                let group = self.group(place);
-                let lives = |unit| {
-                    let mut filters = group.producers.iter();
-                    filters.any(|m| m.run(model, unit).indices().any(exists))
-                };
-                (0..group.units).map(lives).collect()
-            })
-            .collect()
+        let groups = 0..self.groups.len();
+        let alive = |place| living_units(&self.replicas.model, self.group(place), mask);
+        groups.map(alive).collect()
     }
 
     /// The score of every unit of every replica that exists.

@@ -2,7 +2,7 @@
 
 use super::error::PruneError;
 use super::steps::{ScoringData, scoring_trainer};
-use super::unit_choice::{choose_units, unit_groups};
+use super::unit_choice::{choose_units, group_names, unit_groups};
 use super::unit_scores::UnitScorer;
 use crate::gpu::{Gpu, Observe};
 use crate::model::Structure;
@@ -24,14 +24,7 @@ pub(super) fn remove_units(
     let model = &replicas.model;
     let structure = Structure::of(model);
     let groups = unit_groups(model, &structure, first)?;
-    let names: Vec<String> = groups
-        .iter()
-        .map(|&g| {
-            let layers = structure.groups[g].layers.iter();
-            let names: Vec<&str> = layers.map(|&l| model.layers[l].name.as_str()).collect();
-            names.join("+")
-        })
-        .collect();
+    let names = group_names(model, &structure, &groups);
     let trainings: Vec<&TrainSpec> = specs.iter().filter_map(|s| s.data.as_deref()).collect();
     let trainer = scoring_trainer(gpu, replicas, &trainings, data)?;
     let mut masks = replicas.read_masks(gpu)?;

@@ -4,30 +4,34 @@ use crate::data;
 use crate::experiment::Experiment;
 use crate::model::Model;
 use crate::spec::{Length, ModelSpec, Shape, TrainSpec};
+use crate::train::{TrainError, training_samples};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Input shape, classes and training samples of a dataset; samples are unknown before the files are read.
+/// Input shape, classes and training samples of a dataset.
 #[derive(Clone, Copy, Debug)]
 pub struct DataFacts {
     /// One image.
     pub shape: Shape,
     /// Classes.
     pub classes: usize,
-    /// Training samples, once the dataset is loaded.
+    /// Training samples; `None` before the files are read, for one's own copy may hold others than were published.
     pub train: Option<u32>,
 }
 
 /// What is known of an experiment's dataset without reading its files.
 pub fn known_facts(experiment: &Experiment, name: &str) -> Option<DataFacts> {
-    let (channels, height, width, classes) = match experiment.datasets.get(name) {
-        Some(spec) => data::shape_of_described(spec)?,
-        None => data::shape_of(name)?,
+    let ((channels, height, width, classes), train) = match experiment.datasets.get(name) {
+        Some(spec) => (
+            data::shape_of_described(spec)?,
+            data::training_size_of_described(spec),
+        ),
+        None => (data::shape_of(name)?, data::training_size_of(name)),
     };
     Some(DataFacts {
         shape: Shape::new(channels, height, width),
         classes,
-        train: None,
+        train,
     })
 }
 
@@ -55,6 +59,20 @@ impl Models {
     /// Every distinct model.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Model>> {
         self.0.values()
+    }
+}
+
+/// How many samples a training has, as far as that is known: a part of a dataset has its size whatever the dataset's.
+///
+/// # Errors
+/// As [`training_samples`].
+pub(super) fn known_samples(
+    spec: &TrainSpec,
+    facts: &DataFacts,
+) -> Result<Option<u32>, TrainError> {
+    match facts.train {
+        Some(available) => training_samples(spec, available).map(Some),
+        None => Ok(spec.samples),
     }
 }
 

@@ -1,12 +1,12 @@
 //! Checks that need the data's shapes and the model's: everything that can be known wrong before anything runs.
 
-use super::facts::{DataFacts, Models, any_samples};
+use super::facts::{DataFacts, Models, any_samples, known_samples};
 use super::verify_steps::{MaskVerdicts, check_steps};
 use super::wrong::Wrong;
 use crate::experiment::{Experiment, ExperimentErrors, Late, Step};
 use crate::model::{LayerAt, Model, Structure};
 use crate::spec::{ModelSpec, Normalise, TrainSpec, steps_of};
-use crate::train::{MOST_STEPS, step_range_of, training_samples};
+use crate::train::{MOST_STEPS, step_range_of};
 use std::collections::BTreeMap;
 
 /// The train steps of an experiment, each dataset once.
@@ -126,19 +126,13 @@ fn check_train(
         );
         return Err(Wrong::new(&["normalise"], message));
     }
-    let samples = match found.train {
-        Some(train) => {
-            let samples = training_samples(spec, train);
-            Some(samples.map_err(|e| Wrong::new(&["samples", "validation", "dataset"], e))?)
-        }
-        None => any_samples(spec, &[]),
-    };
-    let Some(samples) = samples else {
-        return Ok(());
-    };
-    step_range_of(spec, samples).map_err(|e| Wrong::new(&["enter", "length"], e))?;
-    check_length(spec, samples)?;
-    check_normalisation(known, spec, found.train.map(|_| samples))
+    let samples = known_samples(spec, found)
+        .map_err(|e| Wrong::new(&["samples", "validation", "dataset"], e))?;
+    if let Some(samples) = samples.or_else(|| any_samples(spec, &[])) {
+        step_range_of(spec, samples).map_err(|e| Wrong::new(&["enter", "length"], e))?;
+        check_length(spec, samples)?;
+    }
+    check_normalisation(known, spec, samples)
 }
 
 fn check_length(spec: &TrainSpec, samples: u32) -> Result<(), Wrong> {

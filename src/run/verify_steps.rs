@@ -1,19 +1,23 @@
 //! The steps of a run one after another, before anything runs: counts that cannot be, schedules that do not fit, rewinding past the
 //! end, mask files of another network.
 
-use super::facts::{DataFacts, any_samples, model_key};
+use super::facts::{DataFacts, any_samples, known_samples, model_key};
 use super::wrong::Wrong;
-use crate::experiment::{Configuration, History, Step};
-use crate::model::{Model, Structure};
-use crate::prune::{CountError, MaskChanges, TargetDensity, groups, target_density, unit_groups};
+use crate::experiment::{Configuration, History, MaskEffect, Step};
+use crate::model::{Mask, Model, Structure};
+use crate::prune::{
+    CountError, MaskChanges, TargetDensity, groups, room_for, room_for_units, target_density,
+    unit_groups,
+};
 use crate::spec::{Length, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep};
 use crate::store::load_mask;
-use crate::train::{step_range_of, training_samples};
+use crate::train::step_range_of;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// What is wrong with mask files, or not, by the path and [`model_key`] of the network: many runs load the same.
-pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<(), Wrong>>;
+/// The masks of files, or what is wrong with them, by the path and [`model_key`] of the network: many runs load the same.
+pub(super) type MaskVerdicts = BTreeMap<(PathBuf, String), Result<Arc<Mask>, Wrong>>;
 
 /// What is wrong with the steps of a variant, by their index.
 pub(super) fn check_steps(
@@ -28,6 +32,7 @@ pub(super) fn check_steps(
         masks,
         facts,
         before: History::new(TargetDensity::new(model)),
+        loaded: None,
     };
     let steps = variant.steps.iter().enumerate();
     let wrong = steps.filter_map(|(index, step)| Some((index, walk.take(step).err()?)));
@@ -41,13 +46,42 @@ struct StepWalk<'a> {
     facts: &'a BTreeMap<String, DataFacts>,
     /// The steps before, with what their masks keep at the most.
     before: History<'a, TargetDensity<'a>>,
+    /// The mask in force, where it is that of a file and no step has changed it.
+    loaded: Option<Arc<Mask>>,
 }
 
 impl<'a> StepWalk<'a> {
     fn take(&mut self, step: &'a Step) -> Result<(), Wrong> {
         let verdict = self.check(step);
         self.before.take(step);
+        self.keep_up(step);
         verdict
+    }
+
+    /// Takes the mask of a file into account, and what a step makes of it.
+    fn keep_up(&mut self, step: &Step) {
+        if let Step::Mask(MaskStep::Load(path)) = step {
+            // What is wrong with the file is that step's mistake, and nothing is known of later ones.
+            self.loaded = self.mask_in(path).and_then(Result::ok);
+            if let Some(mask) = &self.loaded {
+                self.before.left.load(&mask.counts(self.model));
+            }
+        } else if step.effect().mask != MaskEffect::None || self.before.compacted {
+            self.loaded = None;
+        }
+    }
+
+    /// The mask of a file; `None` once tensors have become smaller, as how small they are is not known yet.
+    fn mask_in(&mut self, path: &Path) -> Option<Result<Arc<Mask>, Wrong>> {
+        if self.before.compacted {
+            return None;
+        }
+        let read = || {
+            let mask = load_mask(path, &self.model.tensors);
+            mask.map(Arc::new).map_err(|e| Wrong::new(&["load"], e))
+        };
+        let of = (path.to_path_buf(), self.key.clone());
+        Some(self.masks.entry(of).or_insert_with(read).clone())
     }
 
     fn check(&mut self, step: &Step) -> Result<(), Wrong> {
@@ -60,23 +94,26 @@ impl<'a> StepWalk<'a> {
         match step {
             Step::Train(step) => self.schedule(step),
             Step::PruneUnits(spec) => {
-                unit_groups(self.model, &Structure::of(self.model), spec)?;
+                let (model, structure) = (self.model, Structure::of(self.model));
+                match &self.loaded {
+                    Some(mask) => room_for_units(model, &structure, spec, mask)?,
+                    None => unit_groups(model, &structure, spec).map(|_| ())?,
+                }
                 Ok(())
             }
             Step::Restart(Restart::Rewind(to)) => self.rewind(*to),
-            Step::Mask(MaskStep::Load(path)) if !self.before.compacted => {
-                let fits = || {
-                    let mask = load_mask(path, &self.model.tensors);
-                    mask.map(|_| ()).map_err(|e| Wrong::new(&["load"], e))
-                };
-                let of = (path.clone(), self.key.clone());
-                self.masks.entry(of).or_insert_with(fits).clone()
-            }
+            Step::Mask(MaskStep::Load(path)) => match self.mask_in(path) {
+                Some(Err(wrong)) => Err(wrong),
+                _ => Ok(()),
+            },
             _ => Ok(()),
         }
     }
 
     fn counts(&self, spec: &PruneSpec) -> Result<(), Wrong> {
+        if let Some(mask) = &self.loaded {
+            return Ok(room_for(self.model, spec, mask)?);
+        }
         match groups(self.model, spec) {
             // Dense layers may have lost weights before.
             Err(CountError::DenseTooLarge { .. }) if self.before.left.at_most() < 1.0 => Ok(()),
@@ -134,12 +171,10 @@ impl<'a> StepWalk<'a> {
         }
     }
 
-    /// Samples of a training, or before its dataset is loaded a number that does for comparing its lengths, `more` among them.
+    /// Samples of a training, or where they are unknown a number that does for comparing its lengths, `more` among them.
     /// Mistakes about them, and about the step_range of a training, are `verify`'s.
     fn samples(&self, spec: &TrainSpec, more: &[Length]) -> Option<u32> {
-        match self.facts.get(&spec.dataset)?.train {
-            Some(available) => training_samples(spec, available).ok(),
-            None => any_samples(spec, more),
-        }
+        let known = known_samples(spec, self.facts.get(&spec.dataset)?).ok()?;
+        known.or_else(|| any_samples(spec, more))
     }
 }

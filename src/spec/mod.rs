@@ -14,6 +14,7 @@ mod pq;
 mod prune;
 mod sap;
 mod shape;
+mod synonyms;
 mod train;
 mod train_step;
 mod unit_rule;
@@ -31,6 +32,7 @@ pub use prune::{Amount, Criterion, MaskStep, PruneSpec, Restart, Scope};
 pub(crate) use prune::{MEASURED, TRAINED};
 pub use sap::Sap;
 pub use shape::Shape;
+pub(crate) use synonyms::SYNONYMS;
 pub use train::{
     BestBy, CHUNK_SAMPLES, Decay, DecayOn, Keep, LearningRateSchedule, Normalise, Optimizer,
     Stopping, TrainSpec,

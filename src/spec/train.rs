@@ -427,9 +427,9 @@ table! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub group_lasso: Option<f64> = None => Or("none", Single(&NOT_NEGATIVE)), part "updates";
         /// training samples held out for validation, drawn by seed, so that each seed holds out its own
-        pub validation: u32 = VALIDATION => at_least(0), part "data";
+        pub validation: u32 = VALIDATION => Samples(at_least(0)), part "data";
         /// use only this many training samples, after the validation split
-        pub samples: Option<u32> = None => Or("all", at_least(1)), part "data";
+        pub samples: Option<u32> = None => Samples(Or("all", at_least(1))), part "data";
         /// `true`: validation and `samples` take the classes in turn, lower ones first, until one is used up; so the classes of
         /// either differ by one sample at most
         pub balanced: bool = false, part "data";
@@ -437,6 +437,40 @@ table! {
         pub normalise: Normalise = Normalise::Measured, part "data";
         /// random changes of the images trained on
         pub augment: Option<Augment> = None => Or("none", Plain), part "images";
+    }
+}
+
+/// A number of training samples, for which others write a share of them.
+struct Samples<F>(F);
+
+impl<T, F: Form<T>> Form<T> for Samples<F> {
+    fn shape(&self) -> ValueShape {
+        self.0.shape()
+    }
+    fn show(&self, value: &T) -> String {
+        self.0.show(value)
+    }
+    fn take(&self, key: &Key, usual: Option<T>, table: &mut Fields<'_>) -> Option<T> {
+        let given = table.get(key.name);
+        let share = given.and_then(|node| match node.value {
+            Value::Float(share) if share > 0.0 && share < 1.0 => Some((node, share)),
+            _ => None,
+        });
+        let Some((node, share)) = share else {
+            return self.0.take(key, usual, table);
+        };
+        let key = key.name;
+        let dataset = table.word("dataset").unwrap_or_default();
+        let help = match table.reader.context.training_samples(dataset) {
+            Some(all) => {
+                let number = (share * f64::from(all)).round();
+                format!("write {key} = {number}, of the {all} training samples of {dataset}")
+            }
+            None => format!("write how many, for example {key} = {VALIDATION}"),
+        };
+        let message = format!("`{key}` is a number of samples, not the share {share}");
+        table.at(node, message, help);
+        None
     }
 }
 

@@ -38,7 +38,8 @@ pub enum TrainError {
     },
     /// The split does not work out.
     #[error(
-        "{dataset} has {available} training samples; validation = {validation} and samples = {samples:?} leave nothing to train on. Lower train.validation or train.samples."
+        "{dataset} has {available} training samples; validation = {validation} leaves {}. Lower train.validation or train.samples.",
+        too_few(available.saturating_sub(*validation), *samples)
     )]
     NoSamples {
         /// The dataset.
@@ -67,4 +68,12 @@ pub enum TrainError {
         /// Where it ends.
         leave: Option<Length>,
     },
+}
+
+/// What is left to train on, and why it does not do.
+fn too_few(left: u32, samples: Option<u32>) -> String {
+    match (left, samples) {
+        (1.., Some(samples)) => format!("{left} of them, and samples = {samples} asks for more"),
+        _ => "none of them to train on".to_owned(),
+    }
 }

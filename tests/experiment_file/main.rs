@@ -13,4 +13,5 @@ mod setup;
 mod shipped;
 mod steps;
 mod sweeps;
+mod synonyms;
 mod verify;

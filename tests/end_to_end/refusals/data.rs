@@ -139,10 +139,12 @@ fn more_samples_than_there_are_is_refused_with_the_numbers() {
     ] {
         let lab = Lab::with(EXPERIMENT);
         let done = lab.run("e.toml", "out", &["--set", set]);
-        done.fails(
+        let done = done.fails(
             2,
             &["480 training samples", "train.validation", "train.samples"],
         );
+        let as_rust = ["Some(", "None"];
+        assert!(!as_rust.iter().any(|word| done.stderr.contains(word)));
         assert!(!lab.path("out").exists());
     }
     let lab = Lab::with(EXPERIMENT);

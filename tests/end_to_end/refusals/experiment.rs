@@ -100,6 +100,13 @@ fn shapes_that_do_not_fit_are_refused_before_anything_runs() {
     layers(r#"[{ max_pool = 14 }, { conv2d = 4, kernel = 3 }, { linear = 10 }]"#)
         .fails(2, &["conv1", "window of 3", "input of 2"]);
     layers(r#"[{ linear = 12 }, "relu"]"#).fails(2, &["12", "dataset has 10", "{ linear = 10 }"]);
+    let twelve = [
+        "e.toml:5:",
+        "model.layers[1]",
+        "12 outputs",
+        "{ linear = 10 }",
+    ];
+    layers(r#"["flatten", { linear = 12 }]"#).fails(2, &twelve);
     layers(r#"[{ linear = 12 }, { max_pool = 1 }]"#).fails(2, &["maxpool1", "12", "10 classes"]);
     layers(r#"["flatten"]"#).fails(2, &["no layer with weights"]);
     layers(r#"[]"#).fails(2, &["layers"]);

@@ -3,6 +3,7 @@
 
 mod adapter;
 mod data;
+mod early;
 mod experiment;
 mod folder;
 mod output;
