@@ -21,7 +21,11 @@ pub fn run_list(folders: &[FolderSummary]) -> String {
             known(f.owner.as_ref().map(|owner| owner.experiment.as_str()))
         }),
         column("runs", Align::Right, &|f| {
-            format!("{}/{}", count(f.done), count(f.planned))
+            let failed = match f.failed {
+                0 => String::new(),
+                failed => format!(" ({failed} failed)"),
+            };
+            format!("{}/{}{failed}", count(f.done), count(f.planned))
         }),
         column("size\nMiB", Align::Right, &|f| {
             format!("{:.1}", f.bytes as f64 / f64::from(1 << 20))
@@ -57,7 +61,7 @@ pub fn run_list(folders: &[FolderSummary]) -> String {
     out
 }
 
-/// The same for scripts: `[{"folder", "experiment", "title", "runs_done", "runs_planned", "bytes", "last_write", "adapter", "driver",
+/// The same for scripts: `[{"folder", "experiment", "title", "runs_done", "runs_failed", "runs_planned", "bytes", "last_write", "adapter", "driver",
 /// "numerical_version", "experiment_digest", "problem"}]`; what is not known is null, and moments are as RFC 3339 has them, in UTC.
 pub fn run_list_json(folders: &[FolderSummary]) -> Value {
     let each = folders.iter().map(|f| {
@@ -67,6 +71,7 @@ pub fn run_list_json(folders: &[FolderSummary]) -> Value {
             "experiment": owner.map(|owner| &owner.experiment),
             "title": f.title,
             "runs_done": f.done,
+            "runs_failed": f.failed,
             "runs_planned": f.planned,
             "bytes": f.bytes,
             "last_write": f.last_write.map(utc),

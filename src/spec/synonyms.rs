@@ -238,7 +238,6 @@ pub(crate) const SYNONYMS: &[Synonym] = &[
             "filters",
             "neuron",
             "neurons",
-            "unit",
             "structured",
         ],
         "units",

@@ -26,6 +26,8 @@ pub struct FolderSummary {
     pub title: Option<String>,
     /// Runs in `results.csv`.
     pub done: Option<usize>,
+    /// Those of them that failed.
+    pub failed: usize,
     /// Runs that the experiment asks for.
     pub planned: Option<usize>,
     /// Lengths of its files together; files that are links to one another count once, where the system tells them.
@@ -103,6 +105,7 @@ pub fn summarise(dir: &Path) -> FolderSummary {
     FolderSummary {
         dir: dir.to_path_buf(),
         owner,
+        failed: done.iter().flatten().filter(|row| row.failed()).count(),
         done: done.map(|rows| rows.len()),
         planned: planned.as_ref().map(PlannedRuns::count),
         title: planned.map(|planned| planned.title),

@@ -1,7 +1,7 @@
 //! A run that fails ends alone: the others finish with the same bits, and nobody has to look for the one that is missing.
 
 use super::setup::{MLP, TRAINING, arm, lab};
-use crate::common::{Lab, assert_same, no_gpu, number};
+use crate::common::{Lab, assert_same, no_gpu, number, secateur};
 
 /// Two learning rates, of which the second makes every weight NaN, in cohorts together.
 const SWEEP: &str = r#"
@@ -85,6 +85,10 @@ fn a_diverged_replica_leaves_the_others_their_bits() {
         "a folder with failed runs, again",
     );
     assert!(lab.read("out/times.csv") == times);
+    let listed = secateur(["runs".as_ref(), lab.path("out").as_os_str()])
+        .ok()
+        .stdout;
+    assert!(listed.contains("8/8 (4 failed)"), "{listed}");
     // A later growth keeps them.
     lab.run("e.toml", "out", &["--set", "seeds=3"])
         .fails(1, &["6 of 12"]);
