@@ -42,6 +42,7 @@ const SHIPPED: &[Shipped] = shipped![
     "filter_pruning"
     "group_lasso"
     "mask_transfer_small"
+    "mask_transfer_3ep"
     "mask_transfer"
 ];
 

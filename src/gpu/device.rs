@@ -23,6 +23,9 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Whether kernel variants are measured and the winners remembered; if off, the user's cache folder is not touched.
     pub tune: TuneMode,
+    /// Let kernels check their indices and divisors: 30 to 45 % slower where a kernel works in workgroup memory. For tests; no bit
+    /// depends on it.
+    pub checks: bool,
     /// Pretend that bindings may be no larger than this many bytes (for tests of splitting).
     pub max_binding: Option<u64>,
 }
@@ -86,6 +89,8 @@ pub struct Gpu {
     /// Bind shapes as read-only storage instead of uniforms. lavapipe bakes uniforms that bound a loop into the shader, so that
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
     pub(super) shapes_in_storage: bool,
+    /// [`GpuOptions::checks`].
+    pub(super) checks: bool,
     pub(super) kernels: KernelCache,
     // After `kernels`: fields are dropped in order, and the cache is saved when all compiling is over.
     pub(super) pipelines: Pipelines,
@@ -185,6 +190,7 @@ impl Gpu {
             device,
             queue,
             shapes_in_storage: description.kind == AdapterKind::Software,
+            checks: options.checks,
             description,
             max_binding,
             allocated: Arc::default(),

@@ -148,9 +148,11 @@ fn compile(
         });
     let device = gpu.device.clone();
     let cache = gpu.pipelines.cache();
+    let checks = runtime_checks(gpu.checks);
     let thread_layout = layout.clone();
-    let compiling =
-        std::thread::spawn(move || pipeline(&device, name, text, &thread_layout, cache.as_ref()));
+    let compiling = std::thread::spawn(move || {
+        pipeline(&device, name, text, checks, &thread_layout, cache.as_ref())
+    });
     Ok(Kernel {
         name,
         layout,
@@ -162,23 +164,33 @@ fn compile(
     })
 }
 
+/// What the compiled kernels check while they run: indices and divisors where that is asked for, and no loop's length, which costs
+/// 40 % of a register-tiled kernel.
+fn runtime_checks(asked: bool) -> wgpu::ShaderRuntimeChecks {
+    let mut checks = wgpu::ShaderRuntimeChecks::checked();
+    checks.force_loop_bounding = false;
+    checks.bounds_checks = asked;
+    checks.int_div_checks = asked;
+    checks
+}
+
 fn pipeline(
     device: &wgpu::Device,
     name: &'static str,
     text: String,
+    checks: wgpu::ShaderRuntimeChecks,
     layout: &wgpu::BindGroupLayout,
     cache: Option<&wgpu::PipelineCache>,
 ) -> Compiled {
     // Error scopes belong to their thread.
     let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-    let mut checks = wgpu::ShaderRuntimeChecks::checked();
-    checks.force_loop_bounding = false;
     let descriptor = wgpu::ShaderModuleDescriptor {
         label: Some(name),
         source: wgpu::ShaderSource::Wgsl(text.into()),
     };
-    // SAFETY: only loop bounding is off, and it requires that no shader loops for ever. Every loop in shaders/ counts
-    // towards a bound that stands in its own line. Bounds checks stay on. Bounding costs 40 % on register tiles.
+    // SAFETY: what is not checked must hold. Every loop in shaders/ counts towards a bound that stands in its own line. Indices are in
+    // range and divisors not 0 for every shape that is recorded: the kernel tests and the contracts run with checks, and one
+    // trains with and without and compares all bits (tests/contracts/same_bits.rs).
     let module = unsafe { device.create_shader_module_trusted(descriptor, checks) };
     let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
         label: Some(name),

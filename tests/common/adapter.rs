@@ -19,8 +19,21 @@ pub fn gpu() -> Option<&'static Gpu> {
 /// # Panics
 /// There is no adapter.
 pub fn own_gpu() -> Gpu {
+    opened(true)
+}
+
+/// A device whose kernels do not check their indices and divisors, as those of the program.
+///
+/// # Panics
+/// There is no adapter.
+pub fn unchecked_gpu() -> Gpu {
+    opened(false)
+}
+
+fn opened(checks: bool) -> Gpu {
     let options = GpuOptions {
         adapter: std::env::var("SECATEUR_ADAPTER").ok(),
+        checks,
         ..GpuOptions::default()
     };
     Gpu::open(&options)

@@ -6,13 +6,38 @@ use super::setup::{
 };
 use crate::common::{
     World, add, conv, dataset, gpu, has_subgroups_of_8, keys, linear, model, no_gpu, own_gpu,
-    preset_model, trainer, usual,
+    preset_model, trainer, unchecked_gpu, usual,
 };
 use secateur::model::Model;
 use secateur::ops::{Execution, KernelVariant, SparseRule};
 use secateur::spec::{Augment, Fill, Layer, Length, Shape, TrainSpec};
 use secateur::train::{Memory, MemoryRequest, Replicas, ResidentDataset};
 use std::sync::Arc;
+
+/// Kernels that do not check their indices read and write nothing else than those that do.
+#[test]
+fn checks_change_no_bit() {
+    let Some(gpu) = gpu() else { return };
+    let unchecked = &unchecked_gpu();
+    let world = World::new(gpu, dataset(150, 40, SIDE));
+    let other = World::new(unchecked, dataset(150, 40, SIDE));
+    for (model, clipped) in [
+        (flat_model(), true),
+        (conv_model(), false),
+        (residual_model(), false),
+    ] {
+        for sparse in [SparseRule::Never, SparseRule::Always] {
+            let on = |gpu| Execution {
+                sparse,
+                ..usual(gpu)
+            };
+            let with = train(gpu, &world, &model, &cohort(gpu, &model, clipped), on(gpu));
+            let members = cohort(unchecked, &model, clipped);
+            let without = train(unchecked, &other, &model, &members, on(unchecked));
+            assert_same(&with, &without, "with and without checks");
+        }
+    }
+}
 
 #[test]
 fn company_changes_no_bit() {
