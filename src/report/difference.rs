@@ -1,6 +1,6 @@
 //! Each arm against the arm it should be compared with.
 
-use super::groups::{ArmInfo, RowGroup, compatible};
+use super::groups::{ArmInfo, RowGroup, compatible, value_of};
 use super::stats::{Summary, paired_difference};
 
 /// What arms are compared with.
@@ -18,7 +18,7 @@ pub enum Reference {
 pub enum Difference {
     /// The group is the reference, or there is no arm to compare with.
     None,
-    /// The reference has no single counterpart at this sweep point, or shares no seed with it.
+    /// The reference has no single counterpart at this sweep point and on this dataset, or shares no seed with it.
     NotPaired {
         /// Name of the reference arm.
         reference: String,
@@ -53,8 +53,9 @@ pub(super) fn difference(
     let mut candidates: Vec<&RowGroup<'_>> = groups
         .iter()
         .filter(|other| other.arm == name && compatible(group.point, other.point))
+        .filter(|other| same_test_set(group, other))
         .collect();
-    // Settings such as the dataset may differ on purpose; they only decide between several candidates.
+    // Settings such as the length may differ on purpose; they only decide between several candidates.
     if candidates.len() > 1 {
         candidates.retain(|other| compatible(group.settings, other.settings));
     }
@@ -71,4 +72,10 @@ pub(super) fn difference(
             reference: name.to_owned(),
         },
     }
+}
+
+/// Whether accuracies of both are of one test set. Between two datasets there is no difference to speak of.
+fn same_test_set(left: &RowGroup<'_>, right: &RowGroup<'_>) -> bool {
+    let dataset = |group: &RowGroup<'_>| value_of(group.settings, "dataset").map(str::to_owned);
+    dataset(left) == dataset(right)
 }

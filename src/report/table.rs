@@ -295,7 +295,7 @@ fn notes(groups: &[RowGroup<'_>], differences: &[Difference], references: &[&str
         .any(|difference| matches!(difference, Difference::NotPaired { .. }))
     {
         notes.push(
-            "not paired: the reference has several sweep points there or no seed in common."
+            "not paired: the reference has several sweep points there, no run on that dataset, or no seed in common."
                 .to_owned(),
         );
     }
