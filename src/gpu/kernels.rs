@@ -1,5 +1,8 @@
 //! The table of kernels. `build/` reads it off `shaders/`.
 
+use crate::base::sha256;
+use std::sync::LazyLock;
+
 include!(concat!(env!("OUT_DIR"), "/kernels.rs"));
 
 /// A kernel as its WGSL describes it.
@@ -31,4 +34,13 @@ pub enum Access {
 /// The kernel called `name`.
 pub fn source_of(name: &str) -> Option<&'static KernelSource> {
     KERNELS.iter().find(|k| k.name == name)
+}
+
+/// What names the texts of all kernels: SHA-256, 8 digits.
+pub fn kernels_digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| {
+        let texts: String = KERNELS.iter().map(|kernel| kernel.source).collect();
+        sha256(texts.as_bytes())[..8].to_owned()
+    });
+    &DIGEST
 }

@@ -3,6 +3,7 @@
 //! A choice changes speed only, so a missing, stale or damaged cache is never an error: it is measured again.
 
 use super::AdapterDescription;
+use super::kernels::kernels_digest;
 use crate::base::{cache_folder, write_with_folder};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ pub enum TuneMode {
     Force,
 }
 
-/// The measured choices of one adapter, driver and version.
+/// The measured choices of one adapter, driver, version and text of the kernels.
 pub struct Tuning {
     mode: TuneMode,
     file: Option<PathBuf>,
@@ -34,7 +35,7 @@ struct Choices {
     unsaved: bool,
 }
 
-/// Where the choices of `adapter` are kept, if there is a cache folder for this user.
+/// Where the choices of `adapter` between these very kernels are kept, if there is a cache folder for this user.
 pub fn tuning_file(adapter: &AdapterDescription) -> Option<PathBuf> {
     let folder = cache_folder()?;
     let name: String = [
@@ -42,6 +43,7 @@ pub fn tuning_file(adapter: &AdapterDescription) -> Option<PathBuf> {
         &adapter.backend,
         &adapter.driver,
         env!("CARGO_PKG_VERSION"),
+        kernels_digest(),
     ]
     .join(" ")
     .chars()
