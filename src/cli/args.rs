@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use clap::Args;
 use secateur::experiment::Experiment;
-use secateur::run::RunError;
+use secateur::run::{RunError, RunOptions};
 use std::path::PathBuf;
 
 /// Which experiment.
@@ -50,6 +50,29 @@ impl CohortArgs {
     /// The memory in bytes.
     pub fn bytes(&self) -> Option<u64> {
         self.memory.map(|mib| mib << 20)
+    }
+}
+
+/// Where the results of an experiment lie.
+#[derive(Args, Clone)]
+pub(super) struct FolderArgs {
+    /// The run folder; runs/<experiment name> if not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Where stages lie, shared by other experiments and processes, if not in the run folder
+    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
+    pub store: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    /// The options of a run of this experiment that say where.
+    pub fn options(self, experiment: &Experiment) -> RunOptions {
+        let usual = || PathBuf::from("runs").join(&experiment.name);
+        RunOptions {
+            out: self.out.unwrap_or_else(usual),
+            store: self.store,
+            ..RunOptions::default()
+        }
     }
 }
 

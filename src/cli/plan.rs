@@ -1,6 +1,6 @@
 //! `secateur plan`.
 
-use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
+use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs, FolderArgs};
 use super::check::verified;
 use super::failure::Failure;
 use super::output::say;
@@ -9,10 +9,9 @@ use clap::Args;
 use secateur::data::{Dataset, SearchPath};
 use secateur::experiment;
 use secateur::gpu::{Gpu, GpuOptions};
-use secateur::run::{self, DEFAULT_MEMORY, Limits, RunOptions};
+use secateur::run::{self, DEFAULT_MEMORY, Limits};
 use secateur::train::MemoryRequest;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Show what an experiment would do: runs, shared stages, cohorts, memory, steps
 #[derive(Args)]
@@ -25,12 +24,8 @@ pub struct PlanArgs {
     data: DataArgs,
     #[command(flatten)]
     cohort: CohortArgs,
-    /// The run folder; runs/<experiment name> if not given
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Where stages lie, if not in the run folder
-    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Say for each arm why stages are new: the first setting that differs from what is there
     #[arg(long)]
     why: bool,
@@ -127,12 +122,7 @@ fn foresee(
     gpu: &Gpu,
     datasets: &BTreeMap<String, Dataset>,
 ) -> Result<(), Failure> {
-    let usual = || PathBuf::from("runs").join(&experiment.name);
-    let options = RunOptions {
-        out: args.out.clone().unwrap_or_else(usual),
-        store: args.store.clone(),
-        ..RunOptions::default()
-    };
+    let options = args.folder.clone().options(experiment);
     let place = options.store.as_ref().unwrap_or(&options.out);
     let place = place.display().to_string();
     let foresight = run::foresee(experiment, gpu, options, datasets, args.why)?;

@@ -1,6 +1,6 @@
 //! `secateur run`.
 
-use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs};
+use super::args::{AdapterArgs, CohortArgs, DataArgs, ExperimentArgs, FolderArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -10,7 +10,6 @@ use super::table::{Tabled, reference};
 use clap::Args;
 use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use secateur::run::{Engine, RunError, RunOptions, arm_infos};
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Run an experiment, or go on with one that was interrupted
@@ -22,12 +21,8 @@ pub struct RunArgs {
     adapter: AdapterArgs,
     #[command(flatten)]
     data: DataArgs,
-    /// The run folder; runs/<experiment name> if not given
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Keep stages here, where other experiments and processes find them, and not in the run folder
-    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// Compare every arm with this one, instead of controls with their originals
     #[arg(long, value_name = "ARM")]
     reference: Option<String>,
@@ -80,12 +75,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             "warning: this is a software adapter: results are as good, but slow. `secateur adapters` lists what else there is."
         ));
     }
-    let out = args
-        .out
-        .unwrap_or_else(|| PathBuf::from("runs").join(&experiment.name));
     let options = RunOptions {
-        out,
-        store: args.store,
         data: args.data.data,
         memory: args.cohort.bytes(),
         replicas: args.cohort.replicas,
@@ -96,6 +86,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         only: args.only,
         fail_fast: args.fail_fast,
         checkpoint: args.checkpoint,
+        ..args.folder.options(&experiment)
     };
     let folder = options.out.display().to_string();
     let interrupt = Interrupt::listen();

@@ -1,6 +1,6 @@
 //! `secateur verify`.
 
-use super::args::{AdapterArgs, DataArgs, ExperimentArgs};
+use super::args::{AdapterArgs, DataArgs, ExperimentArgs, FolderArgs};
 use super::execution::ExecutionArgs;
 use super::failure::Failure;
 use super::interrupt::Interrupt;
@@ -8,7 +8,6 @@ use super::output::say;
 use clap::Args;
 use secateur::gpu::{Gpu, GpuOptions};
 use secateur::run::{Engine, RunError, RunOptions};
-use std::path::PathBuf;
 
 /// Compute some stages of a run folder again and compare every bit; equal ones let it go on under a new driver
 #[derive(Args)]
@@ -19,12 +18,8 @@ pub struct VerifyArgs {
     adapter: AdapterArgs,
     #[command(flatten)]
     data: DataArgs,
-    /// The run folder; runs/<experiment name> if not given
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Where its stages lie, if not in the run folder
-    #[arg(long, value_name = "DIR", env = "SECATEUR_STORE")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    folder: FolderArgs,
     /// How many trainings to compute again
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     sample: u32,
@@ -39,15 +34,12 @@ pub fn run(args: VerifyArgs) -> Result<(), Failure> {
         tune: args.execution.tune(),
         ..GpuOptions::default()
     })?;
-    let usual = || PathBuf::from("runs").join(&experiment.name);
-    let out = args.out.unwrap_or_else(usual);
     let options = RunOptions {
-        out: out.clone(),
-        store: args.store,
         data: args.data.data,
         execution: Some(args.execution.on(&gpu)),
-        ..RunOptions::default()
+        ..args.folder.options(&experiment)
     };
+    let out = options.out.clone();
     let interrupt = Interrupt::listen();
     let reproduction = Engine::new(&gpu, options)
         .stop(interrupt.token())

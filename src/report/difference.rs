@@ -2,6 +2,7 @@
 
 use super::groups::{ArmInfo, RowGroup, compatible, value_of};
 use super::stats::{Summary, paired_difference};
+use crate::store::DATASET;
 
 /// What arms are compared with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +77,5 @@ pub(super) fn difference(
 
 /// Whether accuracies of both are of one test set. Between two datasets there is no difference to speak of.
 fn same_test_set(left: &RowGroup<'_>, right: &RowGroup<'_>) -> bool {
-    let dataset = |group: &RowGroup<'_>| value_of(group.settings, "dataset").map(str::to_owned);
-    dataset(left) == dataset(right)
+    value_of(left.settings, DATASET) == value_of(right.settings, DATASET)
 }

@@ -9,7 +9,7 @@ use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
 use crate::gpu::AdapterDescription;
 use crate::model::Model;
 use crate::spec::TrainSpec;
-use crate::store::{CurveRow, Owner, RoundRow, RunRow, mask_digest, weights_digest};
+use crate::store::{CurveRow, DATASET, Owner, RoundRow, RunRow, mask_digest, weights_digest};
 use crate::train::Snapshot;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,7 +93,7 @@ pub fn settings(experiment: &Experiment) -> Vec<Vec<Vec<(String, String)>>> {
         let mut list = vec![("model", variant.model.name.clone())];
         if let Some(spec) = last_training(variant) {
             list.extend([
-                ("dataset", spec.dataset.clone()),
+                (DATASET, spec.dataset.clone()),
                 ("batch", spec.batch.to_string()),
                 ("length", spec.length.to_string()),
                 ("optimizer", in_words(&spec.optimizer)),

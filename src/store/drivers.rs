@@ -1,7 +1,7 @@
 //! `drivers.json`: drivers that were seen to give the same bits as the one that a store's stages were computed under.
 
 use super::error::StoreError;
-use super::write::{read, write_view};
+use super::write::{read_json, write_view};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -32,15 +32,8 @@ pub struct SameBits {
 /// # Errors
 /// [`StoreError::Damaged`] or [`StoreError::Io`].
 pub fn read_same_bits(store: &Path) -> Result<Vec<SameBits>, StoreError> {
-    let path = store.join(DRIVERS);
-    let Some(bytes) = read(&path)? else {
-        return Ok(Vec::new());
-    };
-    serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
-        path,
-        reason: error.to_string(),
-        next: "remove it, and let `secateur verify` compare again",
-    })
+    let next = "remove it, and let `secateur verify` compare again";
+    Ok(read_json(&store.join(DRIVERS), next)?.unwrap_or_default())
 }
 
 /// Enters what was seen of a driver.

@@ -40,7 +40,7 @@ pub use names::{RunKey, run_names, slug};
 pub use partial::Partial;
 pub use planned::{PlannedRun, PlannedStage, read_planned};
 pub use read::{read_data, read_owner, read_resolved, read_rows_alone, read_table};
-pub use rows::{CurveRow, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
+pub use rows::{CurveRow, DATASET, OverlapRow, RoundRow, RunRow, SpeedRow, TimeRow};
 pub use stage::StageState;
 pub use stage_store::StageStore;
 pub use survey::{FolderSummary, run_folders, summarise};

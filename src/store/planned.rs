@@ -2,7 +2,7 @@
 //! or an adapter.
 
 use super::error::StoreError;
-use super::write::read;
+use super::write::{WRITTEN_ANEW, read_json};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -60,20 +60,18 @@ pub(super) fn text(runs: &[PlannedRun]) -> String {
 /// [`StoreError::Damaged`] or [`StoreError::Io`].
 pub fn read_planned(dir: &Path) -> Result<Option<Vec<PlannedRun>>, StoreError> {
     let path = dir.join(RUNS);
-    let Some(bytes) = read(&path)? else {
+    let Some(file) = read_json::<File>(&path, WRITTEN_ANEW)? else {
         return Ok(None);
     };
-    let damaged = |reason: String| StoreError::Damaged {
-        path: path.clone(),
-        reason,
-        next: "remove it and run its experiment again in this folder: it is written anew",
-    };
-    let file: File = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
     if file.format != FORMAT || file.version != VERSION {
         let (format, version) = (file.format, file.version);
-        return Err(damaged(format!(
-            "it is a {format} of version {version}, not a {FORMAT} of version {VERSION}"
-        )));
+        return Err(StoreError::Damaged {
+            path,
+            reason: format!(
+                "it is a {format} of version {version}, not a {FORMAT} of version {VERSION}"
+            ),
+            next: WRITTEN_ANEW,
+        });
     }
     Ok(Some(file.runs))
 }

@@ -5,7 +5,7 @@ use super::csv::from_csv;
 use super::data_record::DataRecord;
 use super::error::StoreError;
 use super::folder::{DATA, Owner, RESOLVED, RunFolder, TEXT};
-use super::write::read;
+use super::write::{WRITTEN_ANEW, read, read_json};
 use serde::de::DeserializeOwned;
 use std::path::Path;
 
@@ -68,15 +68,7 @@ pub fn read_table<R: Row>(dir: &Path) -> Result<Vec<R>, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] or [`StoreError::Io`].
 pub fn read_data(dir: &Path) -> Result<Vec<DataRecord>, StoreError> {
-    let path = dir.join(DATA);
-    let Some(bytes) = read(&path)? else {
-        return Ok(Vec::new());
-    };
-    serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged {
-        path,
-        reason: error.to_string(),
-        next: "remove it and run its experiment again in this folder: it is written anew",
-    })
+    Ok(read_json(&dir.join(DATA), WRITTEN_ANEW)?.unwrap_or_default())
 }
 
 /// Reads the experiment with every default filled in, or a part of it; `None` if it is not there yet.
@@ -84,16 +76,7 @@ pub fn read_data(dir: &Path) -> Result<Vec<DataRecord>, StoreError> {
 /// # Errors
 /// [`StoreError::Damaged`] if it is not what this program writes, [`StoreError::Io`].
 pub fn read_resolved<T: DeserializeOwned>(dir: &Path) -> Result<Option<T>, StoreError> {
-    let path = dir.join(RESOLVED);
-    let Some(bytes) = read(&path)? else {
-        return Ok(None);
-    };
-    let resolved = serde_json::from_slice(&bytes);
-    resolved.map(Some).map_err(|error| StoreError::Damaged {
-        path,
-        reason: error.to_string(),
-        next: "remove it and run its experiment again in this folder: it is written anew",
-    })
+    read_json(&dir.join(RESOLVED), WRITTEN_ANEW)
 }
 
 /// Reads a table whose columns do not depend on the experiment; empty if there is none yet.

@@ -2,6 +2,9 @@
 
 use super::columns::{By, Cell, Cells, Column, ColumnKind, Measured, Row};
 
+/// The setting of a [`RunRow`] that says on which data its network is tested.
+pub const DATASET: &str = "dataset";
+
 columns! {
     /// One run that has ended: finished, or failed.
     pub struct RunRow in "results.csv" {

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use crate::base::write_whole;
+use serde::de::DeserializeOwned;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -39,6 +40,29 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::io("read", path, error)),
     }
+}
+
+/// What to do about a damaged file that each run writes.
+pub const WRITTEN_ANEW: &str =
+    "remove it and run its experiment again in this folder: it is written anew";
+
+/// Reads a file of JSON; `None` where there is none. `next` says what to do about a damaged one.
+///
+/// # Errors
+/// [`StoreError::Damaged`] or [`StoreError::Io`].
+pub fn read_json<T: DeserializeOwned>(
+    path: &Path,
+    next: &'static str,
+) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = read(path)? else {
+        return Ok(None);
+    };
+    let value = serde_json::from_slice(&bytes);
+    value.map(Some).map_err(|error| StoreError::Damaged {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+        next,
+    })
 }
 
 /// Writes a file where there is none; of several writers at once, one does.

@@ -1,22 +1,11 @@
 //! A run that fails ends alone: the others finish with the same bits, and nobody has to look for the one that is missing.
 
-use super::setup::{MLP, TRAINING, arm, lab};
+use super::setup::{MLP, TRAINING, arm, lab, two_rates};
 use crate::common::{Lab, assert_same, no_gpu, number, secateur};
 
 /// Two learning rates, of which the second makes every weight NaN, in cohorts together.
-const SWEEP: &str = r#"
-[sweep]
-lr = [0.1, 1e30]
-[[arm]]
-name = "dense"
-steps = [{ train = {} }]
-[[arm]]
-name = "pruned"
-steps = [{ train = {} }, { prune = { sparsity = 0.5 } }, { train = {} }]
-"#;
-
 fn diverging() -> Lab {
-    lab(&MLP.replace("lr = 0.1", "lr = \"$lr\""), SWEEP)
+    two_rates("0.1", "1e30")
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a run folder says without a run, and what can go from it.
 
-use super::setup::{ARMS, MLP, arm, cut_when, finished_stages, lab, stage_files};
+use super::setup::{
+    ARMS, MLP, arm, assert_same_folders, cut_when, finished_stages, lab, stage_files, two_rates,
+};
 use crate::common::{Done, Lab, assert_same, command, no_gpu, secateur, table};
 use secateur::experiment::Experiment;
 use secateur::model::Model;
@@ -8,19 +10,8 @@ use secateur::spec::Shape;
 use secateur::store::StageStore;
 use serde_json::{Value, json};
 
-const SWEPT: &str = r#"
-[sweep]
-lr = [0.1, 0.05]
-[[arm]]
-name = "dense"
-steps = [{ train = {} }]
-[[arm]]
-name = "pruned"
-steps = [{ train = {} }, { prune = { sparsity = 0.5 } }, { train = {} }]
-"#;
-
 fn swept() -> Lab {
-    lab(&MLP.replace("lr = 0.1", "lr = \"$lr\""), SWEPT)
+    two_rates("0.1", "0.05")
 }
 
 fn look(lab: &Lab, words: &[&str]) -> Done {
@@ -212,11 +203,7 @@ fn garbage_can_go_and_no_row_needs_it() {
     lab.run("e.toml", "out", &["--quiet"]).ok();
     assert_eq!(trainings(&lab, "out"), trained + 4);
     lab.run("e.toml", "fresh", &["--quiet"]).ok();
-    assert_same(
-        &lab.contents("out"),
-        &lab.contents("fresh"),
-        "grown after gc",
-    );
+    assert_same_folders(&lab, "out", "fresh");
 }
 
 #[test]

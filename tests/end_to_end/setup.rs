@@ -130,6 +130,23 @@ pub fn lab(head: &str, arms: &str) -> Lab {
     Lab::with(&format!("{head}{arms}"))
 }
 
+/// [`MLP`], dense and pruned halfway, at two learning rates.
+pub fn two_rates(first: &str, second: &str) -> Lab {
+    let arms = format!(
+        r#"
+[sweep]
+lr = [{first}, {second}]
+[[arm]]
+name = "dense"
+steps = [{{ train = {{}} }}]
+[[arm]]
+name = "pruned"
+steps = [{{ train = {{}} }}, {{ prune = {{ sparsity = 0.5 }} }}, {{ train = {{}} }}]
+"#
+    );
+    lab(&MLP.replace("lr = 0.1", "lr = \"$lr\""), &arms)
+}
+
 /// Asserts that tables and everything else are the same in two run folders.
 pub fn assert_same_folders(lab: &Lab, a: &str, b: &str) {
     let what = format!("{a} and {b}");

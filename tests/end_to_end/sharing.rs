@@ -1,6 +1,8 @@
 //! Several processes, and several experiments, on the same stages: each is computed once, and all end with the same bytes.
 
-use super::setup::{ARMS, MLP, TRAINING, arm, assert_same_results, finished_stages, lab};
+use super::setup::{
+    ARMS, MLP, TRAINING, arm, assert_same_folders, assert_same_results, finished_stages, lab,
+};
 use crate::common::{Done, Lab, assert_same, command, no_gpu, table};
 use std::process::Child;
 use std::time::Duration;
@@ -45,11 +47,7 @@ fn processes_on_one_folder_help_each_other() {
         ends(child).ok();
     }
     ends(late).ok();
-    assert_same(
-        &lab.contents("alone"),
-        &lab.contents("out"),
-        "alone and together",
-    );
+    assert_same_folders(&lab, "alone", "out");
     assert_eq!(trainings(&lab, "out"), trainings(&lab, "alone"));
     let left = std::fs::read_dir(lab.path("out/claims")).expect("a folder");
     assert_eq!(left.count(), 0, "no claim is left");
@@ -73,11 +71,7 @@ fn a_process_that_is_killed_leaves_nothing_in_the_way() {
     let again = start(&lab, "out", &SHARED);
     ends(steady).ok();
     ends(again).ok();
-    assert_same(
-        &lab.contents("alone"),
-        &lab.contents("out"),
-        "alone and killed",
-    );
+    assert_same_folders(&lab, "alone", "out");
     // Rows are written once a stage is saved: what a killed process had not finished was computed by another.
     assert!(trainings(&lab, "out") <= trainings(&lab, "alone"));
 }
