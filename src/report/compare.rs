@@ -197,16 +197,17 @@ fn compared<'e>(
             let both = |(seed, _): &&(u32, f64)| other.iter().any(|(own, _)| own == seed);
             one.iter().filter(both).copied().collect()
         };
-        let mean = |runs: Vec<(u32, f64)>| {
-            let values: Vec<f64> = runs.into_iter().map(|(_, accuracy)| accuracy).collect();
+        let mean = |runs: &[(u32, f64)]| {
+            let values: Vec<f64> = runs.iter().map(|(_, accuracy)| *accuracy).collect();
             Summary::of(&values)
         };
+        let (in_a, in_b) = (shared(&a, &b), shared(&b, &a));
         ComparedArm {
             arm,
             point: &variant.point,
-            seeds: shared(&a, &b).into_iter().map(|(seed, _)| seed).collect(),
-            a: mean(shared(&a, &b)),
-            b: mean(shared(&b, &a)),
+            seeds: in_a.iter().map(|(seed, _)| *seed).collect(),
+            a: mean(&in_a),
+            b: mean(&in_b),
             points: paired_difference(&b, &a),
         }
     });

@@ -102,11 +102,15 @@ impl Claims {
     /// Releases a stage that this process has, or had.
     pub fn release(&mut self, digest: &str) {
         if self.mine.remove(digest) {
-            let path = self.claim(digest);
-            // One that was frozen may have lost it to another.
-            if fs::read_to_string(&path).is_ok_and(|owner| owner == self.worker) {
-                let _ = fs::remove_file(path);
-            }
+            self.remove_own(digest);
+        }
+    }
+
+    /// Removes the claim of a stage, unless it is another's: one that was frozen may have lost it.
+    fn remove_own(&self, digest: &str) {
+        let path = self.claim(digest);
+        if fs::read_to_string(&path).is_ok_and(|owner| owner == self.worker) {
+            let _ = fs::remove_file(path);
         }
     }
 
@@ -174,9 +178,8 @@ impl Claims {
 
 impl Drop for Claims {
     fn drop(&mut self) {
-        for digest in std::mem::take(&mut self.mine) {
-            self.mine.insert(digest.clone());
-            self.release(&digest);
+        for digest in &self.mine {
+            self.remove_own(digest);
         }
         if let Some((stop, beat)) = self.beat.take() {
             drop(stop);
