@@ -30,7 +30,7 @@ fn bias_backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     for (var chunk = 0u; chunk < u.columns; chunk += CHUNK) {
         let end = min(chunk + CHUNK, u.columns);
         for (var pixel = 0u; pixel < u.pixels; pixel++) {
-            for (var b = chunk; b < end; b++) {
+            for (var b = chunk; b < end; b++) { // at most CHUNK
                 let v = dy[start + pixel * u.columns + b];
                 sum = sum + v.x;
                 sum = sum + v.y;

@@ -47,7 +47,7 @@ fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(n
     let height = u.out_height;
     let width = u.out_width;
     let columns = u.columns;
-    for (var k = begin; k < end; k++) {
+    for (var k = begin; k < end; k++) { // at most u.out_channels * u.kernel * u.kernel
         let entry = entries[list + k];
         let o = entry >> 10u;
         let ky = (entry >> 5u) & 31u;

@@ -62,7 +62,8 @@ fn conv_backward_data_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builti
     tile.wide = steps(tile.kx0, min(u.kernel, tile.px + 1u));
     // Rows and columns past the edge read the last one and are not stored.
     var sum: array<vec4<f32>, ROWS * COLS>;
-    product(&sum, tile, u.out_channels * tile.high * tile.wide, local);
+    let terms = u.out_channels * tile.high * tile.wide; // at most u.out_channels * u.kernel * u.kernel
+    product(&sum, tile, terms, local);
     let row = tile.first_row + (local / 16u) * ROWS;
     let column = tile.first_column + local % 16u;
     for (var k = 0u; k < ROWS; k++) {

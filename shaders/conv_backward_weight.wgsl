@@ -60,7 +60,7 @@ fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
                 used[c] = inside[c] && ix >= u.padding && ix - u.padding < u.in_width;
                 xat[c] = (xline[c] + (ix - u.padding)) * u.columns;
             }
-            for (var b = chunk; b < end; b++) {
+            for (var b = chunk; b < end; b++) { // at most CHUNK
                 var ys: array<vec4<f32>, ROWS>;
                 for (var k = 0u; k < ROWS; k++) { ys[k] = dy[yat[k] + qx * u.columns + b]; }
                 for (var c = 0u; c < COLS; c++) {

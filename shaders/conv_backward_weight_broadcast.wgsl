@@ -91,7 +91,7 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
             let used{k} = used(tap{k}, qx);
             let x{k}at = place(tap{k}, qx);
 #end
-            for (var b = chunk; b < end; b++) {
+            for (var b = chunk; b < end; b++) { // at most CHUNK
                 let own_a = dy[yat_a + qx * u.columns + b];
                 let own_b = dy[yat_b + qx * u.columns + b];
                 // fma(dy, 0, s) = s: a tap outside the image adds nothing.

@@ -44,7 +44,7 @@ fn conv_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin
                 if ix < u.in_width {
                     let yat = (yline + qx) * u.columns;
                     let xat = (xline + ix) * u.columns;
-                    for (var b = chunk; b < end; b++) {
+                    for (var b = chunk; b < end; b++) { // at most CHUNK
                         let ys = dy[yat + b];
                         let xs = x[xat + b];
                         sum = fma(ys.x, xs.x, sum);

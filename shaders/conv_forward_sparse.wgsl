@@ -50,7 +50,7 @@ fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     let columns = u.columns;
     let corner_y = top - u.padding;
     let corner_x = left - u.padding;
-    for (var k = begin; k < end; k++) {
+    for (var k = begin; k < end; k++) { // at most u.in_channels * u.kernel * u.kernel
         let place = kept[list + k];
         let tap = taps[place - first];
         let iy = corner_y + ((tap >> 5u) & 31u);

@@ -62,7 +62,8 @@ fn conv_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.out_channels - 1u)]; }
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
     }
-    product(&sum, tile, u.in_channels * tile.high * tile.wide, local);
+    let terms = u.in_channels * tile.high * tile.wide; // at most u.in_channels * u.kernel * u.kernel
+    product(&sum, tile, terms, local);
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.out_channels && column + 16u * c < u.columns {

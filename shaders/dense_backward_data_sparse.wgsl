@@ -32,7 +32,7 @@ fn dense_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(
         sum[c] = vec4<f32>();
         at[c] = group.z * u.outputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k++) {
+    for (var k = begin; k < end; k++) { // at most u.outputs
         let o = entries[group.z * u.kept_stride + k] >> 10u;
         let weight = vec4<f32>(params[base + o * u.inputs]);
         for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + o * u.columns], sum[c]); }

@@ -36,7 +36,7 @@ fn dense_backward_data_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>,
         sum[c] = vec4<f32>();
         at[c] = group.z * u.outputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k += 8u) {
+    for (var k = begin; k < end; k += 8u) { // at most (u.outputs + 7u) / 8u
         let o = entries[group.z * u.kept_stride + min(k + lane, end - 1u)] >> 10u;
         let own_weight = params[base + o * u.inputs];
         let own_line = o * u.columns;

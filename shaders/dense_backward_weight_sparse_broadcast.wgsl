@@ -33,7 +33,7 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
     let begin = rank_of(group.z, first, u.param_stride / 32u);
     let end = rank_of(group.z, first + u.inputs, u.param_stride / 32u);
     let yat = (group.z * u.outputs + row) * u.columns;
-    for (var k = begin; k < end; k += 8u) {
+    for (var k = begin; k < end; k += 8u) { // at most (u.inputs + 7u) / 8u
         // Lanes past the last kept weight repeat it and store nothing.
         let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
         let xat = (group.z * u.inputs + (place - first)) * u.columns;

@@ -34,7 +34,7 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         sum[c] = vec4<f32>(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k++) {
+    for (var k = begin; k < end; k++) { // at most u.inputs
         let place = kept[group.z * u.kept_stride + k];
         let weight = vec4<f32>(params[base + place]);
         let line = (place - first) * u.columns;

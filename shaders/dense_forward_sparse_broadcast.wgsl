@@ -38,7 +38,7 @@ fn dense_forward_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
         sum[c] = vec4<f32>(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k += 8u) {
+    for (var k = begin; k < end; k += 8u) { // at most (u.inputs + 7u) / 8u
         let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
         let own_weight = params[base + place];
         let own_line = (place - first) * u.columns;

@@ -15,7 +15,7 @@ fn gradient_norm(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     if block >= blocks { return; }
     var sum = 0.0;
     let end = min(u.quads, block * 256u + 256u);
-    for (var q = block * 256u; q < end; q++) {
+    for (var q = block * 256u; q < end; q++) { // at most 256u
         let kept = kept_of(masks[group.z * u.mask_words + q / 8u], q);
         let g = select(vec4<f32>(), grads[group.z * u.quads + q], kept);
         sum = fma(g.x, g.x, sum);

@@ -14,12 +14,16 @@ fn prefix_sum(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation
     let begin = min(local * length, u.count);
     let end = min(begin + length, u.count);
     var sum = 0u;
-    for (var i = begin; i < end; i++) { sum += counts[base + i]; }
+    for (var i = begin; i < end; i++) { // at most length
+        sum += counts[base + i];
+    }
     stretch[local] = sum;
     workgroupBarrier();
     var before = 0u;
-    for (var k = 0u; k < local; k++) { before += stretch[k]; }
-    for (var i = begin; i < end; i++) {
+    for (var k = 0u; k < local; k++) { // at most 256u
+        before += stretch[k];
+    }
+    for (var i = begin; i < end; i++) { // at most length
         let own = counts[base + i];
         counts[base + i] = before;
         before += own;

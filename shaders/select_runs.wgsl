@@ -30,7 +30,7 @@ fn select_runs(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
             let end = min(first + u.run, (i / u.row + 1u) * u.row);
             let key = score[base + i];
             var before = 0u;
-            for (var j = first; j < end; j++) {
+            for (var j = first; j < end; j++) { // at most u.run
                 let other = score[base + j];
                 before += u32(other > key || (other == key && j < i));
             }

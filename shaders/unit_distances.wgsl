@@ -9,6 +9,7 @@ struct UnitPairs {
     row: u32,
     rows: u32,
     param_stride: u32, // floats per replica
+    longest: u32,      // passes of all loops over the largest unit
 }
 @group(0) @binding(0) var<uniform> u: UnitPairs;
 @group(0) @binding(1) var<storage, read> first: array<u32>; // the runs of unit n of the table are first[n] .. first[n + 1]
@@ -26,7 +27,7 @@ fn unit_distances(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgrou
     let count = first[u.base + 1u] - first[u.base];
     let replica = group.z * u.param_stride;
     var sum = 0.0;
-    for (var m = 0u; m < count; m++) {
+    for (var m = 0u; m < count; m++) { // at most u.longest in all
         let a = runs[j + m];
         let b = runs[k + m];
         for (var o = 0u; o < a.outer; o++) {

@@ -6,6 +6,7 @@
 struct UnitShape {
     units: u32,
     param_stride: u32, // floats per replica
+    longest: u32,      // passes of all loops over the largest unit
 }
 const KIND: u32 = 0u;
 @group(0) @binding(0) var<uniform> u: UnitShape;
@@ -22,7 +23,7 @@ fn unit_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) g
     let n = group.y * groups.x + group.x;
     var own = 0.0;
     if n < u.units {
-        for (var m = first[n]; m < first[n + 1u]; m++) {
+        for (var m = first[n]; m < first[n + 1u]; m++) { // at most u.longest in all
             let run = runs[m];
             for (var e = local; e < run.outer * run.len; e += 64u) {
                 let p = group.z * u.param_stride + run.start + (e / run.len) * run.stride + e % run.len;

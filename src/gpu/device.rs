@@ -1,6 +1,7 @@
 //! The device: buffers in and out, errors caught, submissions paced.
 
 use super::adapter::{self, AdapterDescription, AdapterKind};
+use super::driver::DriverTraits;
 use super::kernel::KernelCache;
 use super::pipelines::Pipelines;
 use super::program::Program;
@@ -82,6 +83,7 @@ pub struct Gpu {
     pub(super) device: wgpu::Device,
     queue: wgpu::Queue,
     description: AdapterDescription,
+    traits: DriverTraits,
     max_binding: u64,
     allocated: Arc<AtomicU64>,
     peak: AtomicU64,
@@ -132,13 +134,9 @@ impl Gpu {
         })?;
         let folder = (options.tune != TuneMode::Off).then(cache_folder).flatten();
         let pipelines = Pipelines::new(&device, &adapter.get_info(), folder);
-        Ok(Self::assemble(
-            device,
-            queue,
-            description,
-            options,
-            pipelines,
-        ))
+        let mut gpu = Self::assemble(device, queue, description, options, pipelines);
+        gpu.traits = DriverTraits::probe(&gpu)?;
+        Ok(gpu)
     }
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
@@ -192,6 +190,7 @@ impl Gpu {
             shapes_in_storage: description.kind == AdapterKind::Software,
             checks: options.checks,
             description,
+            traits: DriverTraits::default(),
             max_binding,
             allocated: Arc::default(),
             peak: AtomicU64::new(0),
@@ -205,6 +204,11 @@ impl Gpu {
     /// The adapter in use.
     pub fn adapter(&self) -> &AdapterDescription {
         &self.description
+    }
+
+    /// How its driver differs from others.
+    pub fn traits(&self) -> DriverTraits {
+        self.traits
     }
 
     /// What was measured on it.

@@ -58,6 +58,23 @@ pub enum GpuError {
         /// The adapter's name.
         adapter: String,
     },
+    /// The driver would end a kernel's loops early, and say nothing.
+    #[error(
+        "{kernel}{} would go through its loops {passes} times, and this driver ends them after {limit} without a word: {driver}\nUpdate it (Mesa's lavapipe counts right from version 25 on), choose another adapter with --adapter, or use a smaller layer or batch.",
+        at(.place)
+    )]
+    LoopLimit {
+        /// The kernel.
+        kernel: &'static str,
+        /// The layer that it works on, or nothing.
+        place: String,
+        /// Passes of all its loops, for the shape that was asked for.
+        passes: u64,
+        /// Passes that the driver makes.
+        limit: u32,
+        /// Driver name and version.
+        driver: String,
+    },
     /// The device is gone: driver reset, unplugged, or a watchdog.
     #[error(
         "the GPU was lost while running {during}: {reason}\nFinished stages are saved; run the same command again to go on. If it happens again, choose another adapter with --adapter."
@@ -78,4 +95,12 @@ pub enum GpuError {
         /// The first error's text.
         reason: String,
     },
+}
+
+/// ` of PLACE`, where there is a place.
+fn at(place: &str) -> String {
+    match place {
+        "" => String::new(),
+        place => format!(" of {place}"),
+    }
 }

@@ -17,6 +17,8 @@ use std::thread::JoinHandle;
 pub struct Kernel {
     /// Its name.
     pub name: &'static str,
+    /// Its text as it was compiled.
+    pub(super) text: String,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) bindings: &'static [Access],
     /// The struct that its uniform holds.
@@ -150,11 +152,20 @@ fn compile(
     let cache = gpu.pipelines.cache();
     let checks = runtime_checks(gpu.checks);
     let thread_layout = layout.clone();
+    let source_text = text.clone();
     let compiling = std::thread::spawn(move || {
-        pipeline(&device, name, text, checks, &thread_layout, cache.as_ref())
+        pipeline(
+            &device,
+            name,
+            source_text,
+            checks,
+            &thread_layout,
+            cache.as_ref(),
+        )
     });
     Ok(Kernel {
         name,
+        text,
         layout,
         bindings: source.bindings,
         uniform: source.uniform,

@@ -44,6 +44,14 @@ pub(crate) const fn is_in_shaders(name: &str, fields: &[(&str, &str)]) -> bool {
     false
 }
 
+/// The names of a shader struct's fields, in order.
+pub(super) fn fields_of(name: &str) -> impl Iterator<Item = &'static str> {
+    let found = STRUCTS.iter().find(|(struct_name, _)| *struct_name == name);
+    found
+        .into_iter()
+        .flat_map(|(_, fields)| fields.iter().map(|(field, _)| *field))
+}
+
 const fn same_fields(a: &[(&str, &str)], b: &[(&str, &str)]) -> bool {
     let mut i = 0;
     while i < a.len() && i < b.len() {

@@ -4,10 +4,12 @@
 
 mod adapter;
 mod device;
+mod driver;
 mod error;
 mod kernel;
 mod kernels;
 mod layout;
+mod loops;
 mod pipelines;
 mod program;
 mod tuning;
@@ -15,10 +17,12 @@ mod unroll;
 
 pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
+pub use driver::{DriverProbeShape, DriverTraits};
 pub use error::{GpuError, INSTALL_HINT};
 pub use kernel::{Kernel, assemble};
 pub use kernels::{Access, KERNELS, KernelSource, source_of};
 pub use layout::ShaderStruct;
 pub(crate) use layout::{is_in_shaders, shader_struct};
+pub use loops::longest_loops;
 pub use program::{Dispatch, KernelWork, MAX_GROUPS, Program, ProgramPart, groups_for};
 pub use tuning::{TuneMode, Tuning, read_tuning, tuning_file};

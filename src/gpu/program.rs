@@ -1,5 +1,7 @@
 //! A program: a recorded list of dispatches that never changes while it runs.
 
+use super::layout::fields_of;
+use super::loops::longest_loops;
 use super::{Buffer, Gpu, GpuError, Kernel, ShaderStruct};
 use std::sync::Arc;
 
@@ -150,6 +152,7 @@ impl Program {
                 reason: format!("a uniform {} instead of {}", U::NAME, kernel.uniform),
             });
         }
+        self.check_loops(gpu, &kernel, uniform)?;
         let uniform = gpu.uniform(kernel.name, uniform)?;
         let bound: Vec<&Buffer> = std::iter::once(&uniform)
             .chain(buffers.iter().copied())
@@ -178,6 +181,36 @@ impl Program {
             _bound: bound.into_iter().cloned().collect(),
         });
         Ok(())
+    }
+
+    /// Refuses a dispatch whose loops this driver would end early.
+    fn check_loops<U: ShaderStruct>(
+        &self,
+        gpu: &Gpu,
+        kernel: &Kernel,
+        uniform: &U,
+    ) -> Result<(), GpuError> {
+        let Some(limit) = gpu.traits().loop_limit else {
+            return Ok(());
+        };
+        let words: &[u32] = bytemuck::cast_slice(std::slice::from_ref(uniform));
+        let field = |name: &str| fields_of(U::NAME).position(|f| f == name).map(|i| words[i]);
+        let passes = longest_loops(&kernel.text, kernel.name, &field).map_err(|line| {
+            GpuError::Rejected {
+                during: format!("kernel {}", kernel.name),
+                reason: format!("a loop without a bound, `{line}`"),
+            }
+        })?;
+        if passes <= u64::from(limit) {
+            return Ok(());
+        }
+        Err(GpuError::LoopLimit {
+            kernel: kernel.name,
+            place: self.place.to_string(),
+            passes,
+            limit,
+            driver: gpu.adapter().driver.clone(),
+        })
     }
 
     /// Each dispatch by itself, in order: for timing them apart.

@@ -11,6 +11,8 @@ shader_struct! {
         pub units: u32,
         /// Floats per replica.
         pub param_stride: u32,
+        /// Passes that an invocation's loops over the largest unit make.
+        pub longest: u32,
     }
 }
 
@@ -41,6 +43,8 @@ shader_struct! {
         pub rows: u32,
         /// Floats per replica.
         pub param_stride: u32,
+        /// Passes that an invocation's loops over the largest unit make.
+        pub longest: u32,
     }
 }
 
@@ -60,6 +64,16 @@ pub struct UnitTable {
     units: u32,
     first: Buffer,
     runs: Buffer,
+    /// Passes of the loops over the largest unit: of one lane of `unit_sums`, and of `unit_distances`.
+    longest: [u32; 2],
+}
+
+/// The most passes of a unit, each of whose runs makes what `of_run` says; every loop ends with a check.
+fn longest(units: &[Vec<UnitFloats>], of_run: impl Fn(&UnitFloats) -> usize) -> u32 {
+    let passes = units
+        .iter()
+        .map(|unit| unit.iter().map(|run| 2 + of_run(run)).sum::<usize>() + 1);
+    passes.max().unwrap_or(0) as u32
 }
 
 impl UnitTable {
@@ -83,6 +97,10 @@ impl UnitTable {
             units: units.len() as u32,
             first: gpu.buffer_with("units", &first)?,
             runs: gpu.buffer_with("runs of units", &runs)?,
+            longest: [
+                longest(units, |run| (run.outer * run.len).div_ceil(64)),
+                longest(units, |run| run.outer * (run.len + 2)),
+            ],
         })
     }
 
@@ -111,6 +129,7 @@ impl UnitTable {
         let shape = UnitShape {
             units: self.units,
             param_stride: replicas.model.floats as u32,
+            longest: self.longest[0],
         };
         let kernel = gpu.kernel("unit_sums", &[("KIND", kind)])?;
         let buffers = [&self.first, &self.runs, &replicas.params, a, to];
@@ -138,6 +157,7 @@ impl UnitTable {
             row: rows.start,
             rows: rows.len() as u32,
             param_stride: replicas.model.floats as u32,
+            longest: self.longest[1],
         };
         let pairs = u64::from(shape.rows) * u64::from(units);
         let total = pairs * u64::from(replicas.count);

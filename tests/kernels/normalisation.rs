@@ -8,6 +8,7 @@ use crate::reference::batch_norm::{
 use crate::reference::compare::{ROUNDING, TINY};
 use crate::reference::device::{Case, GUARD, output};
 use crate::reference::number::widen;
+use secateur::gpu::Program;
 use secateur::ops::BatchNormShape;
 use secateur::train::State;
 
@@ -60,6 +61,42 @@ fn batch_norm_is_its_twin() {
         for mode in [0, 1, 2] {
             for step in [0, 4] {
                 one(gpu, &mut dice, size, mode, step);
+            }
+        }
+    }
+}
+
+/// More passes than Mesa's lavapipe counts before 25, which would leave out an eighth of the samples and say nothing: refused there,
+/// right everywhere else.
+#[test]
+fn long_loops_are_whole_or_refused() {
+    let Some(gpu) = gpu() else { return };
+    let u = shape((1, 1, 32, 1024, &[4096]), 0);
+    let x = vec![0.5f32; 32 * 4096];
+    let case = Case::new(gpu, "batch_norm_statistics", &u);
+    let state = case.with(&[State {
+        count: 4096,
+        ..State::default()
+    }]);
+    let out = case.with(&output(2));
+    let kernel = case.get(gpu.kernel("batch_norm_statistics", &[]));
+    let mut program = Program::new("long loops");
+    program.place("layer 3");
+    match program.push(gpu, kernel, &u, &[&state, &case.with(&x), &out], 1, 1) {
+        Ok(()) => {
+            case.get(gpu.run(&program));
+            assert_eq!(case.floats(&out, 1), [0.5 * 4.0 * 32.0 * 1024.0]);
+        }
+        Err(error) => {
+            let limit = gpu.traits().loop_limit.expect("a limit");
+            let text = error.to_string();
+            for part in [
+                "batch_norm_statistics of layer 3",
+                "65666",
+                &limit.to_string(),
+                "Mesa",
+            ] {
+                assert!(text.contains(part), "{part} in {text}");
             }
         }
     }

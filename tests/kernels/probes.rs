@@ -4,8 +4,9 @@ use crate::common::{Dice, gpu};
 use crate::reference::compare::relative;
 use crate::reference::device::{Case, GUARD, output, twin};
 use crate::reference::number::widen;
-use crate::reference::probe::{probe_copy, probe_fma};
+use crate::reference::probe::{probe_copy, probe_driver, probe_fma};
 use secateur::bench::ProbeShape;
+use secateur::gpu::DriverProbeShape;
 use secateur::ops::Span;
 
 #[test]
@@ -32,6 +33,28 @@ fn probe_fma_is_its_twin() {
         let got = case.floats(&out, values + GUARD);
         case.check("out", &got, &exact, &allowed, &equal);
     }
+}
+
+/// What the driver did when it was opened it does again, and the numbers tell fused from unfused.
+#[test]
+fn probe_driver_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    let traits = gpu.traits();
+    let mut u = DriverProbeShape::ASKED;
+    // The loop ends with a check, which a driver that limits loops counts too.
+    u.passes = traits.loop_limit.map_or(u.passes, |limit| limit - 1);
+    let case = Case::new(gpu, "probe_driver", &u);
+    let out = case.with(&[u32::MAX; 4]);
+    case.run(&u, &[&out], 1, 1);
+    let mut told = probe_driver(&u, traits.fused_fma);
+    told[2] = if traits.flushes_subnormals {
+        0
+    } else {
+        told[2]
+    };
+    case.check_words("out", &case.words(&out, 3), &told);
+    assert_eq!(probe_driver(&u, false)[1], 0);
+    assert_eq!(probe_driver(&u, true)[1], 2f32.powi(-24).to_bits());
 }
 
 #[test]

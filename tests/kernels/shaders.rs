@@ -7,7 +7,7 @@ mod wgsl;
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use reflect::{Kernel, read};
-use secateur::gpu::KERNELS;
+use secateur::gpu::{KERNELS, assemble, longest_loops};
 use std::collections::BTreeMap;
 
 fn module(text: &str) -> (naga::Module, ModuleInfo) {
@@ -44,6 +44,26 @@ fn every_shader_translates_to_every_backend() {
             .write(&module, &info, None)
             .unwrap_or_else(|e| panic!("{} to HLSL: {e}", kernel.name));
     }
+}
+
+/// Drivers that end long loops without a word are given none: the program reads off the text how long they can be.
+#[test]
+fn the_bounds_of_all_loops_are_told() {
+    let mut untold = Vec::new();
+    for kernel in KERNELS {
+        let text = assemble(kernel, &[]).unwrap();
+        if let Err(line) = longest_loops(&text, kernel.name, &|_| Some(64)) {
+            untold.push(format!("{}: {line}", kernel.name));
+        }
+        for other in ["while ", "loop {"] {
+            let begins = kernel
+                .source
+                .lines()
+                .any(|line| line.trim_start().starts_with(other));
+            assert!(!begins, "{}: loops begin with `for`", kernel.name);
+        }
+    }
+    assert!(untold.is_empty(), "{}", untold.join("\n"));
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn sums_over_the_weights_of_units() {
     let u = UnitShape {
         units: 7,
         param_stride: stride,
+        longest: 0,
     };
     let count = (u.units * REPLICAS) as usize;
     for kind in 0..3 {
@@ -80,6 +81,7 @@ fn distances_between_units() {
             row,
             rows,
             param_stride: stride,
+            longest: 0,
         };
         let case = Case::new(gpu, "unit_distances", &u);
         let count = (rows * units * REPLICAS) as usize;
