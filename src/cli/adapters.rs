@@ -3,7 +3,10 @@
 use super::failure::Failure;
 use super::output::say;
 use clap::Args;
-use secateur::gpu::{AdapterDescription, GpuError, list_adapters, read_tuning, tuning_file};
+use secateur::gpu::{
+    AdapterDescription, DriverTraits, Gpu, GpuError, GpuOptions, list_adapters, read_tuning,
+    tuning_file,
+};
 
 /// List the adapters (GPUs and software) that can be used
 #[derive(Args)]
@@ -26,6 +29,7 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
                     "index": a.index, "name": a.name, "backend": a.backend, "kind": a.kind,
                     "driver": a.driver, "max_binding": a.max_binding,
                     "tuning": tuning_file(a).map(|f| read_tuning(&f)),
+                    "traits": traits(a).ok(),
                 })
             })
             .collect();
@@ -41,6 +45,10 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
                 adapter.line(),
                 adapter.max_binding >> 20
             ));
+            match traits(adapter) {
+                Ok(traits) => describe(&traits),
+                Err(error) => say(format_args!("  it cannot be used: {error}")),
+            }
             if args.tuning {
                 tuning(adapter);
             }
@@ -50,6 +58,30 @@ pub fn run(args: &Adapters) -> Result<(), Failure> {
         ));
     }
     Ok(())
+}
+
+/// What the driver does otherwise than others, asked of it.
+fn traits(adapter: &AdapterDescription) -> Result<DriverTraits, GpuError> {
+    let gpu = Gpu::open(&GpuOptions {
+        adapter: Some(adapter.index.to_string()),
+        ..GpuOptions::default()
+    });
+    gpu.map(|gpu| gpu.traits())
+}
+
+fn describe(traits: &DriverTraits) {
+    say(match traits.fused_fma {
+        true => "  multiply-adds are fused (rounded once)",
+        false => "  multiply-adds are not fused (product and sum are each rounded)",
+    });
+    if let Some(limit) = traits.loop_limit {
+        say(format_args!(
+            "  loops end after {limit} passes without a word, so what needs more is refused; Mesa 25 or newer does not do that"
+        ));
+    }
+    if traits.flushes_subnormals {
+        say("  subnormal numbers become 0");
+    }
 }
 
 fn tuning(adapter: &AdapterDescription) {

@@ -103,7 +103,10 @@ pub fn run(args: &PlanArgs) -> Result<(), Failure> {
                 mib(run::planned_peak(&cohorts, &datasets))
             ));
             match &gpu {
-                Ok(gpu) => foresee(args, &experiment, gpu, &datasets)?,
+                Ok(gpu) => {
+                    run::rehearse(gpu, &cohorts, &models, &datasets)?;
+                    foresee(args, &experiment, gpu, &datasets)?;
+                }
                 Err(_) => say("stages that are here already: not known without an adapter"),
             }
         }

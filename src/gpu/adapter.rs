@@ -1,6 +1,7 @@
 //! Finding adapters and choosing one.
 
 use super::GpuError;
+use super::driver_version::driver_and_version;
 use serde::Serialize;
 use std::fmt;
 use wgpu::DeviceType;
@@ -81,9 +82,7 @@ pub(super) fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterDescript
         name: info.name.clone(),
         backend: format!("{:?}", info.backend),
         kind: info.device_type.into(),
-        driver: format!("{} {}", info.driver, info.driver_info)
-            .trim()
-            .to_owned(),
+        driver: driver_and_version(&info.driver, &info.driver_info, info.backend),
         max_binding: adapter.limits().max_storage_buffer_binding_size,
         subgroup: (adapter.features().contains(wgpu::Features::SUBGROUP)
             && info.subgroup_min_size == info.subgroup_max_size)

@@ -159,6 +159,15 @@ impl Gpu {
         Self::assemble(device, queue, description, &options, Pipelines::default())
     }
 
+    /// A device like this one that computes nothing: what is recorded for it would be accepted or refused here too.
+    pub fn rehearsal(&self) -> Self {
+        let mut stage = Self::no_op();
+        stage.traits = self.traits;
+        stage.shapes_in_storage = self.shapes_in_storage;
+        stage.description = self.description.clone();
+        stage
+    }
+
     fn assemble(
         device: wgpu::Device,
         queue: wgpu::Queue,

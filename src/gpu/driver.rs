@@ -2,6 +2,7 @@
 
 use super::layout::shader_struct;
 use super::{Gpu, GpuError, Program};
+use serde::Serialize;
 
 shader_struct! {
     /// Numbers whose product, sum and half tell drivers apart.
@@ -29,7 +30,7 @@ impl DriverProbeShape {
 }
 
 /// How a driver's arithmetic and loops differ from others'.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct DriverTraits {
     /// After so many passes, those of all loops together and the checks at their ends counted, an invocation's loops end
     /// without a word.

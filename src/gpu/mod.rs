@@ -5,6 +5,7 @@
 mod adapter;
 mod device;
 mod driver;
+mod driver_version;
 mod error;
 mod kernel;
 mod kernels;

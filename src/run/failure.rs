@@ -70,7 +70,7 @@ pub(super) fn own_failure(error: &RunError) -> Option<String> {
             ..
         } => matches!(
             source,
-            GpuError::OutOfMemory { .. } | GpuError::TooLarge { .. }
+            GpuError::OutOfMemory { .. } | GpuError::TooLarge { .. } | GpuError::LoopLimit { .. }
         )
         .then(|| one_line(source)),
         RunError::Train { source, .. } => Some(one_line(source)),

@@ -6,7 +6,7 @@ use super::numerical_version::NUMERICAL_VERSION;
 use super::record::{CurvePoint, FinalScores, Record};
 use super::target_density::target_density;
 use crate::experiment::{Configuration, Experiment, Plan, Run, Step};
-use crate::gpu::AdapterDescription;
+use crate::gpu::{AdapterDescription, Gpu};
 use crate::model::Model;
 use crate::spec::TrainSpec;
 use crate::store::{CurveRow, DATASET, Owner, RoundRow, RunRow, mask_digest, weights_digest};
@@ -31,6 +31,16 @@ impl Facts {
     /// Adapter and driver as results name them.
     pub fn adapter_name(adapter: &AdapterDescription) -> String {
         format!("{} ({})", adapter.name, adapter.backend)
+    }
+
+    /// Name and version of the driver, with what tells its arithmetic from that of others.
+    pub fn driver_name(gpu: &Gpu) -> String {
+        let fused = if gpu.traits().fused_fma {
+            ", fused fma"
+        } else {
+            ""
+        };
+        format!("{}{fused}", gpu.adapter().driver)
     }
 
     /// Refuses to go on from results of another adapter or driver: none of their stages would be found, and all would be computed

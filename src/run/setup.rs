@@ -72,7 +72,7 @@ impl<'a> Setup<'a> {
         let own = custom.map_or_else(String::new, |custom| format!(" {}", custom.name));
         let here = AdapterAndDriver {
             adapter: Facts::adapter_name(gpu.adapter()),
-            driver: gpu.adapter().driver.clone(),
+            driver: Facts::driver_name(gpu),
         };
         let named = match named {
             Some(named) => named.clone(),

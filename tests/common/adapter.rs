@@ -4,14 +4,20 @@ use super::{no_gpu, skip_part};
 use secateur::gpu::{AdapterKind, Gpu, GpuOptions};
 use std::sync::OnceLock;
 
+static GPU: OnceLock<Gpu> = OnceLock::new();
+
 /// The device, one for all tests of a binary, or `None` where `SECATEUR_NO_GPU=1` says to skip what needs one.
 /// `SECATEUR_ADAPTER` chooses another than the best.
 ///
 /// # Panics
 /// There is no adapter, and nobody said so.
 pub fn gpu() -> Option<&'static Gpu> {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
     (!no_gpu()).then(|| GPU.get_or_init(own_gpu))
+}
+
+/// Whether the device that all tests share fuses multiply-adds, as the `f32` twins then do; false before it is opened.
+pub fn is_fused() -> bool {
+    GPU.get().is_some_and(|gpu| gpu.traits().fused_fma)
 }
 
 /// A device of one's own, for tests that count its bytes: others allocate on the shared one meanwhile.

@@ -4,7 +4,7 @@ use crate::common::{Dice, gpu};
 use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight, tiled};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{Case, check_twins, output};
-use crate::reference::number::Real;
+use crate::reference::number::{Real, fma};
 use crate::reference::reduce::{bias_backward, partial_sum};
 use secateur::gpu::Buffer;
 use secateur::ops::{BiasShape, DenseShape, PartialShape};
@@ -153,7 +153,7 @@ fn empty_slots_add_nothing_to_weight_gradients() {
         for i in 0..inputs {
             let mut sum = 0.0f32;
             for b in 0..samples {
-                sum += full_dy[at(o, b)] * full_x[at(i, b)];
+                sum = fma(full_dy[at(o, b)], full_x[at(i, b)], sum);
             }
             want.push(sum);
         }

@@ -1,6 +1,7 @@
 //! The number type of a twin: `f32` to be equal, `f64` to be right.
 
 use super::math;
+use crate::common::is_fused;
 use std::fmt::Debug;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -39,6 +40,8 @@ pub trait Real:
     fn abs(self) -> Self;
     /// Neither NaN nor infinite.
     fn finite(self) -> bool;
+    /// self factor + addend.
+    fn multiply_add(self, factor: Self, addend: Self) -> Self;
 }
 
 impl Real for f32 {
@@ -73,6 +76,12 @@ impl Real for f32 {
     }
     fn finite(self) -> bool {
         self.is_finite()
+    }
+    fn multiply_add(self, factor: Self, addend: Self) -> Self {
+        match is_fused() {
+            true => self.mul_add(factor, addend),
+            false => addend + self * factor,
+        }
     }
 }
 
@@ -109,11 +118,14 @@ impl Real for f64 {
     fn finite(self) -> bool {
         self.is_finite()
     }
+    fn multiply_add(self, factor: Self, addend: Self) -> Self {
+        addend + self * factor
+    }
 }
 
-/// s + a b, unfused: what software drivers make of WGSL's `fma`, for which WGSL allows both.
+/// s + a b. WGSL lets drivers round once or twice; over `f32` this does what the driver under test does.
 pub fn fma<T: Real>(a: T, b: T, s: T) -> T {
-    s + a * b
+    a.multiply_add(b, s)
 }
 
 /// The same numbers, wider or not.
