@@ -5,20 +5,13 @@
 // One invocation owns ROWS outputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
+#import quads
 #import relu
 const ROWS: u32 = 16u; // or 8
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
-
-// s + w.x x_i, then w.y, w.z, w.w with the next three inputs.
-fn add_inputs(s: vec4<f32>, w: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f32>, x3: vec4<f32>) -> vec4<f32> {
-    let s0 = fma(vec4<f32>(w.x), x0, s);
-    let s1 = fma(vec4<f32>(w.y), x1, s0);
-    let s2 = fma(vec4<f32>(w.z), x2, s1);
-    return fma(vec4<f32>(w.w), x3, s2);
-}
 
 fn bias_of(base: u32, row: u32) -> f32 {
     if u.bias_offset == 0xffffffffu { return 0.0; }
@@ -58,11 +51,11 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         let wa = params[a + i / 4u];
         let wb = params[b + i / 4u];
 #repeat k 0 8
-        s{k} = add_inputs(s{k}, subgroupBroadcast(wa, {k}u), x0, x1, x2, x3);
+        s{k} = add_quad(s{k}, subgroupBroadcast(wa, {k}u), x0, x1, x2, x3);
 #end
         if ROWS == 16u {
 #repeat k 8 16
-            s{k} = add_inputs(s{k}, subgroupBroadcast(wb, {k-8}u), x0, x1, x2, x3);
+            s{k} = add_quad(s{k}, subgroupBroadcast(wb, {k-8}u), x0, x1, x2, x3);
 #end
         }
     }

@@ -1,6 +1,6 @@
 //! 2-D convolution (cross-correlation), square kernel, zero padding.
 
-use super::kernels::Names;
+use super::kernels::{Broadcast, Names};
 use super::operator::NO_BIAS;
 use super::product::{Product, ProductKernels};
 use super::variants::ProductPass;
@@ -50,25 +50,23 @@ shader_struct! {
 const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "conv_forward",
-        broadcast: "conv_forward_broadcast",
         workgroup: Some("conv_forward_workgroup"),
         sparse: "conv_forward_sparse",
         sparse_broadcast: None,
     },
     backward_data: Names {
         plain: "conv_backward_data",
-        broadcast: "conv_backward_data_broadcast",
         workgroup: Some("conv_backward_data_workgroup"),
         sparse: "conv_backward_data_sparse",
         sparse_broadcast: None,
     },
     backward_weight: Names {
         plain: "conv_backward_weight",
-        broadcast: "conv_backward_weight_broadcast",
         workgroup: None,
         sparse: "conv_backward_weight_sparse",
         sparse_broadcast: None,
     },
+    backward_weight_broadcast: "conv_backward_weight_broadcast",
 };
 
 pub(super) struct Conv2d {
@@ -99,7 +97,7 @@ impl Conv2d {
             taps: self.taps(context.input) as u32,
             parts: Some(shape.out_height),
             reads_taps: true,
-            suits_broadcast: true,
+            broadcast: [forward_broadcast(&shape), backward_data_broadcast(&shape)].map(Some),
             bias: self.bias.then_some(shape.bias_offset),
         }
     }
@@ -123,6 +121,33 @@ impl Conv2d {
             gate: u32::from(context.fused.backward),
             kept_stride: 0,
         }
+    }
+}
+
+/// Weights are read four at a time, and shifted where an output's do not begin at a multiple of four.
+fn forward_broadcast(shape: &ConvShape) -> Broadcast {
+    let taps = shape.in_channels * shape.kernel * shape.kernel;
+    let fours = taps.is_multiple_of(4);
+    let begins = [shape.weight_offset, shape.param_stride];
+    let aligned = fours && begins.iter().all(|at| at.is_multiple_of(4));
+    Broadcast {
+        kernel: "conv_forward_broadcast",
+        constants: vec![
+            ("EDGES", u32::from(shape.padding > 0 || !fours)),
+            ("SHIFTED", u32::from(!aligned)),
+        ],
+    }
+}
+
+/// The usual kernels are 3 x 3 and have a variant of their own.
+fn backward_data_broadcast(shape: &ConvShape) -> Broadcast {
+    let kernel = match (shape.kernel, shape.stride) {
+        (3, 1) => "conv_backward_data_broadcast_3x3",
+        _ => "conv_backward_data_broadcast",
+    };
+    Broadcast {
+        kernel,
+        constants: Vec::new(),
     }
 }
 

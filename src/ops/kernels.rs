@@ -15,11 +15,18 @@ fn broadcast_rows(rows: u32) -> u32 {
     if rows <= 8 { 8 } else { 16 }
 }
 
+/// The broadcast variant of a pass that makes values, as it suits a layer.
+#[derive(Clone, Debug)]
+pub(super) struct Broadcast {
+    pub(super) kernel: &'static str,
+    /// Its constants beside `ROWS`.
+    pub(super) constants: Vec<(&'static str, u32)>,
+}
+
 /// The kernels of one pass.
 #[derive(Clone, Copy)]
 pub(super) struct Names {
     pub(super) plain: &'static str,
-    pub(super) broadcast: &'static str,
     pub(super) workgroup: Option<&'static str>,
     pub(super) sparse: &'static str,
     pub(super) sparse_broadcast: Option<&'static str>,
@@ -38,22 +45,24 @@ pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
     }
 }
 
-/// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `suits` says
-/// whether the shape can run the broadcast variant.
+/// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `broadcast` is the
+/// variant of that kind, if one suits the shape.
 pub(super) fn data_kernel(
     gpu: &Gpu,
     variant: KernelVariant,
     names: Names,
     [rows, pixels, columns]: [u32; 3],
-    suits: bool,
+    broadcast: Option<&Broadcast>,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let (kernel, row_tiles, lanes) = match (variant, names.workgroup) {
-        (KernelVariant::Broadcast, _) if suits && columns >= BROADCAST_COLUMNS => {
+    let broadcast = broadcast.filter(|_| columns >= BROADCAST_COLUMNS);
+    let (kernel, row_tiles, lanes) = match (variant, broadcast, names.workgroup) {
+        (KernelVariant::Broadcast, Some(broadcast), _) => {
             let r = broadcast_rows(rows);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r)])?;
+            let constants = [&[("ROWS", r)], &broadcast.constants[..]].concat();
+            let kernel = gpu.kernel(broadcast.kernel, &constants)?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
-        (KernelVariant::Workgroup(r, c), Some(name)) => {
+        (KernelVariant::Workgroup(r, c), _, Some(name)) => {
             let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
             let kernel = gpu.kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
@@ -78,7 +87,7 @@ pub(super) fn accumulate(context: &LayerContext<'_>) -> (&'static str, u32) {
 pub(super) fn weight_kernel(
     gpu: &Gpu,
     context: &LayerContext<'_>,
-    names: Names,
+    (names, broadcast): (Names, &'static str),
     [parts, rows, taps]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let (variant, accumulate) = (context.variants.backward_weight, accumulate(context));
@@ -86,7 +95,7 @@ pub(super) fn weight_kernel(
         (KernelVariant::Broadcast, _) => {
             let r = broadcast_rows(rows);
             let lanes = taps.div_ceil(BROADCAST_INPUTS).next_multiple_of(8);
-            let kernel = gpu.kernel(names.broadcast, &[("ROWS", r), accumulate])?;
+            let kernel = gpu.kernel(broadcast, &[("ROWS", r), accumulate])?;
             (kernel, rows.div_ceil(r), lanes)
         }
         (KernelVariant::Workgroup(r, c), Some(name)) => {

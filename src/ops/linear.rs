@@ -1,6 +1,6 @@
 //! Fully connected layer: `Y[o][b] = bias[o] + sum_i W[o][i] X[i][b]`.
 
-use super::kernels::{Names, data_kernel};
+use super::kernels::{Broadcast, Names, data_kernel};
 use super::operator::NO_BIAS;
 use super::product::{Product, ProductKernels};
 use super::variants::ProductPass;
@@ -36,25 +36,23 @@ shader_struct! {
 const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "dense_forward",
-        broadcast: "dense_forward_broadcast",
         workgroup: Some("dense_forward_workgroup"),
         sparse: "dense_forward_sparse",
         sparse_broadcast: Some("dense_forward_sparse_broadcast"),
     },
     backward_data: Names {
         plain: "dense_backward_data",
-        broadcast: "dense_backward_data_broadcast",
         workgroup: Some("dense_backward_data_workgroup"),
         sparse: "dense_backward_data_sparse",
         sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
     },
     backward_weight: Names {
         plain: "dense_backward_weight",
-        broadcast: "dense_backward_weight_broadcast",
         workgroup: Some("dense_backward_weight_workgroup"),
         sparse: "dense_backward_weight_sparse",
         sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
     },
+    backward_weight_broadcast: "dense_backward_weight_broadcast",
 };
 
 pub(super) struct Linear {
@@ -78,7 +76,13 @@ impl Linear {
             taps: shape.inputs,
             parts: None,
             reads_taps: false,
-            suits_broadcast: suits_broadcast(shape.inputs),
+            broadcast: [
+                forward_broadcast(&shape),
+                Some(Broadcast {
+                    kernel: "dense_backward_data_broadcast",
+                    constants: Vec::new(),
+                }),
+            ],
             bias: self.bias.then_some(shape.bias_offset),
         }
     }
@@ -110,15 +114,18 @@ pub fn record_product(
     buffers: [&Buffer; 3],
     replicas: u32,
 ) -> Result<(), GpuError> {
-    let suits = suits_broadcast(shape.inputs);
+    let broadcast = forward_broadcast(shape);
     let grid = [shape.outputs, 1, shape.columns];
-    let (kernel, count) = data_kernel(gpu, variant, KERNELS.forward, grid, suits)?;
+    let (kernel, count) = data_kernel(gpu, variant, KERNELS.forward, grid, broadcast.as_ref())?;
     program.push(gpu, kernel, shape, &buffers, count, replicas)
 }
 
 /// The broadcast variant of the forward pass reads weights four at a time.
-fn suits_broadcast(inputs: u32) -> bool {
-    inputs.is_multiple_of(4)
+fn forward_broadcast(shape: &DenseShape) -> Option<Broadcast> {
+    shape.inputs.is_multiple_of(4).then(|| Broadcast {
+        kernel: "dense_forward_broadcast",
+        constants: Vec::new(),
+    })
 }
 
 impl Operator for Linear {

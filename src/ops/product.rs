@@ -1,6 +1,6 @@
 //! Layers that multiply what they read by a weight tensor: their three passes, from one description.
 
-use super::kernels::{Names, accumulate, data_kernel, sparse_kernel, weight_kernel};
+use super::kernels::{Broadcast, Names, accumulate, data_kernel, sparse_kernel, weight_kernel};
 use super::operator::LayerContext;
 use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
 use super::sparse::KeptLists;
@@ -12,6 +12,8 @@ pub(super) struct ProductKernels {
     pub(super) forward: Names,
     pub(super) backward_data: Names,
     pub(super) backward_weight: Names,
+    /// The broadcast variant of the last, which suits every shape.
+    pub(super) backward_weight_broadcast: &'static str,
 }
 
 /// A layer kind that is a product, where it stands.
@@ -33,8 +35,8 @@ pub(super) struct Product<U> {
     pub(super) parts: Option<u32>,
     /// Whether sparse kernels look up which tap a weight is.
     pub(super) reads_taps: bool,
-    /// Whether the shape suits the broadcast variant of the forward pass.
-    pub(super) suits_broadcast: bool,
+    /// The broadcast variants of the forward pass and of backward-data, where they suit the shape.
+    pub(super) broadcast: [Option<Broadcast>; 2],
     /// Where the bias starts, if there is one.
     pub(super) bias: Option<u32>,
 }
@@ -89,7 +91,7 @@ impl<U: ShaderStruct> Product<U> {
             program.multiplies(self.multiply_adds(context, Some(&kept)));
             return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
-        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.suits_broadcast)?;
+        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.broadcast[0].as_ref())?;
         let buffers = [context.params, context.x, context.y];
         program.multiplies(self.multiply_adds(context, None));
         program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
@@ -118,7 +120,7 @@ impl<U: ShaderStruct> Product<U> {
             program.multiplies(self.multiply_adds(context, Some(&kept)));
             return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
-        let (kernel, count) = data_kernel(gpu, variant, names, grid, true)?;
+        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.broadcast[1].as_ref())?;
         let buffers = [context.params, context.dy, context.x, dx];
         program.multiplies(self.multiply_adds(context, None));
         program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
@@ -162,7 +164,12 @@ impl<U: ShaderStruct> Product<U> {
             };
         }
         let grid = [parts, self.outputs, self.taps];
-        let (kernel, count) = weight_kernel(gpu, context, names, grid)?;
+        let (kernel, count) = weight_kernel(
+            gpu,
+            context,
+            (names, self.kernels.backward_weight_broadcast),
+            grid,
+        )?;
         program.multiplies(self.multiply_adds(context, None));
         program.push(
             gpu,

@@ -26,7 +26,9 @@ impl Conv {
     pub fn shape(&self) -> ConvShape {
         let (in_channels, in_height, in_width) = self.image;
         let along = |size: u32| (size + 2 * self.padding - self.kernel) / self.stride + 1;
-        let weight_offset = 7;
+        // Odd offsets: only what suits the kernel that reads weights four at a time is aligned, and not always.
+        let fours = (in_channels * self.kernel * self.kernel).is_multiple_of(4);
+        let weight_offset = if fours && self.outputs % 2 == 0 { 8 } else { 7 };
         let weights = self.outputs * in_channels * self.kernel * self.kernel;
         let bias_offset = weight_offset + weights + 2;
         ConvShape {
@@ -118,25 +120,23 @@ impl Product for ConvShape {
     const WEIGHT_TILES: &'static [(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (3, 5)];
     const FORWARD: Kernels = Kernels {
         plain: "conv_forward",
-        broadcast: "conv_forward_broadcast",
         workgroup: Some("conv_forward_workgroup"),
         sparse: "conv_forward_sparse",
         sparse_broadcast: None,
     };
     const BACKWARD_DATA: Kernels = Kernels {
         plain: "conv_backward_data",
-        broadcast: "conv_backward_data_broadcast",
         workgroup: Some("conv_backward_data_workgroup"),
         sparse: "conv_backward_data_sparse",
         sparse_broadcast: None,
     };
     const BACKWARD_WEIGHT: Kernels = Kernels {
         plain: "conv_backward_weight",
-        broadcast: "conv_backward_weight_broadcast",
         workgroup: None,
         sparse: "conv_backward_weight_sparse",
         sparse_broadcast: None,
     };
+    const BACKWARD_WEIGHT_BROADCAST: &'static str = "conv_backward_weight_broadcast";
 
     fn columns(&self) -> u32 {
         self.columns
@@ -153,8 +153,28 @@ impl Product for ConvShape {
             pixels: self.out_height * self.out_width,
         }
     }
-    fn suits_broadcast(&self, _: Pass) -> bool {
-        true
+    fn broadcast(&self, pass: Pass) -> Vec<(&'static str, Vec<(&'static str, u32)>)> {
+        let fours = (self.in_channels * self.kernel * self.kernel).is_multiple_of(4);
+        match pass {
+            Pass::Forward => {
+                let mut constants = vec![vec![]];
+                if fours && self.padding == 0 {
+                    constants.push(vec![("EDGES", 0)]);
+                }
+                if fours && self.weight_offset.is_multiple_of(4) {
+                    constants.push(vec![("SHIFTED", 0)]);
+                }
+                let variants = constants.into_iter();
+                variants.map(|c| ("conv_forward_broadcast", c)).collect()
+            }
+            Pass::BackwardData => {
+                let mut variants = vec![("conv_backward_data_broadcast", vec![])];
+                if (self.kernel, self.stride) == (3, 1) {
+                    variants.push(("conv_backward_data_broadcast_3x3", vec![]));
+                }
+                variants
+            }
+        }
     }
     fn taps(&self, case: &Case<'_>) -> Option<Buffer> {
         Some(case.with(&self.grid().taps()))

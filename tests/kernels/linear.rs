@@ -66,25 +66,23 @@ impl Product for DenseShape {
     const WEIGHT_TILES: &'static [(u32, u32)] = &[(4, 4), (1, 1), (2, 8), (8, 2), (3, 5)];
     const FORWARD: Kernels = Kernels {
         plain: "dense_forward",
-        broadcast: "dense_forward_broadcast",
         workgroup: Some("dense_forward_workgroup"),
         sparse: "dense_forward_sparse",
         sparse_broadcast: Some("dense_forward_sparse_broadcast"),
     };
     const BACKWARD_DATA: Kernels = Kernels {
         plain: "dense_backward_data",
-        broadcast: "dense_backward_data_broadcast",
         workgroup: Some("dense_backward_data_workgroup"),
         sparse: "dense_backward_data_sparse",
         sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
     };
     const BACKWARD_WEIGHT: Kernels = Kernels {
         plain: "dense_backward_weight",
-        broadcast: "dense_backward_weight_broadcast",
         workgroup: Some("dense_backward_weight_workgroup"),
         sparse: "dense_backward_weight_sparse",
         sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
     };
+    const BACKWARD_WEIGHT_BROADCAST: &'static str = "dense_backward_weight_broadcast";
 
     fn columns(&self) -> u32 {
         self.columns
@@ -101,9 +99,13 @@ impl Product for DenseShape {
             pixels: 1,
         }
     }
-    fn suits_broadcast(&self, pass: Pass) -> bool {
-        // The forward kernel reads weights four at a time.
-        pass == Pass::BackwardData || self.inputs.is_multiple_of(4)
+    fn broadcast(&self, pass: Pass) -> Vec<(&'static str, Vec<(&'static str, u32)>)> {
+        match pass {
+            // It reads weights four at a time.
+            Pass::Forward if !self.inputs.is_multiple_of(4) => vec![],
+            Pass::Forward => vec![("dense_forward_broadcast", vec![])],
+            Pass::BackwardData => vec![("dense_backward_data_broadcast", vec![])],
+        }
     }
     fn taps(&self, _: &Case<'_>) -> Option<Buffer> {
         None

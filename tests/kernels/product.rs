@@ -26,7 +26,6 @@ pub enum Pass {
 /// The kernels of a pass; variants that a product does not have are `None`.
 pub struct Kernels {
     pub plain: &'static str,
-    pub broadcast: &'static str,
     pub workgroup: Option<&'static str>,
     pub sparse: &'static str,
     pub sparse_broadcast: Option<&'static str>,
@@ -54,13 +53,14 @@ pub trait Product: Layer {
     const FORWARD: Kernels;
     const BACKWARD_DATA: Kernels;
     const BACKWARD_WEIGHT: Kernels;
+    const BACKWARD_WEIGHT_BROADCAST: &'static str;
 
     /// vec4s of samples.
     fn columns(&self) -> u32;
     fn input(&self) -> Side;
     fn output(&self) -> Side;
-    /// Whether the shape suits the broadcast variant of a pass.
-    fn suits_broadcast(&self, pass: Pass) -> bool;
+    /// The broadcast variants of a pass that suit the shape, each with its constants beside `ROWS`.
+    fn broadcast(&self, pass: Pass) -> Vec<(&'static str, Vec<(&'static str, u32)>)>;
     /// What the sparse forward kernel binds beside the lists.
     fn taps(&self, case: &Case<'_>) -> Option<Buffer>;
     /// Parts in which weight gradients come, products in a sum of each, and floats of them all.
@@ -128,10 +128,11 @@ pub fn check_pass<P: Product>(pass: Pass, layers: &[(P, u32)], seed: u64) {
         let got = case.with_tiles(P::DATA_TILES, count, |tile, out| {
             run(&case, &tile_constants(tile), out, to.tiles(tile, columns));
         });
-        if u.suits_broadcast(pass) {
-            case.check_broadcast(kernels.broadcast, &got, |case, rows, out| {
+        for (kernel, constants) in u.broadcast(pass) {
+            case.check_broadcast(kernel, &got, |case, rows, out| {
                 let invocations = broadcast_data(rows, to.rows, to.pixels, columns);
-                run(case, &[("ROWS", rows)], out, invocations);
+                let constants = [&[("ROWS", rows)], &constants[..]].concat();
+                run(case, &constants, out, invocations);
             });
         }
         if let Some(kernel) = kernels.workgroup {
@@ -164,7 +165,7 @@ pub fn check_weight<P: Product>(layers: &[(P, u32)], seed: u64) {
             let invocations = tiled(outputs, taps, tile) * u64::from(parts);
             run(&case, &tile_constants(tile), out, invocations);
         });
-        case.check_broadcast(P::BACKWARD_WEIGHT.broadcast, &got, |case, rows, out| {
+        case.check_broadcast(P::BACKWARD_WEIGHT_BROADCAST, &got, |case, rows, out| {
             let invocations = broadcast_weight(rows, parts, outputs, taps);
             run(case, &[("ROWS", rows)], out, invocations);
         });
