@@ -1,7 +1,7 @@
 //! Finding adapters and choosing one.
 
 use super::GpuError;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use wgpu::DeviceType;
 
@@ -35,7 +35,7 @@ impl AdapterDescription {
 }
 
 /// What runs shaders, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
     /// A GPU with memory of its own.
