@@ -9,10 +9,14 @@ use std::collections::BTreeMap;
 /// What became of an earlier report's figures.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BenchComparison {
+    /// Whether the reports are of two machines, or of two drivers of one.
+    pub two_machines: bool,
     /// What the two reports do not share, one sentence each, without its end; empty where nothing but the program can have changed.
     pub differences: Vec<String>,
     /// Why whole steps and their kernels are not compared, if so: those of two models or batches do different work.
     pub steps_left_out: Option<String>,
+    /// Which of the reports were measured while something else had part of the processor, and how that shows: no verdict then.
+    pub disturbed: Vec<String>,
     /// Rows that both have.
     pub rows: Vec<RowPair>,
     /// Rows of the earlier report alone.
@@ -25,7 +29,7 @@ pub struct BenchComparison {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RowPair {
     /// Which part of the report it is of.
-    pub group: &'static str,
+    pub group: String,
     /// What was measured: a cohort and its density, a kernel and its place, a size.
     pub what: String,
     /// Of both rates.
@@ -42,8 +46,20 @@ pub struct RowPair {
     pub now_spread: Option<f64>,
     /// Processor time of one repeat, earlier by later: above 1 is cheaper now; where both reports know it.
     pub cpu_ratio: Option<f64>,
-    /// Whether no block of one report was as fast as any of the other: otherwise the ratio may be chance.
-    pub apart: Option<bool>,
+    /// What is sure of the ratio.
+    pub verdict: Verdict,
+}
+
+/// What a ratio says in the light of its spread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every block was faster than any before, on a machine that nothing else kept busy, and took no more processor time.
+    Faster,
+    /// Every block was slower than any before, on such a machine, and took no less processor time.
+    Slower,
+    /// Neither: the ratio may be chance.
+    Open,
 }
 
 /// Sets a later report beside an earlier one. Rows are matched by what they are.
@@ -51,13 +67,14 @@ pub fn compare_reports(then: &Report, now: &Report) -> BenchComparison {
     let steps_left_out = steps_left_out(then, now);
     let with_steps = steps_left_out.is_none();
     let (before, after) = (rows(then, with_steps), rows(now, with_steps));
+    let disturbed = disturbed(then, now);
     let mut of_then: BTreeMap<(&str, &str), &Row> =
         before.iter().map(|row| (row.key(), row)).collect();
     let mut pairs = Vec::new();
     let mut now_alone = Vec::new();
     for row in &after {
         match of_then.remove(&row.key()) {
-            Some(earlier) => pairs.push(earlier.beside(row)),
+            Some(earlier) => pairs.push(earlier.beside(row, disturbed.is_empty())),
             None => now_alone.push(row.name()),
         }
     }
@@ -67,6 +84,8 @@ pub fn compare_reports(then: &Report, now: &Report) -> BenchComparison {
         .map(Row::name)
         .collect();
     BenchComparison {
+        two_machines: then.adapter != now.adapter || then.cores != now.cores,
+        disturbed,
         differences: differences(then, now),
         steps_left_out,
         rows: pairs,
@@ -90,14 +109,24 @@ fn differences(then: &Report, now: &Report) -> Vec<String> {
         then.adapter.driver.clone(),
         now.adapter.driver.clone(),
     );
-    let cores = |report: &Report| report.cores.map_or("none".to_owned(), |n| n.to_string());
-    differ("cores", cores(then), cores(now));
+    // Counted on software adapters alone; where one of the two is none, the adapters differ already.
+    if let (Some(before), Some(after)) = (then.cores, now.cores) {
+        differ("cores", before.to_string(), after.to_string());
+    }
     differ("version", then.version.clone(), now.version.clone());
     differ("model", model(then), model(now));
     differ("batch", then.batch.to_string(), now.batch.to_string());
     let seconds = |report: &Report| format!("{} s", report.seconds);
+    differ("sparse kernels", then.sparse.clone(), now.sparse.clone());
     differ("length of a measurement", seconds(then), seconds(now));
     said
+}
+
+fn disturbed(then: &Report, now: &Report) -> Vec<String> {
+    let both = [("then", &then.disturbed), ("now", &now.disturbed)];
+    both.into_iter()
+        .filter_map(|(which, why)| Some(format!("{which}: {}", why.as_ref()?)))
+        .collect()
 }
 
 /// The model, told from another version of it.
@@ -114,7 +143,7 @@ fn steps_left_out(then: &Report, now: &Report) -> Option<String> {
 
 /// One measurement, whatever its kind.
 struct Row {
-    group: &'static str,
+    group: String,
     what: String,
     unit: &'static str,
     rate: f64,
@@ -124,21 +153,30 @@ struct Row {
 
 impl Row {
     fn key(&self) -> (&str, &str) {
-        (self.group, &self.what)
+        (&self.group, &self.what)
     }
 
     fn name(&self) -> String {
         format!("{}: {}", self.group, self.what)
     }
 
-    /// This one earlier, that one later.
-    fn beside(&self, now: &Self) -> RowPair {
+    /// This one earlier, that one later; `quiet` is whether both had the machine for themselves.
+    fn beside(&self, now: &Self, quiet: bool) -> RowPair {
         let slowest = |row: &Self| row.spread.as_ref().map(|spread| spread.slowest_seconds);
         let cpu = |row: &Self| row.spread.as_ref()?.cpu_seconds.filter(|cpu| *cpu > 0.0);
         let spread = |row: &Self| slowest(row).map(|slowest| slowest / row.seconds - 1.0);
-        let ranges = slowest(self).zip(slowest(now));
+        let cpu_ratio = cpu(self).zip(cpu(now)).map(|(then, now)| then / now);
+        let verdict = match slowest(self).zip(slowest(now)).filter(|_| quiet) {
+            Some((_, later)) if later < self.seconds && cpu_ratio.is_none_or(|r| r >= 1.0) => {
+                Verdict::Faster
+            }
+            Some((then, _)) if then < now.seconds && cpu_ratio.is_none_or(|r| r <= 1.0) => {
+                Verdict::Slower
+            }
+            _ => Verdict::Open,
+        };
         RowPair {
-            group: self.group,
+            group: self.group.clone(),
             what: self.what.clone(),
             unit: self.unit,
             then: self.rate,
@@ -146,8 +184,8 @@ impl Row {
             ratio: now.rate / self.rate,
             then_spread: spread(self),
             now_spread: spread(now),
-            cpu_ratio: cpu(self).zip(cpu(now)).map(|(then, now)| then / now),
-            apart: ranges.map(|(then, later)| now.seconds > then || self.seconds > later),
+            cpu_ratio,
+            verdict,
         }
     }
 }
@@ -160,7 +198,7 @@ fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
         rows.extend(kernel_rows(report));
     }
     rows.extend(report.product.iter().map(|row| Row {
-        group: "matrix product",
+        group: "matrix product".to_owned(),
         what: format!("{} x {}, {}", row.size, row.size, row.variant),
         unit: "GFLOP/s",
         rate: row.gflop_per_second,
@@ -168,7 +206,7 @@ fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
         spread: Some(row.spread.clone()),
     }));
     rows.extend(report.selection.iter().map(|row| Row {
-        group: "top-k",
+        group: "top-k".to_owned(),
         what: format!("{} of {} keys", row.keep, row.keys),
         unit: "million keys/s",
         rate: row.keys_per_second / 1e6,
@@ -181,7 +219,7 @@ fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
 fn ceiling_rows(report: &Report) -> Vec<Row> {
     let ceilings = &report.ceilings;
     let row = |what: String, unit, rate: f64| Row {
-        group: "ceilings",
+        group: "ceilings".to_owned(),
         what,
         unit,
         rate,
@@ -202,7 +240,7 @@ fn ceiling_rows(report: &Report) -> Vec<Row> {
 fn step_rows(report: &Report) -> impl Iterator<Item = Row> {
     report.steps.iter().flat_map(|cohort| {
         cohort.densities.iter().map(|row| Row {
-            group: "whole steps",
+            group: "whole steps".to_owned(),
             what: cohort_at(cohort.replicas, row.density),
             unit: "samples/s",
             rate: row.samples_per_second,
@@ -215,6 +253,7 @@ fn step_rows(report: &Report) -> impl Iterator<Item = Row> {
 fn kernel_rows(report: &Report) -> Vec<Row> {
     let mut rows = Vec::new();
     for breakdown in &report.breakdowns {
+        let at = cohort_at(breakdown.replicas, breakdown.density);
         // A step may run a kernel at one place several times.
         let mut met: BTreeMap<(&str, &str), u32> = BTreeMap::new();
         for kernel in &breakdown.kernels {
@@ -224,7 +263,6 @@ fn kernel_rows(report: &Report) -> Vec<Row> {
                 1 => String::new(),
                 n => format!(", time {n}"),
             };
-            let at = cohort_at(breakdown.replicas, breakdown.density);
             let of = if kernel.place.is_empty() { "" } else { " of " };
             let (unit, rate) = match (kernel.gflop_per_second, kernel.gb_per_second) {
                 (Some(rate), _) => ("GFLOP/s", rate),
@@ -232,8 +270,8 @@ fn kernel_rows(report: &Report) -> Vec<Row> {
                 (None, None) => ("runs/s", 1.0 / kernel.seconds),
             };
             rows.push(Row {
-                group: "kernels",
-                what: format!("{}{of}{}{again} ({at})", kernel.kernel, kernel.place),
+                group: format!("kernels of {at}"),
+                what: format!("{}{of}{}{again}", kernel.kernel, kernel.place),
                 unit,
                 rate,
                 seconds: kernel.seconds,

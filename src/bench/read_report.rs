@@ -10,31 +10,16 @@ pub enum ReportError {
     #[error("it is not JSON: {0}")]
     NotJson(String),
     /// Something else's JSON, or a report from before reports said what they are.
-    #[error("it does not say that it is a {FORMAT} report (a \"format\" of {found})")]
-    NoReport {
-        /// What stands in its place.
-        found: String,
-    },
+    #[error("its \"format\" is {0}, where a report has {FORMAT:?}")]
+    NoReport(String),
     /// A report of another form.
     #[error(
-        "it is a report of format version {found}; this program reads version {FORMAT_VERSION}"
+        "it is a report of format version {0}, and this program reads version {FORMAT_VERSION}"
     )]
-    OtherVersion {
-        /// Its version.
-        found: String,
-    },
+    OtherVersion(String),
     /// A report in which something is missing or is of another kind.
     #[error("it is damaged: {0}")]
     Damaged(String),
-}
-
-/// What tells a report from other files.
-#[derive(Deserialize)]
-struct Heading {
-    #[serde(default)]
-    format: serde_json::Value,
-    #[serde(default)]
-    format_version: serde_json::Value,
 }
 
 /// Reads what `secateur bench --json` printed.
@@ -44,24 +29,57 @@ struct Heading {
 pub fn read_report(text: &str) -> Result<Report, ReportError> {
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| ReportError::NotJson(error.to_string()))?;
-    let heading = Heading::deserialize(&value).map_err(|_| no_report("nothing"))?;
-    match heading.format.as_str() {
-        Some(FORMAT) => {}
-        Some(other) => return Err(no_report(&format!("{other:?}"))),
-        None => return Err(no_report("nothing")),
+    let said = |key: &str| {
+        value
+            .get(key)
+            .map_or("missing".to_owned(), ToString::to_string)
+    };
+    if value.get("format").and_then(serde_json::Value::as_str) != Some(FORMAT) {
+        return Err(ReportError::NoReport(said("format")));
     }
-    if heading.format_version != FORMAT_VERSION {
-        let found = match &heading.format_version {
-            serde_json::Value::Null => "none".to_owned(),
-            found => found.to_string(),
-        };
-        return Err(ReportError::OtherVersion { found });
+    if value.get("format_version") != Some(&FORMAT_VERSION.into()) {
+        return Err(ReportError::OtherVersion(said("format_version")));
     }
-    Report::deserialize(value).map_err(|error| ReportError::Damaged(error.to_string()))
+    let report: Report =
+        Report::deserialize(value).map_err(|error| ReportError::Damaged(error.to_string()))?;
+    match impossible(&report) {
+        Some(what) => Err(ReportError::Damaged(format!("{what} is out of range"))),
+        None => Ok(report),
+    }
 }
 
-fn no_report(found: &str) -> ReportError {
-    ReportError::NoReport {
-        found: found.to_owned(),
-    }
+/// What no measurement can have had; whoever compares with a report measures by its sizes.
+fn impossible(report: &Report) -> Option<&'static str> {
+    let cohorts = || report.steps.iter();
+    let mut densities = cohorts().flat_map(|cohort| &cohort.densities);
+    let found = [
+        (report.batch == 0 || report.batch > 1 << 20, "its batch"),
+        (
+            !(0.01..=3600.0).contains(&report.seconds),
+            "its length in seconds",
+        ),
+        (
+            cohorts().any(|cohort| !(1..=65_535).contains(&cohort.replicas)),
+            "the number of replicas of a cohort",
+        ),
+        (
+            densities.any(|row| !(row.density > 0.0 && row.density <= 1.0)),
+            "the density of a step",
+        ),
+        (report.ceilings.copy_bytes < 16, "the size of its copy"),
+        (
+            report
+                .product
+                .iter()
+                .any(|row| row.size == 0 || row.size % 4 != 0 || row.size > 1 << 15),
+            "the size of its matrix product",
+        ),
+        (
+            report.selection.iter().any(|row| row.keys == 0),
+            "the number of keys of its top-k",
+        ),
+    ];
+    found
+        .into_iter()
+        .find_map(|(wrong, what)| wrong.then_some(what))
 }

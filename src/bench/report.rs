@@ -13,6 +13,7 @@ use super::steps::CohortSteps;
 use crate::data::Dataset;
 use crate::gpu::{AdapterKind, Gpu};
 use crate::model::{Model, presets};
+use crate::ops::SparseRule;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,7 @@ pub const FORMAT_VERSION: u32 = 1;
 const CLOCK: &str = "wall clock, the fastest of several blocks of repeats";
 
 /// The adapter, as every result records it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AdapterFacts {
     /// The device's name.
     pub name: String,
@@ -76,6 +77,8 @@ pub struct Report {
     pub seconds: f64,
     /// How dense kernels run where nothing better was measured.
     pub variant: String,
+    /// Which passes of masked layers could run sparse: `auto`, `never` or `always`.
+    pub sparse: String,
     /// Cores that this process may use; on software adapters.
     pub cores: Option<usize>,
     /// Why no time of this report is to be trusted, if so: something else had part of the processor all the while.
@@ -157,6 +160,7 @@ pub fn bench(
         batch: options.batch,
         seconds: options.seconds,
         variant: options.execution.data.to_string(),
+        sparse: sparse_name(options.execution.sparse).to_owned(),
         cores,
         disturbed: crowded(ceilings.cores_used, cores),
         ceilings,
@@ -166,4 +170,13 @@ pub fn bench(
         product,
         selection: rows,
     })
+}
+
+/// The rule as `--sparse` takes it.
+fn sparse_name(rule: SparseRule) -> &'static str {
+    match rule {
+        SparseRule::Auto => "auto",
+        SparseRule::Never => "never",
+        SparseRule::Always => "always",
+    }
 }

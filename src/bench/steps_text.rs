@@ -137,10 +137,10 @@ fn eager_text(report: &Report) -> Option<String> {
         rows.map(|row| (row.samples_per_second, cohort.replicas))
     });
     let mut said = format!(
-        "Eager PyTorch issues about {} operations for a step of this model. A fast host takes {:.0} us for each, so that is at most {} samples/s on any GPU, one network after another.",
+        "Eager PyTorch issues about {} operations for a step of this model. A fast host takes {:.0} us for each, so that is at most {}000 samples/s on any GPU, one network after another.",
         limit.operations,
         1e6 * limit.seconds_per_operation,
-        three(limit.samples_per_second)
+        (limit.samples_per_second / 1e3).round()
     );
     if let Some((rate, count)) = dense.max_by(|a, b| a.0.total_cmp(&b.0)) {
         let _ = write!(

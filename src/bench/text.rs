@@ -106,7 +106,7 @@ pub fn breakdown_text(breakdown: &Breakdown) -> String {
     if disturbed > 0 {
         let _ = writeln!(
             out,
-            "{disturbed} of {} times were disturbed: --json says which, and why.",
+            "{disturbed} of {} times were disturbed: the blocks of each differ too much to trust it.",
             rows.len()
         );
     }

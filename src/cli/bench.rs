@@ -197,10 +197,12 @@ impl BenchArgs {
 fn read(path: &Path) -> Result<Report, Failure> {
     let name = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::storage(format!("cannot read {name}: {error}")))?;
+        .map_err(|error| Failure::storage(format!(
+            "cannot read {name}: {error}\n  name a report that `secateur bench --json > FILE.json` wrote"
+        )))?;
     read_report(&text).map_err(|error| {
         Failure::experiment(format!(
-            "cannot compare with {name}: {error}\n  make one with this version of the program: secateur bench --json > FILE.json"
+            "cannot compare with {name}: {error}\n  name a report that `secateur bench --json > FILE.json` of this version wrote"
         ))
     })
 }
