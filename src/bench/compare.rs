@@ -47,13 +47,13 @@ pub struct RowPair {
     /// Processor time of one repeat, earlier by later: above 1 is cheaper now; where both reports know it.
     pub cpu_ratio: Option<f64>,
     /// What is sure of the ratio.
-    pub verdict: Verdict,
+    pub verdict: SpeedVerdict,
 }
 
 /// What a ratio says in the light of its spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum SpeedVerdict {
     /// Every block was faster than any before, on a machine that nothing else kept busy, and took no more processor time.
     Faster,
     /// Every block was slower than any before, on such a machine, and took no less processor time.
@@ -68,7 +68,7 @@ pub fn compare_reports(then: &Report, now: &Report) -> BenchComparison {
     let with_steps = steps_left_out.is_none();
     let (before, after) = (rows(then, with_steps), rows(now, with_steps));
     let disturbed = disturbed(then, now);
-    let mut of_then: BTreeMap<(&str, &str), &Row> =
+    let mut of_then: BTreeMap<(&str, &str), &RateRow> =
         before.iter().map(|row| (row.key(), row)).collect();
     let mut pairs = Vec::new();
     let mut now_alone = Vec::new();
@@ -81,7 +81,7 @@ pub fn compare_reports(then: &Report, now: &Report) -> BenchComparison {
     let then_alone = before
         .iter()
         .filter(|row| of_then.contains_key(&row.key()))
-        .map(Row::name)
+        .map(RateRow::name)
         .collect();
     BenchComparison {
         two_machines: then.adapter != now.adapter || then.cores != now.cores,
@@ -142,7 +142,7 @@ fn steps_left_out(then: &Report, now: &Report) -> Option<String> {
 }
 
 /// One measurement, whatever its kind.
-struct Row {
+struct RateRow {
     group: String,
     what: String,
     unit: &'static str,
@@ -151,7 +151,7 @@ struct Row {
     spread: Option<Spread>,
 }
 
-impl Row {
+impl RateRow {
     fn key(&self) -> (&str, &str) {
         (&self.group, &self.what)
     }
@@ -168,12 +168,12 @@ impl Row {
         let cpu_ratio = cpu(self).zip(cpu(now)).map(|(then, now)| then / now);
         let verdict = match slowest(self).zip(slowest(now)).filter(|_| quiet) {
             Some((_, later)) if later < self.seconds && cpu_ratio.is_none_or(|r| r >= 1.0) => {
-                Verdict::Faster
+                SpeedVerdict::Faster
             }
             Some((then, _)) if then < now.seconds && cpu_ratio.is_none_or(|r| r <= 1.0) => {
-                Verdict::Slower
+                SpeedVerdict::Slower
             }
-            _ => Verdict::Open,
+            _ => SpeedVerdict::Open,
         };
         RowPair {
             group: self.group.clone(),
@@ -191,13 +191,13 @@ impl Row {
 }
 
 /// All rows of a report.
-fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
+fn rows(report: &Report, with_steps: bool) -> Vec<RateRow> {
     let mut rows = ceiling_rows(report);
     if with_steps {
         rows.extend(step_rows(report));
         rows.extend(kernel_rows(report));
     }
-    rows.extend(report.product.iter().map(|row| Row {
+    rows.extend(report.product.iter().map(|row| RateRow {
         group: "matrix product".to_owned(),
         what: format!("{} x {}, {}", row.size, row.size, row.variant),
         unit: "GFLOP/s",
@@ -205,7 +205,7 @@ fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
         seconds: row.seconds,
         spread: Some(row.spread.clone()),
     }));
-    rows.extend(report.selection.iter().map(|row| Row {
+    rows.extend(report.selection.iter().map(|row| RateRow {
         group: "top-k".to_owned(),
         what: format!("{} of {} keys", row.keep, row.keys),
         unit: "million keys/s",
@@ -216,9 +216,9 @@ fn rows(report: &Report, with_steps: bool) -> Vec<Row> {
     rows
 }
 
-fn ceiling_rows(report: &Report) -> Vec<Row> {
+fn ceiling_rows(report: &Report) -> Vec<RateRow> {
     let ceilings = &report.ceilings;
-    let row = |what: String, unit, rate: f64| Row {
+    let row = |what: String, unit, rate: f64| RateRow {
         group: "ceilings".to_owned(),
         what,
         unit,
@@ -237,9 +237,9 @@ fn ceiling_rows(report: &Report) -> Vec<Row> {
     ]
 }
 
-fn step_rows(report: &Report) -> impl Iterator<Item = Row> {
+fn step_rows(report: &Report) -> impl Iterator<Item = RateRow> {
     report.steps.iter().flat_map(|cohort| {
-        cohort.densities.iter().map(|row| Row {
+        cohort.densities.iter().map(|row| RateRow {
             group: "whole steps".to_owned(),
             what: cohort_at(cohort.replicas, row.density),
             unit: "samples/s",
@@ -250,7 +250,7 @@ fn step_rows(report: &Report) -> impl Iterator<Item = Row> {
     })
 }
 
-fn kernel_rows(report: &Report) -> Vec<Row> {
+fn kernel_rows(report: &Report) -> Vec<RateRow> {
     let mut rows = Vec::new();
     for breakdown in &report.breakdowns {
         let at = cohort_at(breakdown.replicas, breakdown.density);
@@ -269,7 +269,7 @@ fn kernel_rows(report: &Report) -> Vec<Row> {
                 (None, Some(rate)) => ("GB/s", rate),
                 (None, None) => ("runs/s", 1.0 / kernel.seconds),
             };
-            rows.push(Row {
+            rows.push(RateRow {
                 group: format!("kernels of {at}"),
                 what: format!("{}{of}{}{again}", kernel.kernel, kernel.place),
                 unit,

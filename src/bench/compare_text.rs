@@ -1,6 +1,6 @@
 //! The comparison of two reports, for people.
 
-use super::compare::{BenchComparison, RowPair, Verdict};
+use super::compare::{BenchComparison, RowPair, SpeedVerdict};
 use super::numbers::{percent, three};
 use crate::base::at_spaces;
 use crate::report::text_table::{Align, TextColumn, draw};
@@ -82,12 +82,12 @@ fn group_text(group: &str, rows: &[&RowPair]) -> String {
             share(row.now_spread)
         }));
     }
-    if rows.iter().any(|row| row.verdict != Verdict::Open) {
+    if rows.iter().any(|row| row.verdict != SpeedVerdict::Open) {
         columns.push(column("verdict", Align::Left, &|row| {
             let said = match row.verdict {
-                Verdict::Faster => "faster",
-                Verdict::Slower => "slower",
-                Verdict::Open => "",
+                SpeedVerdict::Faster => "faster",
+                SpeedVerdict::Slower => "slower",
+                SpeedVerdict::Open => "",
             };
             said.to_owned()
         }));

@@ -28,7 +28,7 @@ mod timing;
 
 pub use blocks::{Block, Blocks, CROWDED, Spread, UNEVEN};
 pub use ceilings::{Ceilings, ProbeShape, ceilings};
-pub use compare::{BenchComparison, RowPair, Verdict, compare_reports};
+pub use compare::{BenchComparison, RowPair, SpeedVerdict, compare_reports};
 pub use compare_text::compared_text;
 pub use crowding::crowded;
 pub use eager::{EagerLimit, SECONDS_PER_OPERATION};

@@ -1,7 +1,7 @@
 //! Reports of `secateur bench` read again and compared: made-up ones, so that every figure is known.
 
 use secateur::bench::{
-    BenchComparison, FORMAT_VERSION, Report, ReportError, RowPair, Verdict, compare_reports,
+    BenchComparison, FORMAT_VERSION, Report, ReportError, RowPair, SpeedVerdict, compare_reports,
     compared_text, read_report, report_text,
 };
 use serde_json::{Value, json};
@@ -152,7 +152,11 @@ fn a_report_beside_itself_has_a_partner_for_every_row() {
     // Two ceilings, two steps, three kernels, a product and a selection.
     assert_eq!(same.rows.len(), 9);
     for row in &same.rows {
-        assert_eq!((row.ratio, row.verdict), (1.0, Verdict::Open), "{row:?}");
+        assert_eq!(
+            (row.ratio, row.verdict),
+            (1.0, SpeedVerdict::Open),
+            "{row:?}"
+        );
         assert_eq!(row.then, row.now);
     }
     row(
@@ -177,16 +181,19 @@ fn ratios_grow_with_speed_and_verdicts_need_blocks_that_lie_apart() {
     assert!((dense.then_spread.unwrap() - 0.02).abs() < 1e-9);
     assert!((dense.now_spread.unwrap() - 0.1).abs() < 1e-9);
     assert!((dense.cpu_ratio.unwrap() - 1.5).abs() < 1e-9);
-    assert_eq!(dense.verdict, Verdict::Faster);
+    assert_eq!(dense.verdict, SpeedVerdict::Faster);
     // 10 % faster, but one of its blocks was slower than the fastest before.
     let sparse = row(&all, "whole steps", "1 replica, density 0.1");
     assert!((sparse.ratio - 1.1).abs() < 1e-9);
-    assert_eq!(sparse.verdict, Verdict::Open);
+    assert_eq!(sparse.verdict, SpeedVerdict::Open);
     let product = row(&all, "matrix product", "512 x 512, broadcast");
-    assert_eq!((product.ratio, product.verdict), (0.5, Verdict::Slower));
+    assert_eq!(
+        (product.ratio, product.verdict),
+        (0.5, SpeedVerdict::Slower)
+    );
     // Ceilings have no blocks to tell by.
     let copy = row(&all, "ceilings", "copying 128 MiB");
-    assert_eq!((copy.then_spread, copy.verdict), (None, Verdict::Open));
+    assert_eq!((copy.then_spread, copy.verdict), (None, SpeedVerdict::Open));
 }
 
 #[test]
@@ -198,7 +205,7 @@ fn processor_time_that_says_the_opposite_leaves_a_verdict_open() {
     });
     let dense = row(&all, "whole steps", "1 replica, density 1");
     assert!(dense.ratio > 1.0 && dense.cpu_ratio.unwrap() < 1.0);
-    assert_eq!(dense.verdict, Verdict::Open);
+    assert_eq!(dense.verdict, SpeedVerdict::Open);
 }
 
 #[test]
@@ -208,7 +215,7 @@ fn a_crowded_machine_gives_no_verdicts_and_is_named() {
         now["steps"][0]["densities"][0] = step(1.0, 1500.0, 1.02);
     });
     assert_eq!(all.disturbed, ["now: it had 1.0 of 2 cores"]);
-    assert!(all.rows.iter().all(|row| row.verdict == Verdict::Open));
+    assert!(all.rows.iter().all(|row| row.verdict == SpeedVerdict::Open));
     let text = compared_text(&all, "a.json", "b.json");
     assert!(
         text.contains("disturbed now: it had 1.0 of 2 cores"),
@@ -388,4 +395,90 @@ fn every_field_is_documented_and_no_other() {
         &mut written,
     );
     assert_eq!(written, documented("field of a comparison"));
+}
+
+// ---------------------------------------------------------------------------------------------------------- hardware.sh
+
+/// What `benches/hardware.sh summary` says of a folder with these files.
+#[cfg(unix)]
+fn summary(files: &[(&str, String)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/hardware.sh");
+    let mut bash = std::process::Command::new("bash");
+    let done = bash.args([script, "summary"]).arg(folder.path()).output();
+    let done = done.expect("bash starts");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+    said
+}
+
+/// Whether a line of the summary has these words, in this order.
+#[cfg(unix)]
+fn says(summary: &str, words: &[&str]) -> bool {
+    summary.lines().any(|line| {
+        let mut rest = line;
+        words.iter().all(|word| match rest.split_once(word) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn the_goals_on_hardware_are_summed_up() {
+    let mut report = made_up();
+    report["steps"][0]["replicas"] = json!(64);
+    let product = report["product"][0].clone();
+    let of = |share: f64| {
+        let mut row = product.clone();
+        row["size"] = json!(4096);
+        row["share_of_ceiling"] = json!(share);
+        row
+    };
+    report["product"] = json!([of(0.2), of(0.64), of(0.3)]);
+    report["steps"][0]["densities"][0]["roofline"]["share_of_roofline"] = json!(0.41);
+    // As `bench --json` prints it.
+    let report = format!("{report:#}\n");
+    let ratio = |ratio: &str| {
+        format!(
+            "ratio of medians, Secateur / PyTorch, density 1: {ratio}\nratio of medians, Secateur / PyTorch, density 0.025: 9\n"
+        )
+    };
+    let tests = |passed, failed| {
+        format!("running\ntest result: ok. {passed} passed; {failed} failed; 0 ignored\n")
+    };
+    let said = summary(&[
+        ("bench-lenet-300-100.json", report.clone()),
+        ("kernels.log", tests(200, 0)),
+        ("contracts.log", tests(69, 2)),
+        ("eager.log", ratio("91.20")),
+        ("cnn.log", ratio("0.66")),
+    ]);
+    for words in [
+        &["a made-up adapter"] as &[&str],
+        &["kernel tests", "200 passed", " met"],
+        &["contract tests", "2 failed", "not met"],
+        &["eager one by one", "91.20 x", "20 x", " met"],
+        &["of the roofline", "41.0 %", "50 %", "not met"],
+        &["4096", "64.0 %", "60 %", " met"],
+        &["mnist-cnn", "0.66 x", "1 x", "not met"],
+    ] {
+        assert!(says(&said, words), "{words:?}: {said}");
+    }
+    let said = summary(&[("bench-lenet-300-100.json", report)]);
+    assert!(says(&said, &["kernel tests", "not measured"]), "{said}");
+    assert!(
+        says(&said, &["eager one by one", "not measured", "launches"]),
+        "{said}"
+    );
+    assert!(says(&said, &["mnist-cnn", "not measured"]), "{said}");
+    let said = summary(&[]);
+    assert_eq!(said.matches("not measured").count(), 6, "{said}");
 }
