@@ -3,7 +3,7 @@
 use super::timing::time;
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::ops::Span;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 shader_struct! {
@@ -17,7 +17,7 @@ shader_struct! {
 }
 
 /// The two ceilings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ceilings {
     /// 10^9 floating-point operations per second; a multiply-add is two.
     pub gflop_per_second: f64,
@@ -25,6 +25,8 @@ pub struct Ceilings {
     pub gb_per_second: f64,
     /// Size of each of the copy's two buffers.
     pub copy_bytes: u64,
+    /// Cores that multiply-adds in registers kept busy, which undisturbed are all; on software adapters.
+    pub cores_used: Option<f64>,
 }
 
 /// Invocations of `probe_fma`: enough to fill a large GPU.
@@ -46,16 +48,19 @@ const MOST_ROUNDS: u32 = 1 << 16;
 /// The device failed or has no room.
 pub fn ceilings(gpu: &Gpu, copy_bytes: u64, window: Duration) -> Result<Ceilings, GpuError> {
     let copy_bytes = copy_bytes.min(gpu.max_binding()) / 16 * 16;
+    let (gflop_per_second, cores_used) = fma_ceiling(gpu, window)?;
     Ok(Ceilings {
-        gflop_per_second: fma_ceiling(gpu, window)?,
+        gflop_per_second,
         gb_per_second: copy_ceiling(gpu, copy_bytes, window)?,
         copy_bytes,
+        cores_used,
     })
 }
 
-fn fma_ceiling(gpu: &Gpu, window: Duration) -> Result<f64, GpuError> {
+/// 10^9 operations per second, and the cores that they kept busy.
+fn fma_ceiling(gpu: &Gpu, window: Duration) -> Result<(f64, Option<f64>), GpuError> {
     let out = gpu.buffer("output of probe_fma", u64::from(LANES) * 16)?;
-    let mut best = 0.0f64;
+    let mut best = (0.0f64, None);
     for chains in CHAINS {
         let program = |rounds| {
             let mut program = Program::new("probe_fma");
@@ -78,9 +83,12 @@ fn fma_ceiling(gpu: &Gpu, window: Duration) -> Result<f64, GpuError> {
             }
             rounds *= 4;
         }
-        let seconds = time(gpu, &program(rounds)?, window / CHAINS.len() as u32)?.seconds;
+        let blocks = time(gpu, &program(rounds)?, window / CHAINS.len() as u32)?.blocks;
         let multiply_adds = u64::from(LANES) * u64::from(rounds) * UNROLL * u64::from(chains) * 4;
-        best = best.max(2.0 * multiply_adds as f64 / seconds / 1e9);
+        let rate = 2.0 * multiply_adds as f64 / blocks.fastest / 1e9;
+        if rate > best.0 {
+            best = (rate, blocks.cores);
+        }
     }
     Ok(best)
 }
@@ -99,7 +107,9 @@ fn copy_ceiling(gpu: &Gpu, bytes: u64, window: Duration) -> Result<f64, GpuError
         let kernel = gpu.kernel("probe_copy", &[("VECTORS", vectors)])?;
         let count = u64::from(shape.count.div_ceil(vectors));
         program.push(gpu, kernel, &shape, &[&from, &to], count, 1)?;
-        let seconds = time(gpu, &program, window / VECTORS.len() as u32)?.seconds;
+        let seconds = time(gpu, &program, window / VECTORS.len() as u32)?
+            .blocks
+            .fastest;
         best = best.max(2.0 * bytes as f64 / seconds / 1e9);
     }
     Ok(best)

@@ -126,7 +126,7 @@ impl<'a> Bench<'a> {
                 let parts = trainer.training_program()?.parts();
                 let known = done.iter().any(|breakdown| {
                     let rows = breakdown.kernels.iter();
-                    rows.map(|row| (row.kernel, row.place.as_str()))
+                    rows.map(|row| (row.kernel.as_str(), row.place.as_str()))
                         .eq(parts.iter().map(|part| (part.kernel, &*part.place)))
                 });
                 if known {

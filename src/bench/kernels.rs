@@ -1,22 +1,26 @@
 //! The kernels of one training step, timed apart, against the ceilings.
 
+use super::blocks::{Blocks, Spread};
 use super::ceilings::Ceilings;
 use super::error::BenchError;
 use super::timing::time;
 use crate::gpu::{Gpu, KernelWork, ProgramPart};
 use crate::train::{Replicas, Trainer};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// One dispatch of the step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KernelRow {
     /// The kernel.
-    pub kernel: &'static str,
+    pub kernel: String,
     /// What it works on: a layer, or `batch`, `loss`, `all weights`, `kept weights`, `state`.
     pub place: String,
     /// Seconds of one dispatch, repeated by itself.
     pub seconds: f64,
+    /// How its blocks differ.
+    #[serde(flatten)]
+    pub spread: Spread,
     /// Share of the sum of all dispatches.
     pub share_of_step: f64,
     /// Floating-point operations, of products; see [`KernelWork`].
@@ -32,7 +36,7 @@ pub struct KernelRow {
 }
 
 /// A training step taken apart.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Breakdown {
     /// Replicas in the cohort.
     pub replicas: u32,
@@ -64,11 +68,11 @@ pub fn breakdown(
     trainer.rewind()?;
     let program = trainer.training_program()?;
     // The whole first: it leaves a batch and activations for the parts.
-    let step_seconds = time(gpu, &program, window)?.seconds;
+    let step_seconds = time(gpu, &program, window)?.blocks.fastest;
     let mut kernels = Vec::new();
     for part in program.parts() {
-        let seconds = time(gpu, &part.program, window)?.seconds;
-        kernels.push(row(&part, seconds, ceilings));
+        let timing = time(gpu, &part.program, window)?;
+        kernels.push(row(&part, &timing.blocks, ceilings));
     }
     let sum_seconds: f64 = kernels.iter().map(|row| row.seconds).sum();
     for row in &mut kernels {
@@ -92,7 +96,8 @@ fn density(gpu: &Gpu, replicas: &Replicas) -> Result<f64, BenchError> {
     Ok(kept as f64 / (masks.len() * model.prunable()).max(1) as f64)
 }
 
-fn row(part: &ProgramPart, seconds: f64, ceilings: Option<&Ceilings>) -> KernelRow {
+fn row(part: &ProgramPart, blocks: &Blocks, ceilings: Option<&Ceilings>) -> KernelRow {
+    let seconds = blocks.fastest;
     let (flops, bytes) = match part.work {
         Some(KernelWork::Flops(flops)) => (Some(flops), None),
         Some(KernelWork::Bytes(bytes)) => (None, Some(bytes)),
@@ -106,9 +111,10 @@ fn row(part: &ProgramPart, seconds: f64, ceilings: Option<&Ceilings>) -> KernelR
             .or(gbytes.map(|rate| rate / most.gb_per_second))
     });
     KernelRow {
-        kernel: part.kernel,
+        kernel: part.kernel.to_owned(),
         place: part.place.to_string(),
         seconds,
+        spread: blocks.spread(),
         share_of_step: 0.0,
         flops,
         bytes,

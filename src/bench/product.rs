@@ -1,14 +1,15 @@
 //! A square matrix product by the kernels of a linear layer: what they reach where nothing is small.
 
-use super::Ceilings;
+use super::blocks::Spread;
+use super::ceilings::Ceilings;
 use super::timing::time;
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::ops::{DATA_CANDIDATES, DenseShape, Execution, record_product};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The product by one variant.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ProductRow {
     /// Rows and columns of the three matrices.
     pub size: u32,
@@ -16,6 +17,9 @@ pub struct ProductRow {
     pub variant: String,
     /// Seconds of one product.
     pub seconds: f64,
+    /// How its blocks differ.
+    #[serde(flatten)]
+    pub spread: Spread,
     /// 10^9 floating-point operations per second; a multiply-add is two.
     pub gflop_per_second: f64,
     /// Of the multiply-adds measured in registers.
@@ -54,12 +58,14 @@ pub fn product(
     let row = |variant| {
         let mut program = Program::new("product");
         record_product(gpu, &mut program, variant, &shape, [&weights, &x, &y], 1)?;
-        let seconds = time(gpu, &program, window)?.seconds;
+        let blocks = time(gpu, &program, window)?.blocks;
+        let seconds = blocks.fastest;
         let gflop_per_second = flops / seconds / 1e9;
         Ok(ProductRow {
             size,
             variant: variant.to_string(),
             seconds,
+            spread: blocks.spread(),
             gflop_per_second,
             share_of_ceiling: gflop_per_second / ceilings.gflop_per_second,
         })

@@ -1,13 +1,15 @@
 //! Throughput of the exact top-k.
 
-use super::Ceilings;
+use super::blocks::{Blocks, Spread};
+use super::ceilings::Ceilings;
+use super::timing::timed;
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::prune::{ScorePart, ScoreSegment, select};
-use serde::Serialize;
-use std::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One size of selection.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SelectionRow {
     /// Keys that compete.
     pub keys: u32,
@@ -15,6 +17,9 @@ pub struct SelectionRow {
     pub keep: u32,
     /// Seconds of one selection, mask written.
     pub seconds: f64,
+    /// How its blocks differ.
+    #[serde(flatten)]
+    pub spread: Spread,
     /// Keys by seconds.
     pub keys_per_second: f64,
     /// 10^9 bytes of keys read per second by all passes together.
@@ -27,6 +32,8 @@ pub struct SelectionRow {
 const PASSES: f64 = 9.0;
 /// Selections in one submission, at most.
 const MOST: usize = 256;
+/// As in `timing.rs`: what else the machine does can only slow a block down.
+const BLOCKS: u32 = 3;
 
 /// Selects half of `keys` scattered keys, in blocks of about `window`.
 ///
@@ -63,28 +70,23 @@ pub fn selection(
         for _ in 0..times {
             select(gpu, &mut program, &[part], &[vec![keep]])?;
         }
-        let begun = Instant::now();
-        gpu.run(&program)?;
-        Ok::<_, GpuError>(begun.elapsed())
+        timed(gpu, || gpu.run(&program))
     };
     // The first compiles shaders.
     run(1)?;
     let mut times = 1;
-    let mut fastest = run(times)?;
-    while fastest < window && times < MOST {
+    while run(times)?.seconds < window.as_secs_f64() && times < MOST {
         times *= 4;
-        fastest = run(times)?;
     }
-    // As in `timing.rs`: what else the machine does can only slow a block down.
-    for _ in 0..2 {
-        fastest = run(times)?.min(fastest);
-    }
-    let seconds = fastest.as_secs_f64() / times as f64;
+    let blocks: Result<Vec<_>, GpuError> = (0..BLOCKS).map(|_| run(times)).collect();
+    let blocks = Blocks::of(&blocks?, times as u64);
+    let seconds = blocks.fastest;
     let gb_per_second = PASSES * 4.0 * f64::from(keys) / seconds / 1e9;
     Ok(SelectionRow {
         keys,
         keep,
         seconds,
+        spread: blocks.spread(),
         keys_per_second: f64::from(keys) / seconds,
         gb_per_second,
         share_of_ceiling: gb_per_second / ceilings.gb_per_second,

@@ -24,7 +24,9 @@ pub struct Speed {
 /// The device failed.
 pub fn speed(gpu: &Gpu, trainer: &Trainer<'_>, window: Duration) -> Result<Speed, BenchError> {
     trainer.rewind()?;
-    let step_seconds = time(gpu, &trainer.training_program()?, window)?.seconds;
+    let step_seconds = time(gpu, &trainer.training_program()?, window)?
+        .blocks
+        .fastest;
     // Once before the clock, to compile shaders.
     trainer.evaluate(EvalSplit::Test, &mut |_| true)?;
     let mut test_seconds = f64::INFINITY;

@@ -1,13 +1,16 @@
 //! Whole training steps, over densities and sizes of the cohort.
 
+use super::blocks::Spread;
+use super::ceilings::Ceilings;
 use super::cohort::Bench;
 use super::error::BenchError;
+use super::roofline::{Roofline, StepWork};
 use super::timing::{LEAST_RUNS, time};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Steps of one cohort at one density.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StepRow {
     /// Kept weights by all prunable ones, as asked for; the same in each layer.
     pub density: f64,
@@ -15,14 +18,21 @@ pub struct StepRow {
     pub steps: u64,
     /// Seconds of one.
     pub step_seconds: f64,
+    /// How the blocks differ.
+    #[serde(flatten)]
+    pub spread: Spread,
     /// Samples per second, all replicas together.
     pub samples_per_second: f64,
+    /// Samples per second of processor time; on software adapters.
+    pub samples_per_cpu_second: Option<f64>,
+    /// What such a step could take at least here.
+    pub roofline: Roofline,
     /// Bytes of all buffers of the cohort.
     pub allocated_bytes: u64,
 }
 
 /// One size of cohort at all densities.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CohortSteps {
     /// Replicas that train together.
     pub replicas: u32,
@@ -62,7 +72,11 @@ pub fn crossover(rates: &[(f64, f64)]) -> Option<f64> {
 
 impl Bench<'_> {
     /// Times whole steps of every cohort.
-    pub(super) fn steps(&self, say: &mut dyn FnMut(&str)) -> Result<Vec<CohortSteps>, BenchError> {
+    pub(super) fn steps(
+        &self,
+        ceilings: &Ceilings,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Vec<CohortSteps>, BenchError> {
         let mut done: Vec<CohortSteps> = Vec::new();
         for &count in &self.options.replicas {
             let skipped = self.no_room(count).or_else(|| self.no_time(count, &done));
@@ -74,7 +88,7 @@ impl Bench<'_> {
                 skipped,
             };
             if cohort.skipped.is_none() {
-                match self.sweep(count, say) {
+                match self.sweep(count, ceilings, say) {
                     Ok(rows) => cohort.densities = rows,
                     Err(error) if error.is_no_room() => cohort.skipped = Some(error.to_string()),
                     Err(error) => return Err(error),
@@ -88,15 +102,20 @@ impl Bench<'_> {
         Ok(done)
     }
 
-    fn sweep(&self, count: u32, say: &mut dyn FnMut(&str)) -> Result<Vec<StepRow>, BenchError> {
+    fn sweep(
+        &self,
+        count: u32,
+        ceilings: &Ceilings,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Vec<StepRow>, BenchError> {
         let densities = &self.options.densities;
         let mut rows = Vec::new();
         for &density in densities {
-            rows.push(self.step(count, density, say)?);
+            rows.push(self.step(count, density, ceilings, say)?);
         }
         // All others are compared with the first, and whatever disturbed it would show in all of them.
         if densities.len() > 1 {
-            let again = self.step(count, densities[0], say)?;
+            let again = self.step(count, densities[0], ceilings, say)?;
             if again.step_seconds < rows[0].step_seconds {
                 rows[0] = again;
             }
@@ -108,6 +127,7 @@ impl Bench<'_> {
         &self,
         count: u32,
         density: f64,
+        ceilings: &Ceilings,
         say: &mut dyn FnMut(&str),
     ) -> Result<StepRow, BenchError> {
         let plural = if count == 1 { "" } else { "s" };
@@ -121,11 +141,20 @@ impl Bench<'_> {
             let program = trainer.training_program()?;
             let allocated_bytes = self.gpu.allocated() - others;
             let timing = time(self.gpu, &program, window)?;
+            let (blocks, seconds) = (timing.blocks, timing.blocks.fastest);
+            let work = StepWork::of(&program.parts(), self.model, self.options.batch, count);
             Ok(StepRow {
                 density,
                 steps: timing.runs,
-                step_seconds: timing.seconds,
-                samples_per_second: samples / timing.seconds,
+                step_seconds: seconds,
+                spread: blocks.spread(),
+                samples_per_second: samples / seconds,
+                samples_per_cpu_second: blocks
+                    .cpu_seconds
+                    // A clock with coarse ticks may not have seen any.
+                    .filter(|cpu| *cpu > 0.0)
+                    .map(|cpu| samples / cpu),
+                roofline: work.roofline(ceilings, seconds),
                 allocated_bytes,
             })
         })

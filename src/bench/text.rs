@@ -1,10 +1,15 @@
 //! The report for people.
 
-use super::{Breakdown, CohortSteps, KernelRow, ProductRow, Report, SelectionRow};
-use crate::report::text_table::{Align, TextColumn, draw};
+use super::kernels::{Breakdown, KernelRow};
+use super::numbers::{density, milliseconds, replicas, three};
+use super::product::ProductRow;
+use super::report::Report;
+use super::selection::SelectionRow;
+use super::steps::CohortSteps;
+use super::steps_text::steps_text;
+use super::text_column::{WIDTH, column};
+use crate::report::text_table::{Align, draw};
 use std::fmt::Write;
-
-const WIDTH: usize = 120;
 
 /// The whole report, ending in a line break.
 pub fn report_text(report: &Report) -> String {
@@ -32,10 +37,13 @@ pub fn report_text(report: &Report) -> String {
         three(ceilings.gb_per_second),
         ceilings.copy_bytes >> 20
     );
+    if let Some(why) = &report.disturbed {
+        let _ = writeln!(out, "disturbed: {why}");
+    }
     for breakdown in &report.breakdowns {
         let _ = write!(out, "\n{}", breakdown_text(breakdown));
     }
-    let _ = write!(out, "\n{}", steps_text(&report.steps));
+    let _ = write!(out, "\n{}", steps_text(report));
     if report.steps.iter().any(|c| !c.densities.is_empty()) {
         let memory = memory_text(&report.steps, report.dataset_bytes);
         let _ = write!(out, "\n{memory}");
@@ -50,7 +58,7 @@ pub fn breakdown_text(breakdown: &Breakdown) -> String {
     let rows = &breakdown.kernels;
     let optional = |value: Option<f64>| value.map_or_else(String::new, three);
     let mut columns = vec![
-        column("kernel", Align::Left, rows, |row| row.kernel.to_owned()),
+        column("kernel", Align::Left, rows, |row| row.kernel.clone()),
         column("of", Align::Left, rows, |row| row.place.clone()),
         column("ms", Align::Right, rows, |row| milliseconds(row.seconds)),
         column("share\n%", Align::Right, rows, |row| {
@@ -91,46 +99,16 @@ pub fn breakdown_text(breakdown: &Breakdown) -> String {
     if with_ceilings {
         out.push_str("A share above 100 % is data that came from a cache, or a ceiling that something else on this machine disturbed.\n");
     }
-    out
-}
-
-fn steps_text(cohorts: &[CohortSteps]) -> String {
-    let measured: Vec<&CohortSteps> = cohorts.iter().filter(|c| !c.densities.is_empty()).collect();
-    let mut out = "Whole steps: samples per second, all replicas together".to_owned();
-    if let Some(first) = measured.first() {
-        out.push_str(" (times those of the first density)\n\n");
-        let mut columns = vec![column("density", Align::Right, &first.densities, |row| {
-            density(row.density)
-        })];
-        for cohort in &measured {
-            let base = cohort.densities[0].samples_per_second;
-            let heading = replicas(cohort.replicas);
-            columns.push(column(&heading, Align::Right, &cohort.densities, |row| {
-                let rate = row.samples_per_second;
-                format!("{rate:.0} ({:.2}x)", rate / base)
-            }));
-        }
-        columns[0].cells.push("crossover".to_owned());
-        for (column, cohort) in columns.iter_mut().skip(1).zip(&measured) {
-            column.cells.push(
-                cohort
-                    .crossover_density
-                    .map_or_else(|| "none".to_owned(), |at| format!("{at:.3}")),
-            );
-        }
-        let _ = write!(
+    let disturbed = rows
+        .iter()
+        .filter(|row| row.spread.disturbed.is_some())
+        .count();
+    if disturbed > 0 {
+        let _ = writeln!(
             out,
-            "{}\ncrossover: the highest density from which on a step is at least {:.0} % faster than at density 1.\n",
-            draw(&columns, WIDTH),
-            100.0 * (super::FASTER - 1.0)
+            "{disturbed} of {} times were disturbed: the blocks of each differ too much to trust it.",
+            rows.len()
         );
-    } else {
-        out.push('\n');
-    }
-    for cohort in cohorts {
-        if let Some(why) = &cohort.skipped {
-            let _ = writeln!(out, "{} left out: {why}", replicas(cohort.replicas));
-        }
     }
     out
 }
@@ -196,39 +174,6 @@ fn selection_text(rows: &[SelectionRow]) -> String {
     format!("Exact top-k, mask written\n\n{}", draw(&columns, WIDTH))
 }
 
-fn column<T>(heading: &str, align: Align, rows: &[T], cell: impl Fn(&T) -> String) -> TextColumn {
-    TextColumn {
-        heading: heading.to_owned(),
-        align,
-        cells: rows.iter().map(cell).collect(),
-    }
-}
-
-fn replicas(count: u32) -> String {
-    format!("{count} replica{}", if count == 1 { "" } else { "s" })
-}
-
-/// A density with four digits at most.
-fn density(value: f64) -> String {
-    ((value * 1e4).round() / 1e4).to_string()
-}
-
-fn milliseconds(seconds: f64) -> String {
-    format!("{:.3}", 1e3 * seconds)
-}
-
 fn mebibytes(bytes: u64) -> String {
     format!("{:.1}", bytes as f64 / f64::from(1 << 20))
-}
-
-/// Three significant digits.
-fn three(value: f64) -> String {
-    let digits = if value >= 100.0 {
-        0
-    } else if value >= 10.0 {
-        1
-    } else {
-        2
-    };
-    format!("{value:.digits$}")
 }

@@ -2,7 +2,7 @@
 
 use super::GpuError;
 use super::driver_version::driver_and_version;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use wgpu::DeviceType;
 
@@ -36,7 +36,7 @@ impl AdapterDescription {
 }
 
 /// What runs shaders, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
     /// A GPU with memory of its own.

@@ -3,7 +3,7 @@
 use crate::common::{
     World, bare, build, conv, dataset, gpu, linear, model, preset, preset_model, trainer, usual,
 };
-use secateur::bench::crossover;
+use secateur::bench::{StepWork, crossover};
 use secateur::gpu::{Gpu, KernelWork, Program, ProgramPart};
 use secateur::model::{Mask, presets};
 use secateur::ops::{Execution, Span, SparseRule};
@@ -205,6 +205,37 @@ fn work_is_what_it_is_by_hand() {
     }
 }
 
+/// A whole step of one linear layer by hand: 784 x 10 weights and 10 biases, batch 22, which is padded to 24, 2 replicas.
+#[test]
+fn the_work_of_a_step_is_what_it_is_by_hand() {
+    let gpu = Gpu::no_op();
+    let world = World::new(&gpu, dataset(30, 20, 28));
+    let model = model(vec![Layer::Flatten, linear(10)], Shape::new(1, 28, 28));
+    let replicas = Replicas::new(&gpu, model.clone(), &[RandomKey::default(); 2]).unwrap();
+    let spec = spec(Optimizer::sgd(0.1, 0.9), None);
+    let execution = Execution {
+        sparse: SparseRule::Never,
+        ..Execution::default()
+    };
+    let specs = [&spec, &spec];
+    let trainer = trainer(&gpu, &world, &replicas, &specs, execution);
+    let parts = trainer.training_program().unwrap().parts();
+    let work = StepWork::of(&parts, &model, 22, 2);
+    // Forward and the gradient of the weights; nothing below learns.
+    let pass = 2 * 784 * 10 * 24 * 2;
+    assert_eq!(work.flops, 2 * pass);
+    let moved: u64 = parts
+        .iter()
+        .filter_map(|part| match part.work {
+            Some(KernelWork::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        })
+        .sum();
+    // Weights, inputs and outputs, in both passes.
+    let operands = 4 * 2 * (784 * 10 + 784 * 24 + 10 * 24);
+    assert_eq!(work.bytes, moved + 2 * operands);
+}
+
 // ---------------------------------------------------------------------------------------------------------------- memory
 
 #[test]
@@ -235,7 +266,3 @@ fn allocated_bytes_come_and_go_with_their_last_owner() {
     assert!(gpu.buffer("too large", u64::MAX / 2).is_err());
     assert_eq!(gpu.allocated(), nothing);
 }
-
-// ------------------------------------------------------------------------------------------------------------ the command
-
-// --------------------------------------------------------------------------------------------------------- run --profile

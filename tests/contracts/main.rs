@@ -6,6 +6,7 @@ mod common;
 mod amounts;
 mod audit;
 mod bench;
+mod bench_reports;
 mod compaction;
 mod either;
 mod group_lasso;

@@ -101,6 +101,28 @@ fn the_report_holds_together() {
         assert_eq!(breakdown["replicas"], 1);
         assert!((number(breakdown, "/density") - density).abs() < 1e-5);
     }
+    // Kernels have their blocks, and on a software adapter their processor time.
+    let software = report["adapter"]["kind"] == "software";
+    let check_blocks = |row: &Value, seconds: f64| {
+        let (median, slowest) = (
+            number(row, "/median_seconds"),
+            number(row, "/slowest_seconds"),
+        );
+        assert!(seconds <= median && median <= slowest, "{row}");
+        assert_eq!(row["cpu_seconds"].is_number(), software, "{row}");
+        assert_eq!(row["cores_used"].is_number(), software, "{row}");
+        assert!(row["disturbed"].is_null() || row["disturbed"].is_string());
+    };
+    for path in ["/breakdowns/0/kernels", "/product", "/selection"] {
+        for row in list(&report, path) {
+            check_blocks(row, number(row, "/seconds"));
+        }
+    }
+    assert_eq!(report["cores"].is_number(), software);
+    let eager =
+        number(&report, "/eager/operations") * number(&report, "/eager/seconds_per_operation");
+    close(number(&report, "/eager/samples_per_second"), 128.0 / eager);
+
     // Three products per layer, but none for the gradient of the images.
     let products = list(&breakdowns[0], "/kernels").iter();
     let flops: f64 = products.filter_map(|k| k["flops"].as_f64()).sum();
@@ -120,6 +142,29 @@ fn the_report_holds_together() {
             let samples = 128.0 * number(cohort, "/replicas");
             let rate = samples / number(row, "/step_seconds");
             close(number(row, "/samples_per_second"), rate);
+            check_blocks(row, number(row, "/step_seconds"));
+            if software {
+                let cpu = samples / number(row, "/cpu_seconds");
+                close(number(row, "/samples_per_cpu_second"), cpu);
+            }
+            let of = |field: &str| number(row, &format!("/roofline/{field}"));
+            let ceiling = |field: &str| 1e9 * number(&report, &format!("/ceilings/{field}"));
+            close(
+                of("multiply_seconds"),
+                of("flops") / ceiling("gflop_per_second"),
+            );
+            close(of("move_seconds"), of("bytes") / ceiling("gb_per_second"));
+            close(
+                of("floor_seconds"),
+                of("multiply_seconds").max(of("move_seconds")),
+            );
+            close(
+                of("share_of_roofline"),
+                of("floor_seconds") / number(row, "/step_seconds"),
+            );
+            if number(row, "/density") == 1.0 {
+                close(of("flops"), 2.0 * samples * multiply_adds);
+            }
             // Planned is what the density that needs most needs; what is not planned for is small.
             let (planned, used) = (
                 number(cohort, "/planned_bytes"),
@@ -208,6 +253,101 @@ fn the_text_says_what_the_numbers_are() {
         assert!(done.stdout.contains(words), "{words}:\n{}", done.stdout);
     }
     assert!(done.stderr.contains("measuring the ceilings"));
+}
+
+#[test]
+fn an_earlier_report_is_measured_again_and_compared_with() {
+    if no_gpu() {
+        return;
+    }
+    let lab = Lab::new();
+    let small = [
+        "--model=lenet-5",
+        "--batch=8",
+        "--replicas=1",
+        "--densities=1",
+        "--seconds=0.02",
+    ];
+    let then = report(&small);
+    let file = lab.write("then.json", then.to_string());
+    let file = file.to_str().unwrap();
+    let args = ["bench", "--quiet", "--json", "--compare", file];
+    let now: Value = serde_json::from_str(&secateur(args).ok().stdout).unwrap();
+    for path in [
+        "/model",
+        "/batch",
+        "/seconds",
+        "/ceilings/copy_bytes",
+        "/product/0/size",
+    ] {
+        assert_eq!(now.pointer(path), then.pointer(path), "{path}");
+    }
+    let comparison = &now["comparison"];
+    assert_eq!(comparison["two_machines"], false);
+    assert_eq!(comparison["differences"], serde_json::json!([]));
+    assert_eq!(comparison["then_alone"], serde_json::json!([]));
+    assert_eq!(comparison["now_alone"], serde_json::json!([]));
+    for row in list(comparison, "/rows") {
+        close(
+            number(row, "/ratio"),
+            number(row, "/now") / number(row, "/then"),
+        );
+    }
+    // Two reports are compared without an adapter.
+    let other = lab.write("now.json", now.to_string());
+    let pair = ["bench", "--compare", file, other.to_str().unwrap()];
+    let said = secateur(pair).ok();
+    assert!(said.stderr.is_empty(), "{}", said.stderr);
+    for words in [
+        "whole steps",
+        "1 replica, density 1",
+        "ratio",
+        "are the same",
+    ] {
+        assert!(said.stdout.contains(words), "{words}: {}", said.stdout);
+    }
+    let json: Value = {
+        let args = pair.iter().copied().chain(["--json"]);
+        serde_json::from_str(&secateur(args).ok().stdout).unwrap()
+    };
+    assert_eq!(&json, comparison);
+    let args = pair.iter().copied().chain(["--quick"]);
+    secateur(args).fails(2, &["--quick", "measures nothing"]);
+}
+
+#[test]
+fn a_file_that_is_no_report_is_refused_before_anything_is_measured() {
+    let lab = Lab::new();
+    let refused = |name: &str, text: &str, words: &[&str]| {
+        let file = lab.write(name, text);
+        let args = ["bench", "--compare", file.to_str().unwrap()];
+        let mut all = vec![name, "secateur bench --json"];
+        all.extend(words);
+        let done = secateur(args).fails(2, &all);
+        assert!(!done.stderr.contains("measuring"), "{}", done.stderr);
+    };
+    refused("notes.txt", "hello", &["not JSON"]);
+    refused(
+        "other.json",
+        "{\"format\":\"secateur-runs\"}",
+        &["secateur-runs"],
+    );
+    refused(
+        "old.json",
+        "{\"version\":\"0.2.0\"}",
+        &["\"format\" is missing"],
+    );
+    refused(
+        "later.json",
+        "{\"format\":\"secateur-bench\",\"format_version\":99}",
+        &["format version 99"],
+    );
+    refused(
+        "damaged.json",
+        "{\"format\":\"secateur-bench\",\"format_version\":1}",
+        &["damaged", "missing field"],
+    );
+    secateur(["bench", "--compare", "nowhere.json"]).fails(5, &["nowhere.json", "--json"]);
 }
 
 #[test]
