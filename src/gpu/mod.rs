@@ -3,6 +3,7 @@
 //! Nothing here knows of models, training or pruning.
 
 mod adapter;
+mod constants;
 mod device;
 mod error;
 mod kernel;
@@ -14,6 +15,7 @@ mod tuning;
 mod unroll;
 
 pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
+pub use constants::{Choice, choices};
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
 pub use error::{GpuError, INSTALL_HINT};
 pub use kernel::{Kernel, assemble};
