@@ -20,16 +20,18 @@ pub struct Budgets {
 struct Budget {
     /// Waves per SIMD, at least.
     waves: u32,
-    /// Registers kept in memory, at most.
+    /// Spilled registers, at most.
     spills: u32,
     /// Vector loads for 64 multiply-adds of the inner loop, at most; none where no loop multiplies.
     loads: Option<f64>,
+    /// Likewise loads from workgroup memory (LDS); none where the kernel has no such memory.
+    lds: Option<f64>,
 }
 
 const HEAD: &str = "\
-# What a hardware GPU's compiler may make of each kernel, in every variant that hardware may choose: waves per SIMD at least; registers
-# kept in memory (spills) at most; vector loads for 64 multiply-adds of the inner loop at most, where a loop multiplies.
-# `./x gpu-stats` shows what the compiler makes of them now, and `./x gpu-stats --write` writes this file anew.
+# What a hardware GPU's compiler may make of each kernel, in every variant that hardware may choose: waves per SIMD at least, spilled
+# registers at most, and where a loop multiplies, for 64 multiply-adds of the inner one, vector loads (loads) and loads from workgroup
+# memory (lds) at most. `./x gpu-stats` shows what the compiler makes of them now; `./x gpu-stats --write` writes this file anew.
 ";
 
 fn path() -> PathBuf {
@@ -53,12 +55,13 @@ impl Budgets {
         );
         for (kernel, measured) in &report.kernels {
             let (waves, spills) = (measured.waves(), measured.spills());
-            let loads = measured.loads().map(|loads| format!(", loads = {loads:?}"));
-            let loads = loads.unwrap_or_default();
-            let _ = writeln!(
-                text,
-                "{kernel:?} = {{ waves = {waves}, spills = {spills}{loads} }}"
-            );
+            let _ = write!(text, "{kernel:?} = {{ waves = {waves}, spills = {spills}");
+            for (key, loads) in [("loads", measured.loads()), ("lds", measured.lds_loads())] {
+                if let Some(loads) = loads {
+                    let _ = write!(text, ", {key} = {loads:?}");
+                }
+            }
+            text += " }\n";
         }
         std::fs::write(path(), text).expect("shaders/budgets.toml can be written");
     }
@@ -94,7 +97,7 @@ impl Budget {
         if spills > self.spills {
             let budget = self.spills;
             sentences.push(format!(
-                "{kernel} keeps {spills} registers in memory; its budget is {budget}"
+                "{kernel} spills {spills} registers; its budget is {budget}"
             ));
         }
         let waves = measured.waves();
@@ -104,17 +107,26 @@ impl Budget {
                 "{kernel} runs in {waves} waves per SIMD; its budget is {budget} or more"
             ));
         }
-        if same && self.loads != measured.loads() {
-            let say = |loads: Option<f64>| loads.map_or("none".to_owned(), |l| format!("{l:.2}"));
+        let kinds = [
+            ("vector loads", self.loads, measured.loads()),
+            (
+                "loads from workgroup memory",
+                self.lds,
+                measured.lds_loads(),
+            ),
+        ];
+        for (kind, budget, now) in kinds {
             // A loop that is found no longer is as bad as one that loads more.
-            let worse = match (measured.loads(), self.loads) {
-                (Some(now), Some(budget)) => now > budget,
+            let worse = match (budget, now) {
+                (Some(budget), Some(now)) => now > budget,
+                (None, None) => false,
                 _ => true,
             };
-            if worse {
-                let (now, budget) = (say(measured.loads()), say(self.loads));
+            if same && worse {
+                let say = |loads: Option<f64>| loads.map_or("none".to_owned(), |l| l.to_string());
+                let (now, budget) = (say(now), say(budget));
                 sentences.push(format!(
-                    "{kernel} issues {now} vector loads for 64 multiply-adds of its inner loop; its budget is {budget}"
+                    "{kernel} issues {now} {kind} for 64 multiply-adds of its inner loop; its budget is {budget}"
                 ));
             }
         }
@@ -156,9 +168,9 @@ mod tests {
         assert!(budgets.broken(&report("radv 1", 20.0, 0.0, 2)).is_empty());
         let broken = budgets.broken(&report("radv 1", 12.0, 3.0, 5));
         let want = [
-            "a ROWS=8 keeps 3 registers in memory; its budget is 0",
+            "a ROWS=8 spills 3 registers; its budget is 0",
             "a ROWS=8 runs in 12 waves per SIMD; its budget is 16 or more",
-            "a ROWS=8 issues 5.00 vector loads for 64 multiply-adds of its inner loop; its budget is 4.00",
+            "a ROWS=8 issues 5 vector loads for 64 multiply-adds of its inner loop; its budget is 4",
         ];
         assert_eq!(broken, want);
         // Of another version spills alone count.

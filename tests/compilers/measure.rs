@@ -39,7 +39,7 @@ impl Measured {
         self.number("Subgroups per SIMD")
     }
 
-    /// Registers that are kept in memory, and bytes of arrays that are.
+    /// Registers that had to make room: vector ones go to memory, scalar ones into lanes of vector ones. Bytes of memory count too.
     pub fn spills(&self) -> u32 {
         let kinds = ["Spilled VGPRs", "Spilled SGPRs", "Scratch size"];
         kinds.map(|kind| self.number(kind)).iter().sum()
@@ -47,8 +47,18 @@ impl Measured {
 
     /// Vector loads for 64 multiply-adds of the inner loop, to two digits.
     pub fn loads(&self) -> Option<f64> {
+        self.inner_loads(|inner| inner.vector_loads)
+    }
+
+    /// Likewise loads from workgroup memory, where the kernel has some.
+    pub fn lds_loads(&self) -> Option<f64> {
+        let loads = self.inner_loads(|inner| inner.workgroup_loads)?;
+        (self.number("LDS size") > 0).then_some(loads)
+    }
+
+    fn inner_loads(&self, count: impl Fn(&InnerLoop) -> u32) -> Option<f64> {
         let inner = self.inner.as_ref()?;
-        Some((inner.per_64(inner.vector_loads) * 100.0).round() / 100.0)
+        Some((inner.per_64(count(inner)) * 100.0).round() / 100.0)
     }
 }
 

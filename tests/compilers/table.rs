@@ -16,10 +16,12 @@ fn per_64(measured: &Measured, count: impl Fn(&InnerLoop) -> u32) -> String {
     })
 }
 
-/// Of RADV's compiler. Loads, instructions and waits are for 64 multiply-adds of the inner loop.
+/// Of RADV's compiler. What follows `multiply-adds`, which are those of one lane in one pass of the inner loop, is for 64 of them; but
+/// for `latency`, the compiler's own estimate of the whole kernel in cycles.
 const COLUMNS: [Column; 14] = [
     ("VGPRs", |m| m.number("VGPRs").to_string()),
-    ("SGPRs", |m| m.number("SGPRs").to_string()),
+    // RDNA gives every wave 128; how many are needed shows before instructions are put in order.
+    ("SGPRs", |m| m.number("Pre-Sched SGPRs").to_string()),
     ("spills", |m| m.spills().to_string()),
     ("lanes", |m| m.number("Subgroup size").to_string()),
     ("waves", |m| m.waves().to_string()),
@@ -33,7 +35,7 @@ const COLUMNS: [Column; 14] = [
     ("scalar loads", |m| per_64(m, |i| i.scalar_loads)),
     ("LDS loads", |m| per_64(m, |i| i.workgroup_loads)),
     ("waits", |m| per_64(m, |i| i.waits)),
-    ("cycles", |m| m.number("Latency").to_string()),
+    ("latency", |m| m.number("Latency").to_string()),
 ];
 
 /// The table.
