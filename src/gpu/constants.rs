@@ -5,11 +5,8 @@
 
 use super::KernelSource;
 
-/// A constant of a kernel, and the values that it may be given.
-pub type Choice = (&'static str, Vec<u32>);
-
 /// The constants of a kernel whose values its text lists, each with all of them.
-pub fn choices(source: &KernelSource) -> Vec<Choice> {
+pub fn choices(source: &KernelSource) -> Vec<(&'static str, Vec<u32>)> {
     source.source.lines().filter_map(choice).collect()
 }
 

@@ -15,7 +15,7 @@ mod tuning;
 mod unroll;
 
 pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
-pub use constants::{Choice, choices};
+pub use constants::choices;
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
 pub use error::{GpuError, INSTALL_HINT};
 pub use kernel::{Kernel, assemble};
