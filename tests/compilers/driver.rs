@@ -73,13 +73,14 @@ pub fn apart(test: &str, environment: impl Fn(&mut Command)) -> Result<Report, S
     command.args(["--exact", test]).env(ANSWER, answer.path());
     environment(&mut command);
     let output = command.output().expect("this program starts again");
-    assert!(
-        output.status.success(),
-        "measuring ended with {}:\n{}{}",
-        output.status,
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said = [output.stdout, output.stderr].map(|o| String::from_utf8_lossy(&o).into_owned());
+    let said = said.concat();
+    // RADV aborts at a name that it does not know.
+    if let Some(line) = said.lines().find(|line| line.contains("Unknown family")) {
+        return Err(line.to_owned());
+    }
+    let status = output.status;
+    assert!(status.success(), "measuring ended with {status}:\n{said}");
     let bytes = std::fs::read(answer.path()).expect("an answer");
     serde_json::from_slice(&bytes).expect("an answer in JSON")
 }
