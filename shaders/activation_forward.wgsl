@@ -2,7 +2,7 @@
 #import activation
 #import grid
 #import math
-const KIND: u32 = 0u;
+const KIND: u32 = 0u; // 1: leaky ReLU, 2: GELU
 @group(0) @binding(0) var<uniform> u: ActivationShape;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;

@@ -2,7 +2,7 @@
 // All [R][u.quads] vec4s.   One invocation owns four parameters of one replica. Order: that of the batches; g^2 and -w g by fma.
 #import grid
 #import params
-const KIND: u32 = 0u;
+const KIND: u32 = 0u; // 1: squares, 2: -w g, 3: -g
 @group(0) @binding(0) var<uniform> u: ParamsShape;
 @group(0) @binding(1) var<storage, read> params: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> grads: array<vec4<f32>>;

@@ -4,7 +4,7 @@
 // NaN has no rank: it is counted, and the host ends the training.   One invocation owns one weight of one tensor.
 #import grid
 #import random
-const GROW: u32 = 0u;
+const GROW: u32 = 0u; // 1: random
 struct GrowthShape {
     offset: u32,       // of the tensor in the flat parameters
     count: u32,

@@ -1,7 +1,7 @@
 // y[i] = x[i].   How fast can memory be?   One invocation owns VECTORS vec4s, a stride apart, so that lanes read neighbours.
 #import grid
 #import span
-const VECTORS: u32 = 4u;
+const VECTORS: u32 = 4u; // 1, 2: fewer
 @group(0) @binding(0) var<uniform> u: Span;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;

@@ -6,7 +6,7 @@ struct ProbeShape {
     count: u32, // vec4s
     rounds: u32,
 }
-const CHAINS: u32 = 8u;
+const CHAINS: u32 = 8u; // 2, 4: fewer
 const UNROLL: u32 = 16u;
 @group(0) @binding(0) var<uniform> u: ProbeShape;
 @group(0) @binding(1) var<storage, read_write> out: array<vec4<f32>>;

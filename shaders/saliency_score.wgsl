@@ -4,7 +4,7 @@
 // NaN has no rank: it is counted, and the host refuses to prune.   One invocation owns one weight of one tensor.
 #import grid
 #import score
-const FORMULA: u32 = 0u;
+const FORMULA: u32 = 0u; // 1, 2, 3, 4, 5: as above
 @group(0) @binding(0) var<uniform> u: ScoreShape;
 @group(0) @binding(1) var<storage, read> masks: array<u32>;
 @group(0) @binding(2) var<storage, read> params: array<f32>;

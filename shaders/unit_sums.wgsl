@@ -8,7 +8,7 @@ struct UnitShape {
     param_stride: u32, // floats per replica
     longest: u32,      // passes of all loops over the largest unit
 }
-const KIND: u32 = 0u;
+const KIND: u32 = 0u; // 1: squares, 2: w a
 @group(0) @binding(0) var<uniform> u: UnitShape;
 @group(0) @binding(1) var<storage, read> first: array<u32>; // [units + 1]: the runs of unit n are first[n] .. first[n + 1]
 @group(0) @binding(2) var<storage, read> runs: array<UnitRun>;

@@ -3,6 +3,7 @@
 //! A line `const NAME: u32 = 8u;` can be given another value before compilation (tile sizes, variants); then loops over a tile
 //! are written out. All else that shaders are made of is done when the program is built, by `build/`.
 
+use super::constants::allowed;
 use super::kernels::{Access, KernelSource, source_of};
 use super::unroll::unroll_tiles;
 use super::{Gpu, GpuError};
@@ -91,7 +92,7 @@ fn rejected(name: &str, reason: impl Into<String>) -> GpuError {
 /// The WGSL text of a kernel with these values in place of its constants, and loops over its tile written out.
 ///
 /// # Errors
-/// A constant that the text does not declare.
+/// A constant that the text does not declare, or a value that it does not allow (see [`super::choices`]).
 pub fn assemble(
     source: &KernelSource,
     constants: &[(&'static str, u32)],
@@ -106,6 +107,12 @@ pub fn assemble(
         let end = text[value_at..]
             .find('\n')
             .map_or(text.len(), |n| value_at + n);
+        if let Some(values) = allowed(&text[at + 1..end])
+            && !values.contains(value)
+        {
+            let reason = format!("its {name} may be one of {values:?}, and is to be {value}");
+            return Err(rejected(source.name, reason));
+        }
         text.replace_range(value_at..end, &format!(" {value}u;"));
     }
     Ok(unroll_tiles(&text))

@@ -3,6 +3,7 @@
 //! Nothing here knows of models, training or pruning.
 
 mod adapter;
+mod constants;
 mod device;
 mod driver;
 mod driver_version;
@@ -17,6 +18,7 @@ mod tuning;
 mod unroll;
 
 pub use adapter::{AdapterDescription, AdapterKind, list_adapters};
+pub use constants::choices;
 pub use device::{Buffer, Gpu, GpuOptions, Observe};
 pub use driver::{DriverProbeShape, DriverTraits};
 pub use error::{GpuError, INSTALL_HINT};

@@ -47,7 +47,7 @@ shader_struct! {
 }
 
 /// The kernels of its passes.
-const KERNELS: ProductKernels = ProductKernels {
+pub(super) const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "conv_forward",
         workgroup: Some("conv_forward_workgroup"),

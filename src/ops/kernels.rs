@@ -41,8 +41,48 @@ pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
     if gpu.adapter().kind == AdapterKind::Software {
         4
     } else {
-        1
+        HARDWARE_COLUMNS
     }
+}
+
+/// [`columns_per_invocation`] of hardware.
+pub(super) const HARDWARE_COLUMNS: u32 = 1;
+
+/// A kernel and its constants.
+pub(super) type Tiled = (&'static str, Vec<(&'static str, u32)>);
+
+/// Forward and backward-data through workgroup memory or in register tiles.
+pub(super) fn data_tile(variant: KernelVariant, names: Names) -> Tiled {
+    match (variant, names.workgroup) {
+        (KernelVariant::Workgroup(r, c), Some(name)) => {
+            let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
+            (name, constants.to_vec())
+        }
+        _ => {
+            let (r, c) = tile_of(variant, DATA_TILE);
+            (names.plain, vec![("ROWS", r), ("COLS", c)])
+        }
+    }
+}
+
+/// Likewise backward-weight.
+pub(super) fn weight_tile(variant: KernelVariant, names: Names) -> Tiled {
+    match (variant, names.workgroup) {
+        (KernelVariant::Workgroup(r, c), Some(name)) => (name, vec![("ROWS", r), ("COLS", c)]),
+        _ => {
+            let (r, c) = tile_of(variant, WEIGHT_TILE);
+            (names.plain, vec![("ROWS", r), ("COLS", c)])
+        }
+    }
+}
+
+/// Forward and backward-data on kept weights alone, without subgroups.
+pub(super) fn sparse_tile(variant: KernelVariant, names: Names) -> Tiled {
+    let tile = match variant {
+        KernelVariant::Sparse(tile) | KernelVariant::SparseBroadcast(tile) => tile,
+        _ => 1,
+    };
+    (names.sparse, vec![("COLS", tile)])
 }
 
 /// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `broadcast` is the
@@ -62,15 +102,16 @@ pub(super) fn data_kernel(
             let kernel = gpu.kernel(broadcast.kernel, &constants)?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
-        (KernelVariant::Workgroup(r, c), _, Some(name)) => {
-            let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
+        (KernelVariant::Workgroup(r, c), _, Some(_)) => {
+            let (name, constants) = data_tile(variant, names);
             let kernel = gpu.kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
             (kernel, row_tiles, lanes)
         }
         _ => {
             let (r, c) = tile_of(variant, DATA_TILE);
-            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c)])?;
+            let (name, constants) = data_tile(variant, names);
+            let kernel = gpu.kernel(name, &constants)?;
             (kernel, rows.div_ceil(r), columns.div_ceil(c))
         }
     };
@@ -98,14 +139,16 @@ pub(super) fn weight_kernel(
             let kernel = gpu.kernel(broadcast, &[("ROWS", r), accumulate])?;
             (kernel, rows.div_ceil(r), lanes)
         }
-        (KernelVariant::Workgroup(r, c), Some(name)) => {
-            let kernel = gpu.kernel(name, &[("ROWS", r), ("COLS", c), accumulate])?;
+        (KernelVariant::Workgroup(r, c), Some(_)) => {
+            let (name, tile) = weight_tile(variant, names);
+            let kernel = gpu.kernel(name, &[&tile[..], &[accumulate]].concat())?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, taps]);
             (kernel, row_tiles, lanes)
         }
         _ => {
             let (r, c) = tile_of(variant, WEIGHT_TILE);
-            let kernel = gpu.kernel(names.plain, &[("ROWS", r), ("COLS", c), accumulate])?;
+            let (name, tile) = weight_tile(variant, names);
+            let kernel = gpu.kernel(name, &[&tile[..], &[accumulate]].concat())?;
             (kernel, rows.div_ceil(r), taps.div_ceil(c))
         }
     };
@@ -132,19 +175,20 @@ pub(super) fn sparse_kernel(
     names: Names,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let plain = names.sparse;
-    let (name, tile, lanes) = match (variant, names.sparse_broadcast) {
+    let ((name, constants), lanes) = match (variant, names.sparse_broadcast) {
         (KernelVariant::SparseBroadcast(most), Some(name)) => {
             // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
             let tile = (columns / 8).clamp(1, most);
-            (name, tile, columns.div_ceil(tile).next_multiple_of(8))
+            let lanes = columns.div_ceil(tile).next_multiple_of(8);
+            ((name, vec![("COLS", tile)]), lanes)
         }
-        (KernelVariant::SparseBroadcast(tile) | KernelVariant::Sparse(tile), _) => {
-            (plain, tile, columns.div_ceil(tile))
+        _ => {
+            let tiled = sparse_tile(variant, names);
+            let each = tiled.1.first().map_or(1, |&(_, tile)| tile);
+            (tiled, columns.div_ceil(each))
         }
-        _ => (plain, 1, columns),
     };
-    let kernel = gpu.kernel(name, &[("COLS", tile)])?;
+    let kernel = gpu.kernel(name, &constants)?;
     let count = u64::from(rows) * u64::from(pixels) * u64::from(lanes);
     Ok((kernel, count))
 }

@@ -33,7 +33,7 @@ shader_struct! {
 }
 
 /// The kernels of its passes.
-const KERNELS: ProductKernels = ProductKernels {
+pub(super) const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "dense_forward",
         workgroup: Some("dense_forward_workgroup"),
