@@ -68,48 +68,32 @@ fn conv_backward_data_broadcast_3x3(@builtin(workgroup_id) group: vec3<u32>, @bu
     let x0 = qx < width;
     let x1 = qx - 1u < width;
     let x2 = qx - 2u < width;
-    let y0 = qy < height;
-    let y1 = qy - 1u < height;
-    let y2 = qy - 2u < height;
     let up = width * columns;
     let channels = u.out_channels;
     let weights = u.in_channels * 9u;
     var place = ((group.z * channels * height + qy) * width + qx) * columns + min(column, columns - 1u);
+    // Rows of taps that have outputs.
+    let ky0 = select(0u, qy + 1u - height, qy >= height);
+    let ky1 = min(3u, qy + 1u);
     for (var o = 0u; o < channels; o++) {
         let wa = kernel_at(a, last);
         let wb = kernel_at(b, last);
-        let top0 = output_at(place, y0 && x0);
-        let top1 = output_at(place - columns, y0 && x1);
-        let top2 = output_at(place - 2u * columns, y0 && x2);
+        var line = place - ky0 * up;
+        for (var ky = ky0; ky < ky1; ky++) {
+            let ra = select(select(wa.bottom, wa.middle, ky == 1u), wa.top, ky == 0u);
+            let rb = select(select(wb.bottom, wb.middle, ky == 1u), wb.top, ky == 0u);
+            let d0 = output_at(line, x0);
+            let d1 = output_at(line - columns, x1);
+            let d2 = output_at(line - 2u * columns, x2);
 #repeat k 0 8
-        s{k} = add_row(s{k}, subgroupBroadcast(wa.top, {k}u), top0, top1, top2);
+            s{k} = add_row(s{k}, subgroupBroadcast(ra, {k}u), d0, d1, d2);
 #end
-        if ROWS == 16u {
+            if ROWS == 16u {
 #repeat k 8 16
-            s{k} = add_row(s{k}, subgroupBroadcast(wb.top, {k-8}u), top0, top1, top2);
+                s{k} = add_row(s{k}, subgroupBroadcast(rb, {k-8}u), d0, d1, d2);
 #end
-        }
-        let middle0 = output_at(place - up, y1 && x0);
-        let middle1 = output_at(place - up - columns, y1 && x1);
-        let middle2 = output_at(place - up - 2u * columns, y1 && x2);
-#repeat k 0 8
-        s{k} = add_row(s{k}, subgroupBroadcast(wa.middle, {k}u), middle0, middle1, middle2);
-#end
-        if ROWS == 16u {
-#repeat k 8 16
-            s{k} = add_row(s{k}, subgroupBroadcast(wb.middle, {k-8}u), middle0, middle1, middle2);
-#end
-        }
-        let bottom0 = output_at(place - 2u * up, y2 && x0);
-        let bottom1 = output_at(place - 2u * up - columns, y2 && x1);
-        let bottom2 = output_at(place - 2u * up - 2u * columns, y2 && x2);
-#repeat k 0 8
-        s{k} = add_row(s{k}, subgroupBroadcast(wa.bottom, {k}u), bottom0, bottom1, bottom2);
-#end
-        if ROWS == 16u {
-#repeat k 8 16
-            s{k} = add_row(s{k}, subgroupBroadcast(wb.bottom, {k-8}u), bottom0, bottom1, bottom2);
-#end
+            }
+            line -= up;
         }
         place += height * up;
         a += weights;

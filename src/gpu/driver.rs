@@ -23,8 +23,8 @@ impl DriverProbeShape {
     /// nearest `f32`.
     pub const ASKED: Self = Self {
         passes: 70_000,
-        factor: 1.000_244_140_625,
-        addend: -1.000_488_281_25,
+        factor: 1.0 + 1.0 / 4096.0,
+        addend: -(1.0 + 1.0 / 2048.0),
         tiny: f32::MIN_POSITIVE,
     };
 }
