@@ -1,7 +1,7 @@
 //! The device: buffers in and out, errors caught, submissions paced.
 
 use super::adapter::{self, AdapterDescription, AdapterKind};
-use super::driver::DriverTraits;
+use super::driver::{DriverProbeShape, DriverTraits};
 use super::kernel::KernelCache;
 use super::pipelines::Pipelines;
 use super::program::Program;
@@ -135,8 +135,19 @@ impl Gpu {
         let folder = (options.tune != TuneMode::Off).then(cache_folder).flatten();
         let pipelines = Pipelines::new(&device, &adapter.get_info(), folder);
         let mut gpu = Self::assemble(device, queue, description, options, pipelines);
-        gpu.traits = DriverTraits::probe(&gpu)?;
+        gpu.traits = gpu.probed()?;
         Ok(gpu)
+    }
+
+    /// Asks the driver what it does otherwise than others, in one dispatch.
+    fn probed(&self) -> Result<DriverTraits, GpuError> {
+        let out = self.buffer("probe of the driver", 16)?;
+        let mut program = Program::new("probe of the driver");
+        let kernel = self.kernel("probe_driver", &[])?;
+        program.push(self, kernel, &DriverProbeShape::ASKED, &[&out], 1, 1)?;
+        self.run(&program)?;
+        let told: Vec<u32> = self.read(&out, 0, 3)?;
+        Ok(DriverTraits::told([told[0], told[1], told[2]]))
     }
 
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.

@@ -1,7 +1,6 @@
 //! What one driver does and another does not, asked of it when it is opened.
 
 use super::layout::shader_struct;
-use super::{Gpu, GpuError, Program};
 use serde::Serialize;
 
 shader_struct! {
@@ -42,22 +41,13 @@ pub struct DriverTraits {
 }
 
 impl DriverTraits {
-    /// Asks the driver, in one dispatch.
-    ///
-    /// # Errors
-    /// The device failed.
-    pub(super) fn probe(gpu: &Gpu) -> Result<Self, GpuError> {
-        let asked = DriverProbeShape::ASKED;
-        let out = gpu.buffer("probe of the driver", 16)?;
-        let mut program = Program::new("probe of the driver");
-        let kernel = gpu.kernel("probe_driver", &[])?;
-        program.push(gpu, kernel, &asked, &[&out], 1, 1)?;
-        gpu.run(&program)?;
-        let told: Vec<u32> = gpu.read(&out, 0, 3)?;
-        Ok(Self {
-            loop_limit: (told[0] < asked.passes).then_some(told[0]),
-            fused_fma: told[1] != 0,
-            flushes_subnormals: told[2] == 0,
-        })
+    /// From what `probe_driver` answered to [`DriverProbeShape::ASKED`].
+    pub(super) fn told(words: [u32; 3]) -> Self {
+        let [counted, sum, half] = words;
+        Self {
+            loop_limit: (counted < DriverProbeShape::ASKED.passes).then_some(counted),
+            fused_fma: sum != 0,
+            flushes_subnormals: half == 0,
+        }
     }
 }

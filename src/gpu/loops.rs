@@ -7,7 +7,7 @@
 
 /// What is known of a number: itself, or that it is no larger.
 #[derive(Clone, Copy, Debug)]
-struct Bound {
+struct Most {
     most: u64,
     exact: bool,
 }
@@ -20,7 +20,7 @@ struct Shaped<'a> {
 
 /// A function, with what is known of its parameters where it is called.
 struct Call<'a> {
-    parameters: Vec<(&'a str, Option<Bound>)>,
+    parameters: Vec<(&'a str, Option<Most>)>,
     body: &'a str,
 }
 
@@ -108,7 +108,7 @@ fn next_call(text: &str) -> Option<(&str, &str)> {
 
 impl<'a> Shaped<'a> {
     /// The function `name` of the text, called with these arguments.
-    fn call(&self, name: &str, arguments: Vec<Option<Bound>>) -> Option<Call<'a>> {
+    fn call(&self, name: &str, arguments: Vec<Option<Most>>) -> Option<Call<'a>> {
         let (before, _) = self.text.split_once(&format!("fn {name}("))?;
         let signature = &self.text[before.len() + "fn ".len() + name.len()..];
         let (parameters, rest) = bracketed(signature)?;
@@ -179,8 +179,8 @@ impl<'a> Shaped<'a> {
     }
 
     /// The largest value of an expression in `of`.
-    fn value(&self, expression: &str, of: &Call<'_>) -> Option<Bound> {
-        let mut reader = Reader {
+    fn value(&self, expression: &str, of: &Call<'_>) -> Option<Most> {
+        let mut reader = ExpressionReader {
             shaped: self,
             of,
             rest: expression,
@@ -189,8 +189,8 @@ impl<'a> Shaped<'a> {
     }
 
     /// A literal, a field of the shape, a parameter, a constant, or a `let`.
-    fn named(&self, name: &str, of: &Call<'_>) -> Option<Bound> {
-        let exact = |most: u64| Bound { most, exact: true };
+    fn named(&self, name: &str, of: &Call<'_>) -> Option<Most> {
+        let exact = |most: u64| Most { most, exact: true };
         if name.starts_with(|c: char| c.is_ascii_digit()) {
             return name.trim_end_matches('u').parse().ok().map(exact);
         }
@@ -209,13 +209,13 @@ impl<'a> Shaped<'a> {
 }
 
 /// Reads one expression from left to right.
-struct Reader<'a> {
+struct ExpressionReader<'a> {
     shaped: &'a Shaped<'a>,
     of: &'a Call<'a>,
     rest: &'a str,
 }
 
-impl Reader<'_> {
+impl ExpressionReader<'_> {
     /// Whether the next sign is this one, which is then behind.
     fn sign(&mut self, signs: &[char]) -> Option<char> {
         let next = self.rest.trim_start();
@@ -224,41 +224,41 @@ impl Reader<'_> {
         Some(sign)
     }
 
-    fn sum(&mut self) -> Option<Bound> {
+    fn sum(&mut self) -> Option<Most> {
         let mut left = self.product();
         while let Some(sign) = self.sign(&['+', '-']) {
             let right = self.product();
             left = match (sign, left, right) {
-                ('+', Some(a), Some(b)) => Some(Bound {
+                ('+', Some(a), Some(b)) => Some(Most {
                     most: a.most.saturating_add(b.most),
                     exact: a.exact && b.exact,
                 }),
-                ('-', Some(a), Some(b)) if a.exact && b.exact => Some(Bound {
+                ('-', Some(a), Some(b)) if a.exact && b.exact => Some(Most {
                     most: a.most.saturating_sub(b.most),
                     exact: true,
                 }),
-                ('-', Some(a), _) => Some(Bound { exact: false, ..a }),
+                ('-', Some(a), _) => Some(Most { exact: false, ..a }),
                 _ => None,
             };
         }
         left
     }
 
-    fn product(&mut self) -> Option<Bound> {
+    fn product(&mut self) -> Option<Most> {
         let mut left = self.atom();
         while let Some(sign) = self.sign(&['*', '/', '%']) {
             let right = self.atom();
             left = match (sign, left, right) {
-                ('*', Some(a), Some(b)) => Some(Bound {
+                ('*', Some(a), Some(b)) => Some(Most {
                     most: a.most.saturating_mul(b.most),
                     exact: a.exact && b.exact,
                 }),
-                ('/', Some(a), Some(b)) if b.exact && b.most > 0 => Some(Bound {
+                ('/', Some(a), Some(b)) if b.exact && b.most > 0 => Some(Most {
                     most: a.most / b.most,
                     exact: a.exact,
                 }),
-                ('/', Some(a), _) => Some(Bound { exact: false, ..a }),
-                ('%', _, Some(b)) => Some(Bound {
+                ('/', Some(a), _) => Some(Most { exact: false, ..a }),
+                ('%', _, Some(b)) => Some(Most {
                     most: b.most.saturating_sub(1),
                     exact: false,
                 }),
@@ -268,7 +268,7 @@ impl Reader<'_> {
         left
     }
 
-    fn atom(&mut self) -> Option<Bound> {
+    fn atom(&mut self) -> Option<Most> {
         self.rest = self.rest.trim_start();
         let length = self
             .rest
@@ -286,15 +286,15 @@ impl Reader<'_> {
             .collect();
         match (name, &arguments[..]) {
             ("" | "u32", &[value]) => value,
-            ("min", &[Some(a), Some(b)]) => Some(Bound {
+            ("min", &[Some(a), Some(b)]) => Some(Most {
                 most: a.most.min(b.most),
                 exact: a.exact && b.exact,
             }),
-            ("min", &[Some(known), None] | &[None, Some(known)]) => Some(Bound {
+            ("min", &[Some(known), None] | &[None, Some(known)]) => Some(Most {
                 exact: false,
                 ..known
             }),
-            ("max" | "select", &[Some(a), Some(b), ..]) => Some(Bound {
+            ("max" | "select", &[Some(a), Some(b), ..]) => Some(Most {
                 most: a.most.max(b.most),
                 exact: false,
             }),

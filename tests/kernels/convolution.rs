@@ -28,7 +28,11 @@ impl Conv {
         let along = |size: u32| (size + 2 * self.padding - self.kernel) / self.stride + 1;
         // Odd offsets: only what suits the kernel that reads weights four at a time is aligned, and not always.
         let fours = (in_channels * self.kernel * self.kernel).is_multiple_of(4);
-        let weight_offset = if fours && self.outputs % 2 == 0 { 8 } else { 7 };
+        let weight_offset = if fours && self.outputs.is_multiple_of(2) {
+            8
+        } else {
+            7
+        };
         let weights = self.outputs * in_channels * self.kernel * self.kernel;
         let bias_offset = weight_offset + weights + 2;
         ConvShape {
