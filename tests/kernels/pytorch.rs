@@ -80,7 +80,8 @@ fn check(what: &str, recorded: &Value, got: &[f32], close: f64) {
     }
 }
 
-fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
+/// `pictures` names what the images come from, as in `fixtures.py`.
+fn compare(gpu: &'static Gpu, (name, pictures): (&str, &str), fixture: &str, close: f64) {
     let recorded: Value = serde_json::from_str(fixture).unwrap();
     let shape = presets::input(name);
     let model = preset_model(name);
@@ -93,7 +94,7 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
         own.copy_from_slice(&values(tensor));
     }
     let split = || Split {
-        images: hashed("images", BATCH * shape.features())
+        images: hashed(pictures, BATCH * shape.features())
             .iter()
             .map(|h| (h >> 24) as u8)
             .collect(),
@@ -159,14 +160,15 @@ fn compare(gpu: &'static Gpu, name: &str, fixture: &str, close: f64) {
 fn lenet_5_is_pytorchs() {
     let Some(gpu) = gpu() else { return };
     let fixture = include_str!("../pytorch/lenet-5.json");
-    compare(gpu, "lenet-5", fixture, 1e-3);
+    compare(gpu, ("lenet-5", "images"), fixture, 1e-3);
 }
 
 #[test]
 fn vgg_11_bn_is_pytorchs() {
     let Some(gpu) = gpu() else { return };
     let fixture = include_str!("../pytorch/vgg-11-bn.json");
-    compare(gpu, "vgg-11-bn", fixture, 1e-3);
+    // No ReLU or pooling of these is near switching, so all roundings give its gradients.
+    compare(gpu, ("vgg-11-bn", "images 299"), fixture, 1e-3);
 }
 
 #[test]
@@ -175,5 +177,5 @@ fn resnet_20_is_pytorchs() {
     let fixture = include_str!("../pytorch/resnet-20.json");
     // On this step PyTorch's own single precision is off its double precision by up to 5e-4 of a gradient's norm: values that
     // are as near 0 as rounding is large pass a ReLU in one and not in the other.
-    compare(gpu, "resnet-20", fixture, 5e-3);
+    compare(gpu, ("resnet-20", "images"), fixture, 5e-3);
 }
