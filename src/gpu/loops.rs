@@ -44,7 +44,8 @@ pub fn longest_loops(
 
 /// The text without comments, but for those that say what is at the most, which become `@EXPRESSION@`.
 fn without_comments(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
+    // A line before the first, so that every declaration has one.
+    let mut out = String::from("\n");
     for line in text.lines() {
         let (code, comment) = line.split_once("//").unwrap_or((line, ""));
         out += code;
