@@ -1,8 +1,9 @@
 // dX[r][c][p][b] = sum_{o,ky,kx} W[r][o][c][ky][kx] dY[r][o][p + padding - (ky,kx)][b] for kernels of 3 x 3 and stride 1, dY being zero
 // outside the outputs. Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
-// one row's nine weights of an output channel as three vec4s, and every lane reads them from there. Taps without an output are
-// multiplied by 0, which changes no bit, so these are the sums of conv_backward_data in the same order.
+// one row's nine weights of an output channel as three vec4s, and every lane reads them from there. Rows of taps
+// without outputs are left out, and in a row the taps without one are multiplied by 0, which changes no bit, so these are the sums of
+// conv_backward_data in the same order.
 // One invocation owns ROWS input channels x one vec4 of samples of one pixel; 8 neighbouring lanes own 8 vec4s of the same.
 #import grid
 #import conv

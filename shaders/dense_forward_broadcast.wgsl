@@ -13,12 +13,6 @@ const ROWS: u32 = 16u; // or 8
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-fn bias_of(base: u32, row: u32) -> f32 {
-    if u.bias_offset == 0xffffffffu { return 0.0; }
-    let place = base + u.bias_offset + row;
-    return params[place / 4u][place % 4u];
-}
-
 @compute @workgroup_size(64)
 fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {

@@ -1,4 +1,4 @@
-// Weights read four at a time, wherever they begin in a vec4.
+// Parameters read four at a time, wherever they begin in a vec4. The kernel binds `params: array<vec4<f32>>`.
 const SHIFTED: u32 = 1u; // 0: all begin at a multiple of 4 floats
 
 // The four floats from `at` on, of which `first` is the vec4 that holds the first one, and `next` the one behind it.
@@ -17,4 +17,11 @@ fn add_quad(s: vec4<f32>, w: vec4<f32>, x0: vec4<f32>, x1: vec4<f32>, x2: vec4<f
     let s1 = fma(vec4<f32>(w.y), x1, s0);
     let s2 = fma(vec4<f32>(w.z), x2, s1);
     return fma(vec4<f32>(w.w), x3, s2);
+}
+
+// The bias of an output of the layer, or 0 where it has none; the replica's parameters begin at `base`.
+fn bias_of(base: u32, row: u32) -> f32 {
+    if u.bias_offset == 0xffffffffu { return 0.0; }
+    let place = base + u.bias_offset + row;
+    return params[place / 4u][place % 4u];
 }
