@@ -1,5 +1,5 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
-// One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
+// One output row qy is one part; `conv_backward_sums` adds the parts in order of qy. (An image of one row is summed by it too.)
 // One invocation owns ROWS output channels x COLS taps of one part; lanes run along taps.
 // Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each; taps
 // outside the image are left out.

@@ -1,5 +1,5 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
-// One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
+// One output row qy is one part; `conv_backward_sums` adds the parts in order of qy. (An image of one row is summed by it too.)
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as conv_backward_weight, so the same bits.
 // One invocation owns ROWS output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.

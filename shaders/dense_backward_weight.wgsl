@@ -1,6 +1,9 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b].   Written to the flat gradients at weight_offset.
 // One invocation owns ROWS outputs x COLS inputs of one replica; lanes run along inputs.
 // Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each. Slots past the batch's end add 0, because dY is 0 there.
+// The first workgroups own the biases, see shared/bias.wgsl.
+#import across
+#import bias
 #import grid
 #import dense
 const ROWS: u32 = 4u;
@@ -14,7 +17,13 @@ const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums th
 @compute @workgroup_size(64)
 fn dense_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                          @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_gradient(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     let column_tiles = (u.inputs + COLS - 1u) / COLS;
     let column = (flat % column_tiles) * COLS;
     let row = (flat / column_tiles) * ROWS;

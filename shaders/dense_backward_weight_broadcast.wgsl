@@ -2,6 +2,9 @@
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
 // One invocation owns ROWS outputs x 4 inputs; 8 neighbouring lanes own 8 x 4 inputs of the same outputs.
+// The first workgroups own the biases, see shared/bias.wgsl.
+#import across
+#import bias
 #import grid
 #import dense
 #import samples
@@ -36,7 +39,13 @@ fn store(row: u32, column: u32, replica: u32, s: vec4<f32>) {
 @compute @workgroup_size(64)
 fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_gradient(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     // Whole subgroups per row tile: lanes past the last input repeat it and store nothing.
     let tiles = (u.inputs + 31u) / 32u * 8u;
     let column = (flat % tiles) * 4u;

@@ -1,6 +1,9 @@
 // dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b] for the kept weights, written to the flat gradients.
 // One invocation owns one kept weight. Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each, as in
 // dense_backward_weight.
+// The first workgroups own the biases, see shared/bias.wgsl.
+#import across
+#import bias
 #import grid
 #import dense
 #import kept
@@ -16,7 +19,13 @@ const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums th
 @compute @workgroup_size(64)
 fn dense_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                                 @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_gradient(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     let begin = rank_of(group.z, u.weight_offset, u.param_stride / 32u);
     let end = rank_of(group.z, u.weight_offset + u.outputs * u.inputs, u.param_stride / 32u);
     if begin + flat >= end { return; }

@@ -3,6 +3,9 @@
 // vec4 of the row's dY and every lane reads it from there. Same sums in the same order as dense_backward_weight, so the same bits.
 // Eight neighbouring lanes own the kept weights of one output, each every eighth.
 // Sum: starts at 0 (ACCUMULATE: at what stands there), b ascending, one fma each.
+// The first workgroups own the biases, see shared/bias.wgsl.
+#import across
+#import bias
 #import grid
 #import dense
 #import kept
@@ -27,7 +30,13 @@ fn add_product(s: f32, ys: vec4<f32>, xs: vec4<f32>) -> f32 {
 fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                                           @builtin(local_invocation_index) local: u32,
                                           @builtin(subgroup_invocation_id) lane: u32) {
-    let row = flat_index(group, groups, 64u, local) / 8u;
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_gradient(number * 64u + local, group.z);
+        return;
+    }
+    let row = ((number - biases) * 64u + local) / 8u;
     if row >= u.outputs { return; }
     let first = u.weight_offset + row * u.inputs;
     let begin = rank_of(group.z, first, u.param_stride / 32u);

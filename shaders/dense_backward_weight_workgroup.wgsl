@@ -2,6 +2,9 @@
 // Variant for hardware GPUs: a workgroup loads each vec4 of samples once for all its 256 invocations.
 // Same sums in the same order as dense_backward_weight, so the same bits.
 // One workgroup owns 16 ROWS outputs x 16 COLS inputs of one replica; an invocation owns ROWS x COLS of them, 16 apart.
+// The first workgroups own the biases, see shared/bias.wgsl.
+#import across
+#import bias
 #import grid
 #import dense
 const ROWS: u32 = 4u;
@@ -18,7 +21,13 @@ var<workgroup> right: array<vec4<f32>, DEPTH * 16u * COLS>;
 @compute @workgroup_size(256)
 fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                                    @builtin(local_invocation_index) local: u32) {
-    let tile = flat_index(group, groups, 1u, 0u);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(256u);
+    if number < biases {
+        bias_gradient(number * 256u + local, group.z);
+        return;
+    }
+    let tile = number - biases;
     let column_tiles = (u.inputs + 16u * COLS - 1u) / (16u * COLS);
     let first_row = (tile / column_tiles) * 16u * ROWS;
     let first_column = (tile % column_tiles) * 16u * COLS;

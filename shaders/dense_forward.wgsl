@@ -1,8 +1,9 @@
 // Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], then ReLU where u.relu.   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
 // One invocation owns ROWS outputs x COLS vec4s of samples of one replica; lanes run along samples.
-// Sum: starts at the bias, i ascending, one fma each. Tiles never change it.
+// Sum: in parts of u.part inputs, see shared/parts.wgsl; i ascending, one fma each. Tiles never change it.
 #import grid
 #import dense
+#import parts
 #import relu
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
@@ -34,18 +35,22 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     for (var c = 0u; c < COLS; c++) {
         at[c] = group.z * u.inputs * u.columns + min(column + c, u.columns - 1u);
     }
-    for (var i = 0u; i < u.inputs; i++) {
-        var xs: array<vec4<f32>, COLS>;
-        for (var c = 0u; c < COLS; c++) { xs[c] = x[at[c] + i * u.columns]; }
-        for (var k = 0u; k < ROWS; k++) {
-            let weight = vec4<f32>(params[w[k] + i]);
-            for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = fma(weight, xs[c], sum[k * COLS + c]); }
+    for (var first = 0u; first < u.inputs; first += u.part) {
+        let end = min(first + u.part, u.inputs);
+        for (var i = first; i < end; i++) { // at most u.part
+            var xs: array<vec4<f32>, COLS>;
+            for (var c = 0u; c < COLS; c++) { xs[c] = x[at[c] + i * u.columns]; }
+            for (var k = 0u; k < ROWS; k++) {
+                let weight = vec4<f32>(params[w[k] + i]);
+                for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = fma(weight, xs[c], sum[k * COLS + c]); }
+            }
         }
-    }
-    for (var k = 0u; k < ROWS; k++) {
-        for (var c = 0u; c < COLS; c++) {
-            if row + k < u.outputs && column + c < u.columns {
-                y[(group.z * u.outputs + row + k) * u.columns + column + c] = rectified(sum[k * COLS + c], u.relu);
+        for (var k = 0u; k < ROWS; k++) {
+            for (var c = 0u; c < COLS; c++) {
+                if row + k < u.outputs && column + c < u.columns {
+                    put_part((group.z * u.outputs + row + k) * u.columns + column + c, sum[k * COLS + c], first);
+                }
+                sum[k * COLS + c] = vec4<f32>();
             }
         }
     }

@@ -5,6 +5,7 @@
 // One invocation owns ROWS outputs x one vec4 of samples; 8 neighbouring lanes own 8 vec4s of the same rows.
 #import grid
 #import dense
+#import parts
 #import quads
 #import relu
 const ROWS: u32 = 16u; // or 8
@@ -37,30 +38,35 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
 #repeat k 8 16
     var s{k} = vec4<f32>(subgroupBroadcast(bias_b, {k-8}u));
 #end
-    for (var i = 0u; i < u.inputs; i += 4u) {
-        let x0 = x[at + i * u.columns];
-        let x1 = x[at + (i + 1u) * u.columns];
-        let x2 = x[at + (i + 2u) * u.columns];
-        let x3 = x[at + (i + 3u) * u.columns];
-        let wa = params[a + i / 4u];
-        let wb = params[b + i / 4u];
+    let to = (group.z * u.outputs + row) * u.columns + column;
+    // Parts are of whole quads.
+    for (var first = 0u; first < u.inputs; first += u.part) {
+        let end = min(first + u.part, u.inputs);
+        for (var i = first; i < end; i += 4u) { // at most u.part / 4u
+            let x0 = x[at + i * u.columns];
+            let x1 = x[at + (i + 1u) * u.columns];
+            let x2 = x[at + (i + 2u) * u.columns];
+            let x3 = x[at + (i + 3u) * u.columns];
+            let wa = params[a + i / 4u];
+            let wb = params[b + i / 4u];
 #repeat k 0 8
-        s{k} = add_quad(s{k}, subgroupBroadcast(wa, {k}u), x0, x1, x2, x3);
+            s{k} = add_quad(s{k}, subgroupBroadcast(wa, {k}u), x0, x1, x2, x3);
+#end
+            if ROWS == 16u {
+#repeat k 8 16
+                s{k} = add_quad(s{k}, subgroupBroadcast(wb, {k-8}u), x0, x1, x2, x3);
+#end
+            }
+        }
+#repeat k 0 8
+        if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, first); }
+        s{k} = vec4<f32>();
 #end
         if ROWS == 16u {
 #repeat k 8 16
-            s{k} = add_quad(s{k}, subgroupBroadcast(wb, {k-8}u), x0, x1, x2, x3);
+            if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, first); }
+            s{k} = vec4<f32>();
 #end
         }
-    }
-    if column >= u.columns { return; }
-    let to = (group.z * u.outputs + row) * u.columns + column;
-#repeat k 0 8
-    if row + {k}u < u.outputs { y[to + {k}u * u.columns] = rectified(s{k}, u.relu); }
-#end
-    if ROWS == 16u {
-#repeat k 8 16
-        if row + {k}u < u.outputs { y[to + {k}u * u.columns] = rectified(s{k}, u.relu); }
-#end
     }
 }

@@ -1,6 +1,6 @@
 // Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b] over the kept weights, then ReLU where u.relu.
 // One invocation owns one output x COLS vec4s of samples; lanes run along samples.
-// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
+// Sum: in parts of u.part inputs, as shared/parts.wgsl has it; i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import dense
 #import kept
@@ -24,24 +24,32 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
     if row >= u.outputs { return; }
     let base = group.z * u.param_stride;
     let first = u.weight_offset + row * u.inputs;
-    let begin = rank_of(group.z, first, u.param_stride / 32u);
-    let end = rank_of(group.z, first + u.inputs, u.param_stride / 32u);
+    var begin = rank_of(group.z, first, u.param_stride / 32u);
     var bias = 0.0;
     if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + row]; }
+    var all: array<vec4<f32>, COLS>;
     var sum: array<vec4<f32>, COLS>;
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
         sum[c] = vec4<f32>(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k++) { // at most u.inputs
-        let place = kept[group.z * u.kept_stride + k];
-        let weight = vec4<f32>(params[base + place]);
-        let line = (place - first) * u.columns;
-        for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[at[c] + line], sum[c]); }
+    for (var input = 0u; input < u.inputs; input += u.part) {
+        let end = rank_of(group.z, first + min(input + u.part, u.inputs), u.param_stride / 32u);
+        for (var k = begin; k < end; k++) { // at most u.part
+            let place = kept[group.z * u.kept_stride + k];
+            let weight = vec4<f32>(params[base + place]);
+            let line = (place - first) * u.columns;
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[at[c] + line], sum[c]); }
+        }
+        begin = end;
+        for (var c = 0u; c < COLS; c++) {
+            all[c] = select(all[c] + sum[c], sum[c], input == 0u);
+            sum[c] = vec4<f32>();
+        }
     }
     for (var c = 0u; c < COLS; c++) {
         let column = tile + c * column_tiles;
-        if column < u.columns { y[(group.z * u.outputs + row) * u.columns + column] = rectified(sum[c], u.relu); }
+        if column < u.columns { y[(group.z * u.outputs + row) * u.columns + column] = rectified(all[c], u.relu); }
     }
 }

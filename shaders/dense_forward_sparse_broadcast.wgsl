@@ -2,7 +2,7 @@
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads one
 // kept weight and every lane reads it from there. Same sums in the same order as dense_forward_sparse, so the same bits.
 // One invocation owns one output x COLS vec4s of samples; 8 neighbouring lanes own the same output.
-// Sum: starts at the bias, i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
+// Sum: in parts of u.part inputs, as shared/parts.wgsl has it; i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import dense
 #import kept
@@ -28,30 +28,38 @@ fn dense_forward_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
     if row >= u.outputs { return; }
     let base = group.z * u.param_stride;
     let first = u.weight_offset + row * u.inputs;
-    let begin = rank_of(group.z, first, u.param_stride / 32u);
-    let end = rank_of(group.z, first + u.inputs, u.param_stride / 32u);
+    var begin = rank_of(group.z, first, u.param_stride / 32u);
     var bias = 0.0;
     if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + row]; }
+    var all: array<vec4<f32>, COLS>;
     var sum: array<vec4<f32>, COLS>;
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
         sum[c] = vec4<f32>(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var k = begin; k < end; k += 8u) { // at most (u.inputs + 7u) / 8u
-        let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
-        let own_weight = params[base + place];
-        let own_line = (place - first) * u.columns;
+    for (var input = 0u; input < u.inputs; input += u.part) {
+        let end = rank_of(group.z, first + min(input + u.part, u.inputs), u.param_stride / 32u);
+        for (var k = begin; k < end; k += 8u) { // at most (u.part + 7u) / 8u
+            let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
+            let own_weight = params[base + place];
+            let own_line = (place - first) * u.columns;
 #repeat j 0 8
-        if k + {j}u < end {
-            let weight = vec4<f32>(subgroupBroadcast(own_weight, {j}u));
-            let line = subgroupBroadcast(own_line, {j}u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[at[c] + line], sum[c]); }
-        }
+            if k + {j}u < end {
+                let weight = vec4<f32>(subgroupBroadcast(own_weight, {j}u));
+                let line = subgroupBroadcast(own_line, {j}u);
+                for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[at[c] + line], sum[c]); }
+            }
 #end
+        }
+        begin = end;
+        for (var c = 0u; c < COLS; c++) {
+            all[c] = select(all[c] + sum[c], sum[c], input == 0u);
+            sum[c] = vec4<f32>();
+        }
     }
     for (var c = 0u; c < COLS; c++) {
         let column = tile + c * column_tiles;
-        if column < u.columns { y[(group.z * u.outputs + row) * u.columns + column] = rectified(sum[c], u.relu); }
+        if column < u.columns { y[(group.z * u.outputs + row) * u.columns + column] = rectified(all[c], u.relu); }
     }
 }

@@ -4,6 +4,7 @@
 // One workgroup owns 16 ROWS outputs x 16 COLS vec4s of samples of one replica; see shared/tiles.wgsl.
 #import grid
 #import dense
+#import parts
 #import relu
 #import tiles
 const ROWS: u32 = 8u;
@@ -31,7 +32,7 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     let flat = flat_index(group, groups, 1u, 0u);
     let column_tiles = (u.columns + RIGHT - 1u) / RIGHT;
     let base = group.z * u.param_stride;
-    let tile = Tile((flat / column_tiles) * 16u * ROWS, (flat % column_tiles) * RIGHT, base + u.weight_offset,
+    var tile = Tile((flat / column_tiles) * 16u * ROWS, (flat % column_tiles) * RIGHT, base + u.weight_offset,
                     group.z * u.inputs * u.columns);
     let row = tile.first_row + (local / 16u) * ROWS;
     let column = tile.first_column + local % 16u;
@@ -42,11 +43,16 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.outputs - 1u)]; }
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
     }
-    product(&sum, tile, u.inputs, local);
-    for (var k = 0u; k < ROWS; k++) {
-        for (var c = 0u; c < COLS; c++) {
-            if row + k < u.outputs && column + 16u * c < u.columns {
-                y[(group.z * u.outputs + row + k) * u.columns + column + 16u * c] = rectified(sum[k * COLS + c], u.relu);
+    for (var first = 0u; first < u.inputs; first += u.part) {
+        product(&sum, tile, min(u.part, u.inputs - first), local);
+        tile.weights += u.part;
+        tile.x += u.part * u.columns;
+        for (var k = 0u; k < ROWS; k++) {
+            for (var c = 0u; c < COLS; c++) {
+                if row + k < u.outputs && column + 16u * c < u.columns {
+                    put_part((group.z * u.outputs + row + k) * u.columns + column + 16u * c, sum[k * COLS + c], first);
+                }
+                sum[k * COLS + c] = vec4<f32>();
             }
         }
     }

@@ -1,5 +1,5 @@
 // grads[r][kept[r][k]] = sum_p part[r][p][k] for the kept weights k of one layer.   One invocation owns one k.
-// Sum: starts at 0, p ascending, plain additions, as in `partial_sum`.
+// Sum: starts at 0, p ascending, plain additions, as in `conv_backward_sums`.
 #import grid
 #import kept
 struct KeptPartialShape {

@@ -1,10 +1,10 @@
-// Shape of a batch normalisation within one replica: [channel][part][pixel][sample], a part being an image row (one for a flat
-// input). Twin: BatchNormShape in src/ops/batch_norm.rs.
+// Shape of a batch normalisation within one replica: [channel][pixel][sample] (a flat input has one pixel). Twin: BatchNormShape in
+// src/ops/batch_norm.rs.
 struct BatchNormShape {
     channels: u32,
-    parts: u32,
-    pixels: u32,          // per part
+    pixels: u32,
     columns: u32,         // vec4s of samples
+    lanes: u32,           // of a workgroup, that share a channel
     weight_offset: u32,   // of the weights, biases, running means and running variances in the flat parameters
     bias_offset: u32,
     mean_offset: u32,
@@ -22,6 +22,8 @@ fn present(v: vec4<f32>, column: u32, count: u32) -> vec4<f32> {
     return select(vec4<f32>(), v, vec4<u32>(4u * column) + vec4<u32>(0u, 1u, 2u, 3u) < vec4<u32>(count));
 }
 
-fn across(v: vec4<f32>) -> f32 {
-    return ((v.x + v.y) + v.z) + v.w;
+// The column `step` vec4s after `column` in rows of u.columns, of which `step` is less than one.
+fn later_column(column: u32, step: u32) -> u32 {
+    let next = column + step;
+    return select(next, next - u.columns, next >= u.columns);
 }

@@ -8,5 +8,6 @@ struct DenseShape {
     param_stride: u32,  // floats per replica
     relu: u32,          // 1: Y goes through a ReLU
     gate: u32,          // 1: X came out of a ReLU, whose backward pass is done with dX
+    part: u32,          // inputs of a part of Y's sum
     kept_stride: u32,   // sparse kernels: room for kept indices per replica
 }

@@ -49,6 +49,7 @@ pub fn product(
         param_stride: 0,
         relu: 0,
         gate: 0,
+        part: DenseShape::part_for(size, size),
         kept_stride: 0,
     };
     let flops = 2.0 * f64::from(size).powi(3);

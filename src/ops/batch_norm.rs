@@ -1,11 +1,9 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), as PyTorch does it: the batch's biased variance normalises, its unbiased one
 //! goes into the running variance.
 
-use super::kernels::columns_per_invocation;
 use super::{InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
-use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
-use std::sync::Arc;
 
 /// Added to the variance.
 const EPS: f32 = 1e-5;
@@ -17,12 +15,12 @@ shader_struct! {
     pub struct BatchNormShape {
         /// Channels, or features of a flat input.
         pub channels: u32,
-        /// Parts the pixels are split into: rows.
-        pub parts: u32,
-        /// Pixels per part.
+        /// Pixels of a channel.
         pub pixels: u32,
         /// vec4s of samples.
         pub columns: u32,
+        /// Lanes of a workgroup that share a channel.
+        pub lanes: u32,
         /// Where the weights start in the flat parameters.
         pub weight_offset: u32,
         /// Where the biases start.
@@ -46,14 +44,30 @@ shader_struct! {
     }
 }
 
+impl BatchNormShape {
+    /// Lanes of a workgroup that share a channel of so many pixels: all of them, or 16 of them where it is one number a sample.
+    pub fn lanes_for(pixels: u32) -> u32 {
+        if pixels == 1 { 16 } else { WORKGROUP }
+    }
+
+    /// Invocations of its kernels.
+    fn invocations(&self) -> u64 {
+        u64::from(self.channels.div_ceil(WORKGROUP / self.lanes) * WORKGROUP)
+    }
+}
+
+/// Invocations of a workgroup.
+const WORKGROUP: u32 = 256;
+
 pub(super) struct BatchNorm;
 
 fn shape(context: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
+    let pixels = (context.input.height * context.input.width) as u32;
     BatchNormShape {
         channels: context.input.channels as u32,
-        parts: context.input.height as u32,
-        pixels: context.input.width as u32,
+        pixels,
         columns: context.window.columns,
+        lanes: BatchNormShape::lanes_for(pixels),
         weight_offset: context.offsets[0],
         bias_offset: context.offsets[1],
         mean_offset: context.offsets[2],
@@ -71,27 +85,9 @@ fn shape(context: &LayerContext<'_>, mode: Mode) -> BatchNormShape {
     }
 }
 
-/// A kernel whose invocations walk the pixels, and their number.
-fn pixelwise(
-    gpu: &Gpu,
-    name: &'static str,
-    context: &LayerContext<'_>,
-) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let columns = columns_per_invocation(gpu);
-    let kernel = gpu.kernel(name, &[("COLS", columns)])?;
-    let each = u64::from(context.window.columns.div_ceil(columns));
-    Ok((kernel, context.input.features() as u64 * each))
-}
-
-/// Bytes of the sums of parts, two numbers each: a part is a row of pixels.
-fn sums_bytes(context: &LayerContext<'_>) -> u64 {
-    let parts = context.input.channels * context.input.height;
-    8 * parts as u64 * u64::from(context.replicas)
-}
-
-/// Bytes of adding up the parts: these, and the 4 or 8 numbers that are kept of a channel with those that they are made of.
-fn combine_bytes(context: &LayerContext<'_>) -> u64 {
-    sums_bytes(context) + 40 * context.input.channels as u64 * u64::from(context.replicas)
+/// Bytes of the parameters, running statistics and what is kept of a channel, 4 numbers each.
+fn channel_bytes(context: &LayerContext<'_>) -> u64 {
+    32 * context.input.channels as u64 * u64::from(context.replicas)
 }
 
 impl Operator for BatchNorm {
@@ -141,9 +137,8 @@ impl Operator for BatchNorm {
 
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
         Scratch {
-            kept: input.channels as u64 * 8,
-            parts: 2 * (input.channels * input.height) as u64,
-            bias_parts: 0,
+            kept: input.channels as u64 * 4,
+            ..Scratch::default()
         }
     }
 
@@ -155,22 +150,29 @@ impl Operator for BatchNorm {
         mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(context, mode);
-        if mode != Mode::Evaluation {
-            let kernel = gpu.kernel("batch_norm_statistics", &[])?;
-            let buffers = [context.state, context.x, context.parts];
-            let count = u64::from(shape.parts * shape.channels);
-            program.moves(2 * context.bytes(context.input) + sums_bytes(context));
-            program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-        }
-        let kernel = gpu.kernel("batch_norm_combine", &[])?;
-        let buffers = [context.state, context.parts, context.params, context.kept];
-        let count = u64::from(shape.channels);
-        program.moves(combine_bytes(context));
-        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-        let (kernel, count) = pixelwise(gpu, "batch_norm_forward", context)?;
-        let buffers = [context.kept, context.x, context.y];
-        program.moves(context.bytes(context.input) + context.bytes(context.output));
-        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
+        let kernel = gpu.kernel("batch_norm_forward", &[])?;
+        let buffers = [
+            context.state,
+            context.x,
+            context.x,
+            context.params,
+            context.kept,
+            context.y,
+        ];
+        let reads = if mode == Mode::Evaluation { 1 } else { 3 };
+        program.moves(
+            reads * context.bytes(context.input)
+                + context.bytes(context.output)
+                + channel_bytes(context),
+        );
+        program.push(
+            gpu,
+            kernel,
+            &shape,
+            &buffers,
+            shape.invocations(),
+            context.replicas,
+        )
     }
 
     fn backward(
@@ -180,26 +182,27 @@ impl Operator for BatchNorm {
         context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
         let shape = shape(context, Mode::Training);
-        let kernel = gpu.kernel("batch_norm_backward_sums", &[])?;
+        let leaves_dx = ("LEAVES_DX", u32::from(context.dx.is_some()));
+        let kernel = gpu.kernel("batch_norm_backward", &[leaves_dx])?;
+        // Where no gradient of the input is wanted, something is bound that is not written.
+        let dx = context.dx.unwrap_or(context.parts);
         let buffers = [
             context.state,
             context.x,
             context.dy,
             context.kept,
-            context.parts,
+            context.grads,
+            dx,
         ];
-        let count = u64::from(shape.parts * shape.channels);
-        program.moves(2 * context.bytes(context.input) + sums_bytes(context));
-        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-        let kernel = gpu.kernel("batch_norm_backward_combine", &[])?;
-        let buffers = [context.state, context.parts, context.kept, context.grads];
-        let count = u64::from(shape.channels);
-        program.moves(combine_bytes(context));
-        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-        let Some(dx) = context.dx else { return Ok(()) };
-        let (kernel, count) = pixelwise(gpu, "batch_norm_backward_data", context)?;
-        let buffers = [context.state, context.x, context.dy, context.kept, dx];
-        program.moves(3 * context.bytes(context.input));
-        program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
+        let passes = if context.dx.is_some() { 5 } else { 2 };
+        program.moves(passes * context.bytes(context.input) + channel_bytes(context));
+        program.push(
+            gpu,
+            kernel,
+            &shape,
+            &buffers,
+            shape.invocations(),
+            context.replicas,
+        )
     }
 }

@@ -226,7 +226,6 @@ impl Operator for Conv2d {
         Scratch {
             kept: 0,
             parts: outputs * self.taps(input) as u64,
-            bias_parts: if self.bias { outputs } else { 0 },
         }
     }
 

@@ -27,8 +27,29 @@ shader_struct! {
         pub relu: u32,
         /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
         pub gate: u32,
+        /// Inputs of a part of an output's sum, see [`DenseShape::part_for`].
+        pub part: u32,
         /// Sparse kernels: room for kept indices per replica.
         pub kept_stride: u32,
+    }
+}
+
+/// Terms of a part of a long sum: whole quads of weights.
+const PART: u32 = 256;
+/// A sum of more terms than this is long.
+const LONG: u32 = 512;
+/// With more outputs than this there are enough sums to work on side by side.
+const FEW_OUTPUTS: u32 = 512;
+
+impl DenseShape {
+    /// Inputs of a part of an output's sum. Long sums of few outputs are made of parts, so that several can be worked on at once; the
+    /// shape alone decides, for every variant and adapter. A part of all inputs: one sum.
+    pub fn part_for(inputs: u32, outputs: u32) -> u32 {
+        if inputs > LONG && outputs <= FEW_OUTPUTS {
+            PART
+        } else {
+            inputs
+        }
     }
 }
 
@@ -88,15 +109,17 @@ impl Linear {
     }
 
     fn shape(&self, context: &LayerContext<'_>) -> DenseShape {
+        let (inputs, outputs) = (context.input.features() as u32, self.features as u32);
         DenseShape {
-            inputs: context.input.features() as u32,
-            outputs: self.features as u32,
+            inputs,
+            outputs,
             columns: context.window.columns,
             weight_offset: context.offsets[0],
             bias_offset: context.offsets.get(1).copied().unwrap_or(NO_BIAS),
             param_stride: context.param_stride,
             relu: u32::from(context.fused.forward),
             gate: u32::from(context.fused.backward),
+            part: DenseShape::part_for(inputs, outputs),
             kept_stride: 0,
         }
     }

@@ -81,8 +81,6 @@ pub struct Scratch {
     pub kept: u64,
     /// Partial sums of a backward pass. All layers share the room, unless there are micro-batches.
     pub parts: u64,
-    /// Partial sums of the bias, likewise.
-    pub bias_parts: u64,
 }
 
 /// Which passes of a ReLU its neighbours do while they store. At the ReLU: leave the pass out. At the layer before it
@@ -133,8 +131,6 @@ pub struct LayerContext<'a> {
     pub kept: &'a Buffer,
     /// [`Scratch::parts`] words per replica, at least.
     pub parts: &'a Buffer,
-    /// [`Scratch::bias_parts`] words per replica, at least.
-    pub bias_parts: &'a Buffer,
     /// Whether gradients of the layer's own parameters are wanted.
     pub learns: bool,
     /// What is done on the way.

@@ -2,10 +2,10 @@
 
 use super::kernels::{Broadcast, Names, accumulate, data_kernel, sparse_kernel, weight_kernel};
 use super::operator::LayerContext;
-use super::reduce::{record_bias, record_kept_partial_sum, record_partial_sum};
+use super::reduce::{record_kept_partial_sum, record_sums};
 use super::sparse::KeptLists;
 use super::variants::{KernelVariant, ProductPass};
-use crate::gpu::{Buffer, Gpu, GpuError, Program, ShaderStruct};
+use crate::gpu::{Buffer, Gpu, GpuError, Kernel, Program, ShaderStruct};
 
 /// The kernels of the three passes.
 pub(super) struct ProductKernels {
@@ -58,7 +58,7 @@ impl<U: ShaderStruct> Product<U> {
         }
     }
 
-    /// Records the gradients that are wanted, the bias's too.
+    /// Records the gradients that are wanted.
     pub(super) fn backward(
         &self,
         gpu: &Gpu,
@@ -67,9 +67,6 @@ impl<U: ShaderStruct> Product<U> {
     ) -> Result<(), GpuError> {
         if context.learns {
             self.record(gpu, program, context, ProductPass::BackwardWeight)?;
-            if let Some(offset) = self.bias {
-                record_bias(gpu, program, context, offset)?;
-            }
         }
         self.record(gpu, program, context, ProductPass::BackwardData)
     }
@@ -126,6 +123,7 @@ impl<U: ShaderStruct> Product<U> {
         program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
     }
 
+    /// The gradients of the weights and of the biases.
     fn backward_weight(
         &self,
         gpu: &Gpu,
@@ -155,10 +153,12 @@ impl<U: ShaderStruct> Product<U> {
             buffers.push(to);
             let shape = (self.with_kept)(self.shape, kept.stride);
             program.multiplies(self.multiply_adds(context, Some(&kept)));
+            let count = count + self.bias_invocations(&kernel);
             program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
             return match self.parts {
                 Some(parts) => {
-                    record_kept_partial_sum(gpu, program, context, &kept, weights, parts)
+                    record_kept_partial_sum(gpu, program, context, &kept, weights, parts)?;
+                    record_sums(gpu, program, context, self.bias, (0, parts))
                 }
                 None => Ok(()),
             };
@@ -171,6 +171,7 @@ impl<U: ShaderStruct> Product<U> {
             grid,
         )?;
         program.multiplies(self.multiply_adds(context, None));
+        let count = count + self.bias_invocations(&kernel);
         program.push(
             gpu,
             kernel,
@@ -180,11 +181,17 @@ impl<U: ShaderStruct> Product<U> {
             context.replicas,
         )?;
         match self.parts {
-            Some(parts) => {
-                let sums = (weights, parts, context.offsets[0]);
-                record_partial_sum(gpu, program, context, context.parts, sums)
-            }
+            Some(parts) => record_sums(gpu, program, context, self.bias, (weights, parts)),
             None => Ok(()),
+        }
+    }
+
+    /// Invocations of backward-weight that own biases: whole workgroups, before the others. Where weights are summed in parts, the
+    /// biases are found with the sums of these.
+    fn bias_invocations(&self, kernel: &Kernel) -> u64 {
+        match (self.bias, self.parts) {
+            (Some(_), None) => u64::from(self.outputs.next_multiple_of(kernel.workgroup)),
+            _ => 0,
         }
     }
 

@@ -1,108 +1,80 @@
-//! Sums that linear and convolution layers share: bias gradients, and partial sums added in order.
+//! Sums of convolution layers after the gradients of their weights: biases, and the parts of weights added in order.
 
 use super::kernels::accumulate;
 use super::operator::LayerContext;
 use super::sparse::KeptLists;
-use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
+use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 
 shader_struct! {
-    /// Uniform of `bias_backward`.
-    pub struct BiasShape {
-        /// Output channels or features.
-        pub outputs: u32,
-        /// Parts the pixels are split into.
+    /// Uniform of `conv_backward_sums`.
+    pub struct ConvSumsShape {
+        /// Weights of the layer; 0 while their parts are not complete.
+        pub weights: u32,
+        /// Parts to add.
         pub parts: u32,
-        /// Pixels per part.
+        /// Where the weights start in the flat gradients.
+        pub weight_offset: u32,
+        /// Outputs whose biases are wanted.
+        pub outputs: u32,
+        /// Pixels of an output.
         pub pixels: u32,
         /// vec4s of samples.
         pub columns: u32,
-        /// Where the sums go.
-        pub offset: u32,
-        /// Floats per replica there.
-        pub stride: u32,
-    }
-}
-
-shader_struct! {
-    /// Uniform of `partial_sum`.
-    pub struct PartialShape {
-        /// Values.
-        pub count: u32,
-        /// Parts to add.
-        pub parts: u32,
-        /// Where the sums go in the flat gradients.
-        pub offset: u32,
+        /// Where the biases start in the flat gradients.
+        pub bias_offset: u32,
         /// Floats per replica in the flat gradients.
         pub param_stride: u32,
     }
 }
 
-/// Records `grads[offset..offset + count] = sum over parts`, once these are complete.
-pub(super) fn record_partial_sum(
+impl ConvSumsShape {
+    /// Invocations of the kernel: a workgroup for each bias, then one for each weight.
+    pub fn invocations(&self) -> u64 {
+        256 * u64::from(self.outputs) + u64::from(self.weights)
+    }
+}
+
+/// Records the gradients of the biases, from [`ConvSumsShape::bias_offset`] on if there are any, and of `weights` weights in `parts`
+/// parts where these are complete.
+pub(super) fn record_sums(
     gpu: &Gpu,
     program: &mut Program,
     context: &LayerContext<'_>,
-    from: &Buffer,
-    (count, parts, offset): (u32, u32, u32),
+    bias: Option<u32>,
+    (weights, parts): (u32, u32),
 ) -> Result<(), GpuError> {
-    if !context.window.is_last() {
-        return Ok(());
-    }
-    let shape = PartialShape {
-        count,
+    let weights = if context.window.is_last() { weights } else { 0 };
+    let outputs = bias.map_or(0, |_| context.output.channels as u32);
+    let shape = ConvSumsShape {
+        weights,
         parts,
-        offset,
+        weight_offset: context.offsets[0],
+        outputs,
+        pixels: (context.output.height * context.output.width) as u32,
+        columns: context.window.columns,
+        bias_offset: bias.unwrap_or(0),
         param_stride: context.param_stride,
     };
-    let kernel = gpu.kernel("partial_sum", &[])?;
-    let buffers = [from, context.grads];
-    program.moves(4 * u64::from(count) * u64::from(parts + 1) * u64::from(context.replicas));
+    if shape.invocations() == 0 {
+        return Ok(());
+    }
+    let kernel = gpu.kernel("conv_backward_sums", &[accumulate(context)])?;
+    let buffers = [context.parts, context.dy, context.grads];
+    let own = 4 * (u64::from(weights) * u64::from(parts + 1) + u64::from(outputs));
+    let values = if bias.is_some() {
+        context.bytes(context.output)
+    } else {
+        0
+    };
+    program.moves(own * u64::from(context.replicas) + values);
     program.push(
         gpu,
         kernel,
         &shape,
         &buffers,
-        u64::from(count),
+        shape.invocations(),
         context.replicas,
     )
-}
-
-/// Records the gradient of a bias: one part per output row, then the parts in order; a single part is the gradient.
-pub(super) fn record_bias(
-    gpu: &Gpu,
-    program: &mut Program,
-    context: &LayerContext<'_>,
-    offset: u32,
-) -> Result<(), GpuError> {
-    let (outputs, parts) = (context.output.channels as u32, context.output.height as u32);
-    let whole = parts == 1;
-    let shape = BiasShape {
-        outputs,
-        parts,
-        pixels: context.output.width as u32,
-        columns: context.window.columns,
-        offset: if whole { offset } else { 0 },
-        stride: if whole {
-            context.param_stride
-        } else {
-            parts * outputs
-        },
-    };
-    let kernel = gpu.kernel("bias_backward", &[accumulate(context)])?;
-    let to = if whole {
-        context.grads
-    } else {
-        context.bias_parts
-    };
-    let buffers = [context.dy, to];
-    let count = u64::from(outputs * parts);
-    program.moves(context.bytes(context.output) + 4 * count * u64::from(context.replicas));
-    program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-    if whole {
-        return Ok(());
-    }
-    let sums = (outputs, parts, offset);
-    record_partial_sum(gpu, program, context, context.bias_parts, sums)
 }
 
 shader_struct! {

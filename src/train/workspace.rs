@@ -108,10 +108,8 @@ impl Memory {
             if carries {
                 // Sums that go on with the next micro-batch.
                 carried.push((format!("partial sums of {}", layer.name), scratch.parts));
-                let name = format!("partial sums of the bias of {}", layer.name);
-                carried.push((name, scratch.bias_parts));
             } else {
-                shared = shared.max(scratch.parts).max(scratch.bias_parts);
+                shared = shared.max(scratch.parts);
             }
         }
         let gradients = GradientPlan::new(model);
@@ -225,8 +223,8 @@ pub struct Workspace {
     slots: Vec<Buffer>,
     gradients: GradientPlan,
     shared: Buffer,
-    /// Of each layer, where there are micro-batches: its partial sums, and those of its bias.
-    carried: Vec<[Buffer; 2]>,
+    /// Of each layer, where there are micro-batches: its partial sums.
+    carried: Vec<Buffer>,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
     fused: Vec<Fused>,
@@ -273,9 +271,7 @@ impl Workspace {
         } else {
             0
         };
-        let carried = (0..carrying)
-            .map(|_| Ok([next()?, next()?]))
-            .collect::<Result<_, GpuError>>()?;
+        let carried = (0..carrying).map(|_| next()).collect::<Result<_, _>>()?;
         let moments = MOMENTS[..request.moments].iter();
         let moments = moments.map(|name| gpu.buffer(name, replicas.params.bytes()));
         let offsets = model
@@ -384,10 +380,6 @@ impl Workspace {
         window: Window,
         i: usize,
     ) -> LayerContext<'a> {
-        let [parts, bias_parts] = match self.carried.get(i) {
-            Some([parts, bias_parts]) => [parts, bias_parts],
-            None => [&self.shared; 2],
-        };
         let layer = &replicas.model.layers[i];
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let gradients = &self.gradients.layers[i];
@@ -410,8 +402,7 @@ impl Workspace {
             dy: &self.slots[gradients.dy],
             dx: dx.filter(|_| self.needs_input_gradient(&replicas.model, i)),
             kept: &self.kept[i],
-            parts,
-            bias_parts,
+            parts: self.carried.get(i).unwrap_or(&self.shared),
             learns: self.learns[i],
             fused: self.fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),

@@ -55,7 +55,7 @@ fn made_up() -> Value {
         "breakdowns": [{
             "replicas": 1, "batch": 128, "density": 0.1, "sum_seconds": 0.003, "step_seconds": 0.003,
             // The same kernel twice at one place.
-            "kernels": [kernel("dense_forward", "fc1"), kernel("partial_sum", "fc1"), kernel("partial_sum", "fc1")],
+            "kernels": [kernel("dense_forward", "fc1"), kernel("values_add", "fc1"), kernel("values_add", "fc1")],
         }],
         "eager": { "operations": 23, "seconds_per_operation": 14e-6, "samples_per_second": 397_515.5 },
         "steps": [{
@@ -162,7 +162,7 @@ fn a_report_beside_itself_has_a_partner_for_every_row() {
     row(
         &same,
         "kernels of 1 replica, density 0.1",
-        "partial_sum of fc1, time 2",
+        "values_add of fc1, time 2",
     );
     let text = compared_text(&same, "a.json", "b.json");
     assert!(text.contains("are the same"), "{text}");

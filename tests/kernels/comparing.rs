@@ -5,7 +5,7 @@ use crate::reference::compare::{differs, differs_bits, differs_words, sum_bound}
 use crate::reference::device::Case;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::{conv, dense, reduce};
-use secateur::ops::{ConvShape, DenseShape, PartialShape};
+use secateur::ops::{ConvShape, ConvSumsShape, DenseShape};
 
 #[test]
 fn differences_are_counted_and_the_first_five_shown() {
@@ -55,6 +55,7 @@ fn a_dense_sum_in_another_order_is_noticed() {
         param_stride: inputs * outputs,
         relu: 0,
         gate: 0,
+        part: inputs,
         kept_stride: 0,
     };
     let params = dice.values((inputs * outputs) as usize);
@@ -135,25 +136,30 @@ fn a_convolution_one_pixel_off_is_noticed() {
 fn partial_sums_in_another_order_are_noticed() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(103);
-    let u = PartialShape {
-        count: 50,
+    let u = ConvSumsShape {
+        weights: 50,
         parts: 24,
-        offset: 0,
+        weight_offset: 0,
+        outputs: 0,
+        pixels: 0,
+        columns: 0,
+        bias_offset: 0,
         param_stride: 64,
     };
     let part = dice.values(50 * 24);
-    let case = Case::new(gpu, "partial_sum", &u);
+    let case = Case::new(gpu, "conv_backward_sums", &u);
     let grads = case.with(&vec![0.0f32; 64]);
-    case.run(&u, &[&case.with(&part), &grads], 50, 1);
+    let parts = case.with(&part);
+    case.run(&u, &[&parts, &parts, &grads], u.invocations(), 1);
     let got = case.floats(&grads, 64);
-    let twin = |u: &PartialShape, part: &[f32]| {
+    let twin = |u: &ConvSumsShape, part: &[f32]| {
         let mut grads = vec![0.0f32; 64];
-        reduce::partial_sum(u, 1, part, &mut grads);
+        reduce::conv_backward_sums(u, false, 1, (part, &[]), &mut grads);
         grads
     };
     case.check_bits("grads", &got, &twin(&u, &part));
     let turned: Vec<f32> = part.chunks_exact(50).rev().flatten().copied().collect();
     assert!(differs_bits(&got, &twin(&u, &turned)).is_some());
-    let fewer = PartialShape { parts: 23, ..u };
+    let fewer = ConvSumsShape { parts: 23, ..u };
     assert!(differs_bits(&got, &twin(&fewer, &part)).is_some());
 }

@@ -183,6 +183,9 @@ impl Product for ConvShape {
     fn taps(&self, case: &Case<'_>) -> Option<Buffer> {
         Some(case.with(&self.grid().taps()))
     }
+    fn biases(&self) -> u32 {
+        0
+    }
     fn weight_parts(&self, replicas: u32) -> (u32, u32, usize) {
         let count = replicas * self.out_height * self.grid().weights();
         let terms = self.out_width * self.columns * 4;

@@ -5,10 +5,7 @@
 
 use crate::common::Dice;
 use crate::reference::batch::EMPTY;
-use crate::reference::batch_norm::{
-    batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
-    batch_norm_combine, batch_norm_forward, batch_norm_statistics,
-};
+use crate::reference::batch_norm::{batch_norm_backward, batch_norm_forward};
 use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::loss::softmax_loss;
@@ -17,10 +14,10 @@ use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
     max_pool_forward,
 };
-use crate::reference::reduce::{bias_backward, partial_sum};
+use crate::reference::reduce::conv_backward_sums;
 use secateur::ops::{
-    BatchNormShape, BiasShape, ConvShape, DenseShape, DropoutShape, LossShape, PartialShape,
-    PoolShape, Span, Window,
+    BatchNormShape, ConvShape, ConvSumsShape, DenseShape, DropoutShape, LossShape, PoolShape, Span,
+    Window,
 };
 use secateur::train::State;
 
@@ -69,6 +66,7 @@ fn dense() {
         param_stride: 32,
         relu: 0,
         gate: 0,
+        part: 2,
         kept_stride: 0,
     };
     let params = wide(&mut dice, 64);
@@ -85,42 +83,7 @@ fn dense() {
     // The flat gradient is 0 wherever no tensor lies, and so is the slope.
     let mut grads = vec![0.0; params.len()];
     dense_backward_weight(&u, false, replicas, &x, &c, &mut grads);
-    bias(&c, outputs, 1, 1, replicas, u.bias_offset, &mut grads);
-    check(
-        "dense_backward_weight and bias_backward",
-        &params,
-        &grads,
-        |p| loss(p, &x),
-    );
-}
-
-/// The bias gradient as the layers record it: in parts, then summed into the flat gradients of stride 32 or more.
-fn bias(
-    dy: &[f64],
-    outputs: u32,
-    parts: u32,
-    pixels: u32,
-    replicas: u32,
-    offset: u32,
-    grads: &mut [f64],
-) {
-    let shape = BiasShape {
-        outputs,
-        parts,
-        pixels,
-        columns: 1,
-        offset: 0,
-        stride: parts * outputs,
-    };
-    let mut part = vec![0.0; (replicas * parts * outputs) as usize];
-    bias_backward(&shape, false, replicas, dy, &mut part);
-    let sum = PartialShape {
-        count: outputs,
-        parts,
-        offset,
-        param_stride: grads.len() as u32 / replicas,
-    };
-    partial_sum(&sum, replicas, &part, grads);
+    check("dense_backward_weight", &params, &grads, |p| loss(p, &x));
 }
 
 #[test]
@@ -178,25 +141,20 @@ fn conv() {
 
         let mut part = vec![0.0; (replicas * u.out_height * weights) as usize];
         conv_backward_weight(&u, false, replicas, &x, &c, &mut part);
-        let sum = PartialShape {
-            count: weights,
+        let sums = ConvSumsShape {
+            weights,
             parts: u.out_height,
-            offset: u.weight_offset,
+            weight_offset: u.weight_offset,
+            outputs: out_channels,
+            pixels: u.out_height * u.out_width,
+            columns: 1,
+            bias_offset: u.bias_offset,
             param_stride: u.param_stride,
         };
         let mut grads = vec![0.0; params.len()];
-        partial_sum(&sum, replicas, &part, &mut grads);
-        bias(
-            &c,
-            out_channels,
-            u.out_height,
-            u.out_width,
-            replicas,
-            u.bias_offset,
-            &mut grads,
-        );
+        conv_backward_sums(&sums, false, replicas, (&part, &c), &mut grads);
         check(
-            &format!("conv_backward_weight {name}"),
+            &format!("conv_backward_weight and conv_backward_sums {name}"),
             &params,
             &grads,
             |p| loss(p, &x),
@@ -306,12 +264,12 @@ fn pointwise() {
 #[test]
 fn batch_norm() {
     let mut dice = Dice(96);
-    for (channels, parts, pixels) in [(3u32, 1u32, 1u32), (2, 2, 3)] {
+    for (channels, pixels) in [(3u32, 1u32), (2, 6)] {
         let u = BatchNormShape {
             channels,
-            parts,
             pixels,
             columns: 2,
+            lanes: BatchNormShape::lanes_for(pixels),
             weight_offset: 1,
             bias_offset: 5,
             mean_offset: 9,
@@ -328,7 +286,7 @@ fn batch_norm() {
             count,
             ..State::default()
         });
-        let values = (channels * parts * pixels * 8) as usize;
+        let values = (channels * pixels * 8) as usize;
         let there = |i: usize| i % 8 < counts[i / values] as usize;
         let params = wide(&mut dice, 40);
         let x = wide(&mut dice, 2 * values);
@@ -336,26 +294,23 @@ fn batch_norm() {
         (0..2 * values).for_each(|i| c[i] *= f64::from(u8::from(there(i))));
         let forward = |params: &[f64], x: &[f64]| {
             let mut params = params.to_vec();
-            let mut part = vec![0.0; (4 * channels * parts) as usize];
-            let mut kept = vec![0.0; (16 * channels) as usize];
+            let mut kept = vec![0.0; (8 * channels) as usize];
             let mut y = vec![0.0; x.len()];
-            batch_norm_statistics(&u, &state, x, &mut part);
-            batch_norm_combine(&u, &state, &part, &mut params, &mut kept);
-            batch_norm_forward(&u, 2, &kept, x, &mut y);
+            batch_norm_forward(&u, &state, (x, None), &mut params, &mut kept, &mut y);
             (kept, y)
         };
-        let (mut kept, _) = forward(&params, &x);
-        let mut part = vec![0.0; (4 * channels * parts) as usize];
+        let (kept, _) = forward(&params, &x);
         let (mut grads, mut dx) = (vec![0.0; 40], vec![0.0; x.len()]);
-        batch_norm_backward_sums(&u, &state, &x, &c, &kept, &mut part);
-        batch_norm_backward_combine(&u, &state, &part, &mut kept, &mut grads);
-        batch_norm_backward_data(&u, &state, &x, &c, &kept, &mut dx);
-        check("batch_norm_backward_data", &x, &dx, |x| {
+        batch_norm_backward(&u, &state, (&x, &c), &kept, &mut grads, &mut dx);
+        check("batch_norm_backward, the input", &x, &dx, |x| {
             dot(&c, &forward(&params, x).1)
         });
-        check("batch_norm_backward_combine", &params, &grads, |params| {
-            dot(&c, &forward(params, &x).1)
-        });
+        check(
+            "batch_norm_backward, the parameters",
+            &params,
+            &grads,
+            |params| dot(&c, &forward(params, &x).1),
+        );
     }
 }
 

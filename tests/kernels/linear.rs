@@ -1,13 +1,13 @@
-//! `dense_*`, `bias_backward` and `partial_sum`.
+//! `dense_*`, and `conv_backward_sums`.
 
 use crate::common::{Dice, gpu};
 use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight, tiled};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{Case, check_twins, output};
 use crate::reference::number::{Real, fma};
-use crate::reference::reduce::{bias_backward, partial_sum};
+use crate::reference::reduce::conv_backward_sums;
 use secateur::gpu::Buffer;
-use secateur::ops::{BiasShape, DenseShape, PartialShape};
+use secateur::ops::{ConvSumsShape, DenseShape};
 
 /// (inputs, outputs, columns, replicas, has a bias)
 pub type Size = (u32, u32, u32, u32, bool);
@@ -21,6 +21,8 @@ const SIZES: &[Size] = &[
     (33, 31, 5, 2, false),
     (65, 257, 7, 1, true),
     (784, 10, 16, 2, true),
+    (525, 12, 3, 1, false),
+    (516, 20, 9, 1, true),
     // More than one workgroup of every variant along the samples.
     (12, 20, 35, 1, true),
 ];
@@ -36,10 +38,15 @@ pub fn sizes() -> Vec<Size> {
 
 /// The layer of a size.
 pub fn shape(size: Size) -> DenseShape {
-    let (inputs, outputs, columns, _, bias) = size;
+    let (inputs, outputs, columns, replicas, bias) = size;
     // Odd offsets: nothing may rely on their alignment, but for the forward kernel that reads weights four at a time.
     let weight_offset = if inputs.is_multiple_of(4) { 8 } else { 5 };
     let bias_offset = weight_offset + inputs * outputs + 3;
+    // As layers have it, and shorter ones, of whole quads.
+    let part = match replicas {
+        1 => DenseShape::part_for(inputs, outputs),
+        _ => (inputs / 3 + 1).next_multiple_of(4),
+    };
     DenseShape {
         inputs,
         outputs,
@@ -49,6 +56,7 @@ pub fn shape(size: Size) -> DenseShape {
         param_stride: (bias_offset + outputs + 1).next_multiple_of(32),
         relu: outputs % 2,
         gate: inputs % 2,
+        part,
         kept_stride: 0,
     }
 }
@@ -110,6 +118,12 @@ impl Product for DenseShape {
     fn taps(&self, _: &Case<'_>) -> Option<Buffer> {
         None
     }
+    fn biases(&self) -> u32 {
+        match self.bias_offset {
+            u32::MAX => 0,
+            _ => self.outputs,
+        }
+    }
     fn weight_parts(&self, replicas: u32) -> (u32, u32, usize) {
         (1, self.columns * 4, (replicas * self.param_stride) as usize)
     }
@@ -170,6 +184,7 @@ fn empty_slots_add_nothing_to_weight_gradients() {
             param_stride: 32,
             relu: 0,
             gate: 0,
+            part: inputs,
             kept_stride: 0,
         };
         let case = Case::new(gpu, "dense_backward_weight", &shape);
@@ -200,66 +215,41 @@ fn empty_slots_add_nothing_to_weight_gradients() {
 }
 
 #[test]
-fn bias_backward_is_its_twin() {
+fn conv_backward_sums_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(5);
-    // (outputs, parts, pixels, columns, replicas, what stands around the sums)
+    // (weights, parts, outputs, pixels, columns, replicas, what stands around the sums)
     for size in [
-        (1, 1, 1, 1, 1, 0),
-        (10, 1, 1, 16, 3, 21),
-        (7, 5, 9, 3, 2, 0),
-        (130, 2, 3, 1, 1, 3),
-        // Chunks of 8 vec4s: whole, and with a rest.
-        (3, 2, 5, 8, 2, 0),
-        (5, 3, 4, 9, 1, 2),
-        (2, 1, 3, 16, 1, 0),
-        (4, 2, 2, 25, 2, 1),
-        (1, 3, 2, 32, 1, 0),
+        (1, 1, 1, 1, 1, 1, 0),
+        (10, 1, 0, 1, 1, 3, 3),
+        (0, 1, 10, 1, 16, 3, 21),
+        (450, 24, 7, 9, 3, 2, 31),
+        (65, 7, 130, 3, 1, 1, 3),
+        (300, 2, 5, 12, 40, 1, 2),
+        (5, 3, 3, 64, 32, 2, 1),
     ] {
-        let (outputs, parts, pixels, columns, replicas, around) = size;
-        let u = BiasShape {
-            outputs,
+        let (weights, parts, outputs, pixels, columns, replicas, around) = size;
+        let u = ConvSumsShape {
+            weights,
             parts,
+            weight_offset: around,
+            outputs,
             pixels,
             columns,
-            offset: around,
-            stride: parts * outputs + 2 * around,
+            bias_offset: 2 * around + weights,
+            param_stride: 3 * around + weights + outputs,
         };
-        let case = Case::new(gpu, "bias_backward", &size);
-        let dy = dice.values((replicas * outputs * parts * pixels * columns * 4) as usize);
-        let count = (replicas * u.stride) as usize;
-        let part = case.with(&output(count));
-        let invocations = u64::from(parts * outputs);
-        case.run(&u, &[&case.with(&dy), &part], invocations, replicas);
-        let got = case.floats(&part, output(count).len());
-        let terms = 4 * pixels * columns;
-        check_twins!(case, "part", got, terms, [&dy], |dy, part| bias_backward(
-            &u, false, replicas, dy[0], part
-        ));
-    }
-}
-
-#[test]
-fn partial_sum_is_its_twin() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(6);
-    // (count, parts, offset, replicas)
-    for size in [(1, 1, 0, 1), (10, 1, 3, 3), (450, 24, 31, 2), (65, 7, 1, 1)] {
-        let (count, parts, offset, replicas) = size;
-        let u = PartialShape {
-            count,
-            parts,
-            offset,
-            param_stride: (offset + count + 1).next_multiple_of(32),
-        };
-        let case = Case::new(gpu, "partial_sum", &size);
-        let part = dice.values((replicas * parts * count) as usize);
-        let floats = (replicas * u.param_stride) as usize;
-        let grads = case.with(&output(floats));
-        case.run(&u, &[&case.with(&part), &grads], u64::from(count), replicas);
-        let got = case.floats(&grads, output(floats).len());
-        check_twins!(case, "grads", got, parts, [&part], |part, grads| {
-            partial_sum(&u, replicas, part[0], grads);
+        let case = Case::new(gpu, "conv_backward_sums", &size);
+        let part = dice.values((replicas * parts * weights).max(1) as usize);
+        let dy = dice.values((replicas * outputs * pixels * columns * 4).max(4) as usize);
+        let count = (replicas * u.param_stride) as usize;
+        let grads = case.with(&output(count));
+        let buffers = [&case.with(&part), &case.with(&dy), &grads];
+        case.run(&u, &buffers, u.invocations(), replicas);
+        let got = case.floats(&grads, output(count).len());
+        let terms = parts.max(4 * pixels * columns);
+        check_twins!(case, "grads", got, terms, [&part, &dy], |inputs, grads| {
+            conv_backward_sums(&u, false, replicas, (inputs[0], inputs[1]), grads);
         });
     }
 }

@@ -10,11 +10,11 @@ use crate::reference::dense::dense_backward_weight;
 use crate::reference::device::{
     Case, GUARD, broadcast_weight, output, tile_constants, twin, workgroups,
 };
-use crate::reference::reduce::bias_backward;
+use crate::reference::reduce::conv_backward_sums;
 use crate::reference::sparse::{conv_backward_weight_sparse, dense_backward_weight_sparse};
 use crate::sparse_layer::{Layer, rounds};
 use secateur::gpu::{Buffer, Gpu, ShaderStruct};
-use secateur::ops::{BiasShape, CHUNK_SAMPLES, ConvShape, DenseShape, Window};
+use secateur::ops::{CHUNK_SAMPLES, ConvShape, ConvSumsShape, DenseShape, Window};
 
 /// Samples in a batch: whole chunks, and chunks with a rest.
 const BATCHES: [u32; 5] = [32, 36, 64, 100, 128];
@@ -145,18 +145,19 @@ fn linear_weight_gradients_go_on() {
             want,
             replicas,
         };
+        // A workgroup owns the biases.
         for tile in [(4, 4), (3, 5)] {
             let constants = tile_constants(tile);
-            let invocations = tiled(outputs, inputs, tile);
+            let invocations = 64 + tiled(outputs, inputs, tile);
             batch.check("dense_backward_weight", &constants, invocations);
         }
         for tile in [(4, 4), (2, 2)] {
-            let invocations = workgroups(tile, outputs, 1, inputs);
+            let invocations = 256 + workgroups(tile, outputs, 1, inputs);
             let constants = tile_constants(tile);
             batch.check("dense_backward_weight_workgroup", &constants, invocations);
         }
         for rows in [16, 8] {
-            let invocations = broadcast_weight(rows, 1, outputs, inputs);
+            let invocations = 64 + broadcast_weight(rows, 1, outputs, inputs);
             let constants = [("ROWS", rows)];
             batch.check_broadcast("dense_backward_weight_broadcast", &constants, invocations);
         }
@@ -179,9 +180,9 @@ fn linear_weight_gradients_go_on() {
                 want,
                 replicas,
             };
-            let most = u64::from(round.most(&masks));
+            let most = 64 + u64::from(round.most(&masks));
             batch.check("dense_backward_weight_sparse", &[], most);
-            let lanes = u64::from(outputs) * 8;
+            let lanes = 64 + u64::from(outputs) * 8;
             batch.check_broadcast("dense_backward_weight_sparse_broadcast", &[], lanes);
         }
     }
@@ -274,36 +275,38 @@ fn convolution_weight_gradients_go_on() {
 }
 
 #[test]
-fn bias_gradients_go_on() {
+fn bias_gradients_of_convolutions_go_on() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(122);
     for samples in BATCHES {
-        // (outputs, parts, pixels, what stands around the sums)
-        for (outputs, parts, pixels, around) in [(7, 1, 1, 3), (5, 3, 4, 0)] {
-            let replicas = 2;
-            let shape = |columns| BiasShape {
-                outputs,
-                parts,
-                pixels,
-                columns,
-                offset: around,
-                stride: parts * outputs + 2 * around,
-            };
-            let whole = shape(samples / 4);
-            let dy = dice.values((replicas * outputs * parts * pixels * samples) as usize);
-            let count = (replicas * whole.stride) as usize;
-            let want = twin::<f32>(count, |to| bias_backward(&whole, false, replicas, &dy, to));
-            let batch = Batch {
-                gpu,
-                name: format!("{samples} samples, {parts} parts"),
-                columns: samples / 4,
-                shape: &shape,
-                inputs: &[&dy],
-                lists: &[],
-                want,
-                replicas,
-            };
-            batch.check("bias_backward", &[], u64::from(parts * outputs));
-        }
+        let (outputs, pixels, replicas) = (5, 12, 2);
+        let shape = |columns| ConvSumsShape {
+            weights: 0,
+            parts: 1,
+            weight_offset: 0,
+            outputs,
+            pixels,
+            columns,
+            bias_offset: 3,
+            param_stride: 10,
+        };
+        let whole = shape(samples / 4);
+        let dy = dice.values((replicas * outputs * pixels * samples) as usize);
+        let count = (replicas * whole.param_stride) as usize;
+        let want = twin::<f32>(count, |to| {
+            conv_backward_sums(&whole, false, replicas, (&[], &dy), to);
+        });
+        // It is bound as the parts too, of which none are read.
+        let batch = Batch {
+            gpu,
+            name: format!("{samples} samples"),
+            columns: samples / 4,
+            shape: &shape,
+            inputs: &[&dy, &dy],
+            lists: &[],
+            want,
+            replicas,
+        };
+        batch.check("conv_backward_sums", &[], whole.invocations());
     }
 }

@@ -63,6 +63,8 @@ pub trait Product: Layer {
     fn broadcast(&self, pass: Pass) -> Vec<(&'static str, Vec<(&'static str, u32)>)>;
     /// What the sparse forward kernel binds beside the lists.
     fn taps(&self, case: &Case<'_>) -> Option<Buffer>;
+    /// Outputs whose bias's gradient the kernels of weight gradients find too, in workgroups before the others.
+    fn biases(&self) -> u32;
     /// Parts in which weight gradients come, products in a sum of each, and floats of them all.
     fn weight_parts(&self, replicas: u32) -> (u32, u32, usize);
     fn twin<T: Real>(&self, pass: Pass, replicas: u32, inputs: &[&[T]], out: &mut [T]);
@@ -155,6 +157,7 @@ pub fn check_weight<P: Product>(layers: &[(P, u32)], seed: u64) {
         let case = Case::new(gpu, P::BACKWARD_WEIGHT.plain, &shape);
         let (parts, terms, count) = u.weight_parts(replicas);
         let (outputs, taps) = (u.grid().outputs, u.grid().weights() / u.grid().outputs);
+        let biases = |workgroup: u32| u64::from(u.biases().next_multiple_of(workgroup));
         let inputs = [u.input(), u.output()].map(|side| dice.values(floats(&u, side, replicas)));
         let buffers = inputs.each_ref().map(|v| case.with(v));
         let run = |case: &Case<'_>, constants: &[_], out: &Buffer, invocations: u64| {
@@ -162,16 +165,16 @@ pub fn check_weight<P: Product>(layers: &[(P, u32)], seed: u64) {
             case.run_with(constants, &u, &buffers, invocations, replicas);
         };
         let got = case.with_tiles(P::WEIGHT_TILES, count, |tile, out| {
-            let invocations = tiled(outputs, taps, tile) * u64::from(parts);
+            let invocations = biases(64) + tiled(outputs, taps, tile) * u64::from(parts);
             run(&case, &tile_constants(tile), out, invocations);
         });
         case.check_broadcast(P::BACKWARD_WEIGHT_BROADCAST, &got, |case, rows, out| {
-            let invocations = broadcast_weight(rows, parts, outputs, taps);
+            let invocations = biases(64) + broadcast_weight(rows, parts, outputs, taps);
             run(case, &[("ROWS", rows)], out, invocations);
         });
         if let Some(kernel) = P::BACKWARD_WEIGHT.workgroup {
             case.check_workgroup(kernel, WEIGHT_WORKGROUPS, &got, |case, tile, out| {
-                let invocations = workgroups(tile, outputs, parts, taps);
+                let invocations = biases(256) + workgroups(tile, outputs, parts, taps);
                 run(case, &tile_constants(tile), out, invocations);
             });
         }

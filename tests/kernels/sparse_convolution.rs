@@ -6,7 +6,7 @@ use crate::product::{Pass, Product, check_sparse_pass, floats, tiled};
 use crate::reference::device::{Case, GUARD, check_twins, output};
 use crate::reference::sparse::{conv_backward_weight_sparse, copy_kept, kept_partial_sum};
 use crate::sparse_layer::{Layer, Round, rounds};
-use secateur::ops::{ConvShape, KeptPartialShape, PartialShape};
+use secateur::ops::{ConvShape, ConvSumsShape, KeptPartialShape};
 
 fn all() -> Vec<Round<ConvShape>> {
     let conv = |image, kernel, padding| Conv {
@@ -87,17 +87,26 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
         let tiles = tiled(u.out_channels, weights / u.out_channels, (4, 4)) * u64::from(parts);
         let dense = round.dense("conv_backward_weight", &[&xs, &dys], count, tiles);
         let dense = case.with(&dense[..count]);
-        let shape = PartialShape {
-            count: weights,
+        let shape = ConvSumsShape {
+            weights,
             parts,
-            offset: u.weight_offset,
+            weight_offset: u.weight_offset,
+            outputs: 0,
+            pixels: 0,
+            columns: 0,
+            bias_offset: 0,
             param_stride: u.param_stride,
         };
-        let sums = Case::new(gpu, "partial_sum", &round);
+        let sums = Case::new(gpu, "conv_backward_sums", &round);
         let grads = sums.with(&output(whole));
-        sums.run(&shape, &[&dense, &grads], u64::from(weights), replicas);
+        sums.run(
+            &shape,
+            &[&dense, &dys, &grads],
+            shape.invocations(),
+            replicas,
+        );
         let mut want = output(whole);
         copy_kept(&masks, &sums.floats(&grads, whole + GUARD), &mut want);
-        case.check_same("conv_backward_weight and partial_sum", &got, &want);
+        case.check_same("conv_backward_weight and conv_backward_sums", &got, &want);
     }
 }

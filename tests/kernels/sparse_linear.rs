@@ -5,9 +5,9 @@
 
 use crate::common::{Dice, gpu};
 use crate::linear::layers;
-use crate::product::{Pass, check_sparse_pass, tiled};
+use crate::product::{Pass, Product, check_sparse_pass, tiled};
 use crate::reference::device::{Case, GUARD, check_twins, output};
-use crate::reference::sparse::{copy_kept, dense_backward_weight_sparse};
+use crate::reference::sparse::{copy_biases, copy_kept, dense_backward_weight_sparse};
 use crate::sparse_layer::{Round, rounds};
 use secateur::ops::DenseShape;
 
@@ -22,6 +22,7 @@ fn all() -> Vec<Round<DenseShape>> {
         param_stride: 32,
         relu: 1,
         gate: 1,
+        part: 4,
         kept_stride: 0,
     };
     let mut layers = layers();
@@ -55,21 +56,23 @@ fn dense_backward_weight_sparse_is_its_twin() {
         let [xs, dys] = [case.with(&x), case.with(&dy)];
         let grads = case.with(&output(count));
         let buffers = [&xs, &dys, &m, &ranks, &list, &grads];
-        let invocations = u64::from(round.most(&masks));
+        let biases = u64::from(u.biases().next_multiple_of(64));
+        let invocations = biases + u64::from(round.most(&masks));
         case.run(&sparse, &buffers, invocations, replicas);
         let got = case.floats(&grads, count + GUARD);
         let broadcast = "dense_backward_weight_sparse_broadcast";
         case.check_subgroup_variant(broadcast, "a row per subgroup", &got, |case, grads| {
             let buffers = [&xs, &dys, &m, &ranks, &list, grads];
-            let invocations = u64::from(u.outputs) * 8;
+            let invocations = biases + u64::from(u.outputs) * 8;
             case.run(&sparse, &buffers, invocations, replicas);
         });
 
         let (kernel, inputs) = ("dense_backward_weight", [&xs, &dys]);
-        let invocations = tiled(u.outputs, u.inputs, (4, 4));
+        let invocations = biases + tiled(u.outputs, u.inputs, (4, 4));
         let all = round.dense(kernel, &inputs, count, invocations);
         let mut dense = output(count);
         copy_kept(&masks, &all, &mut dense);
+        copy_biases(&u, replicas, &all, &mut dense);
         case.check_same(kernel, &got, &dense);
         let terms = u.columns * 4;
         check_twins!(case, "grads", got, terms, [&x, &dy], |inputs, grads| {

@@ -1,10 +1,12 @@
 //! Linear layers. `x` is `[R][inputs][slots]`, `y` `[R][outputs][slots]`, with `slots = 4 columns` samples.
 
+use super::lanes::across;
 use super::number::{Real, fma};
 use super::pointwise::{gated, rectified};
 use secateur::ops::DenseShape;
 
-/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending from the bias; then ReLU where u.relu.
+/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending in parts of u.part, the first from the bias and the others
+/// from 0, which are added ascending; then ReLU where u.relu.
 pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[T], y: &mut [T]) {
     let [inputs, outputs, slots] = sizes(u);
     for r in 0..replicas as usize {
@@ -15,11 +17,16 @@ pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[
                     u32::MAX => T::ZERO,
                     offset => own[offset as usize + o],
                 };
-                for i in 0..inputs {
-                    let weight = own[u.weight_offset as usize + o * inputs + i];
-                    sum = fma(weight, x[(r * inputs + i) * slots + b], sum);
+                let mut all = None;
+                for first in (0..inputs).step_by(u.part as usize) {
+                    for i in first..inputs.min(first + u.part as usize) {
+                        let weight = own[u.weight_offset as usize + o * inputs + i];
+                        sum = fma(weight, x[(r * inputs + i) * slots + b], sum);
+                    }
+                    all = Some(all.map_or(sum, |all| all + sum));
+                    sum = T::ZERO;
                 }
-                y[(r * outputs + o) * slots + b] = rectified(sum, u.relu);
+                y[(r * outputs + o) * slots + b] = rectified(all.unwrap_or(sum), u.relu);
             }
         }
     }
@@ -51,7 +58,8 @@ pub fn dense_backward_data<T: Real>(
     }
 }
 
-/// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b], b ascending, into the flat gradients; `onto` goes on from what is there.
+/// dW[r][o][i] = sum_b dY[r][o][b] X[r][i][b], b ascending, and db[r][o] = sum_b dY[r][o][b], four samples at a time, into the flat
+/// gradients; `onto` goes on from what is there.
 pub fn dense_backward_weight<T: Real>(
     u: &DenseShape,
     onto: bool,
@@ -74,6 +82,12 @@ pub fn dense_backward_weight<T: Real>(
                     sum = fma(pair.0, pair.1, sum);
                 }
                 grads[at] = sum;
+            }
+            if u.bias_offset != u32::MAX {
+                let at = r * u.param_stride as usize + u.bias_offset as usize + o;
+                let own = &dy[(r * outputs + o) * slots..][..slots];
+                let start = if onto { grads[at] } else { T::ZERO };
+                grads[at] = own.chunks_exact(4).fold(start, |sum, v| sum + across(v));
             }
         }
     }

@@ -13,6 +13,7 @@ pub mod conv;
 pub mod dense;
 pub mod device;
 pub mod init;
+pub mod lanes;
 pub mod loss;
 pub mod mask;
 pub mod math;

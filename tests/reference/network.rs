@@ -4,21 +4,18 @@
 //! named summand before its input.
 
 use super::activation::{activation_backward, activation_forward};
-use super::batch_norm::{
-    batch_norm_backward_combine, batch_norm_backward_data, batch_norm_backward_sums,
-    batch_norm_combine, batch_norm_forward, batch_norm_statistics,
-};
+use super::batch_norm::{batch_norm_backward, batch_norm_forward};
 use super::conv::{conv_backward_data, conv_backward_weight, conv_forward};
 use super::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use super::loss::softmax_loss;
 use super::number::Real;
 use super::pointwise::{add_forward, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
-use super::reduce::{bias_backward, partial_sum};
+use super::reduce::conv_backward_sums;
 use secateur::model::{LayerInput, Model};
 use secateur::ops::{
-    ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, LossShape,
-    PartialShape, PoolShape, Span, Window,
+    ActivationShape, AddShape, BatchNormShape, ConvShape, ConvSumsShape, DenseShape, LossShape,
+    PoolShape, Span, Window,
 };
 use secateur::spec::{Layer, ModelSpec};
 use secateur::train::State;
@@ -49,15 +46,17 @@ impl Network<'_> {
 
     fn dense(&self, i: usize) -> DenseShape {
         let layer = &self.model.layers[i];
+        let [inputs, outputs] = [layer.input, layer.output].map(|side| side.features() as u32);
         DenseShape {
-            inputs: layer.input.features() as u32,
-            outputs: layer.output.features() as u32,
+            inputs,
+            outputs,
             columns: self.columns,
             weight_offset: self.offset(i, 0),
             bias_offset: self.offset(i, 1),
             param_stride: self.model.floats as u32,
             relu: 0,
             gate: 0,
+            part: DenseShape::part_for(inputs, outputs),
             kept_stride: 0,
         }
     }
@@ -104,11 +103,12 @@ impl Network<'_> {
 
     fn batch_norm(&self, i: usize) -> BatchNormShape {
         let input = self.model.layers[i].input;
+        let pixels = (input.height * input.width) as u32;
         BatchNormShape {
             channels: input.channels as u32,
-            parts: input.height as u32,
-            pixels: input.width as u32,
+            pixels,
             columns: self.columns,
+            lanes: BatchNormShape::lanes_for(pixels),
             weight_offset: self.offset(i, 0),
             bias_offset: self.offset(i, 1),
             mean_offset: self.offset(i, 2),
@@ -184,11 +184,8 @@ impl Network<'_> {
                 }
                 Layer::BatchNorm => {
                     let shape = self.batch_norm(i);
-                    let mut part = vec![T::ZERO; 2 * (shape.parts * shape.channels) as usize];
-                    kept[i] = vec![T::ZERO; 8 * shape.channels as usize];
-                    batch_norm_statistics(&shape, &state, x, &mut part);
-                    batch_norm_combine(&shape, &state, &part, params, &mut kept[i]);
-                    batch_norm_forward(&shape, 1, &kept[i], x, &mut y);
+                    kept[i] = vec![T::ZERO; 4 * shape.channels as usize];
+                    batch_norm_forward(&shape, &state, (x, None), params, &mut kept[i], &mut y);
                 }
                 Layer::Flatten => y.copy_from_slice(x),
                 Layer::Tanh | Layer::LeakyRelu { .. } | Layer::Gelu => {
@@ -226,12 +223,9 @@ impl Network<'_> {
             };
             let mut dx = vec![T::ZERO; x.len()];
             match self.spec.layers[i].layer {
-                Layer::Linear { bias, .. } => {
+                Layer::Linear { .. } => {
                     let shape = self.dense(i);
                     dense_backward_weight(&shape, false, 1, x, &dy, &mut grads);
-                    if bias {
-                        self.bias(i, shape.bias_offset, &dy, &mut grads);
-                    }
                     dense_backward_data(&shape, 1, params, &dy, x, &mut dx);
                 }
                 Layer::Conv2d {
@@ -243,18 +237,19 @@ impl Network<'_> {
                 } => {
                     let shape = self.conv(i, kernel, stride, padding);
                     let taps = layer.input.channels * kernel * kernel;
-                    let sum = PartialShape {
-                        count: (layer.output.channels * taps) as u32,
+                    let sums = ConvSumsShape {
+                        weights: (layer.output.channels * taps) as u32,
                         parts: shape.out_height,
-                        offset: shape.weight_offset,
+                        weight_offset: shape.weight_offset,
+                        outputs: if bias { shape.out_channels } else { 0 },
+                        pixels: shape.out_height * shape.out_width,
+                        columns: self.columns,
+                        bias_offset: shape.bias_offset,
                         param_stride: shape.param_stride,
                     };
-                    let mut part = vec![T::ZERO; (sum.count * sum.parts) as usize];
+                    let mut part = vec![T::ZERO; (sums.weights * sums.parts) as usize];
                     conv_backward_weight(&shape, false, 1, x, &dy, &mut part);
-                    partial_sum(&sum, 1, &part, &mut grads);
-                    if bias {
-                        self.bias(i, shape.bias_offset, &dy, &mut grads);
-                    }
+                    conv_backward_sums(&sums, false, 1, (&part, &dy), &mut grads);
                     conv_backward_data(&shape, 1, params, &dy, x, &mut dx);
                 }
                 Layer::Relu => {
@@ -271,10 +266,7 @@ impl Network<'_> {
                 }
                 Layer::BatchNorm => {
                     let shape = self.batch_norm(i);
-                    let mut part = vec![T::ZERO; 2 * (shape.parts * shape.channels) as usize];
-                    batch_norm_backward_sums(&shape, &state, x, &dy, &kept[i], &mut part);
-                    batch_norm_backward_combine(&shape, &state, &part, &mut kept[i], &mut grads);
-                    batch_norm_backward_data(&shape, &state, x, &dy, &kept[i], &mut dx);
+                    batch_norm_backward(&shape, &state, (x, &dy), &kept[i], &mut grads, &mut dx);
                 }
                 Layer::Add { .. } | Layer::Flatten => dx.copy_from_slice(&dy),
                 Layer::Tanh | Layer::LeakyRelu { .. } | Layer::Gelu => {
@@ -291,28 +283,6 @@ impl Network<'_> {
             }
         }
         Step { loss, grads }
-    }
-
-    fn bias<T: Real>(&self, i: usize, offset: u32, dy: &[T], grads: &mut [T]) {
-        let output = self.model.layers[i].output;
-        let (outputs, parts) = (output.channels as u32, output.height as u32);
-        let shape = BiasShape {
-            outputs,
-            parts,
-            pixels: output.width as u32,
-            columns: self.columns,
-            offset: 0,
-            stride: parts * outputs,
-        };
-        let mut part = vec![T::ZERO; (parts * outputs) as usize];
-        bias_backward(&shape, false, 1, dy, &mut part);
-        let sum = PartialShape {
-            count: outputs,
-            parts,
-            offset,
-            param_stride: self.model.floats as u32,
-        };
-        partial_sum(&sum, 1, &part, grads);
     }
 }
 

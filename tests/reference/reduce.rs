@@ -1,42 +1,43 @@
-//! Sums in parts, and the sums of the parts.
+//! Sums after the gradients of a convolution's weights.
 
+use super::lanes::across;
 use super::number::Real;
-use secateur::ops::{BiasShape, PartialShape};
+use secateur::ops::ConvSumsShape;
 
-/// to[r][p][o] = sum over the pixels of part p and all b of dY[r][o][pixel][b]: 32 samples of every pixel, then the next 32.
-/// `onto` goes on from what is in `to`.
-pub fn bias_backward<T: Real>(u: &BiasShape, onto: bool, replicas: u32, dy: &[T], to: &mut [T]) {
-    let [outputs, parts, pixels] = [u.outputs, u.parts, u.pixels].map(|n| n as usize);
-    let slots = 4 * u.columns as usize;
+/// dW[r][i] = sum_p part[r][p][i], p ascending; db[r][o] = sum of dY: vec4s of samples ascending, of each eight slots ascending, of
+/// each every eighth pixel ascending, then across. `onto`: biases go on from what is in `grads`.
+pub fn conv_backward_sums<T: Real>(
+    u: &ConvSumsShape,
+    onto: bool,
+    replicas: u32,
+    (part, dy): (&[T], &[T]),
+    grads: &mut [T],
+) {
+    let [weights, parts] = [u.weights, u.parts].map(|n| n as usize);
+    let [outputs, pixels, slots] = [u.outputs, u.pixels, 4 * u.columns].map(|n| n as usize);
     for r in 0..replicas as usize {
-        for p in 0..parts {
-            for o in 0..outputs {
-                let start = ((r * outputs + o) * parts + p) * pixels * slots;
-                let at = r * u.stride as usize + u.offset as usize + p * outputs + o;
-                let mut sum = if onto { to[at] } else { T::ZERO };
-                for chunk in (0..slots).step_by(32) {
-                    for pixel in 0..pixels {
-                        for b in chunk..slots.min(chunk + 32) {
-                            sum = sum + dy[start + pixel * slots + b];
+        let own = r * u.param_stride as usize;
+        for i in 0..weights {
+            let of = (0..parts).map(|p| part[(r * parts + p) * weights + i]);
+            grads[own + u.weight_offset as usize + i] = of.fold(T::ZERO, |sum, v| sum + v);
+        }
+        for o in 0..outputs {
+            let dy = &dy[(r * outputs + o) * pixels * slots..][..pixels * slots];
+            let at = own + u.bias_offset as usize + o;
+            let mut sum = if onto { grads[at] } else { T::ZERO };
+            for b in (0..slots).step_by(4) {
+                let slot = |s: usize| {
+                    let mut places = [T::ZERO; 4];
+                    for pixel in (s..pixels).step_by(8) {
+                        for (k, place) in places.iter_mut().enumerate() {
+                            *place = *place + dy[pixel * slots + b + k];
                         }
                     }
-                }
-                to[at] = sum;
+                    across(&places)
+                };
+                sum = sum + (0..8).fold(T::ZERO, |column, s| column + slot(s));
             }
-        }
-    }
-}
-
-/// grads[r][offset + i] = sum_p part[r][p][i], p ascending.
-pub fn partial_sum<T: Real>(u: &PartialShape, replicas: u32, part: &[T], grads: &mut [T]) {
-    let [count, parts] = [u.count, u.parts].map(|n| n as usize);
-    for r in 0..replicas as usize {
-        for i in 0..count {
-            let mut sum = T::ZERO;
-            for p in 0..parts {
-                sum = sum + part[(r * parts + p) * count + i];
-            }
-            grads[r * u.param_stride as usize + u.offset as usize + i] = sum;
+            grads[at] = sum;
         }
     }
 }

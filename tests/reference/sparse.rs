@@ -8,9 +8,9 @@ use super::dense::dense_backward_weight;
 use super::mask::{bit, kept, mask_apply};
 use super::number::Real;
 use super::optimizer::{Step, Tensors};
-use super::reduce::partial_sum;
+use super::reduce::conv_backward_sums;
 use secateur::ops::{
-    ColumnsShape, ConvShape, DenseShape, KeptPartialShape, PartialShape, PrefixShape, TensorShape,
+    ColumnsShape, ConvShape, ConvSumsShape, DenseShape, KeptPartialShape, PrefixShape, TensorShape,
 };
 use secateur::train::ParamsShape;
 
@@ -168,7 +168,7 @@ pub fn copy_kept<T: Copy>(masks: &[u32], all: &[T], to: &mut [T]) {
     }
 }
 
-/// [`dense_backward_weight`] of the kept weights; nothing else is written.
+/// [`dense_backward_weight`] of the kept weights and the biases; nothing else is written.
 pub fn dense_backward_weight_sparse<T: Real>(
     u: &DenseShape,
     replicas: u32,
@@ -180,6 +180,19 @@ pub fn dense_backward_weight_sparse<T: Real>(
     let mut all = grads.to_vec();
     dense_backward_weight(u, false, replicas, x, dy, &mut all);
     copy_kept(masks, &all, grads);
+    copy_biases(u, replicas, &all, grads);
+}
+
+/// to[r][bias] = all[r][bias], whatever the masks say.
+pub fn copy_biases<T: Copy>(u: &DenseShape, replicas: u32, all: &[T], to: &mut [T]) {
+    if u.bias_offset == u32::MAX {
+        return;
+    }
+    for r in 0..replicas {
+        let first = (r * u.param_stride + u.bias_offset) as usize;
+        let biases = first..first + u.outputs as usize;
+        to[biases.clone()].copy_from_slice(&all[biases]);
+    }
 }
 
 /// part[r][qy][k] = what [`conv_backward_weight`] has for the layer's k-th kept weight; replicas start where theirs do.
@@ -206,7 +219,7 @@ pub fn conv_backward_weight_sparse<T: Real>(
     }
 }
 
-/// [`partial_sum`] of the parts of kept weights; nothing else is written.
+/// [`conv_backward_sums`] of the parts of kept weights; nothing else is written.
 pub fn kept_partial_sum<T: Real>(
     u: &KeptPartialShape,
     replicas: u32,
@@ -225,14 +238,18 @@ pub fn kept_partial_sum<T: Real>(
             }
         }
     }
-    let shape = PartialShape {
-        count: u.count,
+    let shape = ConvSumsShape {
+        weights: u.count,
         parts: u.parts,
-        offset: u.weight_offset,
+        weight_offset: u.weight_offset,
+        outputs: 0,
+        pixels: 0,
+        columns: 0,
+        bias_offset: 0,
         param_stride: u.param_stride,
     };
     let mut sums = grads.to_vec();
-    partial_sum(&shape, replicas, &all, &mut sums);
+    conv_backward_sums(&shape, false, replicas, (&all, &[]), &mut sums);
     copy_kept(masks, &sums, grads);
 }
 
