@@ -7,6 +7,10 @@ use crate::ops::Fused;
 pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
     let mut fused = vec![Fused::default(); layers.len()];
     for i in 0..layers.len() {
+        if let Some(before) = summand(layers, i) {
+            fused[i].addition = true;
+            fused[before].addition = true;
+        }
         if !layers[i].operator.is_relu() {
             continue;
         }
@@ -16,6 +20,10 @@ pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
         {
             fused[i].forward = true;
             fused[before].forward = true;
+            // Whoever adds comes before whoever rectifies the sum.
+            if let Some(summand) = summand(layers, before) {
+                fused[summand].forward = true;
+            }
         }
         let own = LayerInput::Layer(i);
         if readers(layers, own) == 1
@@ -27,4 +35,14 @@ pub fn fuse(layers: &[LayerAt]) -> Vec<Fused> {
         }
     }
     fused
+}
+
+/// The layer that does the addition `i` while it stores: the later of the two summands, if nobody else reads it.
+fn summand(layers: &[LayerAt], i: usize) -> Option<usize> {
+    let (LayerInput::Layer(a), LayerInput::Layer(b)) = (layers[i].from, layers[i].with?) else {
+        return None;
+    };
+    let later = a.max(b);
+    let alone = a != b && readers(layers, LayerInput::Layer(later)) == 1;
+    (alone && layers[later].operator.fuses_addition()).then_some(later)
 }

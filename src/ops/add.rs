@@ -37,6 +37,9 @@ impl Operator for Add {
         context: &LayerContext<'_>,
         _mode: Mode,
     ) -> Result<(), GpuError> {
+        if context.fused.addition {
+            return Ok(());
+        }
         let shape = AddShape {
             count: context.output.features() as u32 * context.window.columns,
             relu: u32::from(context.fused.forward),

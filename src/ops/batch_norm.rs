@@ -135,6 +135,10 @@ impl Operator for BatchNorm {
         true
     }
 
+    fn fuses_addition(&self) -> bool {
+        true
+    }
+
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
         Scratch {
             kept: input.channels as u64 * 4,
@@ -150,16 +154,18 @@ impl Operator for BatchNorm {
         mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(context, mode);
-        let kernel = gpu.kernel("batch_norm_forward", &[])?;
+        let added = context.with.filter(|_| context.fused.addition);
+        let adds = ("ADDS", u32::from(added.is_some()));
+        let kernel = gpu.kernel("batch_norm_forward", &[adds])?;
         let buffers = [
             context.state,
             context.x,
-            context.x,
+            added.unwrap_or(context.x),
             context.params,
             context.kept,
             context.y,
         ];
-        let reads = if mode == Mode::Evaluation { 1 } else { 3 };
+        let reads = if mode == Mode::Evaluation { 1 } else { 3 } + u64::from(adds.1);
         program.moves(
             reads * context.bytes(context.input)
                 + context.bytes(context.output)

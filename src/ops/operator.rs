@@ -83,14 +83,16 @@ pub struct Scratch {
     pub parts: u64,
 }
 
-/// Which passes of a ReLU its neighbours do while they store. At the ReLU: leave the pass out. At the layer before it
-/// (forward) and after it (backward): do the pass. The bits are those of the passes done apart.
+/// Which passes of a ReLU or an addition its neighbours do while they store. At the ReLU or the addition: leave the pass out. At the
+/// layer before it (forward) and after it (backward): do the pass. The bits are those of the passes done apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fused {
-    /// The layer before applies it to its output.
+    /// The layer before the ReLU applies it to its output.
     pub forward: bool,
-    /// The layer after applies it to the gradient of its input.
+    /// The layer after the ReLU applies it to the gradient of its input.
     pub backward: bool,
+    /// The layer before the addition adds the other summand to its output, and leaves the sum where the addition would.
+    pub addition: bool,
 }
 
 /// Where a layer stands in a cohort's memory.
@@ -119,7 +121,7 @@ pub struct LayerContext<'a> {
     pub state: &'a Buffer,
     /// Input activations.
     pub x: &'a Buffer,
-    /// What an addition adds to them.
+    /// What an addition adds to them, or the layer before it to its output.
     pub with: Option<&'a Buffer>,
     /// Output activations; operators in place find their input there.
     pub y: &'a Buffer,
@@ -236,6 +238,11 @@ pub trait Operator: Send + Sync {
 
     /// Whether it can apply a ReLU to the output it stores.
     fn fuses_relu_forward(&self) -> bool {
+        false
+    }
+
+    /// Whether it can add another value to the output it stores, before a ReLU.
+    fn fuses_addition(&self) -> bool {
         false
     }
 

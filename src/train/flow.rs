@@ -67,7 +67,8 @@ pub fn synaptic_flow(gpu: &Gpu, replicas: &Replicas) -> Result<Buffer, GpuError>
         replicas,
         &MemoryRequest::of_batch(1),
         vec![true; layers],
-    )?;
+    )?
+    .with_additions_apart();
     let nodes = workspace.activations().len() + workspace.gradient_slots().len();
     let pass = FlowPass {
         gpu,

@@ -312,6 +312,14 @@ impl Workspace {
         })
     }
 
+    /// Likewise, for passes that leave out layers which would do an addition on the way.
+    pub(super) fn with_additions_apart(mut self) -> Self {
+        for fused in &mut self.fused {
+            fused.addition = false;
+        }
+        self
+    }
+
     /// Slots of a whole batch.
     pub(super) fn slots(&self) -> u32 {
         4 * self.windows[0].batch
@@ -380,8 +388,18 @@ impl Workspace {
         window: Window,
         i: usize,
     ) -> LayerContext<'a> {
-        let layer = &replicas.model.layers[i];
+        let layers = &replicas.model.layers;
+        let layer = &layers[i];
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
+        let own = LayerInput::Layer(i);
+        // The addition that this layer does while it stores.
+        let sum = (self.fused[i].addition && layer.with.is_none())
+            .then(|| layers.iter().position(|l| l.sources().any(|s| s == own)))
+            .flatten();
+        let with = match sum {
+            Some(sum) => layers[sum].sources().find(|&s| s != own),
+            None => layer.with,
+        };
         let gradients = &self.gradients.layers[i];
         let dx = gradients.dx.map(|slot| &self.slots[slot]);
         LayerContext {
@@ -397,8 +415,8 @@ impl Workspace {
             keys: &replicas.keys,
             state: &self.state,
             x: activations(layer.from),
-            with: layer.with.map(activations),
-            y: &self.activations[self.output_of[i]],
+            with: with.map(activations),
+            y: &self.activations[self.output_of[sum.unwrap_or(i)]],
             dy: &self.slots[gradients.dy],
             dx: dx.filter(|_| self.needs_input_gradient(&replicas.model, i)),
             kept: &self.kept[i],
