@@ -4,6 +4,7 @@
 #import grid
 #import dense
 #import parts
+#import put_part
 #import relu
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
@@ -24,12 +25,16 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     // Rows and columns past the edge read the last one and are not stored.
     var w: array<u32, ROWS>;
     var sum: array<vec4<f32>, ROWS * COLS>;
+    let to = (group.z * u.outputs + row) * u.columns + column;
     for (var k = 0u; k < ROWS; k++) {
         let o = min(row + k, u.outputs - 1u);
         w[k] = base + u.weight_offset + o * u.inputs;
         var bias = 0.0;
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + o]; }
-        for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
+        for (var c = 0u; c < COLS; c++) {
+            sum[k * COLS + c] = part_start(bias);
+            if row + k < u.outputs && column + c < u.columns { begin_parts(to + k * u.columns + c, bias); }
+        }
     }
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
@@ -48,7 +53,7 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         for (var k = 0u; k < ROWS; k++) {
             for (var c = 0u; c < COLS; c++) {
                 if row + k < u.outputs && column + c < u.columns {
-                    put_part((group.z * u.outputs + row + k) * u.columns + column + c, sum[k * COLS + c], first);
+                    put_part(to + k * u.columns + c, sum[k * COLS + c], first);
                 }
                 sum[k * COLS + c] = vec4<f32>();
             }

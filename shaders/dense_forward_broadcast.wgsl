@@ -6,6 +6,7 @@
 #import grid
 #import dense
 #import parts
+#import put_part
 #import quads
 #import relu
 const ROWS: u32 = 16u; // or 8
@@ -32,13 +33,17 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     let b = (base + u.weight_offset + row_b * u.inputs) / 4u;
     let bias_a = bias_of(base, row_a);
     let bias_b = bias_of(base, row_b);
+    let to = (group.z * u.outputs + row) * u.columns + column;
 #repeat k 0 8
-    var s{k} = vec4<f32>(subgroupBroadcast(bias_a, {k}u));
+    let bias{k} = subgroupBroadcast(bias_a, {k}u);
 #end
 #repeat k 8 16
-    var s{k} = vec4<f32>(subgroupBroadcast(bias_b, {k-8}u));
+    let bias{k} = subgroupBroadcast(bias_b, {k-8}u);
 #end
-    let to = (group.z * u.outputs + row) * u.columns + column;
+#repeat k 0 16
+    var s{k} = part_start(bias{k});
+    if {k}u < ROWS && column < u.columns && row + {k}u < u.outputs { begin_parts(to + {k}u * u.columns, bias{k}); }
+#end
     // Parts are of whole quads.
     for (var first = 0u; first < u.inputs; first += u.part) {
         let end = min(first + u.part, u.inputs);

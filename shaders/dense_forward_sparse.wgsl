@@ -4,6 +4,7 @@
 #import grid
 #import dense
 #import kept
+#import parts
 #import relu
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
@@ -31,7 +32,8 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
     var sum: array<vec4<f32>, COLS>;
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
-        sum[c] = vec4<f32>(bias);
+        all[c] = vec4<f32>(bias);
+        sum[c] = part_start(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
     for (var input = 0u; input < u.inputs; input += u.part) {
@@ -44,7 +46,7 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         }
         begin = end;
         for (var c = 0u; c < COLS; c++) {
-            all[c] = select(all[c] + sum[c], sum[c], input == 0u);
+            all[c] = with_part(all[c], sum[c]);
             sum[c] = vec4<f32>();
         }
     }

@@ -5,6 +5,7 @@
 #import grid
 #import dense
 #import parts
+#import put_part
 #import relu
 #import tiles
 const ROWS: u32 = 8u;
@@ -36,12 +37,16 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
                     group.z * u.inputs * u.columns);
     let row = tile.first_row + (local / 16u) * ROWS;
     let column = tile.first_column + local % 16u;
+    let to = (group.z * u.outputs + row) * u.columns + column;
     // Rows and columns past the edge read the last one and are not stored.
     var sum: array<vec4<f32>, ROWS * COLS>;
     for (var k = 0u; k < ROWS; k++) {
         var bias = 0.0;
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + min(row + k, u.outputs - 1u)]; }
-        for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
+        for (var c = 0u; c < COLS; c++) {
+            sum[k * COLS + c] = part_start(bias);
+            if row + k < u.outputs && column + 16u * c < u.columns { begin_parts(to + k * u.columns + 16u * c, bias); }
+        }
     }
     for (var first = 0u; first < u.inputs; first += u.part) {
         product(&sum, tile, min(u.part, u.inputs - first), local);
@@ -50,7 +55,7 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
         for (var k = 0u; k < ROWS; k++) {
             for (var c = 0u; c < COLS; c++) {
                 if row + k < u.outputs && column + 16u * c < u.columns {
-                    put_part((group.z * u.outputs + row + k) * u.columns + column + 16u * c, sum[k * COLS + c], first);
+                    put_part(to + k * u.columns + 16u * c, sum[k * COLS + c], first);
                 }
                 sum[k * COLS + c] = vec4<f32>();
             }

@@ -59,6 +59,8 @@ pub struct LayerAt {
     pub with: Option<LayerInput>,
     /// Shape of its input.
     pub input: Shape,
+    /// Channels of its input, also where they were flattened on the way.
+    pub channels: usize,
     /// Shape of its output.
     pub output: Shape,
     /// Its tensors: a range of [`Model::tensors`].
@@ -69,6 +71,15 @@ impl LayerAt {
     /// Everything it reads.
     pub fn sources(&self) -> impl Iterator<Item = LayerInput> {
         std::iter::once(self.from).chain(self.with)
+    }
+}
+
+/// The channels of a value that a layer made, also where they were flattened.
+fn channels_of(layers: &[LayerAt], source: LayerInput, input: Shape) -> usize {
+    match source {
+        LayerInput::Input => input.channels,
+        LayerInput::Layer(i) if layers[i].operator.mixes_channels() => layers[i].output.channels,
+        LayerInput::Layer(i) => layers[i].channels,
     }
 }
 
@@ -162,6 +173,7 @@ impl Model {
                 from,
                 with,
                 input: shape,
+                channels: channels_of(&layers, from, input),
                 output,
                 tensors: first..tensors.len(),
             });

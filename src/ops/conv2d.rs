@@ -51,18 +51,21 @@ pub(super) const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "conv_forward",
         workgroup: Some("conv_forward_workgroup"),
+        parts: None,
         sparse: "conv_forward_sparse",
         sparse_broadcast: None,
     },
     backward_data: Names {
         plain: "conv_backward_data",
         workgroup: Some("conv_backward_data_workgroup"),
+        parts: None,
         sparse: "conv_backward_data_sparse",
         sparse_broadcast: None,
     },
     backward_weight: Names {
         plain: "conv_backward_weight",
         workgroup: None,
+        parts: None,
         sparse: "conv_backward_weight_sparse",
         sparse_broadcast: None,
     },

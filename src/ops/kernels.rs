@@ -28,9 +28,15 @@ pub(super) struct Broadcast {
 pub(super) struct Names {
     pub(super) plain: &'static str,
     pub(super) workgroup: Option<&'static str>,
+    pub(super) parts: Option<&'static str>,
     pub(super) sparse: &'static str,
     pub(super) sparse_broadcast: Option<&'static str>,
 }
+
+/// Rows of a workgroup of the `*_parts` kernels.
+const PARTS_ROWS: u32 = 4;
+/// How many invocations of such a workgroup may work on one part.
+const PARTS_LANES: std::ops::RangeInclusive<u32> = 8..=32;
 
 /// Rows of invocations in a workgroup of the `*_workgroup` kernels, and columns.
 const WORKGROUP: u32 = 16;
@@ -95,14 +101,22 @@ pub(super) fn data_kernel(
     broadcast: Option<&Broadcast>,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let broadcast = broadcast.filter(|_| columns >= BROADCAST_COLUMNS);
-    let (kernel, row_tiles, lanes) = match (variant, broadcast, names.workgroup) {
-        (KernelVariant::Broadcast, Some(broadcast), _) => {
+    let (kernel, row_tiles, lanes) = match (variant, broadcast, names.workgroup, names.parts) {
+        (KernelVariant::Parts, _, _, Some(name)) => {
+            let lanes = columns.next_power_of_two();
+            let lanes = lanes.clamp(*PARTS_LANES.start(), *PARTS_LANES.end());
+            let kernel = gpu.kernel(name, &[("LANES", lanes)])?;
+            let groups = columns.div_ceil(lanes);
+            let workgroup = kernel.workgroup;
+            (kernel, rows.div_ceil(PARTS_ROWS), groups * workgroup)
+        }
+        (KernelVariant::Broadcast, Some(broadcast), ..) => {
             let r = broadcast_rows(rows);
             let constants = [&[("ROWS", r)], &broadcast.constants[..]].concat();
             let kernel = gpu.kernel(broadcast.kernel, &constants)?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
-        (KernelVariant::Workgroup(r, c), _, Some(_)) => {
+        (KernelVariant::Workgroup(r, c), _, Some(_), _) => {
             let (name, constants) = data_tile(variant, names);
             let kernel = gpu.kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);

@@ -7,6 +7,7 @@ use super::variants::ProductPass;
 use super::{KernelVariant, LayerContext, Mode, Operator, Parameter, WeightGrid};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
+use std::ops::RangeInclusive;
 
 shader_struct! {
     /// Uniform of the `dense_*` kernels.
@@ -34,21 +35,22 @@ shader_struct! {
     }
 }
 
-/// Terms of a part of a long sum: whole quads of weights.
-const PART: u32 = 256;
-/// A sum of more terms than this is long.
+/// A sum of more terms than this is made of parts.
 const LONG: u32 = 512;
-/// With more outputs than this there are enough sums to work on side by side.
-const FEW_OUTPUTS: u32 = 512;
+/// Terms of a part.
+const PART: RangeInclusive<u32> = 64..=256;
 
 impl DenseShape {
-    /// Inputs of a part of an output's sum. Long sums of few outputs are made of parts, so that several can be worked on at once; the
-    /// shape alone decides, for every variant and adapter. A part of all inputs: one sum.
-    pub fn part_for(inputs: u32, outputs: u32) -> u32 {
-        if inputs > LONG && outputs <= FEW_OUTPUTS {
-            PART
-        } else {
-            inputs
+    /// Inputs of a part of an output's sum, where the inputs were `channels` channels before they were flattened. Long sums are made of
+    /// parts, so that several can be worked on at once; the shape alone decides, for every variant and adapter. A part lies in one
+    /// channel, so that a network without a channel that is all 0 makes the same sums; it is made of whole quads of weights, which are
+    /// read together. Where no such part is long enough, it is all inputs: one sum.
+    pub fn part_for(inputs: u32, channels: u32) -> u32 {
+        let pixels = inputs / channels.max(1);
+        let divides = |part: &u32| part.is_multiple_of(4) && pixels.is_multiple_of(*part);
+        match PART.rev().find(divides) {
+            Some(part) if inputs > LONG => part,
+            _ => inputs,
         }
     }
 }
@@ -58,18 +60,21 @@ pub(super) const KERNELS: ProductKernels = ProductKernels {
     forward: Names {
         plain: "dense_forward",
         workgroup: Some("dense_forward_workgroup"),
+        parts: Some("dense_forward_parts"),
         sparse: "dense_forward_sparse",
         sparse_broadcast: Some("dense_forward_sparse_broadcast"),
     },
     backward_data: Names {
         plain: "dense_backward_data",
         workgroup: Some("dense_backward_data_workgroup"),
+        parts: None,
         sparse: "dense_backward_data_sparse",
         sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
     },
     backward_weight: Names {
         plain: "dense_backward_weight",
         workgroup: Some("dense_backward_weight_workgroup"),
+        parts: None,
         sparse: "dense_backward_weight_sparse",
         sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
     },
@@ -119,7 +124,7 @@ impl Linear {
             param_stride: context.param_stride,
             relu: u32::from(context.fused.forward),
             gate: u32::from(context.fused.backward),
-            part: DenseShape::part_for(inputs, outputs),
+            part: DenseShape::part_for(inputs, context.channels),
             kept_stride: 0,
         }
     }
@@ -170,6 +175,11 @@ impl Operator for Linear {
 
     fn mixes_channels(&self) -> bool {
         true
+    }
+
+    fn sums_in_parts(&self, input: Shape, channels: usize) -> bool {
+        let inputs = input.features() as u32;
+        DenseShape::part_for(inputs, channels as u32) < inputs
     }
 
     fn weight_grid(&self, input: Shape) -> Option<WeightGrid> {

@@ -109,6 +109,8 @@ pub struct LayerContext<'a> {
     pub offsets: &'a [u32],
     /// Shape of the input.
     pub input: Shape,
+    /// Channels of the input, also where they lie in one row of features now.
+    pub channels: u32,
     /// Shape of the output.
     pub output: Shape,
     /// Flat parameters of all replicas.
@@ -224,6 +226,12 @@ pub trait Operator: Send + Sync {
     /// Which of its tensors holds a number for each channel that it subtracts from its input when evaluated.
     fn subtracts(&self) -> Option<usize> {
         None
+    }
+
+    /// Whether its forward pass makes its sums in parts, see [`KernelVariant::Parts`]; the input was so many channels before it was
+    /// flattened.
+    fn sums_in_parts(&self, _input: Shape, _channels: usize) -> bool {
+        false
     }
 
     /// Its weight tensor, if its kernels have sparse variants.

@@ -17,6 +17,8 @@ pub enum KernelVariant {
     /// invocations in a workgroup; ROWS of forward and backward-data a multiple of 4. Weights of convolutions have none and
     /// run in register tiles.
     Workgroup(u32, u32),
+    /// The `*_parts` kernels, which work on the parts of long sums side by side; other sums run in register tiles.
+    Parts,
     /// The kept weights alone, this many vec4s of samples per invocation: the more, the fewer times an entry and its weight are
     /// loaded; the fewer, the more invocations there are to hide a hardware GPU's latency. Backward-weight takes no tile.
     Sparse(u32),
@@ -79,6 +81,7 @@ pub const DATA_CANDIDATES: &[KernelVariant] = &[
     KernelVariant::Workgroup(8, 1),
     KernelVariant::Workgroup(4, 2),
     KernelVariant::Workgroup(4, 1),
+    KernelVariant::Parts,
 ];
 /// Likewise of backward-weight.
 pub const WEIGHT_CANDIDATES: &[KernelVariant] = &[
@@ -113,6 +116,7 @@ impl fmt::Display for KernelVariant {
         match self {
             Self::Tile(rows, columns) => write!(f, "tile {rows}x{columns}"),
             Self::Broadcast => f.write_str("broadcast"),
+            Self::Parts => f.write_str("parts"),
             Self::Workgroup(rows, columns) => write!(f, "workgroup {rows}x{columns}"),
             Self::Sparse(columns) => write!(f, "sparse {columns}"),
             Self::SparseBroadcast(columns) => write!(f, "sparse-broadcast {columns}"),
@@ -124,8 +128,10 @@ impl FromStr for KernelVariant {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "broadcast" {
-            return Ok(Self::Broadcast);
+        match text {
+            "broadcast" => return Ok(Self::Broadcast),
+            "parts" => return Ok(Self::Parts),
+            _ => {}
         }
         let (kind, size) = text.split_once(' ').ok_or(())?;
         let number = |text: &str| text.parse::<u32>().ok().filter(|n| (1..=64).contains(n));

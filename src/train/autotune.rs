@@ -91,6 +91,10 @@ impl Autotuner<'_> {
             }
             ProductPass::BackwardWeight => dense.candidates(kind, WEIGHT_CANDIDATES),
         };
+        let layer = &self.replicas.model.layers[i];
+        let in_parts = pass == ProductPass::Forward
+            && layer.operator.sums_in_parts(layer.input, layer.channels);
+        candidates.retain(|&c| c != KernelVariant::Parts || in_parts);
         if density.is_some() {
             candidates.push(sparse);
             // Short rows leave lanes of the broadcast kernels idle.

@@ -409,6 +409,7 @@ impl Workspace {
             param_stride: replicas.model.floats as u32,
             offsets: &self.offsets[i],
             input: layer.input,
+            channels: layer.channels as u32,
             output: layer.output,
             params: &replicas.params,
             grads: &replicas.grads,

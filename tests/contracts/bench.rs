@@ -140,7 +140,6 @@ fn every_kernel_of_a_training_step_is_counted() {
         "activation_backward",
         "batch_norm_backward",
         "conv_backward_sums",
-        "add_forward",
         "values_add",
         "avg_pool_backward",
         "max_pool_backward_apart",

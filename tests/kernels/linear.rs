@@ -44,7 +44,7 @@ pub fn shape(size: Size) -> DenseShape {
     let bias_offset = weight_offset + inputs * outputs + 3;
     // As layers have it, and shorter ones, of whole quads.
     let part = match replicas {
-        1 => DenseShape::part_for(inputs, outputs),
+        1 => DenseShape::part_for(inputs, 1),
         _ => (inputs / 3 + 1).next_multiple_of(4),
     };
     DenseShape {
@@ -143,6 +143,48 @@ impl Product for DenseShape {
 #[test]
 fn forward_is_its_twin() {
     check_pass(Pass::Forward, &layers(), 1);
+}
+
+/// Parts side by side, in as many slots as there are, have the bits of parts one after another.
+#[test]
+fn dense_forward_parts_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(8);
+    for (u, replicas) in layers() {
+        let case = Case::new(gpu, "dense_forward_parts", &u);
+        let params = dice.values((replicas * u.param_stride) as usize);
+        let x = dice.values((replicas * u.inputs * u.columns * 4) as usize);
+        let count = (replicas * u.outputs * u.columns * 4) as usize;
+        let buffers = [&params, &x].map(|v| case.with(v));
+        for lanes in [8, 16, 32] {
+            let y = case.with(&output(count));
+            let groups = u.outputs.div_ceil(4) * u.columns.div_ceil(lanes);
+            let bound = [&buffers[0], &buffers[1], &y];
+            let invocations = u64::from(256 * groups);
+            case.run_with(&[("LANES", lanes)], &u, &bound, invocations, replicas);
+            let got = case.floats(&y, output(count).len());
+            check_twins!(case, "values", got, u.inputs + 1, [&params, &x], |v, y| {
+                dense_forward(&u, replicas, v[0], v[1], y);
+            });
+        }
+    }
+}
+
+/// A part lies in one channel, is neither short nor long, and exists only where a sum is long.
+#[test]
+fn parts_of_long_sums() {
+    for ((inputs, channels), part) in [
+        ((784, 1), 196),
+        ((9216, 64), 144),
+        ((3072, 3), 256),
+        ((1600, 64), 1600),
+        ((512, 1), 512),
+        ((1000, 1000), 1000),
+        ((4096, 64), 64),
+        ((1021, 1), 1021),
+    ] {
+        assert_eq!(DenseShape::part_for(inputs, channels), part, "{inputs}");
+    }
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn every_kernel_has_a_twin_and_a_test() {
         // parameters: those that are 0 where pruned.
         // One for kernels of a certain size says so at the end.
         let base = name.split_once("_broadcast").map(|(base, _)| base);
-        let base = base.or(name.strip_suffix("_workgroup")).unwrap_or(name);
+        let base = base.or(name.strip_suffix("_workgroup"));
+        let base = base.or(name.strip_suffix("_parts")).unwrap_or(name);
         let reads = base.contains("_forward_") || base.contains("_backward_data_");
         let dense = base.strip_suffix("_sparse").filter(|_| reads);
         let twin = dense.unwrap_or(base);

@@ -5,28 +5,30 @@ use super::number::{Real, fma};
 use super::pointwise::{gated, rectified};
 use secateur::ops::DenseShape;
 
-/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending in parts of u.part, the first from the bias and the others
-/// from 0, which are added ascending; then ReLU where u.relu.
+/// Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], i ascending: one sum from the bias; or in parts of u.part from 0,
+/// which are added to the bias ascending. Then ReLU where u.relu.
 pub fn dense_forward<T: Real>(u: &DenseShape, replicas: u32, params: &[T], x: &[T], y: &mut [T]) {
     let [inputs, outputs, slots] = sizes(u);
     for r in 0..replicas as usize {
         let own = &params[r * u.param_stride as usize..];
         for o in 0..outputs {
             for b in 0..slots {
-                let mut sum = match u.bias_offset {
+                let bias = match u.bias_offset {
                     u32::MAX => T::ZERO,
                     offset => own[offset as usize + o],
                 };
-                let mut all = None;
+                let in_parts = u.part < u.inputs;
+                let mut all = bias;
+                let mut sum = if in_parts { T::ZERO } else { bias };
                 for first in (0..inputs).step_by(u.part as usize) {
                     for i in first..inputs.min(first + u.part as usize) {
                         let weight = own[u.weight_offset as usize + o * inputs + i];
                         sum = fma(weight, x[(r * inputs + i) * slots + b], sum);
                     }
-                    all = Some(all.map_or(sum, |all| all + sum));
+                    all = if in_parts { all + sum } else { sum };
                     sum = T::ZERO;
                 }
-                y[(r * outputs + o) * slots + b] = rectified(all.unwrap_or(sum), u.relu);
+                y[(r * outputs + o) * slots + b] = rectified(all, u.relu);
             }
         }
     }

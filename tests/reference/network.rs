@@ -56,7 +56,7 @@ impl Network<'_> {
             param_stride: self.model.floats as u32,
             relu: 0,
             gate: 0,
-            part: DenseShape::part_for(inputs, outputs),
+            part: DenseShape::part_for(inputs, layer.channels as u32),
             kept_stride: 0,
         }
     }
