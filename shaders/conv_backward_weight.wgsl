@@ -1,10 +1,12 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
-// One output row qy is one part; `conv_backward_sums` adds the parts in order of qy. (An image of one row is summed by it too.)
+// One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // One invocation owns ROWS output channels x COLS taps of one part; lanes run along taps.
 // Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each; taps
 // outside the image are left out.
+// The first workgroups own the biases, see shared/conv_bias.wgsl.
 #import grid
 #import conv
+#import conv_bias
 #import chunk
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
@@ -17,7 +19,13 @@ const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums th
 @compute @workgroup_size(64)
 fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_part(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     let area = u.kernel * u.kernel;
     let taps = u.in_channels * area;
     let tap_tiles = (taps + COLS - 1u) / COLS;
@@ -43,7 +51,7 @@ fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         shift[c] = t % u.kernel;
     }
     var sum: array<f32, ROWS * COLS>;
-    let to = ((group.z * u.out_height + qy) * u.out_channels + row) * taps + tap;
+    let to = group.z * part_stride() + (qy * u.out_channels + row) * taps + tap;
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             sum[k * COLS + c] = 0.0;

@@ -1,10 +1,12 @@
 // part[r][qy][o][t] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx)*stride + (ky,kx) - padding][b],   t = (c, ky, kx).
-// One output row qy is one part; `conv_backward_sums` adds the parts in order of qy. (An image of one row is summed by it too.)
+// One output row qy is one part; `partial_sum` adds the parts in order of qy. (An image of one row is summed by it too.)
 // Variant for adapters whose subgroups are 8 wide (lavapipe), where a load costs far more than a broadcast: each lane loads
 // one row of dY and every lane reads it from there. Same sums in the same order as conv_backward_weight, so the same bits.
 // One invocation owns ROWS output channels x 4 taps of one part; 8 neighbouring lanes own 8 x 4 taps of the same channels.
+// The first workgroups own the biases, see shared/conv_bias.wgsl.
 #import grid
 #import conv
+#import conv_bias
 #import chunk
 #import samples
 const ROWS: u32 = 16u; // or 8
@@ -40,7 +42,7 @@ fn place(tap: Tap, qx: u32) -> u32 {
 
 // Where the sums of a row's four taps stand.
 fn sums_at(qy: u32, row: u32, tap: u32, replica: u32) -> u32 {
-    return ((replica * u.out_height + qy) * u.out_channels + row) * (u.in_channels * u.kernel * u.kernel) + tap;
+    return replica * part_stride() + (qy * u.out_channels + row) * (u.in_channels * u.kernel * u.kernel) + tap;
 }
 
 // What the sums start at. Rows and taps past the last read what is there; they are not stored.
@@ -63,7 +65,13 @@ fn store(qy: u32, row: u32, tap: u32, replica: u32, s: vec4<f32>) {
 @compute @workgroup_size(64)
 fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) local: u32, @builtin(subgroup_invocation_id) lane: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_part(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     let taps = u.in_channels * u.kernel * u.kernel;
     // Whole subgroups per row tile: lanes past the last tap repeat it and store nothing.
     let tap_tiles = (taps + 31u) / 32u * 8u;

@@ -3,8 +3,10 @@
 // One invocation owns one kept weight of one part; lanes run along kept weights.
 // Sum: starts at 0 (ACCUMULATE: at what stands there), chunks of samples ascending, then qx, then b in the chunk, one fma each, as in
 // conv_backward_weight.
+// The first workgroups own the biases, see shared/conv_bias.wgsl.
 #import grid
 #import conv
+#import conv_bias
 #import kept
 #import chunk
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
@@ -15,12 +17,18 @@ const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums th
 @group(0) @binding(4) var<storage, read> masks: array<u32>;
 @group(0) @binding(5) var<storage, read> ranks: array<u32>;
 @group(0) @binding(6) var<storage, read> kept: array<u32>;
-@group(0) @binding(7) var<storage, read_write> part: array<f32>; // [R][out_height][kept weights of this replica's layer]
+@group(0) @binding(7) var<storage, read_write> part: array<f32>; // [R]: [out_height][kept weights of this replica's layer] from the front
 
 @compute @workgroup_size(64)
 fn conv_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                                @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
+    let number = flat_index(group, groups, 1u, 0u);
+    let biases = bias_groups(64u);
+    if number < biases {
+        bias_part(number * 64u + local, group.z);
+        return;
+    }
+    let flat = (number - biases) * 64u + local;
     let weights = u.in_channels * u.kernel * u.kernel;
     let begin = rank_of(group.z, u.weight_offset, u.param_stride / 32u);
     let count = rank_of(group.z, u.weight_offset + u.out_channels * weights, u.param_stride / 32u) - begin;
@@ -33,7 +41,7 @@ fn conv_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin
     // Unsigned wrap-around puts places before the image past its end.
     let iy = qy * u.stride + ((tap >> 5u) & 31u) - u.padding;
     let xline = ((group.z * u.in_channels + (tap >> 10u)) * u.in_height + iy) * u.in_width;
-    let to = group.z * u.out_height * u.out_channels * weights + flat;
+    let to = group.z * part_stride() + flat;
     var sum = 0.0;
     if ACCUMULATE == 1u { sum = part[to]; }
     if iy < u.in_height {

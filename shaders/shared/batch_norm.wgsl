@@ -27,3 +27,26 @@ fn later_column(column: u32, step: u32) -> u32 {
     let next = column + step;
     return select(next, next - u.columns, next >= u.columns);
 }
+
+// Where a lane of the workgroup stands. u.lanes of them own one channel. Eight neighbouring ones own a run of its vec4s, all runs but the
+// last equally long and of a multiple of 8: whole cache lines for a GPU, and one after another for a processor.
+struct Lane {
+    channel: u32,
+    owns: bool,  // lanes past the last channel work on it too, and write nothing
+    first: bool, // of its channel
+    begin: u32,  // its first vec4 in the buffers; then every eighth
+    end: u32,    // of the run
+    column: u32, // of the first vec4
+}
+
+fn lane_of(l: u32, number: u32, replica: u32) -> Lane {
+    let wanted = (number * 256u + l) / u.lanes;
+    let channel = min(wanted, u.channels - 1u);
+    let lane = l % u.lanes;
+    let all = u.pixels * u.columns;
+    let runs = u.lanes / 8u;
+    let length = ((all + runs - 1u) / runs + 7u) / 8u * 8u;
+    let start = (replica * u.channels + channel) * all;
+    let begin = lane / 8u * length + lane % 8u;
+    return Lane(channel, wanted == channel, lane == 0u, start + begin, start + min((lane / 8u + 1u) * length, all), begin % u.columns);
+}

@@ -18,6 +18,11 @@ struct ConvShape {
     kept_stride: u32,   // sparse kernels: room for kept indices per replica
 }
 
+// Floats per replica of partial sums of gradients: [out_height] of each weight's, then [out_height] of each bias's.
+fn part_stride() -> u32 {
+    return u.out_height * u.out_channels * (u.in_channels * u.kernel * u.kernel + 1u);
+}
+
 // The smallest tap k >= 0 with (p - k) divisible by `stride` and (p - k) / `stride` < size.
 fn first_tap(p: u32, size: u32, stride: u32) -> u32 {
     let last = (size - 1u) * stride;

@@ -1,6 +1,7 @@
 //! Batch normalisation (Ioffe and Szegedy 2015), as PyTorch does it: the batch's biased variance normalises, its unbiased one
 //! goes into the running variance.
 
+use super::kernels::{LANES, width};
 use super::{InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
@@ -47,17 +48,14 @@ shader_struct! {
 impl BatchNormShape {
     /// Lanes of a workgroup that share a channel of so many pixels: all of them, or 16 of them where it is one number a sample.
     pub fn lanes_for(pixels: u32) -> u32 {
-        if pixels == 1 { 16 } else { WORKGROUP }
+        if pixels == 1 { 16 } else { LANES }
     }
 
     /// Invocations of its kernels.
     fn invocations(&self) -> u64 {
-        u64::from(self.channels.div_ceil(WORKGROUP / self.lanes) * WORKGROUP)
+        u64::from(self.channels.div_ceil(LANES / self.lanes) * LANES)
     }
 }
-
-/// Invocations of a workgroup.
-const WORKGROUP: u32 = 256;
 
 pub(super) struct BatchNorm;
 
@@ -156,7 +154,7 @@ impl Operator for BatchNorm {
         let shape = shape(context, mode);
         let added = context.with.filter(|_| context.fused.addition);
         let adds = ("ADDS", u32::from(added.is_some()));
-        let kernel = gpu.kernel("batch_norm_forward", &[adds])?;
+        let kernel = gpu.kernel("batch_norm_forward", &[adds, width(gpu)])?;
         let buffers = [
             context.state,
             context.x,
@@ -189,7 +187,7 @@ impl Operator for BatchNorm {
     ) -> Result<(), GpuError> {
         let shape = shape(context, Mode::Training);
         let leaves_dx = ("LEAVES_DX", u32::from(context.dx.is_some()));
-        let kernel = gpu.kernel("batch_norm_backward", &[leaves_dx])?;
+        let kernel = gpu.kernel("batch_norm_backward", &[leaves_dx, width(gpu)])?;
         // Where no gradient of the input is wanted, something is bound that is not written.
         let dx = context.dx.unwrap_or(context.parts);
         let buffers = [

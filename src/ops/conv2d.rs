@@ -3,6 +3,7 @@
 use super::kernels::{Broadcast, Names};
 use super::operator::NO_BIAS;
 use super::product::{Product, ProductKernels};
+use super::reduce::Parts;
 use super::variants::ProductPass;
 use super::{LayerContext, Mode, Operator, Parameter, Scratch, WeightGrid};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
@@ -224,11 +225,11 @@ impl Operator for Conv2d {
     }
 
     fn scratch(&self, input: Shape, _columns: u32) -> Scratch {
-        let rows = self.output(input).map_or(0, |o| o.height);
-        let outputs = (rows * self.channels) as u64;
+        let rows = self.output(input).map_or(0, |o| o.height) as u64;
+        let outputs = self.channels as u64;
         Scratch {
-            kept: 0,
-            parts: outputs * self.taps(input) as u64,
+            parts: Parts::words(outputs * self.taps(input) as u64, outputs, rows),
+            ..Scratch::default()
         }
     }
 

@@ -51,6 +51,16 @@ pub(super) fn columns_per_invocation(gpu: &Gpu) -> u32 {
     }
 }
 
+/// Invocations that play the 256 lanes of a workgroup, where a kernel has them. Software adapters take microseconds for each subgroup at a
+/// barrier, so one plays all of them there.
+pub(super) fn width(gpu: &Gpu) -> (&'static str, u32) {
+    let software = gpu.adapter().kind == AdapterKind::Software;
+    ("WIDTH", if software { 8 } else { LANES })
+}
+
+/// Lanes of such a workgroup, which its invocations are counted as.
+pub(super) const LANES: u32 = 256;
+
 /// [`columns_per_invocation`] of hardware.
 pub(super) const HARDWARE_COLUMNS: u32 = 1;
 

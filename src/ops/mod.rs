@@ -33,7 +33,7 @@ pub use loss::{LossShape, record_loss};
 pub use micro_batch::Window;
 pub use operator::{Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
 pub use pool::PoolShape;
-pub use reduce::{ConvSumsShape, KeptPartialShape};
+pub use reduce::{KeptPartialShape, PartialShape};
 pub use relu::Span;
 pub use sparse::{ColumnsShape, KeptLists, PrefixShape, TensorShape, WeightGrid};
 pub use variants::{

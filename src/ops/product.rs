@@ -2,7 +2,7 @@
 
 use super::kernels::{Broadcast, Names, accumulate, data_kernel, sparse_kernel, weight_kernel};
 use super::operator::LayerContext;
-use super::reduce::{record_kept_partial_sum, record_sums};
+use super::reduce::{Parts, record_partial_sum};
 use super::sparse::KeptLists;
 use super::variants::{KernelVariant, ProductPass};
 use crate::gpu::{Buffer, Gpu, GpuError, Kernel, Program, ShaderStruct};
@@ -134,7 +134,12 @@ impl<U: ShaderStruct> Product<U> {
             context.variants.backward_weight,
             self.kernels.backward_weight,
         );
-        let (parts, weights) = (self.parts.unwrap_or(1), self.outputs * self.taps);
+        let parts = self.parts.unwrap_or(1);
+        let sums = self.parts.map(|parts| Parts {
+            weights: self.outputs * self.taps,
+            parts,
+            bias: self.bias,
+        });
         let to = if self.parts.is_some() {
             context.parts
         } else {
@@ -155,11 +160,8 @@ impl<U: ShaderStruct> Product<U> {
             program.multiplies(self.multiply_adds(context, Some(&kept)));
             let count = count + self.bias_invocations(&kernel);
             program.push(gpu, kernel, &shape, &buffers, count, context.replicas)?;
-            return match self.parts {
-                Some(parts) => {
-                    record_kept_partial_sum(gpu, program, context, &kept, weights, parts)?;
-                    record_sums(gpu, program, context, self.bias, (0, parts))
-                }
+            return match sums {
+                Some(sums) => record_partial_sum(gpu, program, context, &sums, Some(&kept)),
                 None => Ok(()),
             };
         }
@@ -180,18 +182,18 @@ impl<U: ShaderStruct> Product<U> {
             count,
             context.replicas,
         )?;
-        match self.parts {
-            Some(parts) => record_sums(gpu, program, context, self.bias, (weights, parts)),
+        match sums {
+            Some(sums) => record_partial_sum(gpu, program, context, &sums, None),
             None => Ok(()),
         }
     }
 
-    /// Invocations of backward-weight that own biases: whole workgroups, before the others. Where weights are summed in parts, the
-    /// biases are found with the sums of these.
+    /// Invocations of backward-weight that own biases, or their parts: whole workgroups, before the others.
     fn bias_invocations(&self, kernel: &Kernel) -> u64 {
-        match (self.bias, self.parts) {
-            (Some(_), None) => u64::from(self.outputs.next_multiple_of(kernel.workgroup)),
-            _ => 0,
+        let sums = self.outputs * self.parts.unwrap_or(1);
+        match self.bias {
+            Some(_) => u64::from(sums.next_multiple_of(kernel.workgroup)),
+            None => 0,
         }
     }
 

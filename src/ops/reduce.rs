@@ -1,91 +1,40 @@
-//! Sums of convolution layers after the gradients of their weights: biases, and the parts of weights added in order.
+//! Gradients that convolution layers find in parts: the parts added in order.
 
-use super::kernels::accumulate;
-use super::operator::LayerContext;
+use super::operator::{LayerContext, NO_BIAS};
 use super::sparse::KeptLists;
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 
 shader_struct! {
-    /// Uniform of `conv_backward_sums`.
-    pub struct ConvSumsShape {
-        /// Weights of the layer; 0 while their parts are not complete.
+    /// Uniform of `partial_sum`.
+    pub struct PartialShape {
+        /// Weights of the layer.
         pub weights: u32,
+        /// Its outputs.
+        pub outputs: u32,
         /// Parts to add.
         pub parts: u32,
         /// Where the weights start in the flat gradients.
         pub weight_offset: u32,
-        /// Outputs whose biases are wanted.
-        pub outputs: u32,
-        /// Pixels of an output.
-        pub pixels: u32,
-        /// vec4s of samples.
-        pub columns: u32,
-        /// Where the biases start in the flat gradients.
+        /// Where the biases start in the flat gradients; `u32::MAX` for none.
         pub bias_offset: u32,
         /// Floats per replica in the flat gradients.
         pub param_stride: u32,
     }
 }
 
-impl ConvSumsShape {
-    /// Invocations of the kernel: a workgroup for each bias, then one for each weight.
-    pub fn invocations(&self) -> u64 {
-        256 * u64::from(self.outputs) + u64::from(self.weights)
-    }
-}
-
-/// Records the gradients of the biases, from [`ConvSumsShape::bias_offset`] on if there are any, and of `weights` weights in `parts`
-/// parts where these are complete.
-pub(super) fn record_sums(
-    gpu: &Gpu,
-    program: &mut Program,
-    context: &LayerContext<'_>,
-    bias: Option<u32>,
-    (weights, parts): (u32, u32),
-) -> Result<(), GpuError> {
-    let weights = if context.window.is_last() { weights } else { 0 };
-    let outputs = bias.map_or(0, |_| context.output.channels as u32);
-    let shape = ConvSumsShape {
-        weights,
-        parts,
-        weight_offset: context.offsets[0],
-        outputs,
-        pixels: (context.output.height * context.output.width) as u32,
-        columns: context.window.columns,
-        bias_offset: bias.unwrap_or(0),
-        param_stride: context.param_stride,
-    };
-    if shape.invocations() == 0 {
-        return Ok(());
-    }
-    let kernel = gpu.kernel("conv_backward_sums", &[accumulate(context)])?;
-    let buffers = [context.parts, context.dy, context.grads];
-    let own = 4 * (u64::from(weights) * u64::from(parts + 1) + u64::from(outputs));
-    let values = if bias.is_some() {
-        context.bytes(context.output)
-    } else {
-        0
-    };
-    program.moves(own * u64::from(context.replicas) + values);
-    program.push(
-        gpu,
-        kernel,
-        &shape,
-        &buffers,
-        shape.invocations(),
-        context.replicas,
-    )
-}
-
 shader_struct! {
     /// Uniform of `kept_partial_sum`.
     pub struct KeptPartialShape {
-        /// Weights of the layer.
-        pub count: u32,
+        /// Weights of the layer, pruned ones too.
+        pub weights: u32,
+        /// Its outputs.
+        pub outputs: u32,
         /// Parts to add.
         pub parts: u32,
         /// Where the layer's weights start in the flat gradients.
         pub weight_offset: u32,
+        /// Where the biases start in the flat gradients; `u32::MAX` for none.
+        pub bias_offset: u32,
         /// Floats per replica in the flat gradients.
         pub param_stride: u32,
         /// Room for kept indices per replica.
@@ -93,23 +42,68 @@ shader_struct! {
     }
 }
 
-/// Records `grads = sum over parts of context.parts` for the kept weights of a layer, once its parts are complete.
-pub(super) fn record_kept_partial_sum(
+/// What was found in parts.
+pub(super) struct Parts {
+    /// Weights of the layer.
+    pub(super) weights: u32,
+    /// How many parts.
+    pub(super) parts: u32,
+    /// Where the bias starts, if there is one.
+    pub(super) bias: Option<u32>,
+}
+
+impl Parts {
+    /// 4-byte words of them per replica.
+    pub(super) fn words(weights: u64, outputs: u64, parts: u64) -> u64 {
+        parts * (weights + outputs)
+    }
+}
+
+/// Records `grads = sum over parts of context.parts`, for all weights and biases or for the `kept` weights and the biases, once all parts
+/// are complete.
+pub(super) fn record_partial_sum(
     gpu: &Gpu,
     program: &mut Program,
     context: &LayerContext<'_>,
-    kept: &KeptLists<'_>,
-    count: u32,
-    parts: u32,
+    sums: &Parts,
+    kept: Option<&KeptLists<'_>>,
 ) -> Result<(), GpuError> {
     if !context.window.is_last() {
         return Ok(());
     }
-    let shape = KeptPartialShape {
-        count,
+    let &Parts {
+        weights,
         parts,
-        weight_offset: context.offsets[0],
-        param_stride: context.param_stride,
+        bias,
+    } = sums;
+    let outputs = context.output.channels as u32;
+    let bias_offset = bias.unwrap_or(NO_BIAS);
+    let biases = u64::from(bias.map_or(0, |_| outputs));
+    let of_biases = biases * u64::from(parts + 1) * u64::from(context.replicas);
+    let (weight_offset, param_stride) = (context.offsets[0], context.param_stride);
+    let Some(kept) = kept else {
+        let shape = PartialShape {
+            weights,
+            outputs,
+            parts,
+            weight_offset,
+            bias_offset,
+            param_stride,
+        };
+        let kernel = gpu.kernel("partial_sum", &[])?;
+        let buffers = [context.parts, context.grads];
+        let all = u64::from(weights) * u64::from(context.replicas);
+        program.moves(4 * (all * u64::from(parts + 1) + of_biases));
+        let invocations = biases + u64::from(weights);
+        return program.push(gpu, kernel, &shape, &buffers, invocations, context.replicas);
+    };
+    let shape = KeptPartialShape {
+        weights,
+        outputs,
+        parts,
+        weight_offset,
+        bias_offset,
+        param_stride,
         kept_stride: kept.stride,
     };
     let kernel = gpu.kernel("kept_partial_sum", &[])?;
@@ -120,8 +114,8 @@ pub(super) fn record_kept_partial_sum(
         kept.list,
         context.grads,
     ];
-    let invocations = u64::from(kept.most);
     // An index each.
-    program.moves(4 * kept.total * u64::from(parts + 2));
+    program.moves(4 * (kept.total * u64::from(parts + 2) + of_biases));
+    let invocations = biases + u64::from(kept.most);
     program.push(gpu, kernel, &shape, &buffers, invocations, context.replicas)
 }

@@ -139,7 +139,7 @@ fn every_kernel_of_a_training_step_is_counted() {
         "dropout_apply",
         "activation_backward",
         "batch_norm_backward",
-        "conv_backward_sums",
+        "partial_sum",
         "values_add",
         "avg_pool_backward",
         "max_pool_backward_apart",

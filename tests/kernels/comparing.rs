@@ -5,7 +5,7 @@ use crate::reference::compare::{differs, differs_bits, differs_words, sum_bound}
 use crate::reference::device::Case;
 use crate::reference::number::{magnitudes, widen};
 use crate::reference::{conv, dense, reduce};
-use secateur::ops::{ConvShape, ConvSumsShape, DenseShape};
+use secateur::ops::{ConvShape, DenseShape, PartialShape};
 
 #[test]
 fn differences_are_counted_and_the_first_five_shown() {
@@ -136,30 +136,27 @@ fn a_convolution_one_pixel_off_is_noticed() {
 fn partial_sums_in_another_order_are_noticed() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(103);
-    let u = ConvSumsShape {
+    let u = PartialShape {
         weights: 50,
+        outputs: 0,
         parts: 24,
         weight_offset: 0,
-        outputs: 0,
-        pixels: 0,
-        columns: 0,
-        bias_offset: 0,
+        bias_offset: u32::MAX,
         param_stride: 64,
     };
     let part = dice.values(50 * 24);
-    let case = Case::new(gpu, "conv_backward_sums", &u);
+    let case = Case::new(gpu, "partial_sum", &u);
     let grads = case.with(&vec![0.0f32; 64]);
-    let parts = case.with(&part);
-    case.run(&u, &[&parts, &parts, &grads], u.invocations(), 1);
+    case.run(&u, &[&case.with(&part), &grads], 50, 1);
     let got = case.floats(&grads, 64);
-    let twin = |u: &ConvSumsShape, part: &[f32]| {
+    let twin = |u: &PartialShape, part: &[f32]| {
         let mut grads = vec![0.0f32; 64];
-        reduce::conv_backward_sums(u, false, 1, (part, &[]), &mut grads);
+        reduce::partial_sum(u, 1, part, &mut grads);
         grads
     };
     case.check_bits("grads", &got, &twin(&u, &part));
     let turned: Vec<f32> = part.chunks_exact(50).rev().flatten().copied().collect();
     assert!(differs_bits(&got, &twin(&u, &turned)).is_some());
-    let fewer = ConvSumsShape { parts: 23, ..u };
+    let fewer = PartialShape { parts: 23, ..u };
     assert!(differs_bits(&got, &twin(&fewer, &part)).is_some());
 }

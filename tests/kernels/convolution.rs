@@ -2,7 +2,7 @@
 
 use crate::common::Dice;
 use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight};
-use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
+use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward, part_floats};
 use crate::reference::device::Case;
 use crate::reference::number::Real;
 use crate::sparse_layer::Layer;
@@ -184,12 +184,14 @@ impl Product for ConvShape {
         Some(case.with(&self.grid().taps()))
     }
     fn biases(&self) -> u32 {
-        0
+        match self.bias_offset {
+            u32::MAX => 0,
+            _ => self.out_channels * self.out_height,
+        }
     }
     fn weight_parts(&self, replicas: u32) -> (u32, u32, usize) {
-        let count = replicas * self.out_height * self.grid().weights();
         let terms = self.out_width * self.columns * 4;
-        (self.out_height, terms, count as usize)
+        (self.out_height, terms, part_floats(self, replicas))
     }
     fn twin<T: Real>(&self, pass: Pass, replicas: u32, inputs: &[&[T]], out: &mut [T]) {
         match pass {

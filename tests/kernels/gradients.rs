@@ -6,7 +6,9 @@
 use crate::common::Dice;
 use crate::reference::batch::EMPTY;
 use crate::reference::batch_norm::{batch_norm_backward, batch_norm_forward};
-use crate::reference::conv::{conv_backward_data, conv_backward_weight, conv_forward};
+use crate::reference::conv::{
+    conv_backward_data, conv_backward_weight, conv_forward, part_floats, partial_shape,
+};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::loss::softmax_loss;
 use crate::reference::pointwise::{dropout_apply, relu_backward, relu_forward};
@@ -14,10 +16,9 @@ use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
     max_pool_forward,
 };
-use crate::reference::reduce::conv_backward_sums;
+use crate::reference::reduce::partial_sum;
 use secateur::ops::{
-    BatchNormShape, ConvShape, ConvSumsShape, DenseShape, DropoutShape, LossShape, PoolShape, Span,
-    Window,
+    BatchNormShape, ConvShape, DenseShape, DropoutShape, LossShape, PoolShape, Span, Window,
 };
 use secateur::train::State;
 
@@ -139,22 +140,13 @@ fn conv() {
             loss(&params, x)
         });
 
-        let mut part = vec![0.0; (replicas * u.out_height * weights) as usize];
+        let mut part = vec![0.0; part_floats(&u, replicas)];
         conv_backward_weight(&u, false, replicas, &x, &c, &mut part);
-        let sums = ConvSumsShape {
-            weights,
-            parts: u.out_height,
-            weight_offset: u.weight_offset,
-            outputs: out_channels,
-            pixels: u.out_height * u.out_width,
-            columns: 1,
-            bias_offset: u.bias_offset,
-            param_stride: u.param_stride,
-        };
+        let sums = partial_shape(&u);
         let mut grads = vec![0.0; params.len()];
-        conv_backward_sums(&sums, false, replicas, (&part, &c), &mut grads);
+        partial_sum(&sums, replicas, &part, &mut grads);
         check(
-            &format!("conv_backward_weight and conv_backward_sums {name}"),
+            &format!("conv_backward_weight and partial_sum {name}"),
             &params,
             &grads,
             |p| loss(p, &x),

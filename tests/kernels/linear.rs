@@ -1,13 +1,13 @@
-//! `dense_*`, and `conv_backward_sums`.
+//! `dense_*`, and `partial_sum`.
 
 use crate::common::{Dice, gpu};
 use crate::product::{Kernels, Pass, Product, Side, check_pass, check_weight, tiled};
 use crate::reference::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use crate::reference::device::{Case, check_twins, output};
 use crate::reference::number::{Real, fma};
-use crate::reference::reduce::conv_backward_sums;
+use crate::reference::reduce::partial_sum;
 use secateur::gpu::Buffer;
-use secateur::ops::{ConvSumsShape, DenseShape};
+use secateur::ops::{DenseShape, PartialShape};
 
 /// (inputs, outputs, columns, replicas, has a bias)
 pub type Size = (u32, u32, u32, u32, bool);
@@ -257,41 +257,39 @@ fn empty_slots_add_nothing_to_weight_gradients() {
 }
 
 #[test]
-fn conv_backward_sums_is_its_twin() {
+fn partial_sum_is_its_twin() {
     let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(5);
-    // (weights, parts, outputs, pixels, columns, replicas, what stands around the sums)
+    let mut dice = Dice(6);
+    // (weights, outputs, has biases, parts, what stands around the sums, replicas)
     for size in [
-        (1, 1, 1, 1, 1, 1, 0),
-        (10, 1, 0, 1, 1, 3, 3),
-        (0, 1, 10, 1, 16, 3, 21),
-        (450, 24, 7, 9, 3, 2, 31),
-        (65, 7, 130, 3, 1, 1, 3),
-        (300, 2, 5, 12, 40, 1, 2),
-        (5, 3, 3, 64, 32, 2, 1),
+        (1, 1, true, 1, 0, 1),
+        (10, 2, false, 1, 3, 3),
+        (450, 7, true, 24, 31, 2),
+        (65, 130, true, 7, 1, 1),
     ] {
-        let (weights, parts, outputs, pixels, columns, replicas, around) = size;
-        let u = ConvSumsShape {
+        let (weights, outputs, biased, parts, around, replicas) = size;
+        let u = PartialShape {
             weights,
+            outputs,
             parts,
             weight_offset: around,
-            outputs,
-            pixels,
-            columns,
-            bias_offset: 2 * around + weights,
+            bias_offset: if biased {
+                2 * around + weights
+            } else {
+                u32::MAX
+            },
             param_stride: 3 * around + weights + outputs,
         };
-        let case = Case::new(gpu, "conv_backward_sums", &size);
-        let part = dice.values((replicas * parts * weights).max(1) as usize);
-        let dy = dice.values((replicas * outputs * pixels * columns * 4).max(4) as usize);
-        let count = (replicas * u.param_stride) as usize;
-        let grads = case.with(&output(count));
-        let buffers = [&case.with(&part), &case.with(&dy), &grads];
-        case.run(&u, &buffers, u.invocations(), replicas);
-        let got = case.floats(&grads, output(count).len());
-        let terms = parts.max(4 * pixels * columns);
-        check_twins!(case, "grads", got, terms, [&part, &dy], |inputs, grads| {
-            conv_backward_sums(&u, false, replicas, (inputs[0], inputs[1]), grads);
+        let case = Case::new(gpu, "partial_sum", &size);
+        let part = dice.values((replicas * parts * (weights + outputs)) as usize);
+        let floats = (replicas * u.param_stride) as usize;
+        let grads = case.with(&output(floats));
+        let biases = if biased { outputs } else { 0 };
+        let invocations = u64::from(biases + weights);
+        case.run(&u, &[&case.with(&part), &grads], invocations, replicas);
+        let got = case.floats(&grads, output(floats).len());
+        check_twins!(case, "grads", got, parts, [&part], |part, grads| {
+            partial_sum(&u, replicas, part[0], grads);
         });
     }
 }

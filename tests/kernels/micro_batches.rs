@@ -5,16 +5,15 @@ use crate::convolution::Conv;
 use crate::linear::shape as dense_shape;
 use crate::product::{Product, floats, tiled};
 use crate::reference::compare::differs_bits;
-use crate::reference::conv::conv_backward_weight;
+use crate::reference::conv::{conv_backward_weight, part_floats};
 use crate::reference::dense::dense_backward_weight;
 use crate::reference::device::{
     Case, GUARD, broadcast_weight, output, tile_constants, twin, workgroups,
 };
-use crate::reference::reduce::conv_backward_sums;
 use crate::reference::sparse::{conv_backward_weight_sparse, dense_backward_weight_sparse};
 use crate::sparse_layer::{Layer, rounds};
 use secateur::gpu::{Buffer, Gpu, ShaderStruct};
-use secateur::ops::{CHUNK_SAMPLES, ConvShape, ConvSumsShape, DenseShape, Window};
+use secateur::ops::{CHUNK_SAMPLES, ConvShape, DenseShape, Window};
 
 /// Samples in a batch: whole chunks, and chunks with a rest.
 const BATCHES: [u32; 5] = [32, 36, 64, 100, 128];
@@ -209,7 +208,8 @@ fn convolution_weight_gradients_go_on() {
         let [x, dy] = sides.map(|side| dice.values(floats(&whole, side, replicas)));
         let taps = whole.in_channels * whole.kernel * whole.kernel;
         let (rows, parts) = (whole.out_channels, whole.out_height);
-        let count = (replicas * parts * rows * taps) as usize;
+        let count = part_floats(&whole, replicas);
+        let biases = u64::from((rows * parts).next_multiple_of(64));
         let want = twin::<f32>(count, |part| {
             conv_backward_weight(&whole, false, replicas, &x, &dy, part);
         });
@@ -240,11 +240,11 @@ fn convolution_weight_gradients_go_on() {
             replicas,
         };
         for tile in [(4, 4), (3, 5)] {
-            let invocations = tiled(rows, taps, tile) * u64::from(parts);
+            let invocations = biases + tiled(rows, taps, tile) * u64::from(parts);
             batch.check("conv_backward_weight", &tile_constants(tile), invocations);
         }
         for tile in [16, 8] {
-            let invocations = broadcast_weight(tile, parts, rows, taps);
+            let invocations = biases + broadcast_weight(tile, parts, rows, taps);
             let constants = [("ROWS", tile)];
             batch.check_broadcast("conv_backward_weight_broadcast", &constants, invocations);
         }
@@ -268,45 +268,8 @@ fn convolution_weight_gradients_go_on() {
                 want,
                 replicas,
             };
-            let invocations = u64::from(round.most(&masks)) * u64::from(parts);
+            let invocations = biases + u64::from(round.most(&masks)) * u64::from(parts);
             batch.check("conv_backward_weight_sparse", &[], invocations);
         }
-    }
-}
-
-#[test]
-fn bias_gradients_of_convolutions_go_on() {
-    let Some(gpu) = gpu() else { return };
-    let mut dice = Dice(122);
-    for samples in BATCHES {
-        let (outputs, pixels, replicas) = (5, 12, 2);
-        let shape = |columns| ConvSumsShape {
-            weights: 0,
-            parts: 1,
-            weight_offset: 0,
-            outputs,
-            pixels,
-            columns,
-            bias_offset: 3,
-            param_stride: 10,
-        };
-        let whole = shape(samples / 4);
-        let dy = dice.values((replicas * outputs * pixels * samples) as usize);
-        let count = (replicas * whole.param_stride) as usize;
-        let want = twin::<f32>(count, |to| {
-            conv_backward_sums(&whole, false, replicas, (&[], &dy), to);
-        });
-        // It is bound as the parts too, of which none are read.
-        let batch = Batch {
-            gpu,
-            name: format!("{samples} samples"),
-            columns: samples / 4,
-            shape: &shape,
-            inputs: &[&dy, &dy],
-            lists: &[],
-            want,
-            replicas,
-        };
-        batch.check("conv_backward_sums", &[], whole.invocations());
     }
 }

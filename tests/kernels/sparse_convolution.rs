@@ -3,10 +3,13 @@
 use crate::common::{Dice, gpu};
 use crate::convolution::{Conv, layers};
 use crate::product::{Pass, Product, check_sparse_pass, floats, tiled};
+use crate::reference::conv::{part_floats, partial_shape};
 use crate::reference::device::{Case, GUARD, check_twins, output};
-use crate::reference::sparse::{conv_backward_weight_sparse, copy_kept, kept_partial_sum};
+use crate::reference::sparse::{
+    conv_backward_weight_sparse, copy_biases, copy_kept, kept_partial_sum,
+};
 use crate::sparse_layer::{Layer, Round, rounds};
-use secateur::ops::{ConvShape, ConvSumsShape, KeptPartialShape};
+use secateur::ops::{ConvShape, KeptPartialShape};
 
 fn all() -> Vec<Round<ConvShape>> {
     let conv = |image, kernel, padding| Conv {
@@ -52,14 +55,16 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
         let masks = round.masks(&mut dice);
         let [x, dy] = [u.input(), u.output()].map(|s| dice.values(floats(&u, s, replicas)));
         let (weights, parts) = (u.grid().weights(), u.out_height);
-        let count = (replicas * parts * weights) as usize;
+        let count = part_floats(&u, replicas);
         let (sparse, [m, ranks, list]) = round.by_row(&case, &masks);
         let [xs, dys] = [case.with(&x), case.with(&dy)];
         let taps = case.with(&u.grid().taps());
         let part = case.with(&output(count));
         let buffers = [&xs, &dys, &taps, &m, &ranks, &list, &part];
         let most = u64::from(round.most(&masks));
-        case.run(&sparse, &buffers, most * u64::from(parts), replicas);
+        let biases = u64::from(u.biases().next_multiple_of(64));
+        let invocations = biases + most * u64::from(parts);
+        case.run(&sparse, &buffers, invocations, replicas);
         let got = case.floats(&part, count + GUARD);
         let terms = u.out_width * u.columns * 4;
         check_twins!(case, "part", got, terms, [&x, &dy], |inputs, part| {
@@ -67,17 +72,21 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
         });
 
         let case = Case::new(gpu, "kept_partial_sum", &round);
+        let whole = (replicas * u.param_stride) as usize;
+        let dense_shape = partial_shape(&u);
         let shape = KeptPartialShape {
-            count: weights,
+            weights,
+            outputs: u.out_channels,
             parts,
             weight_offset: u.weight_offset,
+            bias_offset: u.bias_offset,
             param_stride: u.param_stride,
             kept_stride: sparse.kept_stride,
         };
-        let whole = (replicas * u.param_stride) as usize;
         let grads = case.with(&output(whole));
         let buffers = [&part, &m, &ranks, &list, &grads];
-        case.run(&shape, &buffers, most, replicas);
+        let outputs = u64::from(u.out_channels);
+        case.run(&shape, &buffers, outputs + most, replicas);
         let part = got;
         let got = case.floats(&grads, whole + GUARD);
         check_twins!(case, "grads", got, parts, [&part], |part, grads| {
@@ -85,28 +94,18 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
         });
 
         let tiles = tiled(u.out_channels, weights / u.out_channels, (4, 4)) * u64::from(parts);
-        let dense = round.dense("conv_backward_weight", &[&xs, &dys], count, tiles);
+        let invocations = biases + tiles;
+        let dense = round.dense("conv_backward_weight", &[&xs, &dys], count, invocations);
         let dense = case.with(&dense[..count]);
-        let shape = ConvSumsShape {
-            weights,
-            parts,
-            weight_offset: u.weight_offset,
-            outputs: 0,
-            pixels: 0,
-            columns: 0,
-            bias_offset: 0,
-            param_stride: u.param_stride,
-        };
-        let sums = Case::new(gpu, "conv_backward_sums", &round);
+        let sums = Case::new(gpu, "partial_sum", &round);
         let grads = sums.with(&output(whole));
-        sums.run(
-            &shape,
-            &[&dense, &dys, &grads],
-            shape.invocations(),
-            replicas,
-        );
+        let invocations = outputs + u64::from(weights);
+        sums.run(&dense_shape, &[&dense, &grads], invocations, replicas);
+        let all = sums.floats(&grads, whole + GUARD);
         let mut want = output(whole);
-        copy_kept(&masks, &sums.floats(&grads, whole + GUARD), &mut want);
-        case.check_same("conv_backward_weight and conv_backward_sums", &got, &want);
+        copy_kept(&masks, &all, &mut want);
+        let place = (u.bias_offset, u.out_channels, u.param_stride);
+        copy_biases(place, replicas, &all, &mut want);
+        case.check_same("conv_backward_weight and partial_sum", &got, &want);
     }
 }

@@ -72,7 +72,8 @@ fn dense_backward_weight_sparse_is_its_twin() {
         let all = round.dense(kernel, &inputs, count, invocations);
         let mut dense = output(count);
         copy_kept(&masks, &all, &mut dense);
-        copy_biases(&u, replicas, &all, &mut dense);
+        let place = (u.bias_offset, u.outputs, u.param_stride);
+        copy_biases(place, replicas, &all, &mut dense);
         case.check_same(kernel, &got, &dense);
         let terms = u.columns * 4;
         check_twins!(case, "grads", got, terms, [&x, &dy], |inputs, grads| {

@@ -23,9 +23,12 @@ fn sum<T: Real>(
     mut term: impl FnMut(usize, T) -> T,
 ) -> T {
     let slots = 4 * u.columns as usize;
+    // Eight lanes share a run.
+    let length = (run / 4).div_ceil(u.lanes as usize / 8).next_multiple_of(8);
     let lanes = (0..u.lanes as usize).map(|lane| {
         let mut places = [T::ZERO; 4];
-        for vector in (lane..run / 4).step_by(u.lanes as usize) {
+        let (first, end) = (lane / 8 * length, (lane / 8 + 1) * length);
+        for vector in (first + lane % 8..end.min(run / 4)).step_by(8) {
             for k in 4 * vector..4 * vector + 4 {
                 if k % slots < count as usize {
                     places[k % 4] = term(k, places[k % 4]);

@@ -2,7 +2,7 @@
 
 use super::number::{Real, fma};
 use super::pointwise::{gated, rectified};
-use secateur::ops::ConvShape;
+use secateur::ops::{ConvShape, PartialShape};
 
 /// Sizes as `usize`, and where things are.
 struct Layout {
@@ -124,7 +124,8 @@ pub fn conv_backward_data<T: Real>(
 }
 
 /// part[r][qy][o][c][ky][kx] = sum_{qx,b} dY[r][o][qy,qx][b] X[r][c][(qy,qx) stride + (ky,kx) - padding][b]: 32 samples of
-/// every qx, then the next 32. `onto` goes on from what is in `part`.
+/// every qx, then the next 32. Behind those of a replica part[r][qy][o] = sum_{qx,b} dY[r][o][qy,qx][b] likewise, where there is a bias.
+/// `onto` goes on from what is in `part`.
 pub fn conv_backward_weight<T: Real>(
     u: &ConvShape,
     onto: bool,
@@ -135,12 +136,25 @@ pub fn conv_backward_weight<T: Real>(
 ) {
     let l = Layout::of(u);
     let weights = l.outputs * l.inputs * l.kernel * l.kernel;
+    let stride = l.result[0] * (weights + l.outputs);
     for r in 0..replicas as usize {
         for qy in 0..l.result[0] {
             for o in 0..l.outputs {
+                if u.bias_offset != u32::MAX {
+                    let to = r * stride + l.result[0] * weights + qy * l.outputs + o;
+                    let mut sum = if onto { part[to] } else { T::ZERO };
+                    for chunk in (0..l.slots).step_by(32) {
+                        for q in (0..l.result[1]).map(|qx| [qy, qx]) {
+                            for b in chunk..l.slots.min(chunk + 32) {
+                                sum = sum + dy[l.y(r, o, q) + b];
+                            }
+                        }
+                    }
+                    part[to] = sum;
+                }
                 for c in 0..l.inputs {
                     for k in grid([l.kernel; 2]) {
-                        let to = (r * l.result[0] + qy) * weights + l.weight(o, c, k);
+                        let to = r * stride + qy * weights + l.weight(o, c, k);
                         let mut sum = if onto { part[to] } else { T::ZERO };
                         for chunk in (0..l.slots).step_by(32) {
                             for q in (0..l.result[1]).map(|qx| [qy, qx]) {
@@ -156,5 +170,23 @@ pub fn conv_backward_weight<T: Real>(
                 }
             }
         }
+    }
+}
+
+/// Floats of the parts of all replicas that [`conv_backward_weight`] fills: of each weight, and of each bias whether there is one or not.
+pub fn part_floats(u: &ConvShape, replicas: u32) -> usize {
+    let taps = u.in_channels * u.kernel * u.kernel;
+    (replicas * u.out_height * u.out_channels * (taps + 1)) as usize
+}
+
+/// How the parts are added.
+pub fn partial_shape(u: &ConvShape) -> PartialShape {
+    PartialShape {
+        weights: u.out_channels * u.in_channels * u.kernel * u.kernel,
+        outputs: u.out_channels,
+        parts: u.out_height,
+        weight_offset: u.weight_offset,
+        bias_offset: u.bias_offset,
+        param_stride: u.param_stride,
     }
 }

@@ -5,17 +5,19 @@
 
 use super::activation::{activation_backward, activation_forward};
 use super::batch_norm::{batch_norm_backward, batch_norm_forward};
-use super::conv::{conv_backward_data, conv_backward_weight, conv_forward};
+use super::conv::{
+    conv_backward_data, conv_backward_weight, conv_forward, part_floats, partial_shape,
+};
 use super::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use super::loss::softmax_loss;
 use super::number::Real;
 use super::pointwise::{add_forward, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
-use super::reduce::conv_backward_sums;
+use super::reduce::partial_sum;
 use secateur::model::{LayerInput, Model};
 use secateur::ops::{
-    ActivationShape, AddShape, BatchNormShape, ConvShape, ConvSumsShape, DenseShape, LossShape,
-    PoolShape, Span, Window,
+    ActivationShape, AddShape, BatchNormShape, ConvShape, DenseShape, LossShape, PoolShape, Span,
+    Window,
 };
 use secateur::spec::{Layer, ModelSpec};
 use secateur::train::State;
@@ -232,24 +234,12 @@ impl Network<'_> {
                     kernel,
                     stride,
                     padding,
-                    bias,
                     ..
                 } => {
                     let shape = self.conv(i, kernel, stride, padding);
-                    let taps = layer.input.channels * kernel * kernel;
-                    let sums = ConvSumsShape {
-                        weights: (layer.output.channels * taps) as u32,
-                        parts: shape.out_height,
-                        weight_offset: shape.weight_offset,
-                        outputs: if bias { shape.out_channels } else { 0 },
-                        pixels: shape.out_height * shape.out_width,
-                        columns: self.columns,
-                        bias_offset: shape.bias_offset,
-                        param_stride: shape.param_stride,
-                    };
-                    let mut part = vec![T::ZERO; (sums.weights * sums.parts) as usize];
+                    let mut part = vec![T::ZERO; part_floats(&shape, 1)];
                     conv_backward_weight(&shape, false, 1, x, &dy, &mut part);
-                    conv_backward_sums(&sums, false, 1, (&part, &dy), &mut grads);
+                    partial_sum(&partial_shape(&shape), 1, &part, &mut grads);
                     conv_backward_data(&shape, 1, params, &dy, x, &mut dx);
                 }
                 Layer::Relu => {

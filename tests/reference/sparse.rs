@@ -3,14 +3,14 @@
 //! A product over the kept weights has the bits of the dense one over parameters that are 0 where pruned. So the twins of the
 //! sparse products are the dense twins over such parameters, and know no lists.
 
-use super::conv::conv_backward_weight;
+use super::conv::{conv_backward_weight, part_floats};
 use super::dense::dense_backward_weight;
 use super::mask::{bit, kept, mask_apply};
 use super::number::Real;
 use super::optimizer::{Step, Tensors};
-use super::reduce::conv_backward_sums;
+use super::reduce::partial_sum;
 use secateur::ops::{
-    ColumnsShape, ConvShape, ConvSumsShape, DenseShape, KeptPartialShape, PrefixShape, TensorShape,
+    ColumnsShape, ConvShape, DenseShape, KeptPartialShape, PartialShape, PrefixShape, TensorShape,
 };
 use secateur::train::ParamsShape;
 
@@ -180,17 +180,23 @@ pub fn dense_backward_weight_sparse<T: Real>(
     let mut all = grads.to_vec();
     dense_backward_weight(u, false, replicas, x, dy, &mut all);
     copy_kept(masks, &all, grads);
-    copy_biases(u, replicas, &all, grads);
+    let place = (u.bias_offset, u.outputs, u.param_stride);
+    copy_biases(place, replicas, &all, grads);
 }
 
-/// to[r][bias] = all[r][bias], whatever the masks say.
-pub fn copy_biases<T: Copy>(u: &DenseShape, replicas: u32, all: &[T], to: &mut [T]) {
-    if u.bias_offset == u32::MAX {
+/// to[r][bias] = all[r][bias], whatever the masks say. Biases: (where they start, how many, floats per replica).
+pub fn copy_biases<T: Copy>(
+    (offset, count, stride): (u32, u32, u32),
+    replicas: u32,
+    all: &[T],
+    to: &mut [T],
+) {
+    if offset == u32::MAX {
         return;
     }
     for r in 0..replicas {
-        let first = (r * u.param_stride + u.bias_offset) as usize;
-        let biases = first..first + u.outputs as usize;
+        let first = (r * stride + offset) as usize;
+        let biases = first..first + count as usize;
         to[biases.clone()].copy_from_slice(&all[biases]);
     }
 }
@@ -206,20 +212,24 @@ pub fn conv_backward_weight_sparse<T: Real>(
 ) {
     let weights = (u.out_channels * u.in_channels * u.kernel * u.kernel) as usize;
     let parts = u.out_height as usize;
-    let mut all = vec![T::ZERO; replicas as usize * parts * weights];
+    let stride = part_floats(u, 1);
+    let mut all = part.to_vec();
     conv_backward_weight(u, false, replicas, x, dy, &mut all);
     for r in 0..replicas as usize {
         let places = places(u.param_stride, u.weight_offset, weights, masks, r);
         for p in 0..parts {
             for (k, place) in places.iter().enumerate() {
-                let to = r * parts * weights + p * places.len() + k;
-                part[to] = all[(r * parts + p) * weights + place];
+                part[r * stride + p * places.len() + k] = all[r * stride + p * weights + place];
             }
+        }
+        if u.bias_offset != u32::MAX {
+            let biases = r * stride + parts * weights..(r + 1) * stride;
+            part[biases.clone()].copy_from_slice(&all[biases]);
         }
     }
 }
 
-/// [`conv_backward_sums`] of the parts of kept weights; nothing else is written.
+/// [`partial_sum`] of the parts of kept weights and of biases; nothing else is written.
 pub fn kept_partial_sum<T: Real>(
     u: &KeptPartialShape,
     replicas: u32,
@@ -227,30 +237,30 @@ pub fn kept_partial_sum<T: Real>(
     part: &[T],
     grads: &mut [T],
 ) {
-    let [weights, parts] = [u.count, u.parts].map(|n| n as usize);
-    let mut all = vec![T::ZERO; replicas as usize * parts * weights];
+    let [weights, outputs, parts] = [u.weights, u.outputs, u.parts].map(|n| n as usize);
+    let stride = parts * (weights + outputs);
+    let mut all = part.to_vec();
     for r in 0..replicas as usize {
         let places = places(u.param_stride, u.weight_offset, weights, masks, r);
         for p in 0..parts {
             for (k, place) in places.iter().enumerate() {
-                let from = r * parts * weights + p * places.len() + k;
-                all[(r * parts + p) * weights + place] = part[from];
+                all[r * stride + p * weights + place] = part[r * stride + p * places.len() + k];
             }
         }
     }
-    let shape = ConvSumsShape {
-        weights: u.count,
+    let shape = PartialShape {
+        weights: u.weights,
+        outputs: u.outputs,
         parts: u.parts,
         weight_offset: u.weight_offset,
-        outputs: 0,
-        pixels: 0,
-        columns: 0,
-        bias_offset: 0,
+        bias_offset: u.bias_offset,
         param_stride: u.param_stride,
     };
     let mut sums = grads.to_vec();
-    conv_backward_sums(&shape, false, replicas, (&all, &[]), &mut sums);
+    partial_sum(&shape, replicas, &all, &mut sums);
     copy_kept(masks, &sums, grads);
+    let place = (u.bias_offset, u.outputs, u.param_stride);
+    copy_biases(place, replicas, &sums, grads);
 }
 
 /// The kept weights of a layer, counted from its first weight.
