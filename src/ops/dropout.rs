@@ -32,12 +32,14 @@ pub(super) struct Dropout {
 }
 
 impl Dropout {
+    /// Records the pass on `on`; with a gate, that of the ReLU whose output stands in `output` too.
     fn record(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         context: &LayerContext<'_>,
-        on: &Buffer,
+        [output, on]: [&Buffer; 2],
+        gate: bool,
     ) -> Result<(), GpuError> {
         let p = f64::from(self.p);
         let shape = DropoutShape {
@@ -55,10 +57,11 @@ impl Dropout {
             scale: (1.0 / (1.0 - p)) as f32,
             layer: context.layer,
         };
-        let kernel = gpu.kernel("dropout_apply", &[])?;
-        let buffers = [context.keys, context.state, on];
+        let kernel = gpu.kernel("dropout_apply", &[("GATE", u32::from(gate))])?;
+        let buffers = [context.keys, context.state, output, on];
         let count = u64::from(shape.count);
-        program.moves(2 * context.bytes(context.output));
+        let arrays = if gate { 3 } else { 2 };
+        program.moves(arrays * context.bytes(context.output));
         program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }
@@ -76,6 +79,9 @@ impl Operator for Dropout {
     fn carries_flow(&self) -> bool {
         false
     }
+    fn fuses_relu_backward(&self) -> bool {
+        true
+    }
     fn forward(
         &self,
         gpu: &Gpu,
@@ -86,7 +92,8 @@ impl Operator for Dropout {
         if mode != Mode::Training {
             return Ok(());
         }
-        self.record(gpu, program, context, context.y)
+        // No gate reads what is bound beside it.
+        self.record(gpu, program, context, [context.dy, context.y], false)
     }
     fn backward(
         &self,
@@ -94,6 +101,7 @@ impl Operator for Dropout {
         program: &mut Program,
         context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        self.record(gpu, program, context, context.dy)
+        let gate = context.fused.backward;
+        self.record(gpu, program, context, [context.y, context.dy], gate)
     }
 }

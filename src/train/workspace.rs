@@ -9,7 +9,7 @@ use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{LayerInput, Model, fuse, readers};
-use crate::ops::{Fused, LayerContext, Span, Variants, Window, record_add, record_copy};
+use crate::ops::{Fused, LayerContext, Mode, Span, Variants, Window, record_add, record_copy};
 use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
@@ -229,7 +229,9 @@ pub struct Workspace {
     carried: Vec<[Buffer; 2]>,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
-    fused: Vec<Fused>,
+    fused_in_training: Vec<Fused>,
+    /// Without layers that are there for training alone.
+    fused_otherwise: Vec<Fused>,
     learns: Vec<bool>,
     needs_gradient: Vec<bool>,
 }
@@ -310,7 +312,8 @@ impl Workspace {
             carried,
             output_of: memory.output_of,
             offsets,
-            fused: fuse(&model.layers),
+            fused_in_training: fuse(&model.layers, Mode::Training),
+            fused_otherwise: fuse(&model.layers, Mode::Scoring),
             needs_gradient: needs_gradient(&model.layers, |i| learns[i]),
             learns,
         })
@@ -382,6 +385,7 @@ impl Workspace {
         variants: Variants,
         sparsity: Option<&'a Sparsity>,
         window: Window,
+        mode: Mode,
         i: usize,
     ) -> LayerContext<'a> {
         let [parts, bias_parts] = match self.carried.get(i) {
@@ -392,6 +396,10 @@ impl Workspace {
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let gradients = &self.gradients.layers[i];
         let dx = gradients.dx.map(|slot| &self.slots[slot]);
+        let fused = match mode {
+            Mode::Training => &self.fused_in_training,
+            Mode::Evaluation | Mode::Scoring | Mode::Recalibration => &self.fused_otherwise,
+        };
         LayerContext {
             layer: i as u32,
             replicas: replicas.count,
@@ -413,7 +421,7 @@ impl Workspace {
             parts,
             bias_parts,
             learns: self.learns[i],
-            fused: self.fused[i],
+            fused: fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             variants,
         }

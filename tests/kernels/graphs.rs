@@ -95,6 +95,7 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
         model: &model,
         columns,
         count: count as u32,
+        dropout: Some(key),
     };
     let mut exact_params = widen::<f64>(&before);
     let exact: Step<f64> = network.step(&mut exact_params, &widen(&x), &labels);
@@ -174,6 +175,32 @@ fn a_step_of_a_graph_is_its_twins() {
     ]);
     // Rounding grows with depth and with what cancels in a sum; a wrong value is off by its own size.
     check_step(gpu, &spec, Shape::new(3, 9, 8), 10, 1e-3);
+}
+
+/// Dropout after a ReLU that nobody else reads, which does that one's backward pass; after one that another layer reads too;
+/// and of values that come out of no ReLU.
+#[test]
+fn a_step_with_dropout_is_its_twins() {
+    let Some(gpu) = gpu() else { return };
+    let dropout = |p, channels| Layer::Dropout { p, channels };
+    let spec = graph(vec![
+        named("conv1", None, conv(6, 3, 1, 1)),
+        named("relu1", None, Layer::Relu),
+        named("drop1", None, dropout(0.3, true)),
+        named("conv2", None, conv(6, 3, 1, 1)),
+        named("relu2", None, Layer::Relu),
+        named("drop2", None, dropout(0.2, false)),
+        named("add1", None, add("relu2")),
+        named("flat", None, Layer::Flatten),
+        named("drop3", None, dropout(0.5, false)),
+        named("fc1", None, linear(12)),
+        named("relu3", None, Layer::Relu),
+        named("drop4", None, dropout(0.5, false)),
+        // In place where dropout's output stood.
+        named("relu4", None, Layer::Relu),
+        named("fc2", None, linear(10)),
+    ]);
+    check_step(gpu, &spec, Shape::new(2, 6, 5), 10, 1e-3);
 }
 
 /// A whole step of the network that pruning papers use most: 73 layers with gradients through 9 shortcuts.

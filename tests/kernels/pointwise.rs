@@ -171,22 +171,34 @@ fn dropout_apply_is_its_twin() {
         let values = (4 * u.count * replicas) as usize;
         let mut y = output(values);
         y[..values].copy_from_slice(&dice.values(values));
-        let buffer = case.with(&y);
-        let inputs = [case.with(&keys), case.with(&state)];
-        let buffers = [&inputs[0], &inputs[1], &buffer];
-        case.run(&u, &buffers, u64::from(u.count), replicas);
+        let below = hard_values(&mut dice, values);
+        let inputs = [case.with(&keys), case.with(&state), case.with(&below)];
+        let run = |gate: u32| {
+            let buffer = case.with(&y);
+            let buffers = [&inputs[0], &inputs[1], &inputs[2], &buffer];
+            let count = u64::from(u.count);
+            case.run_with(&[("GATE", gate)], &u, &buffers, count, replicas);
+            buffer
+        };
+        let dropped = run(0);
         let (mut exact, mut equal) = (widen::<f64>(&y), y.clone());
         dropout_apply(&u, &keys, &state, &mut exact);
         dropout_apply(&u, &keys, &state, &mut equal);
         // One product.
         let allowed = relative(1.0, &exact);
-        case.check(
-            "y",
-            &case.floats(&buffer, y.len()),
-            &exact,
-            &allowed,
-            &equal,
-        );
+        let got = case.floats(&dropped, y.len());
+        case.check("y", &got, &exact, &allowed, &equal);
+
+        // Of a gradient, with the backward pass of the ReLU below, and the two passes apart.
+        let span = Span { count: u.count };
+        relu_backward(&span, replicas, &widen(&below), &mut exact);
+        relu_backward(&span, replicas, &below, &mut equal);
+        let gated = case.floats(&run(1), y.len());
+        case.check("gated", &gated, &exact, &allowed, &equal);
+        let relu = Case::new(gpu, "relu_backward", &size);
+        relu.run(&span, &[&inputs[2], &dropped], u64::from(u.count), replicas);
+        let apart = case.floats(&dropped, y.len());
+        case.check_same("dropout_apply, then relu_backward", &gated, &apart);
     }
 }
 
