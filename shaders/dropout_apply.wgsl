@@ -1,12 +1,10 @@
 // y = y * scale where the unit survives, else 0, in place; forward on activations, backward on their gradients: the same
-// numbers, since a unit's fate is a hash of (seed, layer, training, step, unit, sample). scale = 1 / (1 - p).
-// A unit is one feature, or one whole channel of `plane` pixels.   One invocation owns one vec4 of samples.
+// numbers, since a unit's fate is a hash of (seed, layer, training, step, unit, sample).   One invocation owns one vec4 of samples.
 // With GATE, 0 too where `output` is not above 0: y is the gradient of dropout's output, which stands where that of the ReLU
 // below stood, and its sign is the ReLU's wherever the unit survives.
 #import grid
-#import random
+#import dropout
 #import relu
-#import state
 const GATE: u32 = 0u; // 1: the backward pass of the ReLU below is done too
 struct DropoutShape {
     count: u32,     // vec4s per replica
@@ -30,10 +28,7 @@ fn dropout_apply(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let flat = flat_index(group, groups, 64u, local);
     if flat >= u.count { return; }
     let r = group.z;
-    let unit = flat / u.columns / u.plane;
-    let fate = pcg4d(vec4<u32>(keys[r].x, stream(STREAM_DROPOUT, u.layer, keys[r].z), state[r].step,
-                               unit * u.batch_columns + u.first_column + flat % u.columns));
     let i = r * u.count + flat;
-    let v = select(vec4<f32>(), y[i] * u.scale, fate >= vec4<u32>(u.threshold));
+    let v = dropped(y[i], survives(r, flat / u.columns, flat % u.columns));
     if GATE == 1u { y[i] = gated(v, output[i]); } else { y[i] = v; }
 }

@@ -18,6 +18,7 @@ use crate::reference::pool::{
     max_pool_forward,
 };
 use crate::reference::reduce::{bias_backward, partial_sum};
+use bytemuck::Zeroable;
 use secateur::ops::{
     BatchNormShape, BiasShape, ConvShape, DenseShape, DropoutShape, LossShape, PartialShape,
     PoolShape, Span, Window,
@@ -224,6 +225,7 @@ fn pooling() {
             columns: 1,
             share: 1.0 / (window.0 * window.1) as f32,
             gate: 0,
+            ..Zeroable::zeroed()
         };
         let replicas = 2;
         // Distinct values a thousandth apart at least: no step reaches a tie.

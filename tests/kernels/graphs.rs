@@ -177,12 +177,16 @@ fn a_step_of_a_graph_is_its_twins() {
     check_step(gpu, &spec, Shape::new(3, 9, 8), 10, 1e-3);
 }
 
-/// Dropout after a ReLU that nobody else reads, which does that one's backward pass; after one that another layer reads too;
-/// and of values that come out of no ReLU.
+/// Dropout after a ReLU that nobody else reads, which does that one's backward pass; after one that another layer reads too; after
+/// pooling that does dropout on the way, and pooling that does not, as its windows overlap or another layer reads it.
 #[test]
 fn a_step_with_dropout_is_its_twins() {
     let Some(gpu) = gpu() else { return };
     let dropout = |p, channels| Layer::Dropout { p, channels };
+    let overlapping = Layer::MaxPool {
+        window: 2,
+        stride: 1,
+    };
     let spec = graph(vec![
         named("conv1", None, conv(6, 3, 1, 1)),
         named("relu1", None, Layer::Relu),
@@ -191,16 +195,22 @@ fn a_step_with_dropout_is_its_twins() {
         named("relu2", None, Layer::Relu),
         named("drop2", None, dropout(0.2, false)),
         named("add1", None, add("relu2")),
+        named("pool1", None, max_pool(2)),
+        named("drop3", None, dropout(0.25, true)),
+        named("pool2", None, overlapping),
+        named("drop4", None, dropout(0.25, false)),
+        named("pool3", None, max_pool(1)),
+        named("drop5", None, dropout(0.25, false)),
+        named("add2", None, add("pool3")),
         named("flat", None, Layer::Flatten),
-        named("drop3", None, dropout(0.5, false)),
         named("fc1", None, linear(12)),
         named("relu3", None, Layer::Relu),
-        named("drop4", None, dropout(0.5, false)),
+        named("drop6", None, dropout(0.5, false)),
         // In place where dropout's output stood.
         named("relu4", None, Layer::Relu),
         named("fc2", None, linear(10)),
     ]);
-    check_step(gpu, &spec, Shape::new(2, 6, 5), 10, 1e-3);
+    check_step(gpu, &spec, Shape::new(2, 8, 7), 10, 1e-3);
 }
 
 /// A whole step of the network that pruning papers use most: 73 layers with gradients through 9 shortcuts.

@@ -15,6 +15,7 @@ use super::number::Real;
 use super::pointwise::{add_forward, dropout_apply, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
 use super::reduce::{bias_backward, partial_sum};
+use bytemuck::Zeroable;
 use secateur::model::{LayerInput, Model};
 use secateur::ops::{
     ActivationShape, AddShape, BatchNormShape, BiasShape, ConvShape, DenseShape, DropoutShape,
@@ -101,6 +102,7 @@ impl Network<'_> {
             columns: self.columns,
             share: (1.0 / (height * width) as f64) as f32,
             gate: 0,
+            ..Zeroable::zeroed()
         }
     }
 
