@@ -68,8 +68,14 @@ fn first_batch(data: &Dataset, key: RandomKey, columns: u32, shape: Shape) -> (V
 }
 
 /// One step without an update on the adapter and on the CPU: gradients, and parameters for what moves on the way forward.
-/// A tensor's gradient may be off by `close` of its norm from the exact one.
-fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, close: f64) {
+/// A tensor's gradient may be off by `close` of its norm from the exact one. Gives the kernels of the backward pass.
+fn check_step(
+    gpu: &'static Gpu,
+    spec: &ModelSpec,
+    shape: Shape,
+    count: usize,
+    close: f64,
+) -> Vec<&'static str> {
     let data = noise(count, shape, 7);
     let model = build(spec, shape);
     let key = key(5);
@@ -134,6 +140,9 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
             }
         }
     }
+    let parts = trainer.training_program().unwrap().parts();
+    let kernels = parts.iter().map(|part| part.kernel);
+    kernels.skip_while(|&k| k != "softmax_loss").collect()
 }
 
 /// Values with one, two and three readers; additions of what is before and of what is far back, of a value to itself and of
@@ -211,6 +220,114 @@ fn a_step_with_dropout_is_its_twins() {
         named("fc2", None, linear(10)),
     ]);
     check_step(gpu, &spec, Shape::new(2, 8, 7), 10, 1e-3);
+}
+
+/// What an addition sends stays in the slot it is in where both summands can have it there, and is copied where they cannot.
+#[test]
+fn summands_share_a_gradient_where_they_can() {
+    let Some(gpu) = gpu() else { return };
+    let same = || conv(3, 3, 1, 1);
+    let relu = || Layer::Relu;
+    let cases = [
+        // Read by the other summand, which is the first to have its turn.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("add1", None, add("relu1")),
+                named("relu2", None, relu()),
+            ],
+            0,
+        ),
+        // That one works in place.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("relu2", None, relu()),
+                named("add1", None, add("relu1")),
+            ],
+            1,
+        ),
+        // Only the one that comes afterwards does.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", Some("conv1"), same()),
+                named("add1", None, add("relu1")),
+            ],
+            0,
+        ),
+        // The summand that is named comes first.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("short", Some("relu1"), same()),
+                named("add1", Some("conv2"), add("short")),
+            ],
+            0,
+        ),
+        // A value and itself.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("add1", None, add("relu1")),
+            ],
+            1,
+        ),
+        // Three readers, all before the other summand.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("conv3", Some("relu1"), same()),
+                named("add1", None, add("conv2")),
+                named("conv4", None, same()),
+                named("add2", None, add("relu1")),
+            ],
+            0,
+        ),
+        // Three, and one of them sends before the other summand has had its turn. And a sum is handed on as in place.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("conv3", Some("relu1"), same()),
+                named("add1", Some("conv2"), add("relu1")),
+                named("add2", None, add("conv3")),
+            ],
+            2,
+        ),
+        // The other summand has got a gradient already.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("conv2", None, same()),
+                named("add1", None, add("conv1")),
+                named("add2", None, add("conv2")),
+            ],
+            2,
+        ),
+    ];
+    for (mut layers, copies) in cases {
+        let pool = Layer::AvgPool {
+            window: None,
+            stride: 1,
+        };
+        layers.extend([named("pool", None, pool), named("fc", None, linear(10))]);
+        let spec = graph(layers);
+        let kernels = check_step(gpu, &spec, Shape::new(2, 6, 5), 10, 1e-3);
+        let copied = kernels.iter().filter(|&&k| k == "values_copy").count();
+        assert_eq!(copied, copies, "{:?}", spec.layers);
+    }
 }
 
 /// A whole step of the network that pruning papers use most: 73 layers with gradients through 9 shortcuts.
