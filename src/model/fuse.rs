@@ -30,8 +30,10 @@ pub fn fuse(layers: &[LayerAt], mode: Mode) -> Vec<Fused> {
             fused[before].forward = true;
         }
         let own = LayerInput::Layer(i);
-        if readers(layers, own) == 1
-            && let Some(after) = layers.iter().position(|l| l.from == own)
+        if readers(layers, own) > 1 {
+            // The sum of what they send goes through it as it is added up.
+            fused[i].backward = true;
+        } else if let Some(after) = layers.iter().position(|l| l.from == own)
             && layers[after].operator.fuses_relu_backward()
             && runs(after)
         {

@@ -91,7 +91,8 @@ pub struct Scratch {
 pub struct Fused {
     /// A ReLU's forward pass: the layer before applies it to its output.
     pub forward: bool,
-    /// A ReLU's backward pass: the layer after applies it to the gradient of its input.
+    /// A ReLU's backward pass: the layer after applies it to the gradient of its input; where there are several, who adds up what
+    /// they send does so with the sum.
     pub backward: bool,
     /// Both passes of this dropout: the layer before applies them to its output, and to the gradient of that.
     pub dropout: Option<Dropping>,

@@ -223,7 +223,8 @@ impl FlowPass<'_> {
         }
         self.rescale(program, (buffers[0], features), (from, from, to))?;
         self.rescale(program, (buffers[1], features), (to, to, from))?;
-        record_add(gpu, program, self.span(features), buffers, count)?;
+        let gate = self.workspace.gate(m);
+        record_add(gpu, program, self.span(features), buffers, gate, count)?;
         self.rescale(program, (buffers[1], features), (to, to, NONE))
     }
 }

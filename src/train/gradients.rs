@@ -39,6 +39,8 @@ pub(super) struct GradientTarget {
     pub to: usize,
     /// Whether it is added to what stands there.
     pub add: bool,
+    /// Whether that makes the whole gradient of a ReLU's output, and goes through the backward pass of that: see [`Fused`](crate::ops::Fused).
+    pub gate: bool,
 }
 
 impl GradientPlan {
@@ -48,6 +50,8 @@ impl GradientPlan {
         let mut slots = Slots::default();
         let mut slot_of: Vec<Option<usize>> = vec![None; layers.len()];
         let mut plan = vec![LayerGradients::default(); layers.len()];
+        let outputs = (0..layers.len()).map(LayerInput::Layer);
+        let mut to_come: Vec<usize> = outputs.map(|own| readers(layers, own)).collect();
         for (i, layer) in layers.iter().enumerate().rev() {
             // Only the model's output has no reader that came before.
             let dy = slot_of[i].unwrap_or_else(|| slots.take(layer.output.features()));
@@ -57,6 +61,7 @@ impl GradientPlan {
                 ..LayerGradients::default()
             };
             if let Some(LayerInput::Layer(of)) = layer.with {
+                to_come[of] -= 1;
                 if share_gradient(layers, i) {
                     slot_of[of] = Some(dy);
                     slots.share(dy);
@@ -68,6 +73,7 @@ impl GradientPlan {
                         from: dy,
                         to,
                         add,
+                        gate: add && to_come[of] == 0 && layers[of].operator.is_relu(),
                     });
                 }
             }
@@ -79,18 +85,21 @@ impl GradientPlan {
             }
             match layer.from {
                 LayerInput::Input => slots.give(dy),
-                LayerInput::Layer(of) => match slot_of[of] {
-                    None => slot_of[of] = Some(sent),
-                    Some(to) => {
+                LayerInput::Layer(of) => {
+                    to_come[of] -= 1;
+                    if let Some(to) = slot_of[of] {
                         own.moves.push(GradientTarget {
                             of,
                             from: sent,
                             to,
                             add: true,
+                            gate: to_come[of] == 0 && layers[of].operator.is_relu(),
                         });
                         slots.give(sent);
+                    } else {
+                        slot_of[of] = Some(sent);
                     }
-                },
+                }
             }
             plan[i] = own;
         }

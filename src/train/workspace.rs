@@ -355,6 +355,12 @@ impl Workspace {
         &self.slots
     }
 
+    /// The output of the ReLU whose backward pass is done where this gradient goes.
+    pub(super) fn gate(&self, target: &GradientTarget) -> Option<&Buffer> {
+        let output = &self.activations[self.output_of[target.of]];
+        target.gate.then_some(output)
+    }
+
     /// Which of them layer `i` reads and writes.
     pub(super) fn gradients_of(&self, i: usize) -> &LayerGradients {
         &self.gradients.layers[i]
@@ -461,7 +467,7 @@ impl Workspace {
             let buffers = [&self.slots[m.from], &self.slots[m.to]];
             let span = span(replicas.model.layers[m.of].output.features(), window);
             if m.add {
-                record_add(gpu, program, span, buffers, replicas.count)?;
+                record_add(gpu, program, span, buffers, self.gate(m), replicas.count)?;
             } else {
                 record_copy(gpu, program, span, buffers, replicas.count)?;
             }

@@ -222,7 +222,8 @@ fn a_step_with_dropout_is_its_twins() {
     check_step(gpu, &spec, Shape::new(2, 8, 7), 10, 1e-3);
 }
 
-/// What an addition sends stays in the slot it is in where both summands can have it there, and is copied where they cannot.
+/// What an addition sends stays in the slot it is in where both summands can have it there, and is copied where they cannot. What
+/// the readers of a ReLU send goes through its backward pass as it is added up. (Copies, and backward passes apart.)
 #[test]
 fn summands_share_a_gradient_where_they_can() {
     let Some(gpu) = gpu() else { return };
@@ -238,7 +239,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("add1", None, add("relu1")),
                 named("relu2", None, relu()),
             ],
-            0,
+            (0, 0),
         ),
         // That one works in place.
         (
@@ -249,7 +250,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("relu2", None, relu()),
                 named("add1", None, add("relu1")),
             ],
-            1,
+            (1, 1),
         ),
         // Only the one that comes afterwards does.
         (
@@ -259,7 +260,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("conv2", Some("conv1"), same()),
                 named("add1", None, add("relu1")),
             ],
-            0,
+            (0, 1),
         ),
         // The summand that is named comes first.
         (
@@ -270,7 +271,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("short", Some("relu1"), same()),
                 named("add1", Some("conv2"), add("short")),
             ],
-            0,
+            (0, 0),
         ),
         // A value and itself.
         (
@@ -279,7 +280,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("relu1", None, relu()),
                 named("add1", None, add("relu1")),
             ],
-            1,
+            (1, 0),
         ),
         // Three readers, all before the other summand.
         (
@@ -292,7 +293,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("conv4", None, same()),
                 named("add2", None, add("relu1")),
             ],
-            0,
+            (0, 0),
         ),
         // Three, and one of them sends before the other summand has had its turn. And a sum is handed on as in place.
         (
@@ -304,7 +305,7 @@ fn summands_share_a_gradient_where_they_can() {
                 named("add1", Some("conv2"), add("relu1")),
                 named("add2", None, add("conv3")),
             ],
-            2,
+            (2, 0),
         ),
         // The other summand has got a gradient already.
         (
@@ -314,10 +315,10 @@ fn summands_share_a_gradient_where_they_can() {
                 named("add1", None, add("conv1")),
                 named("add2", None, add("conv2")),
             ],
-            2,
+            (2, 0),
         ),
     ];
-    for (mut layers, copies) in cases {
+    for (mut layers, counts) in cases {
         let pool = Layer::AvgPool {
             window: None,
             stride: 1,
@@ -325,8 +326,9 @@ fn summands_share_a_gradient_where_they_can() {
         layers.extend([named("pool", None, pool), named("fc", None, linear(10))]);
         let spec = graph(layers);
         let kernels = check_step(gpu, &spec, Shape::new(2, 6, 5), 10, 1e-3);
-        let copied = kernels.iter().filter(|&&k| k == "values_copy").count();
-        assert_eq!(copied, copies, "{:?}", spec.layers);
+        let count = |kernel| kernels.iter().filter(|&&k| k == kernel).count();
+        let got = (count("values_copy"), count("relu_backward"));
+        assert_eq!(got, counts, "{:?}", spec.layers);
     }
 }
 
