@@ -1,10 +1,12 @@
 // dX[c][p][b] = sum of dY[c][q][b] over the windows q whose maximum was at p, as `place` says, where no two windows overlap:
-// there is one term at most. Same bits as max_pool_backward.
+// there is one term at most. Same bits as max_pool_backward. With DROPOUT, dY is scaled first as dropout_apply does it; what did
+// not survive has no place.
 // One invocation owns COLS vec4s of samples of one window's cell: the `stride` x `stride` pixels that start where the window
 // does; cells of the last windows reach to the image's edge. It writes 0 + dY at the maximum and 0 elsewhere.
 #import grid
 #import pool
 const COLS: u32 = 4u;
+const DROPOUT: u32 = 0u; // 1: of the layer above
 @group(0) @binding(0) var<uniform> u: PoolShape;
 @group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> place: array<vec4<u32>>;
@@ -23,6 +25,7 @@ fn max_pool_backward_apart(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     for (var c = 0u; c < COLS; c++) {
         let column = min(own.column + c * own.step, columns - 1u);
         g[c] = dy[source + column];
+        if DROPOUT == 1u { g[c] = g[c] * u.scale; }
         // 0 + -0 is 0, but compilers take 0 + v for v; so a zero of either sign goes nowhere.
         at[c] = select(place[source + column], vec4<u32>(NOWHERE), g[c] == vec4<f32>());
     }

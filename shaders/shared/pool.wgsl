@@ -11,6 +11,13 @@ struct PoolShape {
     columns: u32, // vec4s of samples
     share: f32,   // average pooling: 1 / (window area)
     gate: u32,    // 1: X came out of a ReLU, whose backward pass is done with dX
+    // Of the dropout that is done with Y and dY, as in DropoutShape:
+    first_column: u32,
+    batch_columns: u32,
+    plane: u32,
+    threshold: u32,
+    scale: f32,
+    layer: u32,
 }
 
 // The place of a maximum that passes no gradient on.

@@ -74,7 +74,8 @@ pub fn record_copy(
     program.push(gpu, kernel, &span, &[from, to], count, replicas)
 }
 
-/// Records `to = to + from`, likewise.
+/// Records `to = to + from`, likewise. With the output of a ReLU as `gate`, what is then the gradient of that goes through its
+/// backward pass.
 ///
 /// # Errors
 /// The device refused the kernel or a buffer.
@@ -83,10 +84,14 @@ pub fn record_add(
     program: &mut Program,
     span: Span,
     [from, to]: [&Buffer; 2],
+    gate: Option<&Buffer>,
     replicas: u32,
 ) -> Result<(), GpuError> {
-    let kernel = gpu.kernel("values_add", &[])?;
+    let kernel = gpu.kernel("values_add", &[("GATE", u32::from(gate.is_some()))])?;
     let count = u64::from(span.count);
-    program.moves(3 * 16 * count * u64::from(replicas));
-    program.push(gpu, kernel, &span, &[from, to], count, replicas)
+    let arrays = if gate.is_some() { 4 } else { 3 };
+    program.moves(arrays * 16 * count * u64::from(replicas));
+    // Without a gate nothing reads what is bound in its place.
+    let buffers = [from, gate.unwrap_or(from), to];
+    program.push(gpu, kernel, &span, &buffers, count, replicas)
 }

@@ -1,6 +1,6 @@
 //! Dropout of elements or whole channels (Srivastava et al. 2014; Tompson et al. 2015), in place.
 
-use super::{LayerContext, Mode, Operator};
+use super::{Dropping, LayerContext, Mode, Operator};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -32,33 +32,45 @@ pub(super) struct Dropout {
 }
 
 impl Dropout {
+    fn of(&self, layer: u32, input: Shape) -> Dropping {
+        let p = f64::from(self.p);
+        Dropping {
+            layer,
+            // On a flat input every feature is its own channel, as in PyTorch's Dropout2d on 2-D tensors.
+            plane: match self.channels {
+                true => input.plane() as u32,
+                false => 1,
+            },
+            threshold: (p * 4_294_967_296.0).round() as u32,
+            scale: (1.0 / (1.0 - p)) as f32,
+        }
+    }
+
+    /// Records the pass on `on`; with a gate, that of the ReLU whose output stands in `output` too.
     fn record(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         context: &LayerContext<'_>,
-        on: &Buffer,
+        [output, on]: [&Buffer; 2],
+        gate: bool,
     ) -> Result<(), GpuError> {
-        let p = f64::from(self.p);
+        let drop = self.of(context.layer, context.input);
         let shape = DropoutShape {
             count: context.output.features() as u32 * context.window.columns,
             columns: context.window.columns,
             first_column: context.window.first,
             batch_columns: context.window.batch,
-            // On a flat input every feature is its own channel, as in PyTorch's Dropout2d on 2-D tensors.
-            plane: if self.channels {
-                context.input.plane() as u32
-            } else {
-                1
-            },
-            threshold: (p * 4_294_967_296.0).round() as u32,
-            scale: (1.0 / (1.0 - p)) as f32,
-            layer: context.layer,
+            plane: drop.plane,
+            threshold: drop.threshold,
+            scale: drop.scale,
+            layer: drop.layer,
         };
-        let kernel = gpu.kernel("dropout_apply", &[])?;
-        let buffers = [context.keys, context.state, on];
+        let kernel = gpu.kernel("dropout_apply", &[("GATE", u32::from(gate))])?;
+        let buffers = [context.keys, context.state, output, on];
         let count = u64::from(shape.count);
-        program.moves(2 * context.bytes(context.output));
+        let arrays = if gate { 3 } else { 2 };
+        program.moves(arrays * context.bytes(context.output));
         program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
     }
 }
@@ -76,6 +88,12 @@ impl Operator for Dropout {
     fn carries_flow(&self) -> bool {
         false
     }
+    fn dropping(&self, layer: u32, input: Shape) -> Option<Dropping> {
+        Some(self.of(layer, input))
+    }
+    fn fuses_relu_backward(&self) -> bool {
+        true
+    }
     fn forward(
         &self,
         gpu: &Gpu,
@@ -83,10 +101,11 @@ impl Operator for Dropout {
         context: &LayerContext<'_>,
         mode: Mode,
     ) -> Result<(), GpuError> {
-        if mode != Mode::Training {
+        if mode != Mode::Training || context.fused.dropout.is_some() {
             return Ok(());
         }
-        self.record(gpu, program, context, context.y)
+        // No gate reads what is bound beside it.
+        self.record(gpu, program, context, [context.dy, context.y], false)
     }
     fn backward(
         &self,
@@ -94,6 +113,10 @@ impl Operator for Dropout {
         program: &mut Program,
         context: &LayerContext<'_>,
     ) -> Result<(), GpuError> {
-        self.record(gpu, program, context, context.dy)
+        if context.fused.dropout.is_some() {
+            return Ok(());
+        }
+        let gate = context.fused.backward;
+        self.record(gpu, program, context, [context.y, context.dy], gate)
     }
 }

@@ -31,7 +31,9 @@ pub use hardware::{HardwareKernel, hardware_kernels};
 pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
 pub use micro_batch::Window;
-pub use operator::{Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch};
+pub use operator::{
+    Dropping, Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch,
+};
 pub use pool::PoolShape;
 pub use reduce::{KeptPartialShape, PartialShape};
 pub use relu::Span;

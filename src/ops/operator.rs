@@ -83,16 +83,32 @@ pub struct Scratch {
     pub parts: u64,
 }
 
-/// Which passes of a ReLU or an addition its neighbours do while they store. At the ReLU or the addition: leave the pass out. At the
-/// layer before it (forward) and after it (backward): do the pass. The bits are those of the passes done apart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which passes of a ReLU, a dropout or an addition its neighbours do while they store. At the layer itself: leave the pass out. At the
+/// neighbour: do the pass. The bits are those of the passes done apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Fused {
-    /// The layer before the ReLU applies it to its output.
+    /// A ReLU's forward pass: the layer before applies it to its output.
     pub forward: bool,
-    /// The layer after the ReLU applies it to the gradient of its input.
+    /// A ReLU's backward pass: the layer after applies it to the gradient of its input; where there are several, who adds up what
+    /// they send does so with the sum.
     pub backward: bool,
-    /// The layer before the addition adds the other summand to its output, and leaves the sum where the addition would.
+    /// Both passes of this dropout: the layer before applies them to its output, and to the gradient of that.
+    pub dropout: Option<Dropping>,
+    /// An addition's forward pass: the layer before adds the other summand to its output, and leaves the sum where the addition would.
     pub addition: bool,
+}
+
+/// What a dropout drops.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropping {
+    /// Number of the layer, which keys its random stream.
+    pub layer: u32,
+    /// Features per unit: 1, or the pixels of a channel.
+    pub plane: u32,
+    /// p * 2^32.
+    pub threshold: u32,
+    /// 1 / (1 - p).
+    pub scale: f32,
 }
 
 /// Where a layer stands in a cohort's memory.
@@ -256,6 +272,16 @@ pub trait Operator: Send + Sync {
 
     /// Whether it can apply a ReLU's backward pass to the gradient it stores.
     fn fuses_relu_backward(&self) -> bool {
+        false
+    }
+
+    /// What it drops as layer number `layer`, if it is a dropout, which a neighbour may do on the way.
+    fn dropping(&self, _layer: u32, _input: Shape) -> Option<Dropping> {
+        None
+    }
+
+    /// Whether it can do the passes of a dropout of its output.
+    fn fuses_dropout(&self) -> bool {
         false
     }
 

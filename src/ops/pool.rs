@@ -32,6 +32,18 @@ shader_struct! {
         pub share: f32,
         /// 1: the input came out of a ReLU, whose backward pass is done with the input's gradient.
         pub gate: u32,
+        /// Of the dropout that is done on the way: as in [`DropoutShape`](super::DropoutShape).
+        pub first_column: u32,
+        /// Likewise.
+        pub batch_columns: u32,
+        /// Likewise.
+        pub plane: u32,
+        /// Likewise.
+        pub threshold: u32,
+        /// Likewise.
+        pub scale: f32,
+        /// Likewise.
+        pub layer: u32,
     }
 }
 
@@ -47,6 +59,7 @@ pub(super) struct AvgPool {
 }
 
 fn shape(context: &LayerContext<'_>, window: (usize, usize), stride: usize) -> PoolShape {
+    let drop = context.fused.dropout;
     PoolShape {
         channels: context.input.channels as u32,
         in_height: context.input.height as u32,
@@ -59,6 +72,12 @@ fn shape(context: &LayerContext<'_>, window: (usize, usize), stride: usize) -> P
         columns: context.window.columns,
         share: (1.0 / (window.0 * window.1) as f64) as f32,
         gate: u32::from(context.fused.backward),
+        first_column: context.window.first,
+        batch_columns: context.window.batch,
+        plane: drop.map_or(1, |d| d.plane),
+        threshold: drop.map_or(0, |d| d.threshold),
+        scale: drop.map_or(1.0, |d| d.scale),
+        layer: drop.map_or(0, |d| d.layer),
     }
 }
 
@@ -70,17 +89,31 @@ fn pooled(input: Shape, window: (usize, usize), stride: usize) -> Result<Shape, 
     ))
 }
 
-/// A pooling kernel whose invocations walk the pixels of `shape`, and their number.
+/// A pooling kernel whose invocations walk the pixels of `shape`, with constants beside `COLS`, and the number of invocations.
 fn kernel(
     gpu: &Gpu,
     name: &'static str,
+    constants: &[(&'static str, u32)],
     context: &LayerContext<'_>,
     shape: Shape,
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let columns = columns_per_invocation(gpu);
-    let kernel = gpu.kernel(name, &[("COLS", columns)])?;
+    let constants = [&[("COLS", columns)], constants].concat();
+    let kernel = gpu.kernel(name, &constants)?;
     let each = u64::from(context.window.columns.div_ceil(columns));
     Ok((kernel, shape.features() as u64 * each))
+}
+
+impl MaxPool {
+    /// Whether no two windows overlap.
+    fn are_apart(&self) -> bool {
+        self.stride >= self.window
+    }
+}
+
+/// The constant that says whether the passes of the dropout above are done too.
+fn dropout(context: &LayerContext<'_>) -> (&'static str, u32) {
+    ("DROPOUT", u32::from(context.fused.dropout.is_some()))
 }
 
 impl Operator for MaxPool {
@@ -100,6 +133,11 @@ impl Operator for MaxPool {
         true
     }
 
+    // Where windows overlap, gradients are added up, and a driver might round a scaled one together with its sum.
+    fn fuses_dropout(&self) -> bool {
+        self.are_apart()
+    }
+
     fn forward(
         &self,
         gpu: &Gpu,
@@ -108,8 +146,15 @@ impl Operator for MaxPool {
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(context, (self.window, self.window), self.stride);
-        let (kernel, count) = kernel(gpu, "max_pool_forward", context, context.output)?;
-        let buffers = [context.x, context.y, context.kept];
+        let (name, dropout) = ("max_pool_forward", dropout(context));
+        let (kernel, count) = kernel(gpu, name, &[dropout], context, context.output)?;
+        let buffers = [
+            context.x,
+            context.keys,
+            context.state,
+            context.y,
+            context.kept,
+        ];
         // Values, and the places of the maxima.
         program.moves(context.bytes(context.input) + 2 * context.bytes(context.output));
         program.push(gpu, kernel, &shape, &buffers, count, context.replicas)
@@ -124,10 +169,11 @@ impl Operator for MaxPool {
         let Some(dx) = context.dx else { return Ok(()) };
         let shape = shape(context, (self.window, self.window), self.stride);
         // Where no windows overlap, one invocation writes all that a window gives.
-        let (kernel, count) = if self.stride >= self.window {
-            kernel(gpu, "max_pool_backward_apart", context, context.output)?
+        let (kernel, count) = if self.are_apart() {
+            let (name, dropout) = ("max_pool_backward_apart", dropout(context));
+            kernel(gpu, name, &[dropout], context, context.output)?
         } else {
-            kernel(gpu, "max_pool_backward", context, context.input)?
+            kernel(gpu, "max_pool_backward", &[], context, context.input)?
         };
         let buffers = [context.dy, context.kept, dx];
         // Values, and the places of the maxima.
@@ -164,7 +210,7 @@ impl Operator for AvgPool {
     ) -> Result<(), GpuError> {
         let (window, stride) = self.window(context.input);
         let shape = shape(context, window, stride);
-        let (kernel, count) = kernel(gpu, "avg_pool_forward", context, context.output)?;
+        let (kernel, count) = kernel(gpu, "avg_pool_forward", &[], context, context.output)?;
         program.moves(context.bytes(context.input) + context.bytes(context.output));
         program.push(
             gpu,
@@ -185,7 +231,7 @@ impl Operator for AvgPool {
         let Some(dx) = context.dx else { return Ok(()) };
         let (window, stride) = self.window(context.input);
         let shape = shape(context, window, stride);
-        let (kernel, count) = kernel(gpu, "avg_pool_backward", context, context.input)?;
+        let (kernel, count) = kernel(gpu, "avg_pool_backward", &[], context, context.input)?;
         let buffers = [context.dy, context.x, dx];
         // Where it does a ReLU's backward pass it reads what came out of that ReLU.
         let reads = if context.fused.backward { 2 } else { 1 };

@@ -43,12 +43,14 @@ impl Trainer<'_> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         self.rewind()?;
         let before = copy_of(gpu, &r.params)?;
+        let mode = Mode::Scoring;
         let mut program = Program::new("activity");
         self.record_draw(&mut program, &self.training_draw(), false)?;
         for &window in &w.windows {
             self.record_gather(&mut program, window, None, false)?;
             for (i, layer) in r.model.layers.iter().enumerate() {
-                let context = w.context(r, self.variants[i], self.sparsity.as_ref(), window, i);
+                let sparsity = self.sparsity.as_ref();
+                let context = w.context(r, self.variants[i], sparsity, window, mode, i);
                 let read = structure.of_source(layer.from);
                 if let Some(base) = bases[read.group].filter(|_| layer.operator.mixes_channels()) {
                     let units = structure.groups[read.group].units;
@@ -65,9 +67,7 @@ impl Trainer<'_> {
                     program.push(gpu, kernel, &shape, &buffers, 64 * units as u64, r.count)?;
                 }
                 w.record_input(gpu, &mut program, r, window, i)?;
-                layer
-                    .operator
-                    .forward(gpu, &mut program, &context, Mode::Scoring)?;
+                layer.operator.forward(gpu, &mut program, &context, mode)?;
             }
         }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;

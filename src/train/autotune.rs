@@ -5,7 +5,8 @@ use super::sparsity::Sparsity;
 use super::workspace::Workspace;
 use crate::gpu::{Gpu, GpuError, Program};
 use crate::ops::{
-    DATA_CANDIDATES, Execution, KernelVariant, ProductPass, SparseRule, Variants, WEIGHT_CANDIDATES,
+    DATA_CANDIDATES, Execution, KernelVariant, Mode, ProductPass, SparseRule, Variants,
+    WEIGHT_CANDIDATES,
 };
 use std::time::Instant;
 
@@ -162,9 +163,8 @@ impl Autotuner<'_> {
     /// Seconds of one pass of a layer. Nothing has trained yet.
     fn time(&self, i: usize, pass: ProductPass, variants: Variants) -> Result<f64, GpuError> {
         let window = self.workspace.windows[0];
-        let context = self
-            .workspace
-            .context(self.replicas, variants, self.sparsity, window, i);
+        let (w, sparsity, mode) = (self.workspace, self.sparsity, Mode::Training);
+        let context = w.context(self.replicas, variants, sparsity, window, mode, i);
         let operator = &self.replicas.model.layers[i].operator;
         let mut program = Program::new(format!("measuring {}", pass.name()));
         operator.record_pass(self.gpu, &mut program, &context, pass)?;

@@ -14,7 +14,7 @@ use super::scoring::{copy_of, make_absolute, weights_only};
 use super::workspace::{MemoryRequest, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Program, shader_struct};
 use crate::model::LayerInput;
-use crate::ops::{Execution, Mode, Span, record_add, record_copy};
+use crate::ops::{Execution, LayerContext, Mode, Span, record_add, record_copy};
 
 /// [`Rescale::floor`]: bring the largest value to [1, 2).
 const NONE: u32 = u32::MAX;
@@ -118,6 +118,12 @@ impl FlowPass<'_> {
         (self.workspace.activations().len() + slot) as u32
     }
 
+    fn context(&self, i: usize) -> LayerContext<'_> {
+        let (w, r) = (&self.workspace, self.replicas);
+        let dense = self.execution.dense();
+        w.context(r, dense, None, w.windows[0], Mode::Evaluation, i)
+    }
+
     fn span(&self, features: usize) -> Span {
         Span {
             count: features as u32 * self.workspace.windows[0].columns,
@@ -146,7 +152,7 @@ impl FlowPass<'_> {
     fn record_forward(&self, program: &mut Program, i: usize) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let layer = &r.model.layers[i];
-        let context = w.context(r, self.execution.dense(), None, w.windows[0], i);
+        let context = self.context(i);
         let (x, y) = (w.node(layer.from), w.node(LayerInput::Layer(i)));
         let (inputs, outputs) = (layer.input.features(), layer.output.features());
         program.place(&layer.name);
@@ -170,7 +176,7 @@ impl FlowPass<'_> {
     fn record_backward(&self, program: &mut Program, i: usize) -> Result<(), GpuError> {
         let (gpu, w, r) = (self.gpu, &self.workspace, self.replicas);
         let layer = &r.model.layers[i];
-        let context = w.context(r, self.execution.dense(), None, w.windows[0], i);
+        let context = self.context(i);
         let gradients = w.gradients_of(i);
         let dy = self.slot(gradients.dy);
         let inputs = layer.input.features();
@@ -218,7 +224,8 @@ impl FlowPass<'_> {
         }
         self.rescale(program, (buffers[0], features), (from, from, to))?;
         self.rescale(program, (buffers[1], features), (to, to, from))?;
-        record_add(gpu, program, self.span(features), buffers, count)?;
+        let gate = self.workspace.gate(m);
+        record_add(gpu, program, self.span(features), buffers, gate, count)?;
         self.rescale(program, (buffers[1], features), (to, to, NONE))
     }
 }

@@ -232,7 +232,7 @@ impl Trainer<'_> {
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, i);
+            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, mode, i);
             program.place(&layer.name);
             w.record_input(self.gpu, program, r, window, i)?;
             layer.operator.forward(self.gpu, program, &context, mode)?;
@@ -267,7 +267,7 @@ impl Trainer<'_> {
             if !w.needs_gradient(i) {
                 continue;
             }
-            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, i);
+            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, mode, i);
             program.place(&layer.name);
             if mode == Mode::Training || !layer.operator.only_in_training() {
                 layer.operator.backward(self.gpu, program, &context)?;

@@ -9,7 +9,7 @@ use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
 use crate::model::{LayerInput, Model, fuse, readers};
-use crate::ops::{Fused, LayerContext, Span, Variants, Window, record_add, record_copy};
+use crate::ops::{Fused, LayerContext, Mode, Span, Variants, Window, record_add, record_copy};
 use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
@@ -227,7 +227,9 @@ pub struct Workspace {
     carried: Vec<Buffer>,
     output_of: Vec<usize>,
     offsets: Vec<Vec<u32>>,
-    fused: Vec<Fused>,
+    fused_in_training: Vec<Fused>,
+    /// Without layers that are there for training alone.
+    fused_otherwise: Vec<Fused>,
     learns: Vec<bool>,
     needs_gradient: Vec<bool>,
 }
@@ -306,7 +308,8 @@ impl Workspace {
             carried,
             output_of: memory.output_of,
             offsets,
-            fused: fuse(&model.layers),
+            fused_in_training: fuse(&model.layers, Mode::Training),
+            fused_otherwise: fuse(&model.layers, Mode::Scoring),
             needs_gradient: needs_gradient(&model.layers, |i| learns[i]),
             learns,
         })
@@ -314,7 +317,8 @@ impl Workspace {
 
     /// Likewise, for passes that leave out layers which would do an addition on the way.
     pub(super) fn with_additions_apart(mut self) -> Self {
-        for fused in &mut self.fused {
+        let all = self.fused_in_training.iter_mut();
+        for fused in all.chain(&mut self.fused_otherwise) {
             fused.addition = false;
         }
         self
@@ -356,6 +360,12 @@ impl Workspace {
         &self.slots
     }
 
+    /// The output of the ReLU whose backward pass is done where this gradient goes.
+    pub(super) fn gate(&self, target: &GradientTarget) -> Option<&Buffer> {
+        let output = &self.activations[self.output_of[target.of]];
+        target.gate.then_some(output)
+    }
+
     /// Which of them layer `i` reads and writes.
     pub(super) fn gradients_of(&self, i: usize) -> &LayerGradients {
         &self.gradients.layers[i]
@@ -386,14 +396,19 @@ impl Workspace {
         variants: Variants,
         sparsity: Option<&'a Sparsity>,
         window: Window,
+        mode: Mode,
         i: usize,
     ) -> LayerContext<'a> {
         let layers = &replicas.model.layers;
         let layer = &layers[i];
         let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
+        let fused = match mode {
+            Mode::Training => &self.fused_in_training,
+            Mode::Evaluation | Mode::Scoring | Mode::Recalibration => &self.fused_otherwise,
+        };
         let own = LayerInput::Layer(i);
         // The addition that this layer does while it stores.
-        let sum = (self.fused[i].addition && layer.with.is_none())
+        let sum = (fused[i].addition && layer.with.is_none())
             .then(|| layers.iter().position(|l| l.sources().any(|s| s == own)))
             .flatten();
         let with = match sum {
@@ -423,7 +438,7 @@ impl Workspace {
             kept: &self.kept[i],
             parts: self.carried.get(i).unwrap_or(&self.shared),
             learns: self.learns[i],
-            fused: self.fused[i],
+            fused: fused[i],
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             variants,
         }
@@ -463,7 +478,7 @@ impl Workspace {
             let buffers = [&self.slots[m.from], &self.slots[m.to]];
             let span = span(replicas.model.layers[m.of].output.features(), window);
             if m.add {
-                record_add(gpu, program, span, buffers, replicas.count)?;
+                record_add(gpu, program, span, buffers, self.gate(m), replicas.count)?;
             } else {
                 record_copy(gpu, program, span, buffers, replicas.count)?;
             }

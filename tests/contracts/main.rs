@@ -8,6 +8,7 @@ mod audit;
 mod bench;
 mod bench_reports;
 mod compaction;
+mod dispatches;
 mod either;
 mod group_lasso;
 mod mask_schedules;

@@ -44,6 +44,21 @@ fn batch_norm_net() -> ModelSpec {
     ])
 }
 
+/// Dropout after what does the ReLU's backward pass where dropout runs, and after what does dropout.
+fn dropout_net() -> ModelSpec {
+    let dropout = |p, channels| Layer::Dropout { p, channels };
+    chain(vec![
+        conv(4, 3, 1, 1),
+        max_pool(2),
+        dropout(0.25, true),
+        Layer::Flatten,
+        linear(12),
+        Layer::Relu,
+        dropout(0.5, false),
+        linear(10),
+    ])
+}
+
 fn smooth_net() -> ModelSpec {
     chain(vec![Layer::Flatten, linear(12), Layer::Tanh, linear(10)])
 }
@@ -138,6 +153,7 @@ fn gradients<T: crate::reference::number::Real>(
                 model,
                 columns,
                 count,
+                dropout: None,
             };
             network
                 .step(&mut weights.to_vec(), &widen(&x), &labels)
@@ -157,17 +173,22 @@ fn dense(gpu: &Gpu) -> Execution {
 #[test]
 fn gathering_adds_up_the_batches_and_changes_nothing() {
     let Some(gpu) = gpu() else { return };
+    for spec in [batch_norm_net(), dropout_net()] {
+        check_gathering(gpu, &spec);
+    }
+}
+
+fn check_gathering(gpu: &'static Gpu, spec: &ModelSpec) {
     let data = images();
-    let spec = batch_norm_net();
-    let replicas = fresh(gpu, &spec, &[1], 0.5);
+    let replicas = fresh(gpu, spec, &[1], 0.5);
     let model = replicas.model.clone();
     let before = replicas.download(gpu).unwrap().remove(0);
     let train = training(0.0, BATCHES);
     let specs = [&train];
     let world = World::new(gpu, images());
     let trainer = trainer(gpu, &world, &replicas, &specs, dense(gpu));
-    let twins = gradients(&spec, &model, &data, &before.weights);
-    let exact = gradients::<f64>(&spec, &model, &data, &widen(&before.weights));
+    let twins = gradients(spec, &model, &data, &before.weights);
+    let exact = gradients::<f64>(spec, &model, &data, &widen(&before.weights));
     for (kind, what) in [
         GradientStatistic::Gradients,
         GradientStatistic::Squares,

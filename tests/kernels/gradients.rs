@@ -17,6 +17,7 @@ use crate::reference::pool::{
     max_pool_forward,
 };
 use crate::reference::reduce::partial_sum;
+use bytemuck::Zeroable;
 use secateur::ops::{
     BatchNormShape, ConvShape, DenseShape, DropoutShape, LossShape, PoolShape, Span, Window,
 };
@@ -174,6 +175,7 @@ fn pooling() {
             columns: 1,
             share: 1.0 / (window.0 * window.1) as f32,
             gate: 0,
+            ..Zeroable::zeroed()
         };
         let replicas = 2;
         // Distinct values a thousandth apart at least: no step reaches a tie.

@@ -68,8 +68,14 @@ fn first_batch(data: &Dataset, key: RandomKey, columns: u32, shape: Shape) -> (V
 }
 
 /// One step without an update on the adapter and on the CPU: gradients, and parameters for what moves on the way forward.
-/// A tensor's gradient may be off by `close` of its norm from the exact one.
-fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, close: f64) {
+/// A tensor's gradient may be off by `close` of its norm from the exact one. Gives the kernels of the backward pass.
+fn check_step(
+    gpu: &'static Gpu,
+    spec: &ModelSpec,
+    shape: Shape,
+    count: usize,
+    close: f64,
+) -> Vec<&'static str> {
     let data = noise(count, shape, 7);
     let model = build(spec, shape);
     let key = key(5);
@@ -95,6 +101,7 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
         model: &model,
         columns,
         count: count as u32,
+        dropout: Some(key),
     };
     let mut exact_params = widen::<f64>(&before);
     let exact: Step<f64> = network.step(&mut exact_params, &widen(&x), &labels);
@@ -133,6 +140,9 @@ fn check_step(gpu: &'static Gpu, spec: &ModelSpec, shape: Shape, count: usize, c
             }
         }
     }
+    let parts = trainer.training_program().unwrap().parts();
+    let kernels = parts.iter().map(|part| part.kernel);
+    kernels.skip_while(|&k| k != "softmax_loss").collect()
 }
 
 /// Values with one, two and three readers; additions of what is before and of what is far back, of a value to itself and of
@@ -174,6 +184,152 @@ fn a_step_of_a_graph_is_its_twins() {
     ]);
     // Rounding grows with depth and with what cancels in a sum; a wrong value is off by its own size.
     check_step(gpu, &spec, Shape::new(3, 9, 8), 10, 1e-3);
+}
+
+/// Dropout after a ReLU that nobody else reads, which does that one's backward pass; after one that another layer reads too; after
+/// pooling that does dropout on the way, and pooling that does not, as its windows overlap or another layer reads it.
+#[test]
+fn a_step_with_dropout_is_its_twins() {
+    let Some(gpu) = gpu() else { return };
+    let dropout = |p, channels| Layer::Dropout { p, channels };
+    let overlapping = Layer::MaxPool {
+        window: 2,
+        stride: 1,
+    };
+    let spec = graph(vec![
+        named("conv1", None, conv(6, 3, 1, 1)),
+        named("relu1", None, Layer::Relu),
+        named("drop1", None, dropout(0.3, true)),
+        named("conv2", None, conv(6, 3, 1, 1)),
+        named("relu2", None, Layer::Relu),
+        named("drop2", None, dropout(0.2, false)),
+        named("add1", None, add("relu2")),
+        named("pool1", None, max_pool(2)),
+        named("drop3", None, dropout(0.25, true)),
+        named("pool2", None, overlapping),
+        named("drop4", None, dropout(0.25, false)),
+        named("pool3", None, max_pool(1)),
+        named("drop5", None, dropout(0.25, false)),
+        named("add2", None, add("pool3")),
+        named("flat", None, Layer::Flatten),
+        named("fc1", None, linear(12)),
+        named("relu3", None, Layer::Relu),
+        named("drop6", None, dropout(0.5, false)),
+        // In place where dropout's output stood.
+        named("relu4", None, Layer::Relu),
+        named("fc2", None, linear(10)),
+    ]);
+    check_step(gpu, &spec, Shape::new(2, 8, 7), 10, 1e-3);
+}
+
+/// What an addition sends stays in the slot it is in where both summands can have it there, and is copied where they cannot. What
+/// the readers of a ReLU send goes through its backward pass as it is added up. (Copies, and backward passes apart.)
+#[test]
+fn summands_share_a_gradient_where_they_can() {
+    let Some(gpu) = gpu() else { return };
+    let same = || conv(3, 3, 1, 1);
+    let relu = || Layer::Relu;
+    let cases = [
+        // Read by the other summand, which is the first to have its turn.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("add1", None, add("relu1")),
+                named("relu2", None, relu()),
+            ],
+            (0, 0),
+        ),
+        // That one works in place.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("relu2", None, relu()),
+                named("add1", None, add("relu1")),
+            ],
+            (1, 1),
+        ),
+        // Only the one that comes afterwards does.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", Some("conv1"), same()),
+                named("add1", None, add("relu1")),
+            ],
+            (0, 1),
+        ),
+        // The summand that is named comes first.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("short", Some("relu1"), same()),
+                named("add1", Some("conv2"), add("short")),
+            ],
+            (0, 0),
+        ),
+        // A value and itself.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("add1", None, add("relu1")),
+            ],
+            (1, 0),
+        ),
+        // Three readers, all before the other summand.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("conv3", Some("relu1"), same()),
+                named("add1", None, add("conv2")),
+                named("conv4", None, same()),
+                named("add2", None, add("relu1")),
+            ],
+            (0, 0),
+        ),
+        // Three, and one of them sends before the other summand has had its turn. And a sum is handed on as in place.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("relu1", None, relu()),
+                named("conv2", None, same()),
+                named("conv3", Some("relu1"), same()),
+                named("add1", Some("conv2"), add("relu1")),
+                named("add2", None, add("conv3")),
+            ],
+            (2, 0),
+        ),
+        // The other summand has got a gradient already.
+        (
+            vec![
+                named("conv1", None, same()),
+                named("conv2", None, same()),
+                named("add1", None, add("conv1")),
+                named("add2", None, add("conv2")),
+            ],
+            (2, 0),
+        ),
+    ];
+    for (mut layers, counts) in cases {
+        let pool = Layer::AvgPool {
+            window: None,
+            stride: 1,
+        };
+        layers.extend([named("pool", None, pool), named("fc", None, linear(10))]);
+        let spec = graph(layers);
+        let kernels = check_step(gpu, &spec, Shape::new(2, 6, 5), 10, 1e-3);
+        let count = |kernel| kernels.iter().filter(|&&k| k == kernel).count();
+        let got = (count("values_copy"), count("relu_backward"));
+        assert_eq!(got, counts, "{:?}", spec.layers);
+    }
 }
 
 /// A whole step of the network that pruning papers use most: 73 layers with gradients through 9 shortcuts.

@@ -107,7 +107,7 @@ fn add_forward_is_its_twin() {
 }
 
 #[test]
-fn values_are_copied_and_added() {
+fn values_copy_is_its_twin() {
     let Some(gpu) = gpu() else { return };
     let mut dice = Dice(25);
     for &(count, replicas) in SPANS {
@@ -115,26 +115,59 @@ fn values_are_copied_and_added() {
         let size = (count, replicas);
         let values = (4 * count * replicas) as usize;
         let source = hard_values(&mut dice, values);
+        let case = Case::new(gpu, "values_copy", &size);
+        let mut equal = output(values);
+        let buffer = case.with(&equal);
+        let buffers = [&case.with(&source), &buffer];
+        case.run(&u, &buffers, u64::from(count), replicas);
+        values_copy(&u, replicas, &source, &mut equal);
+        // No arithmetic.
+        let (exact, allowed) = (widen::<f64>(&equal), vec![0.0; equal.len()]);
+        let got = case.floats(&buffer, equal.len());
+        case.check("to", &got, &exact, &allowed, &equal);
+    }
+}
+
+#[test]
+fn values_add_is_its_twin() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(26);
+    for &(count, replicas) in SPANS {
+        let u = Span { count };
+        let size = (count, replicas);
+        let values = (4 * count * replicas) as usize;
+        let source = hard_values(&mut dice, values);
         let mut before = output(values);
         before[..values].copy_from_slice(&dice.values(values));
-        for kernel in ["values_copy", "values_add"] {
-            let case = Case::new(gpu, kernel, &size);
-            let buffer = case.with(&before);
-            let buffers = [&case.with(&source), &buffer];
-            case.run(&u, &buffers, u64::from(count), replicas);
-            let (mut exact, mut equal) = (widen::<f64>(&before), before.clone());
-            if kernel == "values_copy" {
-                values_copy(&u, replicas, &widen(&source), &mut exact);
-                values_copy(&u, replicas, &source, &mut equal);
-            } else {
-                values_add(&u, replicas, &widen(&source), &mut exact);
-                values_add(&u, replicas, &source, &mut equal);
-            }
-            // One addition at most.
-            let allowed = relative(1.0, &exact);
-            let got = case.floats(&buffer, before.len());
-            case.check("to", &got, &exact, &allowed, &equal);
-        }
+        let mut relu = hard_values(&mut dice, values);
+        relu[..values].rotate_left(1);
+        let case = Case::new(gpu, "values_add", &size);
+        let inputs = [case.with(&source), case.with(&relu)];
+        let run = |gate: u32| {
+            let to = case.with(&before);
+            let buffers = [&inputs[0], &inputs[1], &to];
+            let count = u64::from(count);
+            case.run_with(&[("GATE", gate)], &u, &buffers, count, replicas);
+            to
+        };
+        let added = run(0);
+        let (mut exact, mut equal) = (widen::<f64>(&before), before.clone());
+        values_add(&u, replicas, &widen(&source), &mut exact);
+        values_add(&u, replicas, &source, &mut equal);
+        // One addition.
+        let allowed = relative(1.0, &exact);
+        let got = case.floats(&added, before.len());
+        case.check("to", &got, &exact, &allowed, &equal);
+
+        // With the backward pass of a ReLU, and the two passes apart.
+        relu_backward(&u, replicas, &widen(&relu), &mut exact);
+        relu_backward(&u, replicas, &relu, &mut equal);
+        let gated = case.floats(&run(1), before.len());
+        case.check("gated", &gated, &exact, &allowed, &equal);
+        let backward = Case::new(gpu, "relu_backward", &size);
+        backward.run(&u, &[&inputs[1], &added], u64::from(count), replicas);
+        let apart = case.floats(&added, before.len());
+        case.check_same("values_add, then relu_backward", &gated, &apart);
     }
 }
 
@@ -171,22 +204,34 @@ fn dropout_apply_is_its_twin() {
         let values = (4 * u.count * replicas) as usize;
         let mut y = output(values);
         y[..values].copy_from_slice(&dice.values(values));
-        let buffer = case.with(&y);
-        let inputs = [case.with(&keys), case.with(&state)];
-        let buffers = [&inputs[0], &inputs[1], &buffer];
-        case.run(&u, &buffers, u64::from(u.count), replicas);
+        let below = hard_values(&mut dice, values);
+        let inputs = [case.with(&keys), case.with(&state), case.with(&below)];
+        let run = |gate: u32| {
+            let buffer = case.with(&y);
+            let buffers = [&inputs[0], &inputs[1], &inputs[2], &buffer];
+            let count = u64::from(u.count);
+            case.run_with(&[("GATE", gate)], &u, &buffers, count, replicas);
+            buffer
+        };
+        let dropped = run(0);
         let (mut exact, mut equal) = (widen::<f64>(&y), y.clone());
         dropout_apply(&u, &keys, &state, &mut exact);
         dropout_apply(&u, &keys, &state, &mut equal);
         // One product.
         let allowed = relative(1.0, &exact);
-        case.check(
-            "y",
-            &case.floats(&buffer, y.len()),
-            &exact,
-            &allowed,
-            &equal,
-        );
+        let got = case.floats(&dropped, y.len());
+        case.check("y", &got, &exact, &allowed, &equal);
+
+        // Of a gradient, with the backward pass of the ReLU below, and the two passes apart.
+        let span = Span { count: u.count };
+        relu_backward(&span, replicas, &widen(&below), &mut exact);
+        relu_backward(&span, replicas, &below, &mut equal);
+        let gated = case.floats(&run(1), y.len());
+        case.check("gated", &gated, &exact, &allowed, &equal);
+        let relu = Case::new(gpu, "relu_backward", &size);
+        relu.run(&span, &[&inputs[2], &dropped], u64::from(u.count), replicas);
+        let apart = case.floats(&dropped, y.len());
+        case.check_same("dropout_apply, then relu_backward", &gated, &apart);
     }
 }
 

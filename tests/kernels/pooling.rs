@@ -1,15 +1,18 @@
 //! `max_pool_*` and `avg_pool_*`.
 
 use crate::common::{Dice, gpu};
-use crate::reference::compare::differs_bits;
-use crate::reference::device::{Case, check_twins, output, twin};
+use crate::reference::compare::{differs_bits, relative};
+use crate::reference::device::{Case, GUARD, check_twins, output, twin};
 use crate::reference::number::widen;
+use crate::reference::pointwise::dropout_apply;
 use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
     max_pool_forward,
 };
+use bytemuck::Zeroable;
 use secateur::gpu::Buffer;
-use secateur::ops::PoolShape;
+use secateur::ops::{DropoutShape, PoolShape};
+use secateur::train::State;
 
 /// (channels, image, window, stride, columns, replicas)
 type Size = (u32, (u32, u32), (u32, u32), u32, u32, u32);
@@ -56,6 +59,7 @@ fn shape((channels, image, window, stride, columns, _): Size) -> PoolShape {
         columns,
         share: 1.0 / (window.0 * window.1) as f32,
         gate: channels % 2,
+        ..Zeroable::zeroed()
     }
 }
 
@@ -94,9 +98,12 @@ fn max_pool_is_its_twin() {
         let mut places = vec![u32::MAX - 7; count + 8];
         max_pool_forward(&u, replicas, &x, &mut equal, &mut places);
         let on_gpu = case.with(&x);
+        // Nothing is dropped.
+        let [keys, state] = [4, 12].map(|words: usize| case.with(&vec![0u32; words]));
         let y = case.with_tiles(TILES, count, |(_, cols), y| {
             let place = case.with(&vec![u32::MAX - 7; count + 8]);
-            run(&case, &u, &[&on_gpu, y, &place], outputs, cols, replicas);
+            let buffers = [&on_gpu, &keys, &state, y, &place];
+            run(&case, &u, &buffers, outputs, cols, replicas);
             case.check_words("place", &case.words(&place, places.len()), &places);
         });
         // A choice, no arithmetic.
@@ -133,6 +140,109 @@ fn max_pool_is_its_twin() {
         if let Some(text) = differs_bits(&apart, &dx) {
             case.fail(&format!("not the bits of max_pool_backward: {text}"));
         }
+    }
+}
+
+/// Dropout of what comes out, on the way: values, places and gradients are those of the passes apart.
+#[test]
+fn max_pool_with_dropout_is_both_passes() {
+    let Some(gpu) = gpu() else { return };
+    let mut dice = Dice(34);
+    for (i, size) in (0u32..).zip(sizes()) {
+        let (plain, replicas) = (shape(size), size.5);
+        let (inputs, outputs) = pixels(&plain);
+        // Single elements and whole channels, of the first samples of a batch and of later ones.
+        let drop = DropoutShape {
+            count: outputs * plain.columns,
+            columns: plain.columns,
+            first_column: 3 * (i % 2),
+            batch_columns: plain.columns + 5,
+            plane: [1, outputs / plain.channels][i as usize / 2 % 2],
+            threshold: 0x6000_0000,
+            scale: 1.6,
+            layer: 4,
+        };
+        let u = PoolShape {
+            first_column: drop.first_column,
+            batch_columns: drop.batch_columns,
+            plane: drop.plane,
+            threshold: drop.threshold,
+            scale: drop.scale,
+            layer: drop.layer,
+            ..plain
+        };
+        let keys = dice.keys(replicas);
+        let step = |r: u32| State {
+            step: 5 * r + 2,
+            ..State::default()
+        };
+        let state: Vec<State> = (0..replicas).map(step).collect();
+        let floats = |pixels: u32| (4 * replicas * pixels * u.columns) as usize;
+        let (from, count) = (floats(inputs), floats(outputs));
+        let x = dice.values(from);
+
+        let forward = Case::new(gpu, "max_pool_forward", &size);
+        let apply = Case::new(gpu, "dropout_apply", &size);
+        let inputs = [forward.with(&x), forward.with(&keys), forward.with(&state)];
+        let dropped = |values: &Buffer| {
+            let unread = apply.with(&[0f32; 4]);
+            let buffers = [&inputs[1], &inputs[2], &unread, values];
+            apply.run(&drop, &buffers, u64::from(drop.count), replicas);
+            apply.floats(values, values.bytes() as usize / 4)
+        };
+        let pooled = |dropout: u32, cols: u32, y: &Buffer| {
+            let place = forward.with(&vec![0u32; count]);
+            let buffers = [&inputs[0], &inputs[1], &inputs[2], y, &place];
+            let constants = [("COLS", cols), ("DROPOUT", dropout)];
+            let invocations = u64::from(outputs * u.columns.div_ceil(cols));
+            forward.run_with(&constants, &u, &buffers, invocations, replicas);
+            place
+        };
+        let mut places = vec![0; count];
+        let mut equal = output(count);
+        let mut exact = widen::<f64>(&equal);
+        max_pool_forward(&u, replicas, &widen(&x), &mut exact, &mut places);
+        max_pool_forward(&u, replicas, &x, &mut equal, &mut places);
+        dropout_apply(&drop, &keys, &state, &mut exact);
+        dropout_apply(&drop, &keys, &state, &mut equal);
+        let mut alive = vec![1f32; count];
+        dropout_apply(&drop, &keys, &state, &mut alive);
+        for (place, alive) in places.iter_mut().zip(&alive) {
+            *place = if *alive == 0.0 { u32::MAX } else { *place };
+        }
+        let y = forward.with_tiles(TILES, count, |(_, cols), y| {
+            let place = pooled(1, cols, y);
+            forward.check_words("place", &forward.words(&place, count), &places);
+        });
+        // One product.
+        let allowed = relative(1.0, &exact);
+        forward.check("y", &y, &exact, &allowed, &equal);
+        let apart = forward.with(&output(count));
+        let plain_places = pooled(0, 1, &apart);
+        let name = "max_pool_forward, then dropout_apply";
+        forward.check_same(name, &y, &dropped(&apart));
+
+        if u.stride < u.window_height.max(u.window_width) {
+            continue;
+        }
+        let backward = Case::new(gpu, "max_pool_backward_apart", &size);
+        let mut dy = output(count);
+        dy[..count].copy_from_slice(&dice.values(count));
+        dy[..count].iter_mut().step_by(5).for_each(|v| *v = -0.0);
+        let unpooled = |dropout: u32, cols: u32, dy: &Buffer, place: &Buffer, dx: &Buffer| {
+            let constants = [("COLS", cols), ("DROPOUT", dropout)];
+            let invocations = u64::from(outputs * u.columns.div_ceil(cols));
+            backward.run_with(&constants, &u, &[dy, place, dx], invocations, replicas);
+        };
+        let (gradients, places) = (backward.with(&dy), backward.with(&places));
+        let dx = backward.with_tiles(TILES, from, |(_, cols), dx| {
+            unpooled(1, cols, &gradients, &places, dx);
+        });
+        dropped(&gradients);
+        let apart = backward.with(&output(from));
+        unpooled(0, 1, &gradients, &plain_places, &apart);
+        let name = "dropout_apply, then max_pool_backward_apart";
+        backward.check_same(name, &dx, &backward.floats(&apart, from + GUARD));
     }
 }
 

@@ -11,16 +11,17 @@ use super::conv::{
 use super::dense::{dense_backward_data, dense_backward_weight, dense_forward};
 use super::loss::softmax_loss;
 use super::number::Real;
-use super::pointwise::{add_forward, relu_backward, relu_forward};
+use super::pointwise::{add_forward, dropout_apply, relu_backward, relu_forward};
 use super::pool::{avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_forward};
 use super::reduce::partial_sum;
+use bytemuck::Zeroable;
 use secateur::model::{LayerInput, Model};
 use secateur::ops::{
-    ActivationShape, AddShape, BatchNormShape, ConvShape, DenseShape, LossShape, PoolShape, Span,
-    Window,
+    ActivationShape, AddShape, BatchNormShape, ConvShape, DenseShape, DropoutShape, LossShape,
+    PoolShape, Span, Window,
 };
 use secateur::spec::{Layer, ModelSpec};
-use secateur::train::State;
+use secateur::train::{RandomKey, State};
 
 /// A model and the size of its batch.
 pub struct Network<'a> {
@@ -30,6 +31,8 @@ pub struct Network<'a> {
     pub columns: u32,
     /// Samples that are there.
     pub count: u32,
+    /// What fates are drawn by; `None` leaves dropout out.
+    pub dropout: Option<RandomKey>,
 }
 
 /// What a step computes.
@@ -100,6 +103,7 @@ impl Network<'_> {
             columns: self.columns,
             share: (1.0 / (height * width) as f64) as f32,
             gate: 0,
+            ..Zeroable::zeroed()
         }
     }
 
@@ -132,6 +136,27 @@ impl Network<'_> {
         };
         let count = self.span(i);
         (ActivationShape { count, slope }, kind)
+    }
+
+    /// Dropout of the values of layer `i`, or of their gradients, in the first step.
+    fn drop<T: Real>(&self, i: usize, p: f32, channels: bool, values: &mut [T]) {
+        let Some(key) = self.dropout else { return };
+        let p = f64::from(p);
+        let shape = DropoutShape {
+            count: self.span(i),
+            columns: self.columns,
+            first_column: 0,
+            batch_columns: self.columns,
+            plane: match channels {
+                true => self.model.layers[i].input.plane() as u32,
+                false => 1,
+            },
+            threshold: (p * 4_294_967_296.0).round() as u32,
+            scale: (1.0 / (1.0 - p)) as f32,
+            layer: i as u32,
+        };
+        let keys = [[key.seed, key.fresh, key.train, key.select]];
+        dropout_apply(&shape, &keys, &[State::default()], values);
     }
 
     fn span(&self, i: usize) -> u32 {
@@ -194,7 +219,10 @@ impl Network<'_> {
                     let (shape, kind) = self.activation(i);
                     activation_forward(&shape, kind, 1, x, &mut y);
                 }
-                Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
+                Layer::Dropout { p, channels } => {
+                    y.copy_from_slice(x);
+                    self.drop(i, p, channels, &mut y);
+                }
             }
             values.push(y);
         }
@@ -263,7 +291,10 @@ impl Network<'_> {
                     let (shape, kind) = self.activation(i);
                     activation_backward(&shape, kind, 1, x, &dy, &mut dx);
                 }
-                Layer::Dropout { .. } => panic!("a step with dropout is not compared"),
+                Layer::Dropout { p, channels } => {
+                    dx.copy_from_slice(&dy);
+                    self.drop(i, p, channels, &mut dx);
+                }
             }
             if let Some(LayerInput::Layer(with)) = layer.with {
                 send(&mut gradient[with], &dy);
