@@ -6,10 +6,11 @@
 #import conv
 #import relu
 #import gate
+#import loads
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> starts: array<u32>;  // [R][in_channels + 1]
 @group(0) @binding(5) var<storage, read> entries: array<u32>; // [R][kept_stride], see shared/columns.wgsl
@@ -63,7 +64,7 @@ fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(n
         if hit && qy < height && qx < width {
             let weight = vec4<f32>(params[base + o * weights + ky * kernel + kx]);
             let line = (((planes + o) * height + qy) * width + qx) * columns;
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[line + at[c]], sum[c]); }
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, loaded(dy[line + at[c]]), sum[c]); }
         }
     }
     for (var c = 0u; c < COLS; c++) {

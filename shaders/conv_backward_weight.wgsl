@@ -8,12 +8,13 @@
 #import conv
 #import conv_bias
 #import chunk
+#import loads
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> part: array<f32>;
 
 @compute @workgroup_size(64)
@@ -70,11 +71,11 @@ fn conv_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
             }
             for (var b = chunk; b < end; b++) { // at most CHUNK
                 var ys: array<vec4<f32>, ROWS>;
-                for (var k = 0u; k < ROWS; k++) { ys[k] = dy[yat[k] + qx * u.columns + b]; }
+                for (var k = 0u; k < ROWS; k++) { ys[k] = loaded(dy[yat[k] + qx * u.columns + b]); }
                 for (var c = 0u; c < COLS; c++) {
                     // fma(dy, 0, s) = s: a tap outside the image adds nothing.
                     var xs = vec4<f32>();
-                    if used[c] { xs = x[xat[c] + b]; }
+                    if used[c] { xs = loaded(x[xat[c] + b]); }
                     for (var k = 0u; k < ROWS; k++) {
                         var s = sum[k * COLS + c];
                         s = fma(ys[k].x, xs.x, s);

@@ -9,11 +9,12 @@
 #import conv_bias
 #import chunk
 #import samples
+#import loads
 const ROWS: u32 = 16u; // or 8
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> part: array<f32>;
 
 // Where a tap's image line starts, its horizontal shift, and whether the line is inside the image.
@@ -100,12 +101,12 @@ fn conv_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
             let x{k}at = place(tap{k}, qx);
 #end
             for (var b = chunk; b < end; b++) { // at most CHUNK
-                let own_a = dy[yat_a + qx * u.columns + b];
-                let own_b = dy[yat_b + qx * u.columns + b];
+                let own_a = loaded(dy[yat_a + qx * u.columns + b]);
+                let own_b = loaded(dy[yat_b + qx * u.columns + b]);
                 // fma(dy, 0, s) = s: a tap outside the image adds nothing.
 #repeat k 0 4
                 var x{k} = vec4<f32>();
-                if used{k} { x{k} = x[x{k}at + b]; }
+                if used{k} { x{k} = loaded(x[x{k}at + b]); }
 #end
                 let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
                 let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);

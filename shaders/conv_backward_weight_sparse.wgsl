@@ -9,10 +9,11 @@
 #import conv_bias
 #import kept
 #import chunk
+#import loads
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: ConvShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> taps: array<u32>; // (c << 10) + (ky << 5) + kx of each weight of an output channel
 @group(0) @binding(4) var<storage, read> masks: array<u32>;
 @group(0) @binding(5) var<storage, read> ranks: array<u32>;
@@ -53,8 +54,8 @@ fn conv_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin
                     let yat = (yline + qx) * u.columns;
                     let xat = (xline + ix) * u.columns;
                     for (var b = chunk; b < end; b++) { // at most CHUNK
-                        let ys = dy[yat + b];
-                        let xs = x[xat + b];
+                        let ys = loaded(dy[yat + b]);
+                        let xs = loaded(x[xat + b]);
                         sum = fma(ys.x, xs.x, sum);
                         sum = fma(ys.y, xs.y, sum);
                         sum = fma(ys.z, xs.z, sum);

@@ -6,10 +6,11 @@
 #import conv
 #import kept
 #import relu
+#import loads
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> x: array<Quad>;
 @group(0) @binding(3) var<storage, read> taps: array<u32>; // (c << 10) + (ky << 5) + kx of each weight of an output channel
 @group(0) @binding(4) var<storage, read> masks: array<u32>;
 @group(0) @binding(5) var<storage, read> ranks: array<u32>;
@@ -58,7 +59,7 @@ fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
         if iy < height && ix < width {
             let weight = vec4<f32>(params[base + place]);
             let line = (((planes + (tap >> 10u)) * height + iy) * width + ix) * columns;
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[line + at[c]], sum[c]); }
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, loaded(x[line + at[c]]), sum[c]); }
         }
     }
     for (var c = 0u; c < COLS; c++) {

@@ -6,10 +6,11 @@
 #import dense
 #import relu
 #import gate
+#import loads
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> starts: array<u32>;  // [R][inputs + 1]
 @group(0) @binding(5) var<storage, read> entries: array<u32>; // [R][kept_stride], see shared/columns.wgsl
@@ -35,7 +36,7 @@ fn dense_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(
     for (var k = begin; k < end; k++) { // at most u.outputs
         let o = entries[group.z * u.kept_stride + k] >> 10u;
         let weight = vec4<f32>(params[base + o * u.inputs]);
-        for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + o * u.columns], sum[c]); }
+        for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, loaded(dy[at[c] + o * u.columns]), sum[c]); }
     }
     for (var c = 0u; c < COLS; c++) {
         let column = tile + c * column_tiles;

@@ -8,10 +8,11 @@
 #import dense
 #import relu
 #import gate
+#import loads
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> starts: array<u32>;  // [R][inputs + 1]
 @group(0) @binding(5) var<storage, read> entries: array<u32>; // [R][kept_stride], see shared/columns.wgsl
@@ -44,7 +45,7 @@ fn dense_backward_data_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>,
         if k + {j}u < end {
             let weight = vec4<f32>(subgroupBroadcast(own_weight, {j}u));
             let line = subgroupBroadcast(own_line, {j}u);
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, dy[at[c] + line], sum[c]); }
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, loaded(dy[at[c] + line]), sum[c]); }
         }
 #end
     }

@@ -6,12 +6,13 @@
 #import bias
 #import grid
 #import dense
+#import loads
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
 
 @compute @workgroup_size(64)
@@ -42,9 +43,9 @@ fn dense_backward_weight(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_w
     }
     for (var b = 0u; b < u.columns; b++) {
         var ys: array<vec4<f32>, ROWS>;
-        for (var k = 0u; k < ROWS; k++) { ys[k] = dy[yat[k] + b]; }
+        for (var k = 0u; k < ROWS; k++) { ys[k] = loaded(dy[yat[k] + b]); }
         for (var c = 0u; c < COLS; c++) {
-            let xs = x[xat[c] + b];
+            let xs = loaded(x[xat[c] + b]);
             for (var k = 0u; k < ROWS; k++) {
                 var s = sum[k * COLS + c];
                 s = fma(ys[k].x, xs.x, s);

@@ -8,11 +8,12 @@
 #import grid
 #import dense
 #import samples
+#import loads
 const ROWS: u32 = 16u; // or 8
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
 
 // Where the sums of a row's four inputs stand.
@@ -63,10 +64,10 @@ fn dense_backward_weight_broadcast(@builtin(workgroup_id) group: vec3<u32>, @bui
     var s{k} = start(row + {k}u, column, group.z);
 #end
     for (var b = 0u; b < u.columns; b++) {
-        let own_a = dy[yat_a + b];
-        let own_b = dy[yat_b + b];
+        let own_a = loaded(dy[yat_a + b]);
+        let own_b = loaded(dy[yat_b + b]);
 #repeat k 0 4
-        let x{k} = x[x{k}at + b];
+        let x{k} = loaded(x[x{k}at + b]);
 #end
         let t0 = vec4<f32>(x0.x, x1.x, x2.x, x3.x);
         let t1 = vec4<f32>(x0.y, x1.y, x2.y, x3.y);

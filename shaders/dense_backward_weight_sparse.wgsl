@@ -7,10 +7,11 @@
 #import grid
 #import dense
 #import kept
+#import loads
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read> ranks: array<u32>;
 @group(0) @binding(5) var<storage, read> kept: array<u32>;
@@ -38,8 +39,8 @@ fn dense_backward_weight_sparse(@builtin(workgroup_id) group: vec3<u32>, @builti
     var sum = 0.0;
     if ACCUMULATE == 1u { sum = grads[to]; }
     for (var b = 0u; b < u.columns; b++) {
-        let ys = dy[yat + b];
-        let xs = x[xat + b];
+        let ys = loaded(dy[yat + b]);
+        let xs = loaded(x[xat + b]);
         sum = fma(ys.x, xs.x, sum);
         sum = fma(ys.y, xs.y, sum);
         sum = fma(ys.z, xs.z, sum);

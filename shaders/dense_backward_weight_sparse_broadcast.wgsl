@@ -9,10 +9,11 @@
 #import grid
 #import dense
 #import kept
+#import loads
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read> ranks: array<u32>;
 @group(0) @binding(5) var<storage, read> kept: array<u32>;
@@ -50,9 +51,9 @@ fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32
         var sum = 0.0;
         if ACCUMULATE == 1u { sum = grads[to]; }
         for (var b = 0u; b < u.columns; b += 8u) {
-            let own = dy[yat + min(b + lane, u.columns - 1u)];
+            let own = loaded(dy[yat + min(b + lane, u.columns - 1u)]);
 #repeat k 0 8
-            if b + {k}u < u.columns { sum = add_product(sum, subgroupBroadcast(own, {k}u), x[xat + b + {k}u]); }
+            if b + {k}u < u.columns { sum = add_product(sum, subgroupBroadcast(own, {k}u), loaded(x[xat + b + {k}u])); }
 #end
         }
         if k + lane < end { grads[to] = sum; }

@@ -7,13 +7,14 @@
 #import bias
 #import grid
 #import dense
+#import loads
 const ROWS: u32 = 4u;
 const COLS: u32 = 4u;
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 const DEPTH: u32 = 4u; // vec4s of samples loaded at a time
 @group(0) @binding(0) var<uniform> u: DenseShape;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> x: array<Quad>;
+@group(0) @binding(2) var<storage, read> dy: array<Quad>;
 @group(0) @binding(3) var<storage, read_write> grads: array<f32>;
 var<workgroup> left: array<vec4<f32>, DEPTH * 16u * ROWS>;
 var<workgroup> right: array<vec4<f32>, DEPTH * 16u * COLS>;
@@ -46,11 +47,11 @@ fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @bui
         let depth = min(DEPTH, u.columns - b);
         for (var e = local; e < 16u * ROWS * DEPTH; e += 256u) {
             let o = group.z * u.outputs + min(first_row + e / DEPTH, u.outputs - 1u);
-            left[(e % DEPTH) * 16u * ROWS + e / DEPTH] = dy[o * u.columns + min(b + e % DEPTH, u.columns - 1u)];
+            left[(e % DEPTH) * 16u * ROWS + e / DEPTH] = loaded(dy[o * u.columns + min(b + e % DEPTH, u.columns - 1u)]);
         }
         for (var e = local; e < 16u * COLS * DEPTH; e += 256u) {
             let i = group.z * u.inputs + min(first_column + e / DEPTH, u.inputs - 1u);
-            right[(e % DEPTH) * 16u * COLS + e / DEPTH] = x[i * u.columns + min(b + e % DEPTH, u.columns - 1u)];
+            right[(e % DEPTH) * 16u * COLS + e / DEPTH] = loaded(x[i * u.columns + min(b + e % DEPTH, u.columns - 1u)]);
         }
         workgroupBarrier();
         for (var k = 0u; k < depth; k++) {

@@ -6,10 +6,11 @@
 #import kept
 #import parts
 #import relu
+#import loads
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
-@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> x: array<Quad>;
 @group(0) @binding(3) var<storage, read> masks: array<u32>;
 @group(0) @binding(4) var<storage, read> ranks: array<u32>;
 @group(0) @binding(5) var<storage, read> kept: array<u32>;
@@ -42,7 +43,7 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
             let place = kept[group.z * u.kept_stride + k];
             let weight = vec4<f32>(params[base + place]);
             let line = (place - first) * u.columns;
-            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, x[at[c] + line], sum[c]); }
+            for (var c = 0u; c < COLS; c++) { sum[c] = fma(weight, loaded(x[at[c] + line]), sum[c]); }
         }
         begin = end;
         for (var c = 0u; c < COLS; c++) {

@@ -13,6 +13,6 @@ fn bias_gradient(o: u32, replica: u32) {
     let to = replica * u.param_stride + u.bias_offset + o;
     var sum = 0.0;
     if ACCUMULATE == 1u { sum = grads[to]; }
-    for (var b = 0u; b < u.columns; b++) { sum = sum + across(dy[first + b]); }
+    for (var b = 0u; b < u.columns; b++) { sum = sum + across(loaded(dy[first + b])); }
     grads[to] = sum;
 }

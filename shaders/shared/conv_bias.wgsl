@@ -19,7 +19,7 @@ fn bias_part(i: u32, replica: u32) {
         let end = min(chunk + CHUNK, u.columns);
         for (var qx = 0u; qx < u.out_width; qx++) {
             for (var b = chunk; b < end; b++) { // at most CHUNK
-                let v = dy[first + qx * u.columns + b];
+                let v = loaded(dy[first + qx * u.columns + b]);
                 sum = sum + v.x;
                 sum = sum + v.y;
                 sum = sum + v.z;

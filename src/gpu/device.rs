@@ -91,6 +91,8 @@ pub struct Gpu {
     /// Bind shapes as read-only storage instead of uniforms. lavapipe bakes uniforms that bound a loop into the shader, so that
     /// it rebuilds the shader at each dispatch whose shape differs from the last: 0.2 ms and 15 KB of memory never given back.
     pub(super) shapes_in_storage: bool,
+    /// Whether kernels load two floats at a time, see `loads.rs`.
+    pub(super) loads_in_pairs: bool,
     /// [`GpuOptions::checks`].
     pub(super) checks: bool,
     pub(super) kernels: KernelCache,
@@ -125,7 +127,9 @@ impl Gpu {
             label: Some("secateur"),
             required_limits: limits,
             required_features: adapter.features()
-                & (wgpu::Features::SUBGROUP | wgpu::Features::PIPELINE_CACHE),
+                & (wgpu::Features::SUBGROUP
+                    | wgpu::Features::PIPELINE_CACHE
+                    | wgpu::Features::SHADER_INT64),
             ..Default::default()
         }))
         .map_err(|e| GpuError::NoDevice {
@@ -153,8 +157,8 @@ impl Gpu {
     /// wgpu's device without a driver: it validates shaders, bindings and dispatches and computes nothing.
     pub fn no_op() -> Self {
         let (device, queue) = wgpu::Device::noop(&wgpu::DeviceDescriptor {
-            // So that the kernels for subgroups are validated too.
-            required_features: wgpu::Features::SUBGROUP,
+            // So that what needs them is validated too.
+            required_features: wgpu::Features::SUBGROUP | wgpu::Features::SHADER_INT64,
             ..wgpu::DeviceDescriptor::default()
         });
         let description = AdapterDescription {
@@ -175,6 +179,7 @@ impl Gpu {
         let mut stage = Self::no_op();
         stage.traits = self.traits;
         stage.shapes_in_storage = self.shapes_in_storage;
+        stage.loads_in_pairs = self.loads_in_pairs;
         stage.description = self.description.clone();
         stage
     }
@@ -187,6 +192,8 @@ impl Gpu {
         pipelines: Pipelines,
     ) -> Self {
         let tuning = Tuning::new(options.tune, &description);
+        let software = description.kind == AdapterKind::Software;
+        let has_int64 = device.features().contains(wgpu::Features::SHADER_INT64);
         let faults = Arc::new(Faults::default());
         let seen = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
@@ -207,7 +214,8 @@ impl Gpu {
         Self {
             device,
             queue,
-            shapes_in_storage: description.kind == AdapterKind::Software,
+            shapes_in_storage: software,
+            loads_in_pairs: software && has_int64,
             checks: options.checks,
             description,
             traits: DriverTraits::default(),

@@ -4,6 +4,7 @@
 //! are written out. All else that shaders are made of is done when the program is built, by `build/`.
 
 use super::constants::allowed;
+use super::loads::in_pairs;
 use super::kernels::{Access, KernelSource, source_of};
 use super::unroll::unroll_tiles;
 use super::{Gpu, GpuError};
@@ -125,6 +126,9 @@ fn compile(
 ) -> Result<Kernel, GpuError> {
     let source = source_of(name).ok_or_else(|| rejected(name, "no such kernel"))?;
     let mut text = assemble(source, constants)?;
+    if gpu.loads_in_pairs {
+        text = in_pairs(&text);
+    }
     if gpu.shapes_in_storage {
         text = text.replace("var<uniform> u:", "var<storage, read> u:");
     }

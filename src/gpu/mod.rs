@@ -11,6 +11,7 @@ mod error;
 mod kernel;
 mod kernels;
 mod layout;
+mod loads;
 mod loops;
 mod pipelines;
 mod program;
