@@ -10,6 +10,7 @@
 #import dense
 #import kept
 #import loads
+#import products
 const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums that stand there
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> x: array<Quad>;
@@ -18,14 +19,6 @@ const ACCUMULATE: u32 = 0u; // 1: a later micro-batch, which adds to the sums th
 @group(0) @binding(4) var<storage, read> ranks: array<u32>;
 @group(0) @binding(5) var<storage, read> kept: array<u32>;
 @group(0) @binding(6) var<storage, read_write> grads: array<f32>;
-
-// s + dY X over four samples.
-fn add_product(s: f32, ys: vec4<f32>, xs: vec4<f32>) -> f32 {
-    let s0 = fma(ys.x, xs.x, s);
-    let s1 = fma(ys.y, xs.y, s0);
-    let s2 = fma(ys.z, xs.z, s1);
-    return fma(ys.w, xs.w, s2);
-}
 
 @compute @workgroup_size(64)
 fn dense_backward_weight_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,

@@ -4,8 +4,8 @@
 //! are written out. All else that shaders are made of is done when the program is built, by `build/`.
 
 use super::constants::allowed;
-use super::loads::in_pairs;
 use super::kernels::{Access, KernelSource, source_of};
+use super::loads::in_pairs;
 use super::unroll::unroll_tiles;
 use super::{Gpu, GpuError};
 use std::collections::HashMap;

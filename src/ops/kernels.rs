@@ -30,7 +30,7 @@ pub(super) struct Names {
     pub(super) workgroup: Option<&'static str>,
     pub(super) parts: Option<&'static str>,
     pub(super) sparse: &'static str,
-    pub(super) sparse_broadcast: Option<&'static str>,
+    pub(super) sparse_broadcast: &'static str,
 }
 
 /// Rows of a workgroup of the `*_parts` kernels.
@@ -199,22 +199,22 @@ pub(super) fn sparse_kernel(
     names: Names,
     [rows, pixels, columns]: [u32; 3],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
-    let ((name, constants), lanes) = match (variant, names.sparse_broadcast) {
-        (KernelVariant::SparseBroadcast(most), Some(name)) => {
-            // Small batches: rather fewer vec4s per lane than lanes that repeat each other.
-            let tile = (columns / 8).clamp(1, most);
-            let lanes = columns.div_ceil(tile).next_multiple_of(8);
-            ((name, vec![("COLS", tile)]), lanes)
+    let ((name, constants), lanes) = match variant {
+        KernelVariant::SparseBroadcast(most) => {
+            // Small batches of flat features: rather fewer vec4s per lane than lanes that repeat each other.
+            let wide = if pixels == 1 { columns / 8 } else { columns };
+            let tile = wide.clamp(1, most);
+            let lanes = (pixels * columns.div_ceil(tile)).next_multiple_of(8);
+            ((names.sparse_broadcast, vec![("COLS", tile)]), lanes)
         }
         _ => {
             let tiled = sparse_tile(variant, names);
             let each = tiled.1.first().map_or(1, |&(_, tile)| tile);
-            (tiled, columns.div_ceil(each))
+            (tiled, pixels * columns.div_ceil(each))
         }
     };
     let kernel = gpu.kernel(name, &constants)?;
-    let count = u64::from(rows) * u64::from(pixels) * u64::from(lanes);
-    Ok((kernel, count))
+    Ok((kernel, u64::from(rows) * u64::from(lanes)))
 }
 
 fn tile_of(variant: KernelVariant, usual: (u32, u32)) -> (u32, u32) {

@@ -146,12 +146,14 @@ impl<U: ShaderStruct> Product<U> {
             context.grads
         };
         if let Some(kept) = context.sparse_for(variant) {
-            let (name, count) = match (variant, names.sparse_broadcast) {
-                (KernelVariant::SparseBroadcast(_), Some(name)) => {
-                    (name, u64::from(self.outputs) * 8)
+            let (name, count) = match variant {
+                // A subgroup for each output.
+                KernelVariant::SparseBroadcast(_) => {
+                    (names.sparse_broadcast, u64::from(self.outputs) * 8)
                 }
-                _ => (names.sparse, u64::from(kept.most) * u64::from(parts)),
+                _ => (names.sparse, u64::from(kept.most)),
             };
+            let count = count * u64::from(parts);
             let kernel = gpu.kernel(name, &[accumulate(context)])?;
             let mut buffers = vec![context.x, context.dy];
             buffers.extend(self.lists(&kept));

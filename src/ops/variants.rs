@@ -22,7 +22,7 @@ pub enum KernelVariant {
     /// The kept weights alone, this many vec4s of samples per invocation: the more, the fewer times an entry and its weight are
     /// loaded; the fewer, the more invocations there are to hide a hardware GPU's latency. Backward-weight takes no tile.
     Sparse(u32),
-    /// The same by the `*_sparse_broadcast` kernels, which need subgroups of 8; convolutions have none and run as `Sparse`.
+    /// The same by the `*_sparse_broadcast` kernels, which need subgroups of 8.
     SparseBroadcast(u32),
 }
 

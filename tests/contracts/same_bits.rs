@@ -301,7 +301,10 @@ fn micro_batches_take_less_memory_and_no_more_than_planned() {
     };
     assert_eq!(batches("input batch", 32), Some(32 * 28 * 28));
     assert_eq!(batches("labels", 32), Some(512));
-    assert_eq!(batches("partial sums of conv1", 32), Some(28 * (6 * 25 + 6)));
+    assert_eq!(
+        batches("partial sums of conv1", 32),
+        Some(28 * (6 * 25 + 6))
+    );
     assert_eq!(batches("partial sums of conv1", 512), None);
 
     let world = World::new(gpu, dataset(150, 40, SIDE));

@@ -126,19 +126,19 @@ impl Product for ConvShape {
         plain: "conv_forward",
         workgroup: Some("conv_forward_workgroup"),
         sparse: "conv_forward_sparse",
-        sparse_broadcast: None,
+        sparse_broadcast: "conv_forward_sparse_broadcast",
     };
     const BACKWARD_DATA: Kernels = Kernels {
         plain: "conv_backward_data",
         workgroup: Some("conv_backward_data_workgroup"),
         sparse: "conv_backward_data_sparse",
-        sparse_broadcast: None,
+        sparse_broadcast: "conv_backward_data_sparse_broadcast",
     };
     const BACKWARD_WEIGHT: Kernels = Kernels {
         plain: "conv_backward_weight",
         workgroup: None,
         sparse: "conv_backward_weight_sparse",
-        sparse_broadcast: None,
+        sparse_broadcast: "conv_backward_weight_sparse_broadcast",
     };
     const BACKWARD_WEIGHT_BROADCAST: &'static str = "conv_backward_weight_broadcast";
 

@@ -76,19 +76,19 @@ impl Product for DenseShape {
         plain: "dense_forward",
         workgroup: Some("dense_forward_workgroup"),
         sparse: "dense_forward_sparse",
-        sparse_broadcast: Some("dense_forward_sparse_broadcast"),
+        sparse_broadcast: "dense_forward_sparse_broadcast",
     };
     const BACKWARD_DATA: Kernels = Kernels {
         plain: "dense_backward_data",
         workgroup: Some("dense_backward_data_workgroup"),
         sparse: "dense_backward_data_sparse",
-        sparse_broadcast: Some("dense_backward_data_sparse_broadcast"),
+        sparse_broadcast: "dense_backward_data_sparse_broadcast",
     };
     const BACKWARD_WEIGHT: Kernels = Kernels {
         plain: "dense_backward_weight",
         workgroup: Some("dense_backward_weight_workgroup"),
         sparse: "dense_backward_weight_sparse",
-        sparse_broadcast: Some("dense_backward_weight_sparse_broadcast"),
+        sparse_broadcast: "dense_backward_weight_sparse_broadcast",
     };
     const BACKWARD_WEIGHT_BROADCAST: &'static str = "dense_backward_weight_broadcast";
 

@@ -270,6 +270,8 @@ fn convolution_weight_gradients_go_on() {
             };
             let invocations = biases + u64::from(round.most(&masks)) * u64::from(parts);
             batch.check("conv_backward_weight_sparse", &[], invocations);
+            let lanes = biases + u64::from(rows * parts) * 8;
+            batch.check_broadcast("conv_backward_weight_sparse_broadcast", &[], lanes);
         }
     }
 }

@@ -28,7 +28,7 @@ pub struct Kernels {
     pub plain: &'static str,
     pub workgroup: Option<&'static str>,
     pub sparse: &'static str,
-    pub sparse_broadcast: Option<&'static str>,
+    pub sparse_broadcast: &'static str,
 }
 
 /// What a pass reads or makes: so many rows of so many pixels.
@@ -229,13 +229,12 @@ pub fn check_sparse_pass<P: Product>(pass: Pass, layers: &[Round<P>], seed: u64)
                 to.rows * to.pixels * columns.div_ceil(cols),
             );
         });
-        if let Some(kernel) = kernels.sparse_broadcast {
-            for cols in BROADCAST_COLS {
-                case.check_subgroup_variant(kernel, &format!("{cols} vec4s"), &got, |case, out| {
-                    let lanes = columns.div_ceil(cols).next_multiple_of(8);
-                    run(case, cols, out, to.rows * to.pixels * lanes);
-                });
-            }
+        for cols in BROADCAST_COLS {
+            let (kernel, which) = (kernels.sparse_broadcast, format!("{cols} vec4s"));
+            case.check_subgroup_variant(kernel, &which, &got, |case, out| {
+                let lanes = (to.pixels * columns.div_ceil(cols)).next_multiple_of(8);
+                run(case, cols, out, to.rows * lanes);
+            });
         }
         // The same sums with parameters that are 0 where pruned.
         let mut inputs = inputs;

@@ -66,6 +66,12 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
         let invocations = biases + most * u64::from(parts);
         case.run(&sparse, &buffers, invocations, replicas);
         let got = case.floats(&part, count + GUARD);
+        let broadcast = "conv_backward_weight_sparse_broadcast";
+        case.check_subgroup_variant(broadcast, "an output per subgroup", &got, |case, part| {
+            let buffers = [&xs, &dys, &taps, &m, &ranks, &list, part];
+            let invocations = biases + u64::from(u.out_channels * parts) * 8;
+            case.run(&sparse, &buffers, invocations, replicas);
+        });
         let terms = u.out_width * u.columns * 4;
         check_twins!(case, "part", got, terms, [&x, &dy], |inputs, part| {
             conv_backward_weight_sparse(&u, replicas, &masks, inputs[0], inputs[1], part);
