@@ -22,8 +22,8 @@
 # programs first: on the software adapter the processor is the adapter.
 #
 # Needs bash, awk, sed, sort, mktemp and cargo. burn's build takes many minutes the first time, and its warm-up a few in
-# every run. SECATEUR_TRAINING names a built benchmark to run in place of building one. PyTorch is taken from benches/peers/torch/.venv if that is there, or else from python3; PYTHON names another
-# interpreter.
+# every run. SECATEUR_TRAINING names a built benchmark to run in place of building one. PyTorch is taken from
+# benches/peers/torch/.venv if that is there, or else from python3; PYTHON names another interpreter.
 
 set -euo pipefail
 

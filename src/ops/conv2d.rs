@@ -65,7 +65,7 @@ pub(super) const KERNELS: ProductKernels = ProductKernels {
     },
     backward_weight: Names {
         plain: "conv_backward_weight",
-        workgroup: None,
+        workgroup: Some("conv_backward_weight_workgroup"),
         parts: None,
         sparse: "conv_backward_weight_sparse",
         sparse_broadcast: "conv_backward_weight_sparse_broadcast",

@@ -84,7 +84,10 @@ pub(super) fn data_tile(variant: KernelVariant, names: Names) -> Tiled {
 /// Likewise backward-weight.
 pub(super) fn weight_tile(variant: KernelVariant, names: Names) -> Tiled {
     match (variant, names.workgroup) {
-        (KernelVariant::Workgroup(r, c), Some(name)) => (name, vec![("ROWS", r), ("COLS", c)]),
+        (KernelVariant::Workgroup(r, c), Some(name)) => {
+            let constants = [("ROWS", r), ("COLS", c), ("DEPTH", weight_depth(r, c))];
+            (name, constants.to_vec())
+        }
         _ => {
             let (r, c) = tile_of(variant, WEIGHT_TILE);
             (names.plain, vec![("ROWS", r), ("COLS", c)])
@@ -183,6 +186,11 @@ pub(super) fn weight_kernel(
 /// Terms that workgroup memory of 16 KiB holds of both factors of a tile, a power of two.
 fn workgroup_depth(r: u32, c: u32) -> u32 {
     1 << (1024 / (4 * r + 16 * c)).ilog2()
+}
+
+/// vec4s of samples that workgroup memory holds of both factors of a weight tile: at least one load for each of its 256 invocations.
+fn weight_depth(r: u32, c: u32) -> u32 {
+    if r.min(c) < 4 { 8 } else { 4 }
 }
 
 /// Tiles in workgroup memory: of the rows, and the invocations along the columns, where whole workgroups stand.

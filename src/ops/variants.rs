@@ -14,8 +14,7 @@ pub enum KernelVariant {
     /// tiles run.
     Broadcast,
     /// The `*_workgroup` kernels: tiles through workgroup memory, ROWS x COLS per invocation as in [`KernelVariant::Tile`] and 16 x 16
-    /// invocations in a workgroup; ROWS of forward and backward-data a multiple of 4. Weights of convolutions have none and
-    /// run in register tiles.
+    /// invocations in a workgroup; ROWS of forward and backward-data a multiple of 4.
     Workgroup(u32, u32),
     /// The `*_parts` kernels, which work on the parts of long sums side by side; other sums run in register tiles.
     Parts,
@@ -95,14 +94,16 @@ pub const WEIGHT_CANDIDATES: &[KernelVariant] = &[
 ];
 
 impl KernelVariant {
-    /// What to measure on an adapter of this kind where this variant is the usual one. On software adapters that one has always
-    /// won; hardware GPUs differ in how large a tile pays, and whether workgroup memory does.
+    /// What to measure on an adapter of this kind where this variant is the usual one. Hardware GPUs differ in how large a tile pays,
+    /// and whether workgroup memory does; on software adapters the usual one has won on most drivers, but not on all, beside the
+    /// first of `hardware`.
     pub fn candidates(self, kind: AdapterKind, hardware: &[Self]) -> Vec<Self> {
-        if kind == AdapterKind::Software {
-            vec![self]
-        } else {
-            hardware.to_vec()
+        if kind != AdapterKind::Software {
+            return hardware.to_vec();
         }
+        let mut all = vec![self];
+        all.extend(hardware.first().filter(|&&tile| tile != self));
+        all
     }
 
     /// Whether it needs the lists of kept weights.

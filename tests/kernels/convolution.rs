@@ -136,7 +136,7 @@ impl Product for ConvShape {
     };
     const BACKWARD_WEIGHT: Kernels = Kernels {
         plain: "conv_backward_weight",
-        workgroup: None,
+        workgroup: Some("conv_backward_weight_workgroup"),
         sparse: "conv_backward_weight_sparse",
         sparse_broadcast: "conv_backward_weight_sparse_broadcast",
     };

@@ -243,6 +243,9 @@ fn convolution_weight_gradients_go_on() {
             let invocations = biases + tiled(rows, taps, tile) * u64::from(parts);
             batch.check("conv_backward_weight", &tile_constants(tile), invocations);
         }
+        let biases_of_workgroups = u64::from((rows * parts).next_multiple_of(256));
+        let invocations = biases_of_workgroups + workgroups((4, 4), rows, parts, taps);
+        batch.check("conv_backward_weight_workgroup", &[], invocations);
         for tile in [16, 8] {
             let invocations = biases + broadcast_weight(tile, parts, rows, taps);
             let constants = [("ROWS", tile)];

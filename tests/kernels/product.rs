@@ -175,7 +175,9 @@ pub fn check_weight<P: Product>(layers: &[(P, u32)], seed: u64) {
         if let Some(kernel) = P::BACKWARD_WEIGHT.workgroup {
             case.check_workgroup(kernel, WEIGHT_WORKGROUPS, &got, |case, tile, out| {
                 let invocations = biases(256) + workgroups(tile, outputs, parts, taps);
-                run(case, &tile_constants(tile), out, invocations);
+                let depth = ("DEPTH", if tile == (2, 2) { 8 } else { 4 });
+                let constants = [&tile_constants(tile)[..], &[depth]].concat();
+                run(case, &constants, out, invocations);
             });
         }
         check_twins!(case, "gradients", got, terms, inputs, |inputs, out| u
