@@ -63,10 +63,10 @@ fn conv_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @buil
     let to = group.z * part_stride() + qy * u.out_channels * taps;
     for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < COLS; c++) {
-            let o = first_row + local / 16u + 16u * r;
-            let t = first_tap + local % 16u + 16u * c;
+            let o = min(first_row + local / 16u + 16u * r, u.out_channels - 1u);
+            let t = min(first_tap + local % 16u + 16u * c, taps - 1u);
             sum[r * COLS + c] = 0.0;
-            if ACCUMULATE == 1u && o < u.out_channels && t < taps { sum[r * COLS + c] = part[to + o * taps + t]; }
+            if ACCUMULATE == 1u { sum[r * COLS + c] = part[to + o * taps + t]; }
         }
     }
     // Rows and taps past the edge read the last one and are not stored.

@@ -36,10 +36,10 @@ fn dense_backward_weight_workgroup(@builtin(workgroup_id) group: vec3<u32>, @bui
     let to = group.z * u.param_stride + u.weight_offset;
     for (var r = 0u; r < ROWS; r++) {
         for (var c = 0u; c < COLS; c++) {
-            let o = first_row + local / 16u + 16u * r;
-            let i = first_column + local % 16u + 16u * c;
+            let o = min(first_row + local / 16u + 16u * r, u.outputs - 1u);
+            let i = min(first_column + local % 16u + 16u * c, u.inputs - 1u);
             sum[r * COLS + c] = 0.0;
-            if ACCUMULATE == 1u && o < u.outputs && i < u.inputs { sum[r * COLS + c] = grads[to + o * u.inputs + i]; }
+            if ACCUMULATE == 1u { sum[r * COLS + c] = grads[to + o * u.inputs + i]; }
         }
     }
     // Rows and columns past the edge read the last one and are not stored.

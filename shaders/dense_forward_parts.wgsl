@@ -9,7 +9,7 @@
 #import parts
 #import relu
 const ROWS: u32 = 4u;
-const LANES: u32 = 32u; // 8, 16, 32
+const LANES: u32 = 32u; // 8, 16: for fewer vec4s of samples
 const SLOTS: u32 = 256u / LANES;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;

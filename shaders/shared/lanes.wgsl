@@ -1,7 +1,7 @@
-// Sums over the 256 lanes of a workgroup in a fixed order. `lanes` of them, a multiple of 16, make one sum, and 256 / lanes sums are made at
+// Sums over the 256 lanes of a workgroup in a fixed order. `lanes` of them, 16 or another power of two, make one sum, and 256 / lanes sums are made at
 // once: lanes l, l + 16, l + 32, ... ascending, from lane l on, for each l < 16; then those sixteen, ascending from 0.
 // WIDTH invocations play the lanes, each those that are WIDTH apart: `for (var l = local; l < 256u; l += WIDTH)`.
-const WIDTH: u32 = 256u; // or 8: software adapters take microseconds for each subgroup at a barrier
+const WIDTH: u32 = 256u; // or 8: software adapters take microseconds for every 8 invocations that meet at a barrier
 var<workgroup> lane_values: array<vec2<f32>, 256>;
 var<workgroup> lane_sums: array<vec2<f32>, 256>; // sixteen of each sum
 
@@ -9,9 +9,10 @@ var<workgroup> lane_sums: array<vec2<f32>, 256>; // sixteen of each sum
 fn add_lanes(local: u32, lanes: u32) {
     workgroupBarrier();
     for (var l = local; l < 256u; l += WIDTH) {
-        if l % lanes < 16u {
+        let lane = l & (lanes - 1u);
+        if lane < 16u {
             var sum = lane_values[l];
-            for (var i = 16u; i < lanes - l % lanes; i += 16u) { sum = sum + lane_values[l + i]; } // at most lanes / 16u
+            for (var i = 16u; i < lanes - lane; i += 16u) { sum = sum + lane_values[l + i]; } // at most lanes / 16u
             lane_sums[l] = sum;
         }
     }

@@ -67,13 +67,14 @@ pub(super) const HARDWARE_COLUMNS: u32 = 1;
 /// A kernel and its constants.
 pub(super) type Tiled = (&'static str, Vec<(&'static str, u32)>);
 
-/// Forward and backward-data through workgroup memory or in register tiles.
+/// Forward and backward-data through workgroup memory, in parts, or in register tiles.
 pub(super) fn data_tile(variant: KernelVariant, names: Names) -> Tiled {
-    match (variant, names.workgroup) {
-        (KernelVariant::Workgroup(r, c), Some(name)) => {
+    match (variant, names.workgroup, names.parts) {
+        (KernelVariant::Workgroup(r, c), Some(name), _) => {
             let constants = [("ROWS", r), ("COLS", c), ("DEPTH", workgroup_depth(r, c))];
             (name, constants.to_vec())
         }
+        (KernelVariant::Parts, _, Some(name)) => (name, vec![("ROWS", PARTS_ROWS)]),
         _ => {
             let (r, c) = tile_of(variant, DATA_TILE);
             (names.plain, vec![("ROWS", r), ("COLS", c)])
@@ -115,10 +116,12 @@ pub(super) fn data_kernel(
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let broadcast = broadcast.filter(|_| columns >= BROADCAST_COLUMNS);
     let (kernel, row_tiles, lanes) = match (variant, broadcast, names.workgroup, names.parts) {
-        (KernelVariant::Parts, _, _, Some(name)) => {
+        (KernelVariant::Parts, _, _, Some(_)) => {
+            let (name, constants) = data_tile(variant, names);
             let lanes = columns.next_power_of_two();
             let lanes = lanes.clamp(*PARTS_LANES.start(), *PARTS_LANES.end());
-            let kernel = gpu.kernel(name, &[("LANES", lanes)])?;
+            let constants = [&constants[..], &[("LANES", lanes)]].concat();
+            let kernel = gpu.kernel(name, &constants)?;
             let groups = columns.div_ceil(lanes);
             let workgroup = kernel.workgroup;
             (kernel, rows.div_ceil(PARTS_ROWS), groups * workgroup)
