@@ -1,11 +1,12 @@
 // dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b].
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
-// One invocation owns ROWS input channels x COLS vec4s of samples of one input pixel p; lanes run along samples, then pixels.
+// One invocation owns ROWS input channels x COLS vec4s of samples of one input pixel p; see shared/spread.wgsl.
 // Sum: starts at 0, then o, ky, kx ascending, one fma each.
 #import grid
 #import conv
 #import relu
 #import gate
+#import spread
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
@@ -14,15 +15,15 @@ const COLS: u32 = 2u;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                       @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
     let pixels = u.in_height * u.in_width;
-    let column = (flat % column_tiles) * COLS;
-    let pixel = (flat / column_tiles) % pixels;
-    let row = (flat / (column_tiles * pixels)) * ROWS;
+    let column = at_tile.column;
+    let apart = at_tile.apart;
+    let pixel = at_tile.tile % pixels;
+    let row = at_tile.tile / pixels * ROWS;
     if row >= u.in_channels { return; }
     let area = u.kernel * u.kernel;
     var w: array<u32, ROWS>;
@@ -32,7 +33,7 @@ fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(); }
     }
     var at: array<u32, COLS>;
-    for (var c = 0u; c < COLS; c++) { at[c] = min(column + c, u.columns - 1u); }
+    for (var c = 0u; c < COLS; c++) { at[c] = min(column + c * apart, u.columns - 1u); }
     // p in padded coordinates; taps beyond it would reach before the first output.
     let py = pixel / u.in_width + u.padding;
     let px = pixel % u.in_width + u.padding;
@@ -57,8 +58,8 @@ fn conv_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_work
     }
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
-            if row + k < u.in_channels && column + c < u.columns {
-                put(((group.z * u.in_channels + row + k) * pixels + pixel) * u.columns + column + c, sum[k * COLS + c]);
+            if row + k < u.in_channels && column + c * apart < u.columns {
+                put(((group.z * u.in_channels + row + k) * pixels + pixel) * u.columns + column + c * apart, sum[k * COLS + c]);
             }
         }
     }

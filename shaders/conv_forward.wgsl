@@ -1,11 +1,12 @@
 // Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b], zero outside the image;
 // then ReLU where u.relu.
 // X: [R][in_channels][in_height][in_width][columns] vec4, Y likewise with the output's sizes.
-// One invocation owns ROWS output channels x COLS vec4s of samples of one output pixel q; lanes run along samples, then pixels.
+// One invocation owns ROWS output channels x COLS vec4s of samples of one output pixel q; see shared/spread.wgsl.
 // Sum: starts at the bias, then c, ky, kx ascending, one fma each; taps outside the image are left out.
 #import grid
 #import conv
 #import relu
+#import spread
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
@@ -13,15 +14,15 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn conv_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                 @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
     let pixels = u.out_height * u.out_width;
-    let column = (flat % column_tiles) * COLS;
-    let pixel = (flat / column_tiles) % pixels;
-    let row = (flat / (column_tiles * pixels)) * ROWS;
+    let column = at_tile.column;
+    let apart = at_tile.apart;
+    let pixel = at_tile.tile % pixels;
+    let row = at_tile.tile / pixels * ROWS;
     if row >= u.out_channels { return; }
     let base = group.z * u.param_stride;
     let taps = u.in_channels * u.kernel * u.kernel;
@@ -35,7 +36,7 @@ fn conv_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
         for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = vec4<f32>(bias); }
     }
     var at: array<u32, COLS>;
-    for (var c = 0u; c < COLS; c++) { at[c] = min(column + c, u.columns - 1u); }
+    for (var c = 0u; c < COLS; c++) { at[c] = min(column + c * apart, u.columns - 1u); }
     // Window corner in padded coordinates, and the taps that fall inside the image.
     let top = (pixel / u.out_width) * u.stride;
     let left = (pixel % u.out_width) * u.stride;
@@ -60,8 +61,8 @@ fn conv_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     }
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
-            if row + k < u.out_channels && column + c < u.columns {
-                y[((group.z * u.out_channels + row + k) * pixels + pixel) * u.columns + column + c] = rectified(sum[k * COLS + c], u.relu);
+            if row + k < u.out_channels && column + c * apart < u.columns {
+                y[((group.z * u.out_channels + row + k) * pixels + pixel) * u.columns + column + c * apart] = rectified(sum[k * COLS + c], u.relu);
             }
         }
     }

@@ -1,11 +1,12 @@
 // dX[r][i][b] = sum_o W[r][o][i] dY[r][o][b].   dY: [R][outputs][columns] vec4, dX: [R][inputs][columns] vec4.
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
-// One invocation owns ROWS inputs x COLS vec4s of samples of one replica; lanes run along samples.
+// One invocation owns ROWS inputs x COLS vec4s of samples of one replica; see shared/spread.wgsl.
 // Sum: starts at 0, o ascending, one fma each.
 #import grid
 #import dense
 #import relu
 #import gate
+#import spread
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
@@ -14,13 +15,13 @@ const COLS: u32 = 2u;
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn dense_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
-    let column = (flat % column_tiles) * COLS;
-    let row = (flat / column_tiles) * ROWS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
+    let column = at_tile.column;
+    let apart = at_tile.apart;
+    let row = at_tile.tile * ROWS;
     if row >= u.inputs { return; }
     var w: array<u32, ROWS>;
     var sum: array<vec4<f32>, ROWS * COLS>;
@@ -30,7 +31,7 @@ fn dense_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     }
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
-        at[c] = group.z * u.outputs * u.columns + min(column + c, u.columns - 1u);
+        at[c] = group.z * u.outputs * u.columns + min(column + c * apart, u.columns - 1u);
     }
     for (var o = 0u; o < u.outputs; o++) {
         var ys: array<vec4<f32>, COLS>;
@@ -42,8 +43,8 @@ fn dense_backward_data(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     }
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
-            if row + k < u.inputs && column + c < u.columns {
-                put((group.z * u.inputs + row + k) * u.columns + column + c, sum[k * COLS + c]);
+            if row + k < u.inputs && column + c * apart < u.columns {
+                put((group.z * u.inputs + row + k) * u.columns + column + c * apart, sum[k * COLS + c]);
             }
         }
     }

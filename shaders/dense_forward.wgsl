@@ -1,11 +1,12 @@
 // Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b], then ReLU where u.relu.   X: [R][inputs][columns] vec4, Y: [R][outputs][columns] vec4.
-// One invocation owns ROWS outputs x COLS vec4s of samples of one replica; lanes run along samples.
+// One invocation owns ROWS outputs x COLS vec4s of samples of one replica; see shared/spread.wgsl.
 // Sum: in parts of u.part inputs, see shared/parts.wgsl; i ascending, one fma each. Tiles never change it.
 #import grid
 #import dense
 #import parts
 #import put_part
 #import relu
+#import spread
 const ROWS: u32 = 8u;
 const COLS: u32 = 2u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
@@ -13,13 +14,13 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
-    let column = (flat % column_tiles) * COLS;
-    let row = (flat / column_tiles) * ROWS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
+    let column = at_tile.column;
+    let apart = at_tile.apart;
+    let row = at_tile.tile * ROWS;
     if row >= u.outputs { return; }
     let base = group.z * u.param_stride;
     // Rows and columns past the edge read the last one and are not stored.
@@ -33,12 +34,12 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         if u.bias_offset != 0xffffffffu { bias = params[base + u.bias_offset + o]; }
         for (var c = 0u; c < COLS; c++) {
             sum[k * COLS + c] = part_start(bias);
-            if row + k < u.outputs && column + c < u.columns { begin_parts(to + k * u.columns + c, bias); }
+            if row + k < u.outputs && column + c * apart < u.columns { begin_parts(to + k * u.columns + c * apart, bias); }
         }
     }
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
-        at[c] = group.z * u.inputs * u.columns + min(column + c, u.columns - 1u);
+        at[c] = group.z * u.inputs * u.columns + min(column + c * apart, u.columns - 1u);
     }
     for (var first = 0u; first < u.inputs; first += u.part) {
         let end = min(first + u.part, u.inputs);
@@ -52,8 +53,8 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         }
         for (var k = 0u; k < ROWS; k++) {
             for (var c = 0u; c < COLS; c++) {
-                if row + k < u.outputs && column + c < u.columns {
-                    put_part(to + k * u.columns + c, sum[k * COLS + c], first);
+                if row + k < u.outputs && column + c * apart < u.columns {
+                    put_part(to + k * u.columns + c * apart, sum[k * COLS + c], first);
                 }
                 sum[k * COLS + c] = vec4<f32>();
             }

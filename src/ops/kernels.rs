@@ -105,6 +105,15 @@ pub(super) fn sparse_tile(variant: KernelVariant, names: Names) -> Tiled {
     (names.sparse, vec![("COLS", tile)])
 }
 
+/// Invocations in a workgroup of the register tiles.
+const WAVE: u32 = 32;
+
+/// Whether workgroups of the register tiles stand in one row of tiles each, see `shaders/shared/spread.wgsl`: where no more than a quarter
+/// of their invocations would idle.
+fn is_wide(columns: u32, c: u32) -> bool {
+    4 * columns >= 3 * columns.next_multiple_of(WAVE * c)
+}
+
 /// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `broadcast` is the
 /// variant of that kind, if one suits the shape.
 pub(super) fn data_kernel(
@@ -141,8 +150,15 @@ pub(super) fn data_kernel(
         _ => {
             let (r, c) = tile_of(variant, DATA_TILE);
             let (name, constants) = data_tile(variant, names);
+            let wide = is_wide(columns, c);
+            let constants = [&constants[..], &[("WIDE", u32::from(wide))]].concat();
             let kernel = gpu.kernel(name, &constants)?;
-            (kernel, rows.div_ceil(r), columns.div_ceil(c))
+            let lanes = if wide {
+                columns.div_ceil(WAVE * c) * WAVE
+            } else {
+                columns.div_ceil(c)
+            };
+            (kernel, rows.div_ceil(r), lanes)
         }
     };
     let count = u64::from(row_tiles) * u64::from(pixels) * u64::from(lanes);

@@ -73,6 +73,7 @@ impl ProductPass {
 /// What hardware GPUs choose the dense variants of forward and backward-data from.
 pub const DATA_CANDIDATES: &[KernelVariant] = &[
     KernelVariant::Tile(8, 2),
+    KernelVariant::Tile(16, 1),
     KernelVariant::Tile(8, 1),
     KernelVariant::Tile(4, 2),
     KernelVariant::Tile(4, 1),

@@ -130,6 +130,12 @@ pub fn check_pass<P: Product>(pass: Pass, layers: &[(P, u32)], seed: u64) {
         let got = case.with_tiles(P::DATA_TILES, count, |tile, out| {
             run(&case, &tile_constants(tile), out, to.tiles(tile, columns));
         });
+        // Workgroups that stand in one row of tiles each.
+        case.check_workgroup(kernels.plain, P::DATA_TILES, &got, |case, tile, out| {
+            let columns = columns.div_ceil(32 * tile.1) * 32 * tile.1;
+            let constants = [&tile_constants(tile)[..], &[("WIDE", 1)]].concat();
+            run(case, &constants, out, to.tiles(tile, columns));
+        });
         for (kernel, constants) in u.broadcast(pass) {
             case.check_broadcast(kernel, &got, |case, rows, out| {
                 let invocations = broadcast_data(rows, to.rows, to.pixels, columns);
