@@ -41,7 +41,8 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     for (var c = 0u; c < COLS; c++) {
         at[c] = group.z * u.inputs * u.columns + min(column + c * apart, u.columns - 1u);
     }
-    for (var first = 0u; first < u.inputs; first += u.part) {
+    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
+        let first = p * u.part;
         let end = min(first + u.part, u.inputs);
         for (var i = first; i < end; i++) { // at most u.part
             var xs: array<vec4<f32>, COLS>;
@@ -54,7 +55,7 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
         for (var k = 0u; k < ROWS; k++) {
             for (var c = 0u; c < COLS; c++) {
                 if row + k < u.outputs && column + c * apart < u.columns {
-                    put_part(to + k * u.columns + c * apart, sum[k * COLS + c], first);
+                    put_part(to + k * u.columns + c * apart, sum[k * COLS + c], p);
                 }
                 sum[k * COLS + c] = vec4<f32>();
             }

@@ -45,7 +45,8 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     if {k}u < ROWS && column < u.columns && row + {k}u < u.outputs { begin_parts(to + {k}u * u.columns, bias{k}); }
 #end
     // Parts are of whole quads.
-    for (var first = 0u; first < u.inputs; first += u.part) {
+    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
+        let first = p * u.part;
         let end = min(first + u.part, u.inputs);
         for (var i = first; i < end; i += 4u) { // at most u.part / 4u
             let x0 = x[at + i * u.columns];
@@ -64,12 +65,12 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
             }
         }
 #repeat k 0 8
-        if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, first); }
+        if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, p); }
         s{k} = vec4<f32>();
 #end
         if ROWS == 16u {
 #repeat k 8 16
-            if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, first); }
+            if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, p); }
             s{k} = vec4<f32>();
 #end
         }

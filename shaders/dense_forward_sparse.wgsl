@@ -37,8 +37,8 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         sum[c] = part_start(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var input = 0u; input < u.inputs; input += u.part) {
-        let end = rank_of(group.z, first + min(input + u.part, u.inputs), u.param_stride / 32u);
+    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
+        let end = rank_of(group.z, first + min((p + 1u) * u.part, u.inputs), u.param_stride / 32u);
         for (var k = begin; k < end; k++) { // at most u.part
             let place = kept[group.z * u.kept_stride + k];
             let weight = vec4<f32>(params[base + place]);

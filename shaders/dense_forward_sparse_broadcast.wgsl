@@ -41,8 +41,8 @@ fn dense_forward_sparse_broadcast(@builtin(workgroup_id) group: vec3<u32>, @buil
         sum[c] = part_start(bias);
         at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
     }
-    for (var input = 0u; input < u.inputs; input += u.part) {
-        let end = rank_of(group.z, first + min(input + u.part, u.inputs), u.param_stride / 32u);
+    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
+        let end = rank_of(group.z, first + min((p + 1u) * u.part, u.inputs), u.param_stride / 32u);
         for (var k = begin; k < end; k += 8u) { // at most (u.part + 7u) / 8u
             let place = kept[group.z * u.kept_stride + min(k + lane, end - 1u)];
             let own_weight = params[base + place];

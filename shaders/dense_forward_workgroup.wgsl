@@ -48,14 +48,14 @@ fn dense_forward_workgroup(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
             if row + k < u.outputs && column + 16u * c < u.columns { begin_parts(to + k * u.columns + 16u * c, bias); }
         }
     }
-    for (var first = 0u; first < u.inputs; first += u.part) {
-        product(&sum, tile, min(u.part, u.inputs - first), local);
+    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
+        product(&sum, tile, min(u.part, u.inputs - p * u.part), local);
         tile.weights += u.part;
         tile.x += u.part * u.columns;
         for (var k = 0u; k < ROWS; k++) {
             for (var c = 0u; c < COLS; c++) {
                 if row + k < u.outputs && column + 16u * c < u.columns {
-                    put_part(to + k * u.columns + 16u * c, sum[k * COLS + c], first);
+                    put_part(to + k * u.columns + 16u * c, sum[k * COLS + c], p);
                 }
                 sum[k * COLS + c] = vec4<f32>();
             }

@@ -2,13 +2,13 @@
 
 // Leaves the bias there.
 fn begin_parts(at: u32, bias: f32) {
-    if in_parts() { y[at] = vec4<f32>(bias); }
+    if IN_PARTS == 1u { y[at] = vec4<f32>(bias); }
 }
 
-// Adds the part that begins at term `first` to what is there.
-fn put_part(at: u32, part: vec4<f32>, first: u32) {
+// Adds part p to what is there.
+fn put_part(at: u32, part: vec4<f32>, p: u32) {
     var sum = part;
-    if in_parts() { sum = y[at] + part; }
-    if first + u.part >= u.inputs { sum = rectified(sum, u.relu); }
+    if IN_PARTS == 1u { sum = y[at] + part; }
+    if p + 1u == part_count() { sum = rectified(sum, u.relu); }
     y[at] = sum;
 }

@@ -102,6 +102,7 @@ impl Conv2d {
             parts: Some(shape.out_height),
             reads_taps: true,
             broadcast: [forward_broadcast(&shape), backward_data_broadcast(&shape)].map(Some),
+            forward_constants: Vec::new(),
             bias: self.bias.then_some(shape.bias_offset),
         }
     }

@@ -115,14 +115,16 @@ fn is_wide(columns: u32, c: u32) -> bool {
 }
 
 /// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `broadcast` is the
-/// variant of that kind, if one suits the shape.
+/// variant of that kind, if one suits the shape, and `of_shape` are the constants that the shape asks for.
 pub(super) fn data_kernel(
     gpu: &Gpu,
     variant: KernelVariant,
     names: Names,
     [rows, pixels, columns]: [u32; 3],
     broadcast: Option<&Broadcast>,
+    of_shape: &[(&'static str, u32)],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
+    let of_kernel = |name, tile: &[_]| gpu.kernel(name, &[tile, of_shape].concat());
     let broadcast = broadcast.filter(|_| columns >= BROADCAST_COLUMNS);
     let (kernel, row_tiles, lanes) = match (variant, broadcast, names.workgroup, names.parts) {
         (KernelVariant::Parts, _, _, Some(_)) => {
@@ -130,7 +132,7 @@ pub(super) fn data_kernel(
             let lanes = columns.next_power_of_two();
             let lanes = lanes.clamp(*PARTS_LANES.start(), *PARTS_LANES.end());
             let constants = [&constants[..], &[("LANES", lanes)]].concat();
-            let kernel = gpu.kernel(name, &constants)?;
+            let kernel = of_kernel(name, &constants)?;
             let groups = columns.div_ceil(lanes);
             let workgroup = kernel.workgroup;
             (kernel, rows.div_ceil(PARTS_ROWS), groups * workgroup)
@@ -138,12 +140,12 @@ pub(super) fn data_kernel(
         (KernelVariant::Broadcast, Some(broadcast), ..) => {
             let r = broadcast_rows(rows);
             let constants = [&[("ROWS", r)], &broadcast.constants[..]].concat();
-            let kernel = gpu.kernel(broadcast.kernel, &constants)?;
+            let kernel = of_kernel(broadcast.kernel, &constants)?;
             (kernel, rows.div_ceil(r), columns.next_multiple_of(8))
         }
         (KernelVariant::Workgroup(r, c), _, Some(_), _) => {
             let (name, constants) = data_tile(variant, names);
-            let kernel = gpu.kernel(name, &constants)?;
+            let kernel = of_kernel(name, &constants)?;
             let (row_tiles, lanes) = workgroup_tiles((r, c), [rows, columns]);
             (kernel, row_tiles, lanes)
         }
@@ -152,7 +154,7 @@ pub(super) fn data_kernel(
             let (name, constants) = data_tile(variant, names);
             let wide = is_wide(columns, c);
             let constants = [&constants[..], &[("WIDE", u32::from(wide))]].concat();
-            let kernel = gpu.kernel(name, &constants)?;
+            let kernel = of_kernel(name, &constants)?;
             let lanes = if wide {
                 columns.div_ceil(WAVE * c) * WAVE
             } else {
@@ -225,6 +227,7 @@ pub(super) fn sparse_kernel(
     variant: KernelVariant,
     names: Names,
     [rows, pixels, columns]: [u32; 3],
+    of_shape: &[(&'static str, u32)],
 ) -> Result<(Arc<Kernel>, u64), GpuError> {
     let ((name, constants), lanes) = match variant {
         KernelVariant::SparseBroadcast(most) => {
@@ -240,7 +243,7 @@ pub(super) fn sparse_kernel(
             (tiled, pixels * columns.div_ceil(each))
         }
     };
-    let kernel = gpu.kernel(name, &constants)?;
+    let kernel = gpu.kernel(name, &[&constants[..], of_shape].concat())?;
     Ok((kernel, u64::from(rows) * u64::from(lanes)))
 }
 

@@ -41,6 +41,11 @@ const LONG: u32 = 512;
 const PART: RangeInclusive<u32> = 64..=256;
 
 impl DenseShape {
+    /// The constant that says to the forward kernels whether sums are made in parts.
+    pub fn in_parts(&self) -> (&'static str, u32) {
+        ("IN_PARTS", u32::from(self.part < self.inputs))
+    }
+
     /// Inputs of a part of an output's sum, where the inputs were `channels` channels before they were flattened. Long sums are made of
     /// parts, so that several can be worked on at once; the shape alone decides, for every variant and adapter. A part lies in one
     /// channel, so that a network without a channel that is all 0 makes the same sums; it is made of whole quads of weights, which are
@@ -109,6 +114,7 @@ impl Linear {
                     constants: Vec::new(),
                 }),
             ],
+            forward_constants: vec![shape.in_parts()],
             bias: self.bias.then_some(shape.bias_offset),
         }
     }
@@ -144,7 +150,8 @@ pub fn record_product(
 ) -> Result<(), GpuError> {
     let broadcast = forward_broadcast(shape);
     let grid = [shape.outputs, 1, shape.columns];
-    let (kernel, count) = data_kernel(gpu, variant, KERNELS.forward, grid, broadcast.as_ref())?;
+    let (names, constants) = (KERNELS.forward, [shape.in_parts()]);
+    let (kernel, count) = data_kernel(gpu, variant, names, grid, broadcast.as_ref(), &constants)?;
     program.push(gpu, kernel, shape, &buffers, count, replicas)
 }
 

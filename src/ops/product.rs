@@ -37,6 +37,8 @@ pub(super) struct Product<U> {
     pub(super) reads_taps: bool,
     /// The broadcast variants of the forward pass and of backward-data, where they suit the shape.
     pub(super) broadcast: [Option<Broadcast>; 2],
+    /// Constants that the shape asks for in the forward pass.
+    pub(super) forward_constants: Vec<(&'static str, u32)>,
     /// Where the bias starts, if there is one.
     pub(super) bias: Option<u32>,
 }
@@ -80,7 +82,8 @@ impl<U: ShaderStruct> Product<U> {
         let (variant, names) = (context.variants.forward, self.kernels.forward);
         let grid = [self.outputs, self.pixels[0], context.window.columns];
         if let Some(kept) = context.sparse_for(variant) {
-            let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
+            let (kernel, count) =
+                sparse_kernel(gpu, variant, names, grid, &self.forward_constants)?;
             let mut buffers = vec![context.params, context.x];
             buffers.extend(self.lists(&kept));
             buffers.push(context.y);
@@ -88,7 +91,14 @@ impl<U: ShaderStruct> Product<U> {
             program.multiplies(self.multiply_adds(context, Some(&kept)));
             return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
-        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.broadcast[0].as_ref())?;
+        let (kernel, count) = data_kernel(
+            gpu,
+            variant,
+            names,
+            grid,
+            self.broadcast[0].as_ref(),
+            &self.forward_constants,
+        )?;
         let buffers = [context.params, context.x, context.y];
         program.multiplies(self.multiply_adds(context, None));
         program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)
@@ -104,7 +114,7 @@ impl<U: ShaderStruct> Product<U> {
         let (variant, names) = (context.variants.backward_data, self.kernels.backward_data);
         let grid = [self.inputs, self.pixels[1], context.window.columns];
         if let Some(kept) = context.sparse_for(variant) {
-            let (kernel, count) = sparse_kernel(gpu, variant, names, grid)?;
+            let (kernel, count) = sparse_kernel(gpu, variant, names, grid, &[])?;
             let buffers = [
                 context.params,
                 context.dy,
@@ -117,7 +127,8 @@ impl<U: ShaderStruct> Product<U> {
             program.multiplies(self.multiply_adds(context, Some(&kept)));
             return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
         }
-        let (kernel, count) = data_kernel(gpu, variant, names, grid, self.broadcast[1].as_ref())?;
+        let (kernel, count) =
+            data_kernel(gpu, variant, names, grid, self.broadcast[1].as_ref(), &[])?;
         let buffers = [context.params, context.dy, context.x, dx];
         program.multiplies(self.multiply_adds(context, None));
         program.push(gpu, kernel, &self.shape, &buffers, count, context.replicas)

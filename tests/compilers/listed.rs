@@ -24,7 +24,10 @@ fn every_candidate_is_listed() {
     let unique: BTreeSet<&String> = all.iter().collect();
     assert_eq!(unique.len(), all.len(), "listed twice");
     let count = |kernel: &str| {
-        let own = |label: &&String| label.starts_with(&format!("{kernel} "));
+        // Of sums that are made in parts too there are as many.
+        let own = |label: &&String| {
+            label.starts_with(&format!("{kernel} ")) && !label.contains("IN_PARTS=1")
+        };
         all.iter().filter(own).count()
     };
     for kernel in ["dense_forward", "conv_backward_data"] {

@@ -118,6 +118,12 @@ impl Product for DenseShape {
     fn taps(&self, _: &Case<'_>) -> Option<Buffer> {
         None
     }
+    fn constants(&self, pass: Pass) -> Vec<(&'static str, u32)> {
+        match pass {
+            Pass::Forward => vec![self.in_parts()],
+            Pass::BackwardData => Vec::new(),
+        }
+    }
     fn biases(&self) -> u32 {
         match self.bias_offset {
             u32::MAX => 0,
@@ -161,7 +167,8 @@ fn dense_forward_parts_is_its_twin() {
             let groups = u.outputs.div_ceil(4) * u.columns.div_ceil(lanes);
             let bound = [&buffers[0], &buffers[1], &y];
             let invocations = u64::from(256 * groups);
-            case.run_with(&[("LANES", lanes)], &u, &bound, invocations, replicas);
+            let constants = [("LANES", lanes), u.in_parts()];
+            case.run_with(&constants, &u, &bound, invocations, replicas);
             let got = case.floats(&y, output(count).len());
             check_twins!(case, "values", got, u.inputs + 1, [&params, &x], |v, y| {
                 dense_forward(&u, replicas, v[0], v[1], y);

@@ -63,6 +63,11 @@ pub trait Product: Layer {
     fn broadcast(&self, pass: Pass) -> Vec<(&'static str, Vec<(&'static str, u32)>)>;
     /// What the sparse forward kernel binds beside the lists.
     fn taps(&self, case: &Case<'_>) -> Option<Buffer>;
+    /// Constants that the shape asks for in this pass.
+    fn constants(&self, _: Pass) -> Vec<(&'static str, u32)> {
+        Vec::new()
+    }
+
     /// Outputs whose bias's gradient the kernels of weight gradients find too, in workgroups before the others.
     fn biases(&self) -> u32;
     /// Parts in which weight gradients come, products in a sum of each, and floats of them all.
@@ -125,7 +130,8 @@ pub fn check_pass<P: Product>(pass: Pass, layers: &[(P, u32)], seed: u64) {
         let buffers: Vec<Buffer> = inputs.iter().map(|v| case.with(v)).collect();
         let run = |case: &Case<'_>, constants: &[_], out: &Buffer, invocations: u64| {
             let buffers: Vec<&Buffer> = buffers.iter().chain([out]).collect();
-            case.run_with(constants, &u, &buffers, invocations, replicas);
+            let constants = [constants, &u.constants(pass)].concat();
+            case.run_with(&constants, &u, &buffers, invocations, replicas);
         };
         let got = case.with_tiles(P::DATA_TILES, count, |tile, out| {
             run(&case, &tile_constants(tile), out, to.tiles(tile, columns));
@@ -220,7 +226,7 @@ pub fn check_sparse_pass<P: Product>(pass: Pass, layers: &[Round<P>], seed: u64)
         };
         let run = |case: &Case<'_>, cols: u32, out: &Buffer, invocations: u32| {
             let buffers: Vec<&Buffer> = values.iter().chain(&lists).chain([out]).collect();
-            let constants = [("COLS", cols)];
+            let constants = [&[("COLS", cols)], &u.constants(pass)[..]].concat();
             case.run_with(
                 &constants,
                 &sparse,
@@ -249,7 +255,12 @@ pub fn check_sparse_pass<P: Product>(pass: Pass, layers: &[Round<P>], seed: u64)
         inputs[0] = masked(u.place().2, replicas, &masks, &inputs[0]);
         let zeroed = case.with(&inputs[0]);
         let whole: Vec<&Buffer> = [&zeroed].into_iter().chain(&values[1..]).collect();
-        let dense = round.dense(kernels.plain, &whole, count, to.tiles((8, 2), columns));
+        let dense = round.dense(
+            (kernels.plain, &u.constants(pass)),
+            &whole,
+            count,
+            to.tiles((8, 2), columns),
+        );
         case.check_same(kernels.plain, &got, &dense);
         check_twins!(case, "values", got, terms, inputs, |inputs, out| u
             .twin(pass, replicas, inputs, out));

@@ -101,7 +101,12 @@ fn conv_backward_weight_sparse_and_its_sum_are_their_twins() {
 
         let tiles = tiled(u.out_channels, weights / u.out_channels, (4, 4)) * u64::from(parts);
         let invocations = biases + tiles;
-        let dense = round.dense("conv_backward_weight", &[&xs, &dys], count, invocations);
+        let dense = round.dense(
+            ("conv_backward_weight", &[]),
+            &[&xs, &dys],
+            count,
+            invocations,
+        );
         let dense = case.with(&dense[..count]);
         let sums = Case::new(gpu, "partial_sum", &round);
         let grads = sums.with(&output(whole));

@@ -135,7 +135,7 @@ impl<S: Layer> Round<S> {
     /// The `count` floats that a dense kernel makes of `inputs`, and the guard behind them.
     pub fn dense(
         &self,
-        kernel: &'static str,
+        (kernel, constants): (&'static str, &[(&'static str, u32)]),
         inputs: &[&Buffer],
         count: usize,
         invocations: u64,
@@ -143,7 +143,7 @@ impl<S: Layer> Round<S> {
         let case = Case::new(gpu().expect("a sparse kernel ran"), kernel, self);
         let result = case.with(&output(count));
         let buffers: Vec<_> = inputs.iter().copied().chain([&result]).collect();
-        case.run(&self.shape, &buffers, invocations, self.replicas);
+        case.run_with(constants, &self.shape, &buffers, invocations, self.replicas);
         case.floats(&result, count + GUARD)
     }
 }

@@ -69,7 +69,7 @@ fn dense_backward_weight_sparse_is_its_twin() {
 
         let (kernel, inputs) = ("dense_backward_weight", [&xs, &dys]);
         let invocations = biases + tiled(u.outputs, u.inputs, (4, 4));
-        let all = round.dense(kernel, &inputs, count, invocations);
+        let all = round.dense((kernel, &[]), &inputs, count, invocations);
         let mut dense = output(count);
         copy_kept(&masks, &all, &mut dense);
         let place = (u.bias_offset, u.outputs, u.param_stride);
