@@ -14,6 +14,19 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
+// Adds inputs `first` to `end` - 1. Rows of weights begin at w, vec4s of samples at `at`.
+fn add_terms(sum: ptr<function, array<vec4<f32>, ROWS * COLS>>, w: ptr<function, array<u32, ROWS>>, at: ptr<function, array<u32, COLS>>,
+             first: u32, end: u32) {
+    for (var i = first; i < end; i++) { // at most u.inputs
+        var xs: array<vec4<f32>, COLS>;
+        for (var c = 0u; c < COLS; c++) { xs[c] = x[(*at)[c] + i * u.columns]; }
+        for (var k = 0u; k < ROWS; k++) {
+            let weight = vec4<f32>(params[(*w)[k] + i]);
+            for (var c = 0u; c < COLS; c++) { (*sum)[k * COLS + c] = fma(weight, xs[c], (*sum)[k * COLS + c]); }
+        }
+    }
+}
+
 @compute @workgroup_size(32)
 fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                  @builtin(local_invocation_index) local: u32) {
@@ -41,24 +54,22 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     for (var c = 0u; c < COLS; c++) {
         at[c] = group.z * u.inputs * u.columns + min(column + c * apart, u.columns - 1u);
     }
-    for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
-        let first = p * u.part;
-        let end = min(first + u.part, u.inputs);
-        for (var i = first; i < end; i++) { // at most u.part
-            var xs: array<vec4<f32>, COLS>;
-            for (var c = 0u; c < COLS; c++) { xs[c] = x[at[c] + i * u.columns]; }
+    let last = part_count() - 1u;
+    if IN_PARTS == 1u {
+        for (var p = 0u; p < last; p++) { // at most u.inputs / u.part + 1u
+            add_terms(&sum, &w, &at, p * u.part, (p + 1u) * u.part);
             for (var k = 0u; k < ROWS; k++) {
-                let weight = vec4<f32>(params[w[k] + i]);
-                for (var c = 0u; c < COLS; c++) { sum[k * COLS + c] = fma(weight, xs[c], sum[k * COLS + c]); }
+                for (var c = 0u; c < COLS; c++) {
+                    if row + k < u.outputs && column + c * apart < u.columns { add_part(to + k * u.columns + c * apart, sum[k * COLS + c]); }
+                    sum[k * COLS + c] = vec4<f32>();
+                }
             }
         }
-        for (var k = 0u; k < ROWS; k++) {
-            for (var c = 0u; c < COLS; c++) {
-                if row + k < u.outputs && column + c * apart < u.columns {
-                    put_part(to + k * u.columns + c * apart, sum[k * COLS + c], p);
-                }
-                sum[k * COLS + c] = vec4<f32>();
-            }
+    }
+    add_terms(&sum, &w, &at, last * u.part, u.inputs);
+    for (var k = 0u; k < ROWS; k++) {
+        for (var c = 0u; c < COLS; c++) {
+            if row + k < u.outputs && column + c * apart < u.columns { end_parts(to + k * u.columns + c * apart, sum[k * COLS + c]); }
         }
     }
 }

@@ -65,12 +65,16 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
             }
         }
 #repeat k 0 8
-        if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, p); }
+        if column < u.columns && row + {k}u < u.outputs {
+            if p + 1u == part_count() { end_parts(to + {k}u * u.columns, s{k}); } else { add_part(to + {k}u * u.columns, s{k}); }
+        }
         s{k} = vec4<f32>();
 #end
         if ROWS == 16u {
 #repeat k 8 16
-            if column < u.columns && row + {k}u < u.outputs { put_part(to + {k}u * u.columns, s{k}, p); }
+            if column < u.columns && row + {k}u < u.outputs {
+                if p + 1u == part_count() { end_parts(to + {k}u * u.columns, s{k}); } else { add_part(to + {k}u * u.columns, s{k}); }
+            }
             s{k} = vec4<f32>();
 #end
         }

@@ -2,7 +2,6 @@
 // added to the bias, ascending. Else one sum starts at the bias. See `DenseShape::part_for` in src/ops/linear.rs.
 const IN_PARTS: u32 = 0u; // 1: u.part is less than u.inputs
 
-// A constant where there is one sum: a loop that might pass again costs a large product a tenth.
 fn part_count() -> u32 {
     if IN_PARTS == 0u { return 1u; }
     return (u.inputs + u.part - 1u) / u.part;

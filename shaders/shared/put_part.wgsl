@@ -5,10 +5,14 @@ fn begin_parts(at: u32, bias: f32) {
     if IN_PARTS == 1u { y[at] = vec4<f32>(bias); }
 }
 
-// Adds part p to what is there.
-fn put_part(at: u32, part: vec4<f32>, p: u32) {
+// Adds a part to what is there.
+fn add_part(at: u32, part: vec4<f32>) {
+    y[at] = y[at] + part;
+}
+
+// Likewise the last one, or the only sum.
+fn end_parts(at: u32, part: vec4<f32>) {
     var sum = part;
     if IN_PARTS == 1u { sum = y[at] + part; }
-    if p + 1u == part_count() { sum = rectified(sum, u.relu); }
-    y[at] = sum;
+    y[at] = rectified(sum, u.relu);
 }
