@@ -14,10 +14,11 @@ const COLS: u32 = 2u;
 @group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-// Adds inputs `first` to `end` - 1. Rows of weights begin at w, vec4s of samples at `at`.
+// Adds `terms` inputs from `first` on. Rows of weights begin at w, vec4s of samples at `at`.
 fn add_terms(sum: ptr<function, array<vec4<f32>, ROWS * COLS>>, w: ptr<function, array<u32, ROWS>>, at: ptr<function, array<u32, COLS>>,
-             first: u32, end: u32) {
-    for (var i = first; i < end; i++) { // at most u.inputs
+             first: u32, terms: u32) {
+    for (var t = 0u; t < terms; t++) {
+        let i = first + t;
         var xs: array<vec4<f32>, COLS>;
         for (var c = 0u; c < COLS; c++) { xs[c] = x[(*at)[c] + i * u.columns]; }
         for (var k = 0u; k < ROWS; k++) {
@@ -57,7 +58,7 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
     let last = part_count() - 1u;
     if IN_PARTS == 1u {
         for (var p = 0u; p < last; p++) { // at most u.inputs / u.part + 1u
-            add_terms(&sum, &w, &at, p * u.part, (p + 1u) * u.part);
+            add_terms(&sum, &w, &at, p * u.part, u.part);
             for (var k = 0u; k < ROWS; k++) {
                 for (var c = 0u; c < COLS; c++) {
                     if row + k < u.outputs && column + c * apart < u.columns { add_part(to + k * u.columns + c * apart, sum[k * COLS + c]); }
@@ -66,7 +67,7 @@ fn dense_forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroup
             }
         }
     }
-    add_terms(&sum, &w, &at, last * u.part, u.inputs);
+    add_terms(&sum, &w, &at, last * u.part, u.inputs - last * u.part);
     for (var k = 0u; k < ROWS; k++) {
         for (var c = 0u; c < COLS; c++) {
             if row + k < u.outputs && column + c * apart < u.columns { end_parts(to + k * u.columns + c * apart, sum[k * COLS + c]); }

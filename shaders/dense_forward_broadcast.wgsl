@@ -6,7 +6,6 @@
 #import grid
 #import dense
 #import parts
-#import put_part
 #import quads
 #import relu
 const ROWS: u32 = 16u; // or 8
@@ -33,7 +32,6 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     let b = (base + u.weight_offset + row_b * u.inputs) / 4u;
     let bias_a = bias_of(base, row_a);
     let bias_b = bias_of(base, row_b);
-    let to = (group.z * u.outputs + row) * u.columns + column;
 #repeat k 0 8
     let bias{k} = subgroupBroadcast(bias_a, {k}u);
 #end
@@ -41,8 +39,8 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
     let bias{k} = subgroupBroadcast(bias_b, {k-8}u);
 #end
 #repeat k 0 16
+    var all{k} = vec4<f32>(bias{k});
     var s{k} = part_start(bias{k});
-    if {k}u < ROWS && column < u.columns && row + {k}u < u.outputs { begin_parts(to + {k}u * u.columns, bias{k}); }
 #end
     // Parts are of whole quads.
     for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
@@ -65,18 +63,24 @@ fn dense_forward_broadcast(@builtin(workgroup_id) group: vec3<u32>, @builtin(num
             }
         }
 #repeat k 0 8
-        if column < u.columns && row + {k}u < u.outputs {
-            if p + 1u == part_count() { end_parts(to + {k}u * u.columns, s{k}); } else { add_part(to + {k}u * u.columns, s{k}); }
-        }
+        all{k} = with_part(all{k}, s{k});
         s{k} = vec4<f32>();
 #end
         if ROWS == 16u {
 #repeat k 8 16
-            if column < u.columns && row + {k}u < u.outputs {
-                if p + 1u == part_count() { end_parts(to + {k}u * u.columns, s{k}); } else { add_part(to + {k}u * u.columns, s{k}); }
-            }
+            all{k} = with_part(all{k}, s{k});
             s{k} = vec4<f32>();
 #end
         }
+    }
+    if column >= u.columns { return; }
+    let to = (group.z * u.outputs + row) * u.columns + column;
+#repeat k 0 8
+    if row + {k}u < u.outputs { y[to + {k}u * u.columns] = rectified(all{k}, u.relu); }
+#end
+    if ROWS == 16u {
+#repeat k 8 16
+        if row + {k}u < u.outputs { y[to + {k}u * u.columns] = rectified(all{k}, u.relu); }
+#end
     }
 }

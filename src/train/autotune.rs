@@ -114,7 +114,11 @@ impl Autotuner<'_> {
         let mut best = (dense, f64::INFINITY);
         for candidate in candidates {
             *pass.of(&mut variants) = candidate;
-            let mut seconds = self.time(i, pass, variants)?;
+            let mut seconds = match self.time(i, pass, variants) {
+                // Another variant may need fewer passes of its loops than this driver makes.
+                Err(GpuError::LoopLimit { .. }) if candidate != dense => continue,
+                timed => timed?,
+            };
             if candidate.is_sparse() {
                 // Near the crossover measurements are mostly noise; dense kernels leave the caches in better order.
                 seconds *= SPARSE_HANDICAP;
