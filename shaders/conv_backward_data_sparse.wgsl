@@ -1,12 +1,13 @@
 // dX[r][c][p][b] = sum_{o,ky,kx : p + padding - (ky,kx) = q * stride} W[r][o][c][ky][kx] dY[r][o][q][b] over the kept weights.
 // Where u.gate, dX is 0 wherever X is not above 0: the backward pass of the ReLU that X came out of.
-// One invocation owns one input channel x COLS vec4s of samples of one input pixel p; lanes run along samples, then pixels.
+// One invocation owns one input channel x COLS vec4s of samples of one input pixel p; see shared/spread.wgsl.
 // Sum: starts at 0, then o, ky, kx ascending, one fma each. conv_backward_data adds 0 * dY in between, which changes no bit.
 #import grid
 #import conv
 #import relu
 #import gate
 #import loads
+#import spread
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
@@ -16,15 +17,15 @@ const COLS: u32 = 4u;
 @group(0) @binding(5) var<storage, read> entries: array<u32>; // [R][kept_stride], see shared/columns.wgsl
 @group(0) @binding(6) var<storage, read_write> dx: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                              @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
+    let apart = at_tile.apart;
     let pixels = u.in_height * u.in_width;
-    let tile = flat % column_tiles;
-    let pixel = (flat / column_tiles) % pixels;
-    let row = flat / (column_tiles * pixels);
+    let column = at_tile.column;
+    let pixel = at_tile.tile % pixels;
+    let row = at_tile.tile / pixels;
     if row >= u.in_channels { return; }
     let area = u.kernel * u.kernel;
     let base = group.z * u.param_stride + u.weight_offset + row * area;
@@ -34,7 +35,7 @@ fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(n
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
         sum[c] = vec4<f32>();
-        at[c] = min(tile + c * column_tiles, u.columns - 1u);
+        at[c] = min(column + c * apart, u.columns - 1u);
     }
     // p in padded coordinates. A tap beyond it wraps round to a place past the last output.
     let py = pixel / u.in_width + u.padding;
@@ -68,7 +69,7 @@ fn conv_backward_data_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(n
         }
     }
     for (var c = 0u; c < COLS; c++) {
-        let column = tile + c * column_tiles;
-        if column < u.columns { put(((group.z * u.in_channels + row) * pixels + pixel) * u.columns + column, sum[c]); }
+        let own = column + c * apart;
+        if own < u.columns { put(((group.z * u.in_channels + row) * pixels + pixel) * u.columns + own, sum[c]); }
     }
 }

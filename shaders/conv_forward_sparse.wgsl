@@ -1,12 +1,13 @@
 // Y[r][o][q][b] = bias[o] + sum_{c,ky,kx} W[r][o][c][ky][kx] X[r][c][q*stride + (ky,kx) - padding][b] over the kept weights,
 // zero outside the image; then ReLU where u.relu.
-// One invocation owns one output channel x COLS vec4s of samples of one output pixel q; lanes run along samples, then pixels.
+// One invocation owns one output channel x COLS vec4s of samples of one output pixel q; see shared/spread.wgsl.
 // Sum: starts at the bias, then c, ky, kx ascending, one fma each. conv_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import conv
 #import kept
 #import relu
 #import loads
+#import spread
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: ConvShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
@@ -17,15 +18,15 @@ const COLS: u32 = 4u;
 @group(0) @binding(6) var<storage, read> kept: array<u32>;
 @group(0) @binding(7) var<storage, read_write> y: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                        @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
+    let apart = at_tile.apart;
     let pixels = u.out_height * u.out_width;
-    let tile = flat % column_tiles;
-    let pixel = (flat / column_tiles) % pixels;
-    let row = flat / (column_tiles * pixels);
+    let column = at_tile.column;
+    let pixel = at_tile.tile % pixels;
+    let row = at_tile.tile / pixels;
     if row >= u.out_channels { return; }
     let base = group.z * u.param_stride;
     let weights = u.in_channels * u.kernel * u.kernel;
@@ -38,7 +39,7 @@ fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
     var at: array<u32, COLS>;
     for (var c = 0u; c < COLS; c++) {
         sum[c] = vec4<f32>(bias);
-        at[c] = min(tile + c * column_tiles, u.columns - 1u);
+        at[c] = min(column + c * apart, u.columns - 1u);
     }
     // Window corner in padded coordinates; unsigned wrap-around puts taps before the image past its end.
     let top = (pixel / u.out_width) * u.stride;
@@ -63,9 +64,9 @@ fn conv_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wor
         }
     }
     for (var c = 0u; c < COLS; c++) {
-        let column = tile + c * column_tiles;
-        if column < u.columns {
-            y[((group.z * u.out_channels + row) * pixels + pixel) * u.columns + column] = rectified(sum[c], u.relu);
+        let own = column + c * apart;
+        if own < u.columns {
+            y[((group.z * u.out_channels + row) * pixels + pixel) * u.columns + own] = rectified(sum[c], u.relu);
         }
     }
 }

@@ -1,5 +1,5 @@
 // Y[r][o][b] = bias[o] + sum_i W[r][o][i] X[r][i][b] over the kept weights, then ReLU where u.relu.
-// One invocation owns one output x COLS vec4s of samples; lanes run along samples.
+// One invocation owns one output x COLS vec4s of samples; see shared/spread.wgsl.
 // Sum: in parts of u.part inputs, as shared/parts.wgsl has it; i ascending, one fma each. dense_forward adds 0 * X in between, which changes no bit but the sign of a -0.
 #import grid
 #import dense
@@ -7,6 +7,7 @@
 #import parts
 #import relu
 #import loads
+#import spread
 const COLS: u32 = 4u;
 @group(0) @binding(0) var<uniform> u: DenseShape;
 @group(0) @binding(1) var<storage, read> params: array<f32>;
@@ -16,13 +17,13 @@ const COLS: u32 = 4u;
 @group(0) @binding(5) var<storage, read> kept: array<u32>;
 @group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
                         @builtin(local_invocation_index) local: u32) {
-    let flat = flat_index(group, groups, 64u, local);
-    let column_tiles = (u.columns + COLS - 1u) / COLS;
-    let tile = flat % column_tiles;
-    let row = flat / column_tiles;
+    let at_tile = spread(flat_index(group, groups, 1u, 0u), local);
+    let apart = at_tile.apart;
+    let column = at_tile.column;
+    let row = at_tile.tile;
     if row >= u.outputs { return; }
     let base = group.z * u.param_stride;
     let first = u.weight_offset + row * u.inputs;
@@ -35,7 +36,7 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
     for (var c = 0u; c < COLS; c++) {
         all[c] = vec4<f32>(bias);
         sum[c] = part_start(bias);
-        at[c] = group.z * u.inputs * u.columns + min(tile + c * column_tiles, u.columns - 1u);
+        at[c] = group.z * u.inputs * u.columns + min(column + c * apart, u.columns - 1u);
     }
     for (var p = 0u; p < part_count(); p++) { // at most u.inputs / u.part + 1u
         let end = rank_of(group.z, first + min((p + 1u) * u.part, u.inputs), u.param_stride / 32u);
@@ -52,7 +53,7 @@ fn dense_forward_sparse(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_wo
         }
     }
     for (var c = 0u; c < COLS; c++) {
-        let column = tile + c * column_tiles;
-        if column < u.columns { y[(group.z * u.outputs + row) * u.columns + column] = rectified(all[c], u.relu); }
+        let own = column + c * apart;
+        if own < u.columns { y[(group.z * u.outputs + row) * u.columns + own] = rectified(all[c], u.relu); }
     }
 }

@@ -20,7 +20,8 @@ fn select_count(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups
     let t = thresholds[slot];
     let shift = 24u - 8u * (t.round % 4u);
     let decided = select(0u, 0xffffffffu << ((shift + 8u) & 31u), shift < 24u);
-    for (var k = local; k < block.y; k += 256u) { // at most BLOCK / 256u
+    let keys = select(block.y, 0u, t.round >= DECIDED); // none once the threshold is decided
+    for (var k = local; k < keys; k += 256u) { // at most BLOCK / 256u
         let key = score[group.z * u.score_stride + block.x + k];
         let inverse = 0xffffffffu - (u.base + block.x + k);
         if t.round < 4u {

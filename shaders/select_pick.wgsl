@@ -1,4 +1,5 @@
 // Fixes the next 8 bits of each threshold: the digit in which the rank-th largest key lies. Clears the histogram.
+// Where all keys of that digit are to be selected, the bits below it stay 0, which lets all of them in, and the threshold is decided.
 // One invocation owns one (replica, group).
 #import grid
 #import select
@@ -13,17 +14,18 @@ fn select_pick(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups)
     if g >= u.groups { return; }
     let slot = group.z * u.groups + g;
     var t = thresholds[slot];
-    // Rank 0 (keep none) stops at digit 255 every time: a threshold above every key.
+    if t.round >= DECIDED { return; }
+    // Rank 0 (keep none) stops at digit 255: a threshold above every key.
     var digit = 255u;
-    for (var k = 0u; k < 255u; k++) {
-        let n = histogram[slot * 256u + digit];
-        if n >= t.rank { break; }
+    var n = histogram[slot * 256u + digit];
+    for (var k = 0u; k < 255u && n < t.rank; k++) {
         t.rank -= n;
         digit -= 1u;
+        n = histogram[slot * 256u + digit];
     }
     let shift = 24u - 8u * (t.round % 4u);
     if t.round < 4u { t.key |= digit << shift; } else { t.index |= digit << shift; }
-    t.round += 1u;
+    t.round = select(t.round + 1u, DECIDED, n == t.rank);
     thresholds[slot] = t;
     for (var k = 0u; k < 256u; k++) { histogram[slot * 256u + k] = 0u; }
 }

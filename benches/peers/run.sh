@@ -98,7 +98,7 @@ trap 'rm -rf "$work"' EXIT
 
 peer_options=(--model "$model" --batch "$batch" --seconds "$seconds")
 if [[ $software ]]; then
-    driver=
+    driver=${VK_DRIVER_FILES:-}
     for folder in "${XDG_DATA_HOME:-$HOME/.local/share}" /etc /usr/local/share /usr/share; do
         for file in "$folder"/vulkan/icd.d/lvp_icd*.json; do
             if [[ -z $driver && -e $file ]]; then driver=$file; fi

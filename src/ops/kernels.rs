@@ -105,13 +105,19 @@ pub(super) fn sparse_tile(variant: KernelVariant, names: Names) -> Tiled {
     (names.sparse, vec![("COLS", tile)])
 }
 
-/// Invocations in a workgroup of the register tiles.
+/// Invocations in a workgroup of the kernels that `shaders/shared/spread.wgsl` spreads.
 const WAVE: u32 = 32;
 
-/// Whether workgroups of the register tiles stand in one row of tiles each, see `shaders/shared/spread.wgsl`: where no more than a quarter
-/// of their invocations would idle.
-fn is_wide(columns: u32, c: u32) -> bool {
-    4 * columns >= 3 * columns.next_multiple_of(WAVE * c)
+/// The constant that says whether workgroups stand in one row of tiles each, see `shaders/shared/spread.wgsl`, and the invocations of such a row
+/// of `columns` vec4s, `c` in an invocation. They do where no more than a quarter of their invocations would idle.
+fn spread(columns: u32, c: u32) -> ((&'static str, u32), u32) {
+    let wide = 4 * columns >= 3 * columns.next_multiple_of(WAVE * c);
+    let lanes = if wide {
+        columns.div_ceil(WAVE * c) * WAVE
+    } else {
+        columns.div_ceil(c)
+    };
+    (("WIDE", u32::from(wide)), lanes)
 }
 
 /// A dense kernel for `rows` outputs of `pixels` pixels and `columns` vec4s of samples, and its invocations. `broadcast` is the
@@ -152,14 +158,8 @@ pub(super) fn data_kernel(
         _ => {
             let (r, c) = tile_of(variant, DATA_TILE);
             let (name, constants) = data_tile(variant, names);
-            let wide = is_wide(columns, c);
-            let constants = [&constants[..], &[("WIDE", u32::from(wide))]].concat();
-            let kernel = of_kernel(name, &constants)?;
-            let lanes = if wide {
-                columns.div_ceil(WAVE * c) * WAVE
-            } else {
-                columns.div_ceil(c)
-            };
+            let (wide, lanes) = spread(columns, c);
+            let kernel = of_kernel(name, &[&constants[..], &[wide]].concat())?;
             (kernel, rows.div_ceil(r), lanes)
         }
     };
@@ -238,9 +238,11 @@ pub(super) fn sparse_kernel(
             ((names.sparse_broadcast, vec![("COLS", tile)]), lanes)
         }
         _ => {
-            let tiled = sparse_tile(variant, names);
-            let each = tiled.1.first().map_or(1, |&(_, tile)| tile);
-            (tiled, pixels * columns.div_ceil(each))
+            let (name, mut constants) = sparse_tile(variant, names);
+            let each = constants.first().map_or(1, |&(_, tile)| tile);
+            let (wide, lanes) = spread(columns, each);
+            constants.push(wide);
+            ((name, constants), pixels * lanes)
         }
     };
     let kernel = gpu.kernel(name, &[&constants[..], of_shape].concat())?;

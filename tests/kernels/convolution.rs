@@ -56,7 +56,7 @@ impl Conv {
     }
 }
 
-/// Shapes with an edge of their own, then thirty at random.
+/// Shapes with an edge of their own, then more at random.
 pub fn cases() -> Vec<Conv> {
     let conv =
         |image, outputs, [kernel, stride, padding]: [u32; 3], [columns, replicas]: [u32; 2]| Conv {
@@ -93,9 +93,15 @@ pub fn cases() -> Vec<Conv> {
         conv((3, 3, 4), 4, [3, 2, 1], [25, 1]),
         conv((1, 4, 3), 3, [2, 1, 1], [32, 1]),
         conv((1, 28, 28), 8, [5, 1, 0], [4, 1]),
+        // More vec4s of samples than a workgroup has invocations.
+        conv((2, 3, 3), 3, [3, 1, 1], [35, 2]),
+        // More channels than a tile of 16 x 2, 16 x 4 or 16 x 8 in workgroup memory has rows.
+        conv((1, 4, 3), 33, [2, 1, 0], [3, 1]),
+        conv((2, 3, 4), 65, [2, 1, 0], [5, 2]),
+        conv((1, 3, 3), 129, [2, 1, 1], [2, 1]),
     ];
     let mut dice = Dice(10);
-    while cases.len() < 49 {
+    while cases.len() < 53 {
         let mut upto = |n| 1 + dice.below(n);
         let image = (upto(9), upto(10), upto(10));
         let (outputs, kernel, stride) = (upto(18), upto(5), upto(3));

@@ -224,9 +224,9 @@ pub fn check_sparse_pass<P: Product>(pass: Pass, layers: &[Round<P>], seed: u64)
                 (sparse, lists.into())
             }
         };
-        let run = |case: &Case<'_>, cols: u32, out: &Buffer, invocations: u32| {
+        let run = |case: &Case<'_>, constants: &[_], out: &Buffer, invocations: u32| {
             let buffers: Vec<&Buffer> = values.iter().chain(&lists).chain([out]).collect();
-            let constants = [&[("COLS", cols)], &u.constants(pass)[..]].concat();
+            let constants = [constants, &u.constants(pass)].concat();
             case.run_with(
                 &constants,
                 &sparse,
@@ -236,18 +236,20 @@ pub fn check_sparse_pass<P: Product>(pass: Pass, layers: &[Round<P>], seed: u64)
             );
         };
         let got = case.with_tiles(TILES, count, |(_, cols), out| {
-            run(
-                &case,
-                cols,
-                out,
-                to.rows * to.pixels * columns.div_ceil(cols),
-            );
+            let invocations = to.rows * to.pixels * columns.div_ceil(cols);
+            run(&case, &[("COLS", cols)], out, invocations);
+        });
+        // Workgroups that stand in one row each.
+        case.check_workgroup(kernels.sparse, TILES, &got, |case, (_, cols), out| {
+            let lanes = columns.div_ceil(32 * cols) * 32;
+            let constants = [("COLS", cols), ("WIDE", 1)];
+            run(case, &constants, out, to.rows * to.pixels * lanes);
         });
         for cols in BROADCAST_COLS {
             let (kernel, which) = (kernels.sparse_broadcast, format!("{cols} vec4s"));
             case.check_subgroup_variant(kernel, &which, &got, |case, out| {
                 let lanes = (to.pixels * columns.div_ceil(cols)).next_multiple_of(8);
-                run(case, cols, out, to.rows * lanes);
+                run(case, &[("COLS", cols)], out, to.rows * lanes);
             });
         }
         // The same sums with parameters that are 0 where pruned.

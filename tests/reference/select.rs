@@ -100,6 +100,9 @@ pub fn select_count(
         for &[first, count, group, _] in blocks {
             let slot = (r * u.groups + group) as usize;
             let t = thresholds[slot];
+            if t.round == 8 {
+                continue;
+            }
             let (decided, shift) = digit_of(t.round);
             for k in first..first + count {
                 let key = score[(r * u.score_stride + k) as usize];
@@ -120,9 +123,13 @@ pub fn select_count(
     }
 }
 
-/// Fixes the next 8 bits of each threshold: the digit of the rank-th largest. Clears the histogram.
+/// Fixes the next 8 bits of each threshold: the digit of the rank-th largest. Clears the histogram. Decided where all keys of that digit
+/// are selected.
 pub fn select_pick(thresholds: &mut [Threshold], histogram: &mut [u32]) {
     for (t, counts) in thresholds.iter_mut().zip(histogram.chunks_exact_mut(256)) {
+        if t.round == 8 {
+            continue;
+        }
         let mut digit = 255;
         while digit > 0 && counts[digit] < t.rank {
             t.rank -= counts[digit];
@@ -135,7 +142,11 @@ pub fn select_pick(thresholds: &mut [Threshold], histogram: &mut [u32]) {
             &mut t.index
         };
         *word |= (digit as u32) << shift;
-        t.round += 1;
+        t.round = if counts[digit] == t.rank {
+            8
+        } else {
+            t.round + 1
+        };
         counts.fill(0);
     }
 }
