@@ -59,6 +59,13 @@ pub static BELOW_ONE: Interval = Interval::new(
     1.0,
     (false, true),
 );
+/// Fractions that are neither none nor all.
+pub static PART: Interval = Interval::new(
+    "in (0, 1): more than 0, less than 1",
+    0.0,
+    1.0,
+    (true, true),
+);
 /// Fractions that are not 0.
 pub static SHARE: Interval = Interval::new(
     "in (0, 1]: greater than 0, at most 1",

@@ -33,7 +33,7 @@ pub use form::{
     At, Declared, Fits, Flat, Form, From, FromNode, Later, Maybe, Of, Only, Or, Part, Plain,
     Unwritten, peek, peek_part, settle,
 };
-pub use interval::{BELOW_ONE, FINITE, Interval, NOT_NEGATIVE, POSITIVE, SHARE, UNIT};
+pub use interval::{BELOW_ONE, FINITE, Interval, NOT_NEGATIVE, PART, POSITIVE, SHARE, UNIT};
 pub(crate) use macros::{choice, described, docs, field, kinds, table, words};
 pub use node::{Base, Entry, Node, Value, is_bare};
 pub use problem::{Problem, Problems};

@@ -86,14 +86,8 @@ fn select(data: Dataset, classes: &[String]) -> Result<Dataset, DataError> {
         Ok(chosen)
     };
     let splits = [choose(&data.train)?, choose(&data.test)?];
-    // `train/CLASS/FILE`.
-    let is_chosen = |path: &String| {
-        let class = path.split('/').nth(1);
-        classes.iter().any(|name| Some(name.as_str()) == class)
-    };
     let shape = [data.channels, data.height, data.width];
     Ok(Dataset {
-        skipped: data.skipped.into_iter().filter(is_chosen).collect(),
         source: data.source,
         warnings: data.warnings,
         ..Dataset::new(&data.name, classes.to_vec(), shape, splits)

@@ -1,7 +1,9 @@
 //! Samples in memory, and the digest that names them.
 
 use crate::base::hex;
+use crate::spec::TestShare;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 
 /// Samples and their labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +53,10 @@ pub struct Dataset {
     pub warnings: Vec<String>,
     /// Image files that were left out since they cannot be decoded.
     pub skipped: Vec<String>,
+    /// How many other files of a folder were left out, by the reason.
+    pub left_out: BTreeMap<String, usize>,
+    /// How the test images were chosen, where no folder says which they are.
+    pub test_share: Option<TestShare>,
 }
 
 /// What the pixels of one channel are like, over the training images: those of the test set are never looked at.
@@ -95,6 +101,8 @@ impl Dataset {
             source: String::new(),
             warnings: Vec::new(),
             skipped: Vec::new(),
+            left_out: BTreeMap::new(),
+            test_share: None,
         }
     }
 }

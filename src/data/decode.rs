@@ -3,23 +3,33 @@
 use std::path::Path;
 
 use image::imageops::FilterType;
-use image::{DynamicImage, ImageReader};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader};
 
 use crate::spec::{ImageRule, Resize};
 
-/// Decodes a PNG or JPEG file into `out`, `[channel][y][x]`. Transparency is dropped, and a turn noted in EXIF is not made.
-/// The error is the reason in words.
+/// Endings of the files that are decoded, in small letters.
+pub(super) const ENDINGS: [&str; 10] = [
+    "png", "jpg", "jpeg", "jfif", "jpe", "webp", "bmp", "gif", "tif", "tiff",
+];
+
+/// Decodes an image file into `out`, `[channel][y][x]`: turned as its EXIF data asks, transparent pixels laid on the background. Of
+/// a file with several images it is the first. The error is the reason in words.
 pub(super) fn decode(path: &Path, rule: &ImageRule, out: &mut [u8]) -> Result<(), String> {
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     if bytes.starts_with(&[0xff, 0xd8]) && !has_end(&bytes) {
         return Err("the JPEG has no end: the file is truncated".to_string());
     }
-    let image = ImageReader::new(std::io::Cursor::new(&bytes))
+    let mut decoder = ImageReader::new(std::io::Cursor::new(&bytes))
         .with_guessed_format()
         .map_err(|error| error.to_string())?
-        .decode()
+        .into_decoder()
         .map_err(|error| error.to_string())?;
-    let image = fit(image, rule)?;
+    // Damaged metadata does not spoil an image.
+    let turn = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    image.apply_orientation(turn);
+    let image = fit(laid_on(rule.background, image), rule)?;
     let pixels = match rule.channels {
         1 => image.into_luma8().into_raw(),
         _ => image.into_rgb8().into_raw(),
@@ -31,6 +41,23 @@ pub(super) fn decode(path: &Path, rule: &ImageRule, out: &mut [u8]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// `image` without transparency: each pixel mixed with the background by its alpha, rounded to nearest.
+fn laid_on(background: [u8; 3], image: DynamicImage) -> DynamicImage {
+    if !image.color().has_alpha() {
+        return image;
+    }
+    let mut pixels = image.into_rgba8();
+    for pixel in pixels.pixels_mut() {
+        let [colour @ .., alpha] = &mut pixel.0;
+        let alpha = u32::from(*alpha);
+        for (own, under) in colour.iter_mut().zip(background) {
+            let mixed = u32::from(*own) * alpha + u32::from(under) * (255 - alpha);
+            *own = ((mixed + 127) / 255) as u8;
+        }
+    }
+    DynamicImage::ImageRgba8(pixels).into_rgb8().into()
 }
 
 /// Pixels that scaling may pass through: a long thin image fills a square only when it is very long.

@@ -84,10 +84,7 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A folder of images is not as it must be.
-    #[error(
-        "{}: {problem}\nthe folder must hold train/CLASS/ and test/CLASS/ with .png, .jpg or .jpeg files, the same classes in both",
-        .path.display()
-    )]
+    #[error("{}: {problem}\n{}", .path.display(), super::image_folder::LAYOUT)]
     Folder {
         /// The folder.
         path: PathBuf,

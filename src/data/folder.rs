@@ -1,8 +1,9 @@
-//! Datasets that are folders of images: `train/CLASS/*.png` and `test/CLASS/*.png`, or `.jpg`, `.jpeg`.
+//! Datasets that are folders of images: `train/CLASS/FILE` and `test/CLASS/FILE`, or without a folder of test images.
 //!
-//! Classes are the names of the folders, in the order of their bytes; so are the files of a class. Each image is decoded by
-//! itself and lands where its place in that order says, so the number of threads changes nothing.
+//! Files are in the order of their classes' names, then of their own, by bytes. Each image is decoded by itself and lands where
+//! its place in that order says, so the number of threads changes nothing.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -10,84 +11,16 @@ use rayon::prelude::*;
 
 use super::cache::{self, Decoded};
 use super::dataset::{Dataset, Split, digest};
-use super::decode::decode;
+use super::decode::{ENDINGS, decode};
 use super::error::DataError;
+use super::image_folder::entries;
 use crate::base::sha256;
-use crate::spec::{FolderSpec, OnBadImage};
-
-/// Labels are bytes.
-const MOST_CLASSES: usize = 256;
-const EXTENSIONS: [&str; 3] = ["png", "jpg", "jpeg"];
-const SPLITS: [&str; 2] = ["train", "test"];
+use crate::spec::{FolderSpec, OnBadImage, TestImages, TestShare};
 
 /// An image file: its path in the folder, and its class.
 struct ImageFile {
     path: String,
     class: u8,
-}
-
-/// The classes of a folder: the names of the folders in `train/`, which must be those in `test/`. Folders and files whose
-/// names begin with a dot are not seen.
-///
-/// # Errors
-/// What is wrong with the folder, in words.
-pub fn classes_of(folder: &Path) -> Result<Vec<String>, String> {
-    let [train, test] = SPLITS.map(|split| folder_names(&folder.join(split)));
-    let (train, test) = (train?, test?);
-    let lacks = |these: &[String], those: &[String]| {
-        let missing = these.iter().find(|name| !those.contains(name));
-        missing.cloned()
-    };
-    if let Some(class) = lacks(&train, &test) {
-        return Err(format!("the class {class:?} is in train/ but not in test/"));
-    }
-    if let Some(class) = lacks(&test, &train) {
-        return Err(format!("the class {class:?} is in test/ but not in train/"));
-    }
-    if train.is_empty() {
-        return Err("train/ holds no folders: each class is one".to_string());
-    }
-    if train.len() > MOST_CLASSES {
-        return Err(format!(
-            "it has {} classes, at most {MOST_CLASSES} are possible",
-            train.len()
-        ));
-    }
-    Ok(train)
-}
-
-/// The folders in a folder, in order. What cannot be looked at may be a class, so it is an error and not left out.
-fn folder_names(folder: &Path) -> Result<Vec<String>, String> {
-    let mut names = Vec::new();
-    for (name, path) in entries(folder)? {
-        let failed = |error: std::io::Error| {
-            format!(
-                "cannot tell whether {} is a class: {error}; mend it, or remove it if it is none",
-                path.display()
-            )
-        };
-        if std::fs::metadata(&path).map_err(failed)?.is_dir() {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// Names and paths in a folder, but for those that begin with a dot; in no order.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, String> {
-    let failed = |error: std::io::Error| format!("cannot read {}: {error}", folder.display());
-    let mut list = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            return Err(format!("{} is not valid Unicode", path.display()));
-        };
-        if !name.starts_with('.') {
-            list.push((name.to_string(), path));
-        }
-    }
-    Ok(list)
 }
 
 impl FolderSpec {
@@ -103,38 +36,65 @@ impl FolderSpec {
         }
     }
 
-    /// The files of a split by class, then by name.
-    fn files(&self, split: &str) -> Result<Vec<ImageFile>, DataError> {
-        let mut files = Vec::new();
-        for (class, class_name) in self.classes.iter().enumerate() {
-            let folder = self.folder.join(split).join(class_name);
-            let mut names: Vec<String> = entries(&folder)
-                .map_err(|problem| self.wrong(problem))?
-                .into_iter()
-                .filter(|(_, path)| is_image(path) && may_be_file(path))
-                .map(|(name, _)| name)
-                .collect();
-            if names.is_empty() {
-                let problem = format!("{split}/{class_name} holds no .png, .jpg or .jpeg file");
-                return Err(self.wrong(problem));
-            }
-            names.sort();
-            files.extend(names.into_iter().map(|name| ImageFile {
-                path: format!("{split}/{class_name}/{name}"),
-                class: class as u8,
-            }));
+    /// The image files of both splits, and how many others were left out, by the reason.
+    fn splits(&self) -> Result<([Vec<ImageFile>; 2], BTreeMap<String, usize>), DataError> {
+        let mut left_out = BTreeMap::new();
+        let mut splits = [Vec::new(), Vec::new()];
+        let mut order: Vec<(usize, &String)> = self.classes.iter().enumerate().collect();
+        order.sort_by_key(|&(_, name)| name);
+        for (number, class) in order {
+            let named = |path| ImageFile {
+                path,
+                class: number as u8,
+            };
+            let train = self.files(&self.train, class, &mut left_out)?;
+            let (train, test) = match &self.test {
+                TestImages::Folder(test) => (train, self.files(test, class, &mut left_out)?),
+                TestImages::Share(share) => apart(share, train),
+            };
+            splits[0].extend(train.into_iter().map(named));
+            splits[1].extend(test.into_iter().map(named));
         }
-        Ok(files)
+        Ok((splits, left_out))
+    }
+
+    /// The paths in the folder of a class's images, in the order of their names.
+    fn files(
+        &self,
+        split: &str,
+        class: &str,
+        left_out: &mut BTreeMap<String, usize>,
+    ) -> Result<Vec<String>, DataError> {
+        let place = if split.is_empty() {
+            class.to_string()
+        } else {
+            format!("{split}/{class}")
+        };
+        let mut paths = Vec::new();
+        let listed = entries(&self.folder.join(&place)).map_err(|problem| self.wrong(problem))?;
+        for (name, path) in listed {
+            match why_left_out(&name, &path) {
+                Some(why) => *left_out.entry(why).or_default() += 1,
+                None => paths.push(format!("{place}/{name}")),
+            }
+        }
+        if paths.is_empty() {
+            let endings = ENDINGS.join(", .");
+            return Err(self.wrong(format!("{place} holds no image (.{endings})")));
+        }
+        paths.sort();
+        Ok(paths)
     }
 
     /// What decoding depends on: the version, the rule, and every file's path, size and time of change, or why these cannot
     /// be had: a link that is mended is then decoded anew.
     fn key(&self, splits: &[Vec<ImageFile>]) -> Result<String, DataError> {
         let mut text = format!(
-            "{} {:?} {:?}\n",
+            "{} {:?} {:?} {}\n",
             env!("CARGO_PKG_VERSION"),
             self.rule,
-            self.on_bad_image
+            self.on_bad_image,
+            splits[0].len()
         );
         for file in splits.iter().flatten() {
             let failed = |source| DataError::Io {
@@ -145,13 +105,14 @@ impl FolderSpec {
             let meta = match std::fs::metadata(self.folder.join(&file.path)) {
                 Ok(meta) => meta,
                 Err(error) => {
-                    text += &format!("{} {error}\n", file.path);
+                    text += &format!("{} {} {error}\n", file.path, file.class);
                     continue;
                 }
             };
             let changed = meta.modified().map_err(failed)?;
             let since = changed.duration_since(UNIX_EPOCH).unwrap_or_default();
-            text += &format!("{} {} {}\n", file.path, meta.len(), since.as_nanos());
+            let (size, changed) = (meta.len(), since.as_nanos());
+            text += &format!("{} {} {size} {changed}\n", file.path, file.class);
         }
         Ok(sha256(text.as_bytes()))
     }
@@ -161,10 +122,12 @@ impl FolderSpec {
         let folder = self.folder.canonicalize();
         let folder = folder.as_ref().unwrap_or(&self.folder);
         let what = format!(
-            "{} {:?} {:?}",
+            "{} {:?} {:?} {:?} {:?}",
             folder.display(),
             self.rule,
-            self.on_bad_image
+            self.on_bad_image,
+            self.classes,
+            self.test
         );
         cache.join(format!("{}.images", &sha256(what.as_bytes())[..16]))
     }
@@ -228,13 +191,33 @@ impl FolderSpec {
     }
 }
 
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|own| {
-        EXTENSIONS
-            .iter()
-            .any(|known| own.eq_ignore_ascii_case(known))
-    })
+/// Why an entry of a class's folder is no image of it; `None` if it is one.
+fn why_left_out(name: &str, path: &Path) -> Option<String> {
+    if name.starts_with('.') {
+        return Some("hidden".to_string());
+    }
+    if !may_be_file(path) {
+        return Some("folder".to_string());
+    }
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    match ending.map(str::to_lowercase) {
+        None => Some("without an ending".to_string()),
+        Some(ending) if ENDINGS.contains(&ending.as_str()) => None,
+        Some(ending) => Some(format!(".{ending}")),
+    }
+}
+
+/// The images of one class that stay, and those that are held out: as many as the share says, at least one and not all, those whose
+/// digests with the seed are the smallest. So a new file moves few others.
+fn apart(share: &TestShare, mut paths: Vec<String>) -> (Vec<String>, Vec<String>) {
+    let most = paths.len().saturating_sub(1);
+    let count = (share.test_share * paths.len() as f64).round() as usize;
+    let count = count.max(1).min(most);
+    paths.sort_by_cached_key(|path| sha256(format!("{}\n{path}", share.split_seed).as_bytes()));
+    let mut stay = paths.split_off(count);
+    stay.sort();
+    paths.sort();
+    (stay, paths)
 }
 
 /// Whether this is a file, or something that cannot be looked at, such as a link that leads nowhere. The latter stays in the
@@ -252,7 +235,7 @@ pub fn load_folder(
     spec: &FolderSpec,
     cache: Option<&Path>,
 ) -> Result<Dataset, DataError> {
-    let splits = [spec.files(SPLITS[0])?, spec.files(SPLITS[1])?];
+    let (splits, left_out) = spec.splits()?;
     let key = spec.key(&splits)?;
     let file = cache.map(|cache| spec.cache_file(cache));
     let kept = file
@@ -276,8 +259,41 @@ pub fn load_folder(
             splits.iter().map(Vec::len).sum::<usize>(),
         ));
     }
+    warnings.extend(sentence_on(&left_out).map(|what| format!("{name}: left out {what}")));
+    let test_share = match &spec.test {
+        TestImages::Folder(_) => None,
+        TestImages::Share(share) => Some(*share),
+    };
+    if let Some(share) = test_share {
+        warnings.push(format!(
+            "{name}: {} has no folder of test images, so {} of each class are the test set, {} of {} (test_share = {}, split_seed = {})",
+            spec.folder.display(),
+            percent(share.test_share),
+            decoded.test.len(),
+            decoded.train.len() + decoded.test.len(),
+            share.test_share,
+            share.split_seed,
+        ));
+    }
+    let sides = [("training", &decoded.train), ("test", &decoded.test)];
+    for (number, class) in spec.classes.iter().enumerate() {
+        for (side, split) in sides {
+            if !split.labels.contains(&(number as u8)) {
+                warnings.push(format!(
+                    "{name}: no {side} image of the class {class:?} is left"
+                ));
+            }
+        }
+    }
+    if let [class] = &spec.classes[..] {
+        warnings.push(format!(
+            "{name}: {class:?} is its only class, so every model is always right"
+        ));
+    }
     let splits = [decoded.train, decoded.test];
     Ok(Dataset {
+        left_out,
+        test_share,
         source: spec.folder.display().to_string(),
         warnings,
         skipped: decoded.skipped,
@@ -289,4 +305,23 @@ pub fn load_folder(
             decoded.digest,
         )
     })
+}
+
+/// `3 files that are no images: 2 .txt, 1 hidden`.
+fn sentence_on(left_out: &BTreeMap<String, usize>) -> Option<String> {
+    let all: usize = left_out.values().sum();
+    let files = if all == 1 {
+        "entry that is no image"
+    } else {
+        "entries that are no images"
+    };
+    let each: Vec<String> = left_out
+        .iter()
+        .map(|(why, count)| format!("{count} {why}"))
+        .collect();
+    (all > 0).then(|| format!("{all} {files}: {}", each.join(", ")))
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1e6).round() / 1e4)
 }

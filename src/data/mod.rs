@@ -15,6 +15,7 @@ mod error;
 mod fetch;
 mod folder;
 mod idx;
+mod image_folder;
 mod known;
 mod preview;
 mod rng;
@@ -28,8 +29,9 @@ pub use custom::{load_described, shape_of_described, training_size_of_described}
 pub use dataset::{ChannelStatistics, Dataset, Split};
 pub use error::{CifarProblem, DataError};
 pub use fetch::{DownloadProgress, FetchReport, FetchedFile, fetch};
-pub use folder::{classes_of, load_folder};
+pub use folder::load_folder;
 pub use idx::IdxProblem;
+pub use image_folder::{ImageFolder, LAYOUT};
 pub use known::{class_names, is_available, load, names, shape_of, training_size_of};
 pub use preview::contact_sheet;
 pub use search::SearchPath;

@@ -1,11 +1,15 @@
 //! `[datasets.NAME]`: folders of images, and some classes of another dataset.
 
 use crate::config::{
-    AnyText, At, Context, Fields, Fits, Form, Key, Kinds, Later, Line, Maybe, Name, Node, Part,
-    Problem, Problems, Reader, Value, ValueShape, Whole, described, kinds, one_of, table,
+    AnyText, At, Context, Fields, Fits, Form, Key, Kinds, Later, Line, Maybe, Name, Node, PART,
+    Part, Problem, Problems, Reader, Real, Value, ValueShape, Whole, described, kinds, one_of,
+    table,
 };
-use crate::data;
-use crate::spec::{DATASET, DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize};
+use crate::data::{self, ImageFolder};
+use crate::spec::{
+    DATASET, DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize, TestImages,
+    TestShare,
+};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +22,7 @@ kinds! {
     enum SampleSource {
         /// A folder of images.
         Folder = "folder" {
-            /// a folder, relative to the experiment's, with `train/CLASS/` and `test/CLASS/`, the same classes in both
+            /// a folder, relative to the experiment's, with `train/CLASS/` and `test/CLASS/`, with `train/` alone, or with classes alone
             path: String => Line, name "folder", like "\"birds\"";
             /// rows and columns of every image: one number, or `[rows, columns]`
             size: (usize, usize) => Size, like "32, or size = [24, 32] for 24 rows of 32";
@@ -28,6 +32,12 @@ kinds! {
             resize: Resize = Resize::Stretch;
             /// what happens at an image that cannot be decoded
             on_bad_image: OnBadImage = OnBadImage::Error;
+            /// what transparent pixels lie on: `[red, green, blue]`, 0 to 255
+            background: [u8; 3] = [255; 3] => Colour;
+            /// where there is no folder of test images: the share of each class that is held out as the test set
+            test_share: f64 = 0.2 => Real(&PART);
+            /// chooses which images those are
+            split_seed: u32 = 0 => Whole(0, u32::MAX as u64);
         }
         /// Some classes of another dataset.
         Of = "of" {
@@ -131,38 +141,80 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
         }
     }
     let found = (word == "folder").then(|| find_classes(from, base, &mut table.reader));
-    let (origin, all) = match SampleSource::of(word, &mut table)? {
+    match SampleSource::of(word, &mut table)? {
         SampleSource::Of { name } => {
-            let classes = data::class_names(&name)?;
-            (DatasetOrigin::Of(name), classes)
+            let all = data::class_names(&name)?;
+            let classes = chosen_classes(&all, &mut table)?;
+            return Some(DatasetSpec {
+                origin: DatasetOrigin::Of(name),
+                classes,
+            });
         }
         SampleSource::Folder {
             size: (height, width),
             channels,
             resize,
             on_bad_image,
+            background,
+            test_share,
+            split_seed,
             path,
         } => {
-            let classes = found??;
+            let found = found??;
+            let all = found.classes();
+            let chosen = chosen_classes(&all, &mut table)?;
+            let classes = chosen.unwrap_or(all);
+            if let Err(problem) = found.check(&classes) {
+                let help = format!("{}; `classes` names those to read", data::LAYOUT);
+                table.at(from, problem, help);
+                return None;
+            }
+            let test = match found.test {
+                None => TestImages::Share(TestShare {
+                    test_share,
+                    split_seed,
+                }),
+                Some(test) => {
+                    for key in ["test_share", "split_seed"] {
+                        if let Some(node) = table.get(key) {
+                            let message = format!(
+                                "`{key}` has no use here: the folder has {test}/, which is the test set"
+                            );
+                            table.at(node, message, "leave it out");
+                            return None;
+                        }
+                    }
+                    TestImages::Folder(test)
+                }
+            };
             let spec = FolderSpec {
                 folder: base.join(path),
-                classes: classes.clone(),
+                train: found.train,
+                test,
+                classes,
                 rule: ImageRule {
                     channels,
                     height,
                     width,
                     resize,
+                    background,
                 },
                 on_bad_image,
             };
-            (DatasetOrigin::Folder(spec), classes)
+            Some(DatasetSpec {
+                origin: DatasetOrigin::Folder(spec),
+                classes: None,
+            })
         }
-    };
-    let classes = match table.get("classes") {
-        Some(node) => Some(read_classes(node, &all, &mut table.reader)?),
-        None => None,
-    };
-    Some(DatasetSpec { origin, classes })
+    }
+}
+
+/// The classes that the table chooses of `all`; the outer `None` is a mistake, the inner one all of them.
+fn chosen_classes(all: &[String], table: &mut Fields<'_>) -> Option<Option<Vec<String>>> {
+    match table.get("classes") {
+        Some(node) => Some(Some(read_classes(node, all, &mut table.reader)?)),
+        None => Some(None),
+    }
 }
 
 fn keys_of(kind: &str) -> Vec<&'static str> {
@@ -185,18 +237,21 @@ pub(super) fn shape() -> ValueShape {
     })))
 }
 
-/// The classes of the folder that a text names.
-fn find_classes(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Vec<String>> {
+/// What lies in the folder that a text names.
+fn find_classes(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<ImageFolder> {
     let folder = base.join(node.text()?);
     if folder.to_str().is_none() {
         let help = "move the experiment to a folder whose path is valid Unicode";
         reader.at(node, "the path of this folder is not valid Unicode", help);
         return None;
     }
-    match data::classes_of(&folder) {
-        Ok(classes) => Some(classes),
+    match ImageFolder::look(&folder) {
+        Ok(found) => Some(found),
         Err(problem) => {
-            let help = "the path is relative to the experiment file's folder; it must hold train/CLASS/ and test/CLASS/ with .png, .jpg or .jpeg files, the same classes in both";
+            let help = format!(
+                "the path is relative to the experiment file's folder; {}",
+                data::LAYOUT
+            );
             reader.at(node, problem, help);
             None
         }
@@ -246,7 +301,39 @@ impl Form<(usize, usize)> for Size {
     }
 }
 
-/// Classes by name or number, each once.
+/// `[red, green, blue]`.
+struct Colour;
+
+impl Form<[u8; 3]> for Colour {
+    fn shape(&self) -> ValueShape {
+        ValueShape::List(Box::new(ValueShape::Whole(0, 255)), 3)
+    }
+
+    fn read(&self, node: &Node, key: &str, reader: &mut Reader<'_>) -> Option<[u8; 3]> {
+        let Value::Array(items) = &node.value else {
+            reader.wrong_type(node, key, "[red, green, blue], each 0 to 255");
+            return None;
+        };
+        let items: &[Node; 3] = match items.as_slice().try_into() {
+            Ok(three) => three,
+            Err(_) => {
+                let message = format!("`{key}` has {} numbers", items.len());
+                reader.at(node, message, "write [red, green, blue], each 0 to 255");
+                return None;
+            }
+        };
+        let [red, green, blue] = items
+            .each_ref()
+            .map(|item| Whole(0, 255).read(item, key, reader));
+        Some([red?, green?, blue?])
+    }
+
+    fn show(&self, colour: &[u8; 3]) -> String {
+        format!("{colour:?}")
+    }
+}
+
+/// Classes by name or number, each once. Where classes are named by numbers, a number is a name; else it is a place.
 fn read_classes(node: &Node, all: &[String], reader: &mut Reader<'_>) -> Option<Vec<String>> {
     let Value::Array(items) = &node.value else {
         reader.wrong_type(node, "classes", "a list of class names or numbers");
@@ -257,10 +344,20 @@ fn read_classes(node: &Node, all: &[String], reader: &mut Reader<'_>) -> Option<
         return None;
     }
     let options: Vec<&str> = all.iter().map(String::as_str).collect();
+    let numbered = options.iter().any(|name| name.parse::<i64>().is_ok());
     let mut names: Vec<String> = Vec::new();
     let mut good = true;
     for item in items {
         let name = match item.value {
+            Value::Integer(number) if numbered => {
+                let own = options.iter().find(|name| name.parse() == Ok(number));
+                if own.is_none() {
+                    let message = format!("no class is called {number}");
+                    let help = "the classes here are named by numbers, so a number is a name and not a place";
+                    reader.at(item, message, help);
+                }
+                own.copied()
+            }
             Value::Integer(_) => Whole(0, all.len() as u64 - 1)
                 .read(item, "classes", reader)
                 .and_then(|number: usize| options.get(number).copied()),

@@ -59,5 +59,7 @@ pub(super) fn record_of(data: &Dataset) -> DataRecord {
         mean: data.statistics.iter().map(|c| c.mean).collect(),
         std: data.statistics.iter().map(|c| c.std).collect(),
         skipped_images: data.skipped.clone(),
+        left_out_files: data.left_out.clone(),
+        test_share: data.test_share,
     }
 }

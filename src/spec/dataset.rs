@@ -26,6 +26,8 @@ pub struct ImageRule {
     pub width: usize,
     /// What happens to other sizes.
     pub resize: Resize,
+    /// Red, green and blue under transparent pixels.
+    pub background: [u8; 3],
 }
 
 words! {
@@ -38,12 +40,35 @@ words! {
     }
 }
 
+/// How the images that are held out for the test are chosen, where no folder says which they are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TestShare {
+    /// The share of each class that is held out.
+    pub test_share: f64,
+    /// Chooses which images those are.
+    pub split_seed: u32,
+}
+
+/// Where the test images of a folder are.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TestImages {
+    /// In a folder of this name.
+    Folder(String),
+    /// Among the training images.
+    Share(TestShare),
+}
+
 /// A folder of images as a dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FolderSpec {
-    /// What holds `train/` and `test/`.
+    /// What holds the images.
     pub folder: PathBuf,
-    /// The classes found there, in order; see [`crate::data::classes_of`].
+    /// The folder in it that holds the classes of the training images; empty where it holds them itself.
+    pub train: String,
+    /// Where the test images are.
+    pub test: TestImages,
+    /// The classes that are read, in the order in which they are numbered; see [`crate::data::ImageFolder`].
     pub classes: Vec<String>,
     /// What each image is brought to.
     pub rule: ImageRule,
@@ -52,7 +77,7 @@ pub struct FolderSpec {
 }
 
 /// Where the samples of a described dataset come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DatasetOrigin {
     /// A folder of images.
@@ -62,10 +87,10 @@ pub enum DatasetOrigin {
 }
 
 /// A dataset that an experiment describes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSpec {
     /// Where its samples come from.
     pub origin: DatasetOrigin,
-    /// Only these classes, in this order; all if `None`.
+    /// Only these classes of another dataset, in this order; all if `None`.
     pub classes: Option<Vec<String>>,
 }

@@ -21,7 +21,9 @@ mod unit_rule;
 mod units;
 
 pub use augment::{Augment, Fill};
-pub use dataset::{DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize};
+pub use dataset::{
+    DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize, TestImages, TestShare,
+};
 pub use length::{Length, steps_of, steps_per_epoch};
 pub use mask_schedule::{FractionDecay, Gradual, Grow, MaskSchedule, Misfit, Rewire, UpdateSteps};
 pub(crate) use model::stem;

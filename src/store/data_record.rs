@@ -1,6 +1,8 @@
 //! What a run folder says about the data its results were computed on.
 
+use crate::spec::TestShare;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One dataset, in `data.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,4 +25,10 @@ pub struct DataRecord {
     pub std: Vec<f64>,
     /// Image files that could not be decoded and were left out.
     pub skipped_images: Vec<String>,
+    /// How many other files of a folder were left out, by the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub left_out_files: BTreeMap<String, usize>,
+    /// How the test images were chosen, where no folder says which they are.
+    #[serde(default, flatten, skip_serializing_if = "Option::is_none")]
+    pub test_share: Option<TestShare>,
 }

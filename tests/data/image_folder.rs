@@ -2,8 +2,8 @@
 
 use crate::common::{picture, save_image};
 use image::{GrayImage, ImageFormat, Luma};
-use secateur::data::{DataError, Dataset, classes_of, load_folder};
-use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize};
+use secateur::data::{DataError, Dataset, ImageFolder, load_folder};
+use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize, TestImages, TestShare};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -27,12 +27,22 @@ const RULE: ImageRule = ImageRule {
     height: 8,
     width: 8,
     resize: Resize::Stretch,
+    background: [255; 3],
 };
 
 fn spec(root: &TempDir, rule: ImageRule, on_bad_image: OnBadImage) -> FolderSpec {
+    let found = ImageFolder::look(root.path()).unwrap();
+    let share = TestShare {
+        test_share: 0.25,
+        split_seed: 0,
+    };
     FolderSpec {
         folder: root.path().to_path_buf(),
-        classes: classes_of(root.path()).unwrap(),
+        classes: found.classes(),
+        train: found.train,
+        test: found
+            .test
+            .map_or(TestImages::Share(share), TestImages::Folder),
         rule,
         on_bad_image,
     }
@@ -67,7 +77,12 @@ fn classes_and_files_are_in_the_order_of_their_names() {
             assert_eq!(data.train.images[y * 8 + x], (16 * y + x) as u8);
         }
     }
-    assert!(data.warnings.is_empty() && data.skipped.is_empty());
+    assert!(data.skipped.is_empty());
+    assert_eq!(data.left_out, [(".txt".to_string(), 1)].into());
+    assert_eq!(
+        data.warnings,
+        ["insects: left out 1 entry that is no image: 1 .txt"]
+    );
 }
 
 #[test]
@@ -86,6 +101,7 @@ fn grey_and_other_sizes_follow_the_rule() {
         height,
         width,
         resize,
+        background: [255; 3],
     };
     // The middle square is all that is left.
     for channels in [1, 3] {
@@ -188,10 +204,16 @@ fn what_is_wrong_with_a_folder_is_said() {
     let problem = |change: &dyn Fn(&Path)| {
         let root = folder();
         change(root.path());
-        classes_of(root.path()).unwrap_err()
+        let found = ImageFolder::look(root.path());
+        found
+            .and_then(|found| found.check(&found.classes()))
+            .unwrap_err()
     };
-    let without_test = problem(&|root| fs::remove_dir_all(root.join("test")).unwrap());
-    assert!(without_test.contains("test"), "{without_test}");
+    let without_train = problem(&|root| fs::remove_dir_all(root.join("train")).unwrap());
+    assert!(
+        without_train.contains("it holds test/ but no train/"),
+        "{without_train}"
+    );
     let more = problem(&|root| fs::create_dir(root.join("train/cat")).unwrap());
     assert!(
         more.contains("\"cat\" is in train/ but not in test/"),
@@ -247,7 +269,7 @@ fn a_dangling_link_counts_as_a_bad_image_until_it_is_mended() {
 #[test]
 fn a_class_whose_link_leads_nowhere_is_an_error() {
     let root = folder();
-    let classes = || classes_of(root.path());
+    let classes = || ImageFolder::look(root.path()).map(|found| found.classes());
     for split in ["train", "test"] {
         let link = root.path().join(split).join("cat");
         std::os::unix::fs::symlink(root.path().join("elsewhere"), link).unwrap();
@@ -318,4 +340,238 @@ fn the_cache_is_used_while_it_is_sound_and_fresh() {
     // A file that changed in size or time is decoded again.
     fs::write(&pixel, "bad").unwrap();
     assert_eq!(get().skipped, ["train/ant/0.png", "test/ant/bad.png"]);
+}
+
+/// Images under `root`/`place`/CLASS: so many of each class, of one brightness.
+fn add(root: &TempDir, place: &str, classes: &[(&str, u8, u8)]) {
+    for &(class, count, brightness) in classes {
+        for number in 0..count {
+            let path = root
+                .path()
+                .join(place)
+                .join(format!("{class}/{number}.png"));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            GrayImage::from_pixel(8, 8, Luma([brightness + number]))
+                .save(&path)
+                .unwrap();
+        }
+    }
+}
+
+/// Which training and test images there are, by the byte that each is made of.
+fn split_of(data: &Dataset) -> [Vec<u8>; 2] {
+    [&data.train, &data.test].map(|split| split.images.chunks(192).map(|image| image[0]).collect())
+}
+
+#[test]
+fn without_test_images_a_share_of_each_class_is_held_out() {
+    for place in ["", "train"] {
+        let root = tempfile::tempdir().unwrap();
+        add(&root, place, &[("a", 20, 0), ("b", 9, 100), ("c", 1, 200)]);
+        let data = load(&root, RULE);
+        let [train, test] = split_of(&data);
+        // A quarter of each, rounded; the only image of a class is for training.
+        assert_eq!(data.train.labels.iter().filter(|&&l| l == 0).count(), 15);
+        assert_eq!(data.test.labels, [0, 0, 0, 0, 0, 1, 1]);
+        let mut all = [&train[..], &test].concat();
+        all.sort();
+        assert_eq!(
+            all,
+            (0..20).chain(100..109).chain([200]).collect::<Vec<u8>>()
+        );
+        let said = data.warnings.join("\n");
+        assert!(
+            said.contains("25 % of each class are the test set, 7 of 30"),
+            "{said}"
+        );
+        assert!(
+            said.contains("no test image of the class \"c\" is left"),
+            "{said}"
+        );
+        // Another seed holds out others; one more file moves few.
+        let other = FolderSpec {
+            test: TestImages::Share(TestShare {
+                test_share: 0.25,
+                split_seed: 1,
+            }),
+            ..spec(&root, RULE, OnBadImage::Error)
+        };
+        let seeded = load_folder("insects", &other, None).unwrap();
+        assert_ne!(split_of(&seeded)[1], test);
+        add(&root, place, &[("a", 21, 0)]);
+        let [_, more] = split_of(&load(&root, RULE));
+        let gone = test.iter().filter(|image| !more.contains(image)).count();
+        assert!(gone <= 1, "{test:?}, then {more:?}");
+    }
+}
+
+#[test]
+fn validation_images_are_the_test_set_where_there_is_no_other() {
+    let root = tempfile::tempdir().unwrap();
+    add(&root, "train", &[("a", 3, 0), ("b", 3, 100)]);
+    add(&root, "val", &[("a", 2, 50), ("b", 1, 150)]);
+    assert_eq!(split_of(&load(&root, RULE))[1], [50, 51, 150]);
+    add(&root, "test", &[("a", 1, 60), ("b", 1, 160)]);
+    assert_eq!(split_of(&load(&root, RULE))[1], [60, 160]);
+}
+
+#[test]
+fn every_format_counts_and_every_other_entry_is_accounted_for() {
+    let root = folder();
+    let classes = root.path().join("train/ant");
+    let whole = picture(8, 8, 0, 0);
+    for (ending, format) in [
+        ("webp", ImageFormat::WebP),
+        ("bmp", ImageFormat::Bmp),
+        ("GIF", ImageFormat::Gif),
+        ("tif", ImageFormat::Tiff),
+        ("tiff", ImageFormat::Tiff),
+        ("jfif", ImageFormat::Jpeg),
+        ("jpe", ImageFormat::Jpeg),
+    ] {
+        save_image(&classes.join(format!("more.{ending}")), &whole, format);
+    }
+    for name in [
+        "notes.txt",
+        "labels.txt",
+        "photo.HEIC",
+        "LICENSE",
+        ".DS_Store",
+    ] {
+        fs::write(classes.join(name), "x").unwrap();
+    }
+    fs::create_dir(classes.join("deeper")).unwrap();
+    let data = load(&root, RULE);
+    assert_eq!(data.train.len(), 8 + 7);
+    let counts = [
+        (".heic", 1),
+        (".txt", 2),
+        ("folder", 1),
+        ("hidden", 1),
+        ("without an ending", 1),
+    ];
+    let counts = counts.map(|(why, count)| (why.to_string(), count));
+    assert_eq!(data.left_out, counts.into());
+    assert!(
+        data.warnings[0].contains("6 entries that are no images: 1 .heic, 2 .txt"),
+        "{:?}",
+        data.warnings
+    );
+    // Lossless ones have the pixels of the PNG; in the order of their names, after 0.png to 3.png.
+    let images: Vec<&[u8]> = data.train.images.chunks(192).collect();
+    for (name, at) in [
+        ("GIF", 4),
+        ("bmp", 5),
+        ("tif", 8),
+        ("tiff", 9),
+        ("webp", 10),
+    ] {
+        // 64 greens and blues are more than a palette of 256 colours needs.
+        assert_eq!(images[at], images[0], "{name}");
+    }
+}
+
+#[test]
+fn only_the_classes_asked_for_are_demanded() {
+    let root = folder();
+    fs::create_dir(root.path().join("train/empty")).unwrap();
+    fs::create_dir_all(root.path().join("train/__MACOSX/ant")).unwrap();
+    let found = ImageFolder::look(root.path()).unwrap();
+    assert_eq!(found.classes(), ["ant", "bee", "empty"]);
+    let two = ["bee".to_string(), "ant".to_string()];
+    found.check(&two).unwrap();
+    assert!(found.check(&found.classes()).is_err());
+    let chosen = FolderSpec {
+        test: TestImages::Folder("test".to_string()),
+        classes: two.to_vec(),
+        train: "train".to_string(),
+        folder: root.path().to_path_buf(),
+        rule: RULE,
+        on_bad_image: OnBadImage::Error,
+    };
+    let data = load_folder("insects", &chosen, None).unwrap();
+    assert_eq!(data.class_names, two);
+    // Samples stay in the order of the names; labels are those of the list.
+    assert_eq!(data.test.labels, [1, 1, 0, 0]);
+    let one = FolderSpec {
+        classes: two[..1].to_vec(),
+        ..chosen
+    };
+    let data = load_folder("insects", &one, None).unwrap();
+    assert!(
+        data.warnings[0].contains("only class"),
+        "{:?}",
+        data.warnings
+    );
+}
+
+#[test]
+fn a_class_that_skipping_empties_is_named() {
+    let root = folder();
+    for number in 0..2 {
+        fs::write(root.path().join(format!("test/bee/{number}.png")), "bad").unwrap();
+    }
+    let data = load_folder("insects", &spec(&root, RULE, OnBadImage::Skip), None).unwrap();
+    let said = data.warnings.join("\n");
+    assert!(
+        said.contains("no test image of the class \"bee\" is left"),
+        "{said}"
+    );
+}
+
+/// A JPEG of 8 rows of 8, white above and black below, that says how it is to be turned.
+fn turned(orientation: u8) -> Vec<u8> {
+    let image = GrayImage::from_fn(8, 8, |_, y| Luma([if y < 4 { 255 } else { 0 }]));
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut jpeg, ImageFormat::Jpeg).unwrap();
+    let jpeg = jpeg.into_inner();
+    // An APP1 segment: "Exif", then a big-endian TIFF of one entry, 0x0112, a short.
+    let tiff = [
+        &b"MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00"[..],
+        &[orientation, 0, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    let body = [&b"Exif\x00\x00"[..], &tiff].concat();
+    let length = (body.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], &[0xff, 0xe1], &length, &body, &jpeg[2..]].concat()
+}
+
+#[test]
+fn turns_noted_in_exif_are_made() {
+    // Whether the corners are white: top left, top right, bottom left. EXIF 2.32, section 4.6.5.
+    for (orientation, corners) in [
+        (1, [true, true, false]),
+        (3, [false, false, true]),
+        (4, [false, false, true]),
+        (6, [false, true, false]),
+        (8, [true, false, true]),
+    ] {
+        let root = folder();
+        fs::write(root.path().join("train/ant/0.png"), turned(orientation)).unwrap();
+        let data = load(&root, RULE);
+        let white = [0, 7, 56].map(|at| data.train.images[at] > 127);
+        assert_eq!(white, corners, "orientation {orientation}");
+    }
+}
+
+#[test]
+fn transparent_pixels_lie_on_the_background() {
+    let root = folder();
+    // Red at each alpha of a row.
+    let image = image::RgbaImage::from_fn(8, 8, |x, _| image::Rgba([200, 0, 0, (x * 36) as u8]));
+    image.save(root.path().join("train/ant/0.png")).unwrap();
+    for background in [[255; 3], [0, 100, 7]] {
+        let data = load(&root, ImageRule { background, ..RULE });
+        for x in 0..8 {
+            let alpha = (x * 36) as f64 / 255.0;
+            for (channel, own) in [200.0, 0.0, 0.0].into_iter().enumerate() {
+                let want = alpha * own + (1.0 - alpha) * f64::from(background[channel]);
+                let got = f64::from(data.train.images[channel * 64 + x]);
+                assert!(
+                    (got - want).abs() <= 0.5,
+                    "{x}, {channel}: {got} for {want}"
+                );
+            }
+        }
+    }
 }

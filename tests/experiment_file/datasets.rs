@@ -3,7 +3,7 @@
 use secateur::data::{SearchPath, load_described, shape_of_described};
 use secateur::experiment::{Experiment, Step};
 use secateur::spec::{Augment, Fill, TrainSpec};
-use secateur::spec::{DatasetOrigin, Resize};
+use secateur::spec::{DatasetOrigin, Resize, TestImages, TestShare};
 use std::fs;
 use tempfile::TempDir;
 
@@ -68,6 +68,73 @@ fn described_datasets_are_read_with_their_defaults() {
         two.classes.as_deref(),
         Some(&["bag".to_string(), "t-shirt".to_string()][..])
     );
+}
+
+#[test]
+fn where_classes_are_named_by_numbers_a_number_is_a_name() {
+    let root = tempfile::tempdir().unwrap();
+    for split in ["train", "test"] {
+        for class in 1..13 {
+            fs::create_dir_all(root.path().join(format!("a/{split}/{class}"))).unwrap();
+        }
+    }
+    let with = |classes: &str| {
+        let described = format!("[datasets.d]\nfolder = \"a\"\nsize = 8\nclasses = {classes}\n");
+        parse(&root, &described, "d").map(|experiment| match &experiment.datasets["d"].origin {
+            DatasetOrigin::Folder(spec) => spec.classes.clone(),
+            DatasetOrigin::Of(_) => unreachable!("it is a folder"),
+        })
+    };
+    assert_eq!(with("[1, 2]").unwrap(), ["1", "2"]);
+    assert_eq!(with("[12, \"1\"]").unwrap(), ["12", "1"]);
+    let message = with("[12, 0]").unwrap_err();
+    assert!(message.contains("no class is called 0"), "{message}");
+}
+
+#[test]
+fn folders_are_read_as_they_are_laid_out() {
+    let root = tempfile::tempdir().unwrap();
+    for path in [
+        "alone/x",
+        "alone/y",
+        "train/train/x",
+        "train/train/y",
+        "both/train/x",
+        "both/val/x",
+    ] {
+        fs::create_dir_all(root.path().join(path)).unwrap();
+    }
+    let with = |folder: &str, more: &str| {
+        let described = format!("[datasets.d]\nfolder = \"{folder}\"\nsize = 8\n{more}\n");
+        parse(&root, &described, "d").map(|experiment| match &experiment.datasets["d"].origin {
+            DatasetOrigin::Folder(spec) => (spec.train.clone(), spec.test.clone()),
+            DatasetOrigin::Of(_) => unreachable!("it is a folder"),
+        })
+    };
+    let share = |test_share, split_seed| {
+        TestImages::Share(TestShare {
+            test_share,
+            split_seed,
+        })
+    };
+    let owned = |text: &str| text.to_string();
+    assert_eq!(
+        with("alone", "").unwrap_or_else(|e| panic!("{e}")),
+        (owned(""), share(0.2, 0))
+    );
+    let chosen =
+        with("train", "test_share = 0.5\nsplit_seed = 7").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(chosen, (owned("train"), share(0.5, 7)));
+    assert!(
+        with("both", "").is_err(),
+        "the model has two outputs, the dataset one class"
+    );
+    let message = with("both", "test_share = 0.5").unwrap_err();
+    assert!(message.contains("the folder has val/"), "{message}");
+    let message = with("alone", "test_share = 1").unwrap_err();
+    assert!(message.contains("less than 1"), "{message}");
+    let message = with("alone", "background = [1, 2]").unwrap_err();
+    assert!(message.contains("`background` has 2 numbers"), "{message}");
 }
 
 #[test]
