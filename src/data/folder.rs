@@ -23,6 +23,14 @@ struct ImageFile {
     class: u8,
 }
 
+/// What lies in a folder of images.
+struct Listing {
+    /// Training images and test images.
+    splits: [Vec<ImageFile>; 2],
+    /// How many other entries there are, by the reason why they are left out.
+    left_out: BTreeMap<String, usize>,
+}
+
 impl FolderSpec {
     /// Channels, height, width.
     fn shape(&self) -> [usize; 3] {
@@ -36,8 +44,8 @@ impl FolderSpec {
         }
     }
 
-    /// The image files of both splits, and how many others were left out, by the reason.
-    fn splits(&self) -> Result<([Vec<ImageFile>; 2], BTreeMap<String, usize>), DataError> {
+    /// What there is of the classes.
+    fn list(&self) -> Result<Listing, DataError> {
         let mut left_out = BTreeMap::new();
         let mut splits = [Vec::new(), Vec::new()];
         let mut order: Vec<(usize, &String)> = self.classes.iter().enumerate().collect();
@@ -55,7 +63,7 @@ impl FolderSpec {
             splits[0].extend(train.into_iter().map(named));
             splits[1].extend(test.into_iter().map(named));
         }
-        Ok((splits, left_out))
+        Ok(Listing { splits, left_out })
     }
 
     /// The paths in the folder of a class's images, in the order of their names.
@@ -235,7 +243,7 @@ pub fn load_folder(
     spec: &FolderSpec,
     cache: Option<&Path>,
 ) -> Result<Dataset, DataError> {
-    let (splits, left_out) = spec.splits()?;
+    let Listing { splits, left_out } = spec.list()?;
     let key = spec.key(&splits)?;
     let file = cache.map(|cache| spec.cache_file(cache));
     let kept = file

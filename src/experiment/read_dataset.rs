@@ -145,10 +145,10 @@ fn read_dataset(node: &Node, base: &Path, reader: &mut Reader<'_>) -> Option<Dat
         SampleSource::Of { name } => {
             let all = data::class_names(&name)?;
             let classes = chosen_classes(&all, &mut table)?;
-            return Some(DatasetSpec {
+            Some(DatasetSpec {
                 origin: DatasetOrigin::Of(name),
                 classes,
-            });
+            })
         }
         SampleSource::Folder {
             size: (height, width),

@@ -1,7 +1,9 @@
 //! Steps: all that is to be known of one, each fact as a match over the kinds.
 
 use crate::base::json;
-use crate::spec::{MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep, UnitPrune};
+use crate::spec::{
+    Criterion, MaskSchedule, MaskStep, PruneSpec, Restart, TrainSpec, TrainStep, UnitPrune,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -200,6 +202,11 @@ impl Step {
             Self::Restart(Restart::Rewind(_)) => &["parameters to replace", "their gradients"],
             Self::Train(_) | Self::Restart(_) | Self::Mask(_) | Self::Compact => &[],
         }
+    }
+
+    /// Whether it takes memory for the branches that layers with kinks took.
+    pub fn holds_branches(&self) -> bool {
+        matches!(self, Self::Prune(spec) if spec.criterion == Criterion::Grasp)
     }
 
     /// Whether it runs dense whatever its mask: scores are of all weights, and a rewinding begins with all of them.

@@ -2,7 +2,7 @@
 //!
 //! They read their input in both passes and so leave it alone.
 
-use super::{LayerContext, Mode, Operator};
+use super::{Branch, LayerContext, Mode, Operator};
 use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
 use std::sync::Arc;
@@ -65,6 +65,10 @@ impl Operator for Activation {
         false
     }
 
+    fn branch(&self) -> Option<Branch> {
+        matches!(self, Self::LeakyRelu { .. }).then_some(Branch::Output)
+    }
+
     fn forward(
         &self,
         gpu: &Gpu,
@@ -73,8 +77,15 @@ impl Operator for Activation {
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = self.shape(context);
-        let kernel = self.kernel(gpu, "activation_forward")?;
         let count = u64::from(shape.count);
+        if let Some(held) = context.held {
+            // Times the slope at another value, as in the backward pass.
+            let kernel = self.kernel(gpu, "activation_backward")?;
+            program.moves(3 * context.bytes(context.output));
+            let buffers = [held, context.x, context.y];
+            return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
+        }
+        let kernel = self.kernel(gpu, "activation_forward")?;
         program.moves(2 * context.bytes(context.output));
         program.push(
             gpu,
@@ -95,7 +106,8 @@ impl Operator for Activation {
         let Some(dx) = context.dx else { return Ok(()) };
         let shape = self.shape(context);
         let kernel = self.kernel(gpu, "activation_backward")?;
-        let buffers = [context.x, context.dy, dx];
+        // A leaky ReLU's output has the sign of its input.
+        let buffers = [context.held.unwrap_or(context.x), context.dy, dx];
         let count = u64::from(shape.count);
         program.moves(3 * context.bytes(context.output));
         program.push(gpu, kernel, &shape, &buffers, count, context.replicas)

@@ -32,7 +32,7 @@ pub use linear::{DenseShape, record_product};
 pub use loss::{LossShape, record_loss};
 pub use micro_batch::Window;
 pub use operator::{
-    Dropping, Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch,
+    Branch, Dropping, Fused, InitialValues, LayerContext, Mode, Operator, Parameter, Scratch,
 };
 pub use pool::PoolShape;
 pub use reduce::{KeptPartialShape, PartialShape};

@@ -98,6 +98,15 @@ pub struct Fused {
     pub addition: bool,
 }
 
+/// Where it stands which branch of a layer with kinks each value took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Branch {
+    /// The signs of its output.
+    Output,
+    /// What it keeps from forward to backward.
+    Kept,
+}
+
 /// What a dropout drops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dropping {
@@ -155,6 +164,8 @@ pub struct LayerContext<'a> {
     pub learns: bool,
     /// What is done on the way.
     pub fused: Fused,
+    /// The branches that an earlier pass took, where this pass takes the same.
+    pub held: Option<&'a Buffer>,
     /// The kept weights, where some pass may run sparse.
     pub sparse: Option<KeptLists<'a>>,
     /// How its passes run.
@@ -273,6 +284,11 @@ pub trait Operator: Send + Sync {
     /// Whether it can apply a ReLU's backward pass to the gradient it stores.
     fn fuses_relu_backward(&self) -> bool {
         false
+    }
+
+    /// Where its branches stand, if it has kinks.
+    fn branch(&self) -> Option<Branch> {
+        None
     }
 
     /// What it drops as layer number `layer`, if it is a dropout, which a neighbour may do on the way.

@@ -2,7 +2,7 @@
 
 use super::conv2d::windows;
 use super::kernels::columns_per_invocation;
-use super::{LayerContext, Mode, Operator, Scratch};
+use super::{Branch, LayerContext, Mode, Operator, Scratch};
 use crate::gpu::{Gpu, GpuError, Kernel, Program, shader_struct};
 use crate::spec::Shape;
 use std::sync::Arc;
@@ -133,6 +133,10 @@ impl Operator for MaxPool {
         true
     }
 
+    fn branch(&self) -> Option<Branch> {
+        Some(Branch::Kept)
+    }
+
     // Where windows overlap, gradients are added up, and a driver might round a scaled one together with its sum.
     fn fuses_dropout(&self) -> bool {
         self.are_apart()
@@ -146,6 +150,12 @@ impl Operator for MaxPool {
         _mode: Mode,
     ) -> Result<(), GpuError> {
         let shape = shape(context, (self.window, self.window), self.stride);
+        if let Some(places) = context.held {
+            let (kernel, count) = kernel(gpu, "max_pool_held", &[], context, context.output)?;
+            program.moves(context.bytes(context.input) + 2 * context.bytes(context.output));
+            let buffers = [context.x, places, context.y];
+            return program.push(gpu, kernel, &shape, &buffers, count, context.replicas);
+        }
         let (name, dropout) = ("max_pool_forward", dropout(context));
         let (kernel, count) = kernel(gpu, name, &[dropout], context, context.output)?;
         let buffers = [

@@ -1,6 +1,6 @@
 //! ReLU, in place: the output tells where the gradient passes. Runs only where no neighbour does it on the way.
 
-use super::{LayerContext, Mode, Operator};
+use super::{Branch, LayerContext, Mode, Operator};
 use crate::gpu::{Gpu, GpuError, Program, shader_struct};
 use crate::spec::Shape;
 
@@ -33,6 +33,9 @@ impl Operator for Relu {
     fn is_relu(&self) -> bool {
         true
     }
+    fn branch(&self) -> Option<Branch> {
+        Some(Branch::Output)
+    }
     fn forward(
         &self,
         gpu: &Gpu,
@@ -44,8 +47,21 @@ impl Operator for Relu {
             return Ok(());
         }
         let span = span(context);
-        let kernel = gpu.kernel("relu_forward", &[])?;
         let count = u64::from(span.count);
+        if let Some(held) = context.held {
+            // What is let through is told by another value, as in the backward pass.
+            let kernel = gpu.kernel("relu_backward", &[])?;
+            program.moves(3 * context.bytes(context.output));
+            return program.push(
+                gpu,
+                kernel,
+                &span,
+                &[held, context.y],
+                count,
+                context.replicas,
+            );
+        }
+        let kernel = gpu.kernel("relu_forward", &[])?;
         program.moves(2 * context.bytes(context.output));
         program.push(gpu, kernel, &span, &[context.y], count, context.replicas)
     }
@@ -66,7 +82,7 @@ impl Operator for Relu {
             gpu,
             kernel,
             &span,
-            &[context.y, context.dy],
+            &[context.held.unwrap_or(context.y), context.dy],
             count,
             context.replicas,
         )

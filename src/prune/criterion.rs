@@ -67,9 +67,8 @@ impl Criterion {
             Method::Batches(..) => SUMS_OVER_BATCHES,
             Method::Curvature(_) => &[
                 "gradients at the weights",
-                "difference of gradients",
+                "differences of gradients",
                 "weights put aside",
-                "weights put aside by a pass",
             ],
             Method::Flow(_) => &["flow", "weights put aside"],
         }

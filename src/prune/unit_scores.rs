@@ -4,7 +4,7 @@ use super::criterion::{SUMS_OVER_BATCHES, ScoreShape};
 use super::error::PruneError;
 use super::unit_choice::{Scores, living_units, scales};
 use crate::gpu::{Buffer, Gpu, Observe, Program};
-use crate::model::{Mask, Member, Structure, UnitGroup};
+use crate::model::{LayerAt, LayerInput, Mask, Member, Model, Structure, UnitGroup, readers};
 use crate::spec::{UnitCriterion, UnitScope};
 use crate::train::{GradientStatistic, Replicas, Trainer, UnitSum, UnitTable};
 
@@ -31,6 +31,24 @@ pub(super) struct UnitScorer<'a> {
     /// Those in scope.
     pub(super) groups: &'a [usize],
     pub(super) trainer: Option<Trainer<'a>>,
+}
+
+/// The entries whose Σ w g is the derivative of the loss by a factor on the unit's outputs, at 1: the filters and biases of its layers, or
+/// where a batch normalisation alone reads a layer, its scale and shift. In front of a normalisation the length of a filter changes nothing, so
+/// that Σ w g over it is 0 but for eps.
+fn gates(model: &Model, group: &UnitGroup) -> Vec<Member> {
+    let normalised = |layer: usize| {
+        let source = LayerInput::Layer(layer);
+        let is_next = |l: &LayerAt| l.operator.needs_whole_batch() && l.from == source;
+        let next = model.layers.iter().position(is_next);
+        next.filter(|_| readers(&model.layers, source) == 1)
+    };
+    let of_layer = |&layer: &usize| {
+        let tensors = &model.layers[normalised(layer).unwrap_or(layer)].tensors;
+        let members = group.producers.iter().chain(&group.carried);
+        members.filter(|m| tensors.contains(&m.tensor) && model.tensors[m.tensor].learned)
+    };
+    group.layers.iter().flat_map(of_layer).copied().collect()
 }
 
 impl UnitScorer<'_> {
@@ -105,7 +123,8 @@ impl UnitScorer<'_> {
                 let sums = self.gpu.buffer("sums over batches", params.bytes())?;
                 let trainer = self.trainer.as_ref().ok_or(PruneError::NoData)?;
                 trainer.accumulate_gradients(GradientStatistic::Gradients, &sums, observe)?;
-                self.sums(filters, UnitSum::Products, &sums)?
+                let gates = |group: &UnitGroup| gates(&self.replicas.model, group);
+                self.sums(gates, UnitSum::Products, &sums)?
             }
             UnitCriterion::MeanActivation => self.activity(observe)?,
             UnitCriterion::Random => self.random()?,

@@ -12,6 +12,7 @@ pub fn memory_request(stage: &Stage, end: Option<&TrainSpec>, density: f64) -> M
     let density = if step.runs_dense() { 1.0 } else { density };
     MemoryRequest {
         beside: step.buffers(),
+        holds_branches: step.holds_branches(),
         ..spec.map_or(MemoryRequest::of_batch(1), |spec| {
             MemoryRequest::of(spec, density)
         })

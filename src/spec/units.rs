@@ -21,7 +21,8 @@ words! {
         GeometricMedian = "geometric-median";
         /// Σ |scale| of its batch normalisations (Liu et al. 2017)
         BatchNormScale = "batch-norm-scale";
-        /// |Σ w g| over its filters, g summed over batches (Molchanov et al. 2019, equation 9, without the square)
+        /// |Σ w g| over what scales its outputs, g summed over batches: its filters and biases, or scale and shift of the batch normalisation
+        /// behind them. That is |Σ z dL/dz| over its outputs z, a gate's gradient (Molchanov et al. 2019, section 3.3, without the square)
         Taylor = "taylor";
         /// the mean of |x| over batches, samples, pixels and the layers that read it, x as they read it (Molchanov et al. 2017)
         MeanActivation = "mean-activation";

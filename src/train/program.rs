@@ -1,6 +1,7 @@
 //! The programs of a training: recorded once, run for every step.
 
 use super::gather::Batch;
+use super::held::HeldBranches;
 use super::hyper::optimizer_kernel;
 use super::scoring::copy_of;
 use super::sparsity::Sparsity;
@@ -8,14 +9,16 @@ use super::state::{Advance, Draw, ParamsShape};
 use super::trainer::{EvalSplit, Trainer};
 use super::workspace::MOMENTS;
 use crate::gpu::{Buffer, GpuError, Program};
-use crate::ops::{LossShape, Mode, Variants, Window, record_loss};
+use crate::ops::{LayerContext, LossShape, Mode, Variants, Window, record_loss};
 use crate::spec::Augment;
 
 /// How the passes of each layer run.
 #[derive(Clone, Copy)]
-struct StepKernels<'a> {
-    variants: &'a [Variants],
-    sparsity: Option<&'a Sparsity>,
+pub(super) struct StepKernels<'a> {
+    pub(super) variants: &'a [Variants],
+    pub(super) sparsity: Option<&'a Sparsity>,
+    /// Those of an earlier pass, if this one takes the same.
+    pub(super) branches: Option<&'a HeldBranches>,
 }
 
 impl Trainer<'_> {
@@ -106,19 +109,28 @@ impl Trainer<'_> {
     /// A training batch, window by window: forward, and where the mode has one, backward.
     pub(super) fn record_passes(&self, program: &mut Program, mode: Mode) -> Result<(), GpuError> {
         self.record_passes_by(program, mode, self.kernels())?;
+        match mode {
+            Mode::Recalibration => Ok(()),
+            _ => self.record_strays(program),
+        }
+    }
+
+    /// What completes the gradients of layers of which some passes run sparse.
+    pub(super) fn record_strays(&self, program: &mut Program) -> Result<(), GpuError> {
         match &self.sparsity {
-            Some(sparsity) if mode != Mode::Recalibration => {
+            Some(sparsity) => {
                 sparsity.record_strays(self.gpu, program, self.replicas, &self.variants)
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 
     /// The kernels that were chosen for this training.
-    fn kernels(&self) -> StepKernels<'_> {
+    pub(super) fn kernels(&self) -> StepKernels<'_> {
         StepKernels {
             variants: &self.variants,
             sparsity: self.sparsity.as_ref(),
+            branches: None,
         }
     }
 
@@ -151,6 +163,7 @@ impl Trainer<'_> {
         let kernels = StepKernels {
             variants: &dense,
             sparsity: None,
+            branches: None,
         };
         let mut program = Program::new("dense gradients");
         self.record_passes_by(&mut program, Mode::Scoring, kernels)?;
@@ -223,7 +236,7 @@ impl Trainer<'_> {
         self.batch(test).record(program, window, augment)
     }
 
-    fn record_forward(
+    pub(super) fn record_forward(
         &self,
         program: &mut Program,
         window: Window,
@@ -232,7 +245,7 @@ impl Trainer<'_> {
     ) -> Result<(), GpuError> {
         let (w, r) = (&self.workspace, self.replicas);
         for (i, layer) in r.model.layers.iter().enumerate() {
-            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, mode, i);
+            let context = self.context(window, mode, kernels, i);
             program.place(&layer.name);
             w.record_input(self.gpu, program, r, window, i)?;
             layer.operator.forward(self.gpu, program, &context, mode)?;
@@ -255,7 +268,7 @@ impl Trainer<'_> {
         record_loss(self.gpu, program, shape, buffers, r.count)
     }
 
-    fn record_backward(
+    pub(super) fn record_backward(
         &self,
         program: &mut Program,
         window: Window,
@@ -267,14 +280,31 @@ impl Trainer<'_> {
             if !w.needs_gradient(i) {
                 continue;
             }
-            let context = w.context(r, kernels.variants[i], kernels.sparsity, window, mode, i);
+            let context = self.context(window, mode, kernels, i);
             program.place(&layer.name);
             if mode == Mode::Training || !layer.operator.only_in_training() {
                 layer.operator.backward(self.gpu, program, &context)?;
             }
-            w.record_moves(self.gpu, program, r, window, i)?;
+            let apart = kernels.branches.is_some();
+            w.record_moves(self.gpu, program, r, (window, apart), i)?;
         }
         Ok(())
+    }
+
+    /// Layer `i`'s place in a pass.
+    fn context<'b>(
+        &'b self,
+        window: Window,
+        mode: Mode,
+        kernels: StepKernels<'b>,
+        i: usize,
+    ) -> LayerContext<'b> {
+        let (w, r) = (&self.workspace, self.replicas);
+        let (variants, sparsity) = (kernels.variants[i], kernels.sparsity);
+        match kernels.branches {
+            Some(branches) => w.holding_context(r, variants, sparsity, window, branches, i),
+            None => w.context(r, variants, sparsity, window, mode, i),
+        }
     }
 
     pub(super) fn record_update(&self, program: &mut Program) -> Result<(), GpuError> {

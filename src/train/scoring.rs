@@ -18,8 +18,6 @@ pub enum GradientStatistic {
     /// `-w g` of every step of the training itself, which updates the weights: movement (Sanh et al. 2020, equation 3, without
     /// the learning rate).
     Movement,
-    /// The gradients with the sign turned.
-    Negated,
 }
 
 impl Trainer<'_> {
@@ -47,17 +45,14 @@ impl Trainer<'_> {
         let before = copy_of(gpu, &r.params)?;
         let mut program = Program::new("scoring");
         self.record_passes(&mut program, mode)?;
-        let shape = r.params_shape();
         let kind = match what {
             GradientStatistic::Gradients => 0,
             GradientStatistic::Squares => 1,
             GradientStatistic::Movement => 2,
-            GradientStatistic::Negated => 3,
         };
-        let kernel = gpu.kernel("gradient_accumulate", &[("KIND", kind)])?;
+        let kernel = ("gradient_accumulate", &[("KIND", kind)][..]);
         let buffers = [&r.params, &r.grads, sums];
-        let quads = u64::from(shape.quads);
-        program.push(gpu, kernel, &shape, &buffers, quads, r.count)?;
+        record_on_all(gpu, &mut program, r, kernel, &buffers)?;
         if trains {
             self.record_update(&mut program)?;
         }
@@ -135,21 +130,6 @@ pub fn norms(
         .collect())
 }
 
-/// `params = base + steps[replica] * direction` where `masks` has a 1.
-///
-/// # Errors
-/// The device failed.
-pub fn shift(
-    gpu: &Gpu,
-    replicas: &Replicas,
-    steps: &[f32],
-    [masks, direction, base]: [&Buffer; 3],
-) -> Result<(), GpuError> {
-    let steps = gpu.buffer_with("steps", steps)?;
-    let buffers = [&steps, masks, direction, base, &replicas.params];
-    run_on_all(gpu, replicas, "params_shift", &buffers)
-}
-
 /// `params = |base|` where `masks` has a 1, 0 elsewhere.
 ///
 /// # Errors
@@ -159,24 +139,28 @@ pub(super) fn make_absolute(
     replicas: &Replicas,
     [masks, base]: [&Buffer; 2],
 ) -> Result<(), GpuError> {
-    run_on_all(
+    let mut program = Program::new("absolute values");
+    let buffers = [masks, base, &replicas.params];
+    record_on_all(
         gpu,
+        &mut program,
         replicas,
-        "params_absolute",
-        &[masks, base, &replicas.params],
-    )
+        ("params_absolute", &[]),
+        &buffers,
+    )?;
+    gpu.run(&program)
 }
 
-fn run_on_all(
+/// Records a kernel that goes over all parameters of all replicas.
+pub(super) fn record_on_all(
     gpu: &Gpu,
+    program: &mut Program,
     replicas: &Replicas,
-    kernel: &'static str,
+    (kernel, constants): (&'static str, &[(&'static str, u32)]),
     buffers: &[&Buffer],
 ) -> Result<(), GpuError> {
     let shape: ParamsShape = replicas.params_shape();
-    let mut program = Program::new(kernel);
-    let kernel = gpu.kernel(kernel, &[])?;
+    let kernel = gpu.kernel(kernel, constants)?;
     let quads = u64::from(shape.quads);
-    program.push(gpu, kernel, &shape, buffers, quads, replicas.count)?;
-    gpu.run(&program)
+    program.push(gpu, kernel, &shape, buffers, quads, replicas.count)
 }

@@ -4,12 +4,15 @@
 
 use super::Warp;
 use super::gradients::{GradientPlan, GradientTarget, LayerGradients, needs_gradient};
+use super::held::HeldBranches;
 use super::replicas::Replicas;
 use super::sparsity::{Sparsity, planned_lists};
 use super::state::State;
 use crate::gpu::{Buffer, Gpu, GpuError, Program};
-use crate::model::{LayerInput, Model, fuse, readers};
-use crate::ops::{Fused, LayerContext, Mode, Span, Variants, Window, record_add, record_copy};
+use crate::model::{LayerAt, LayerInput, Model, fuse, readers};
+use crate::ops::{
+    Branch, Fused, LayerContext, Mode, Span, Variants, Window, record_add, record_copy,
+};
 use crate::spec::TrainSpec;
 
 /// What a training needs memory for beside its model.
@@ -28,6 +31,8 @@ pub struct MemoryRequest {
     /// Buffers of a float per parameter beside those of every training, by name, as many as there are at once: scores, sums over
     /// batches.
     pub beside: &'static [&'static str],
+    /// Whether the outputs of ReLUs and the like are held, see [`Branch`].
+    pub holds_branches: bool,
 }
 
 impl MemoryRequest {
@@ -40,6 +45,7 @@ impl MemoryRequest {
             keeps_weights: spec.stopping.decides(),
             moments: spec.optimizer.moments(),
             beside: &[],
+            holds_branches: false,
         }
     }
 
@@ -61,6 +67,7 @@ impl MemoryRequest {
             keeps_weights: false,
             moments: 0,
             beside: &[],
+            holds_branches: false,
         }
     }
 }
@@ -145,6 +152,14 @@ impl Memory {
         }
         let beside = request.beside.iter();
         buffers.extend(beside.map(|&name| (name.to_owned(), floats)));
+        if request.holds_branches {
+            let layers = model.layers.iter();
+            let chooses = layers.filter(|l| l.operator.branch() == Some(Branch::Output));
+            buffers.extend(chooses.map(|layer| {
+                let words = layer.output.features() as u64 * columns * 4;
+                (format!("held output of {}", layer.name), words)
+            }));
+        }
         buffers.extend(planned_lists(model, request.density));
         Self {
             buffers,
@@ -399,16 +414,48 @@ impl Workspace {
         mode: Mode,
         i: usize,
     ) -> LayerContext<'a> {
-        let layers = &replicas.model.layers;
-        let layer = &layers[i];
-        let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let fused = match mode {
             Mode::Training => &self.fused_in_training,
             Mode::Evaluation | Mode::Scoring | Mode::Recalibration => &self.fused_otherwise,
         };
+        self.context_of(replicas, variants, sparsity, window, fused[i], i)
+    }
+
+    /// Likewise, while it takes the branches that it took before: no layer does another's work then.
+    pub(super) fn holding_context<'a>(
+        &'a self,
+        replicas: &'a Replicas,
+        variants: Variants,
+        sparsity: Option<&'a Sparsity>,
+        window: Window,
+        branches: &'a HeldBranches,
+        i: usize,
+    ) -> LayerContext<'a> {
+        LayerContext {
+            held: match replicas.model.layers[i].operator.branch() {
+                Some(Branch::Output) => branches.output(i),
+                Some(Branch::Kept) => Some(&self.kept[i]),
+                None => None,
+            },
+            ..self.context_of(replicas, variants, sparsity, window, Fused::default(), i)
+        }
+    }
+
+    fn context_of<'a>(
+        &'a self,
+        replicas: &'a Replicas,
+        variants: Variants,
+        sparsity: Option<&'a Sparsity>,
+        window: Window,
+        fused: Fused,
+        i: usize,
+    ) -> LayerContext<'a> {
+        let layers = &replicas.model.layers;
+        let layer = &layers[i];
+        let activations = |source| &self.activations[buffer_of(&self.output_of, source)];
         let own = LayerInput::Layer(i);
         // The addition that this layer does while it stores.
-        let sum = (fused[i].addition && layer.with.is_none())
+        let sum = (fused.addition && layer.with.is_none())
             .then(|| layers.iter().position(|l| l.sources().any(|s| s == own)))
             .flatten();
         let with = match sum {
@@ -438,10 +485,47 @@ impl Workspace {
             kept: &self.kept[i],
             parts: self.carried.get(i).unwrap_or(&self.shared),
             learns: self.learns[i],
-            fused: fused[i],
+            fused,
+            held: None,
             sparse: sparsity.and_then(|s| s.kept(replicas, i)),
             variants,
         }
+    }
+
+    /// Room for the branches that layers take on a window of the batch.
+    pub(super) fn room_for_branches(
+        &self,
+        gpu: &Gpu,
+        model: &Model,
+    ) -> Result<HeldBranches, GpuError> {
+        let room = |(layer, &output): (&LayerAt, &usize)| {
+            let holds = layer.operator.branch() == Some(Branch::Output);
+            let held = holds.then(|| gpu.buffer("held outputs", self.activations[output].bytes()));
+            held.transpose()
+        };
+        let layers = model.layers.iter().zip(&self.output_of);
+        Ok(HeldBranches::new(
+            layers.map(room).collect::<Result<_, _>>()?,
+        ))
+    }
+
+    /// Records that the branches of the pass before are held.
+    pub(super) fn record_hold(
+        &self,
+        gpu: &Gpu,
+        program: &mut Program,
+        (replicas, window): (&Replicas, Window),
+        branches: &HeldBranches,
+    ) -> Result<(), GpuError> {
+        for (i, layer) in replicas.model.layers.iter().enumerate() {
+            let Some(held) = branches.output(i) else {
+                continue;
+            };
+            let span = span(layer.output.features(), window);
+            let buffers = [&self.activations[self.output_of[i]], held];
+            record_copy(gpu, program, span, buffers, replicas.count)?;
+        }
+        Ok(())
     }
 
     /// Records what brings layer `i`'s input where the layer works: a copy, for an operator in place whose input another
@@ -464,13 +548,14 @@ impl Workspace {
         record_copy(gpu, program, span, buffers, replicas.count)
     }
 
-    /// Records what brings the gradients that layer `i` sends to the values they are of.
+    /// Records what brings the gradients that layer `i` sends to the values they are of. Where layers are `apart`, none does a ReLU's
+    /// backward pass on the way.
     pub(super) fn record_moves(
         &self,
         gpu: &Gpu,
         program: &mut Program,
         replicas: &Replicas,
-        window: Window,
+        (window, apart): (Window, bool),
         i: usize,
     ) -> Result<(), GpuError> {
         let needed = |m: &&GradientTarget| self.needs_gradient[m.of];
@@ -478,7 +563,8 @@ impl Workspace {
             let buffers = [&self.slots[m.from], &self.slots[m.to]];
             let span = span(replicas.model.layers[m.of].output.features(), window);
             if m.add {
-                record_add(gpu, program, span, buffers, self.gate(m), replicas.count)?;
+                let gate = self.gate(m).filter(|_| !apart);
+                record_add(gpu, program, span, buffers, gate, replicas.count)?;
             } else {
                 record_copy(gpu, program, span, buffers, replicas.count)?;
             }

@@ -125,10 +125,8 @@ fn folders_are_read_as_they_are_laid_out() {
     let chosen =
         with("train", "test_share = 0.5\nsplit_seed = 7").unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(chosen, (owned("train"), share(0.5, 7)));
-    assert!(
-        with("both", "").is_err(),
-        "the model has two outputs, the dataset one class"
-    );
+    let both = with("both", "").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(both, (owned("train"), TestImages::Folder(owned("val"))));
     let message = with("both", "test_share = 0.5").unwrap_err();
     assert!(message.contains("the folder has val/"), "{message}");
     let message = with("alone", "test_share = 1").unwrap_err();

@@ -13,11 +13,11 @@ use secateur::gpu::Gpu;
 use secateur::model::Model;
 use secateur::ops::{Execution, SparseRule};
 use secateur::prune::{
-    PruneError, Scoring, ScoringData, hessian_gradient, lamp_order, prune, prune_on,
+    PruneError, Scoring, ScoringData, hessian_gradient, lamp_order, prune, prune_on, prune_units,
 };
 use secateur::spec::{
     Amount, Criterion, Layer, Length, ModelSpec, Normalise, Optimizer, PruneSpec, Scope, Shape,
-    TrainSpec,
+    TrainSpec, UnitAmount, UnitCriterion, UnitPrune, UnitScope,
 };
 use secateur::train::{
     Draw, Gather, GradientStatistic, RandomKey, Replicas, ResidentDataset, Snapshot, State, scales,
@@ -193,7 +193,6 @@ fn check_gathering(gpu: &'static Gpu, spec: &ModelSpec) {
         GradientStatistic::Gradients,
         GradientStatistic::Squares,
         GradientStatistic::Movement,
-        GradientStatistic::Negated,
     ]
     .into_iter()
     .enumerate()
@@ -234,13 +233,47 @@ fn check_gathering(gpu: &'static Gpu, spec: &ModelSpec) {
     }
 }
 
-/// On a smooth network, the finite difference is the Hessian times the gradient: that of the f64 twin with a far smaller step.
+/// With every kink there is: ReLU, leaky ReLU, max pooling with and without overlap, a residual block, batch normalisation.
+fn kinked_net() -> ModelSpec {
+    let mut spec = chain(vec![
+        conv(5, 3, 1, 1),
+        Layer::BatchNorm,
+        Layer::Relu,
+        conv(5, 3, 1, 1),
+        Layer::BatchNorm,
+        Layer::Add {
+            with: "l2".to_string(),
+        },
+        Layer::Relu,
+        max_pool(2),
+        conv(6, 3, 1, 1),
+        Layer::LeakyRelu { slope: 0.1 },
+        Layer::MaxPool {
+            window: 2,
+            stride: 1,
+        },
+        Layer::Flatten,
+        linear(14),
+        Layer::Relu,
+        linear(10),
+    ]);
+    let before = spec.layers[2].name.clone();
+    spec.layers[5].layer = Layer::Add { with: before };
+    spec
+}
+
+/// The difference of gradients is the Hessian times the gradient: that of the f64 twin with a step so short that it crosses no kink.
 #[test]
 fn grasp_measures_the_hessian_times_the_gradient() {
+    for spec in [smooth_net(), kinked_net()] {
+        hessian_gradient_is_that_of_the_twin(&spec);
+    }
+}
+
+fn hessian_gradient_is_that_of_the_twin(spec: &ModelSpec) {
     let Some(gpu) = gpu() else { return };
     let data = images();
-    let spec = smooth_net();
-    let replicas = fresh(gpu, &spec, &[1], 1.0);
+    let replicas = fresh(gpu, spec, &[1], 1.0);
     let model = replicas.model.clone();
     let before = replicas.download(gpu).unwrap().remove(0);
     let train = training(0.0, BATCHES);
@@ -257,7 +290,7 @@ fn grasp_measures_the_hessian_times_the_gradient() {
 
     let sum = |weights: &[f64]| {
         let mut sum = vec![0f64; model.floats];
-        for g in gradients(&spec, &model, &data, weights) {
+        for g in gradients(spec, &model, &data, weights) {
             gradient_accumulate(0, &g, &g, &mut sum);
         }
         sum
@@ -278,7 +311,7 @@ fn grasp_measures_the_hessian_times_the_gradient() {
             .map(|i| weights[i] + shift(i))
             .collect::<Vec<_>>())
     };
-    let (plus, minus) = (moved(1e-6), moved(-1e-6));
+    let (plus, minus) = (moved(1e-8), moved(-1e-8));
     let (mut dot, mut a, mut b) = (0.0, 0.0, 0.0);
     for i in (0..model.floats).filter(|&i| is_weight[i]) {
         let (x, y) = (f64::from(got[i]), plus[i] - minus[i]);
@@ -289,6 +322,128 @@ fn grasp_measures_the_hessian_times_the_gradient() {
     let cosine = dot / (a * b).sqrt();
     println!("cosine with the f64 twin: {cosine}");
     assert!(cosine > 0.9999, "{cosine}");
+    // A tenth of the weights by w H g.
+    let top = |h: &dyn Fn(usize) -> f64| {
+        let mut order: Vec<usize> = (0..model.floats).filter(|&i| is_weight[i]).collect();
+        order.sort_by(|&i, &j| (weights[j] * h(j)).total_cmp(&(weights[i] * h(i))));
+        order.truncate(order.len() / 10);
+        order
+    };
+    let (own, twin) = (top(&|i| f64::from(got[i])), top(&|i| plus[i] - minus[i]));
+    let common = own.iter().filter(|i| twin.contains(i)).count();
+    println!("{common} of {} kept weights in common", twin.len());
+    assert!(
+        common * 100 >= twin.len() * 99,
+        "{common} of {}",
+        twin.len()
+    );
+}
+
+/// The score of a unit is how the loss changes with a factor on its outputs, whether a batch normalisation follows or not: by
+/// differences of the loss in f64.
+#[test]
+fn taylor_of_units_is_the_gradient_of_a_gate() {
+    let Some(gpu) = gpu() else { return };
+    let spec = chain(vec![
+        conv(6, 3, 1, 1),
+        Layer::Relu,
+        max_pool(2),
+        conv(8, 3, 1, 1),
+        Layer::BatchNorm,
+        Layer::Relu,
+        Layer::Flatten,
+        linear(10),
+    ]);
+    let (data, world, train) = (images(), World::new(gpu, images()), training(0.0, BATCHES));
+    for seed in 1..4 {
+        let replicas = fresh(gpu, &spec, &[seed], 1.0);
+        let model = replicas.model.clone();
+        let weights = widen::<f64>(&replicas.download(gpu).unwrap()[0].weights);
+        let loss = |weights: &[f64]| -> f64 {
+            let of_batch = |b| {
+                let (x, labels, count) = nth_batch(&data, key(seed), b);
+                let network = Network {
+                    spec: &spec,
+                    model: &model,
+                    columns: BATCH.div_ceil(4),
+                    count,
+                    dropout: None,
+                };
+                let step = network.step(&mut weights.to_vec(), &widen(&x), &labels);
+                step.loss.iter().sum::<f64>() / f64::from(count)
+            };
+            (0..BATCHES).map(of_batch).sum()
+        };
+        // Layers 0 and 3 make the units; the factor of the latter stands in scale and shift.
+        let gate = |units: usize, tensors: &[&str], unit: usize| -> f64 {
+            let times = |factor: f64| {
+                let mut weights = weights.clone();
+                for tensor in model
+                    .tensors
+                    .iter()
+                    .filter(|t| tensors.contains(&t.name.as_str()))
+                {
+                    let each = tensor.count / units;
+                    let own = tensor.offset + unit * each..tensor.offset + (unit + 1) * each;
+                    weights[own].iter_mut().for_each(|w| *w *= factor);
+                }
+                loss(&weights)
+            };
+            (times(1.0 + 1e-6) - times(1.0 - 1e-6)).abs()
+        };
+        let names: Vec<&str> = model.tensors.iter().map(|t| t.name.as_str()).collect();
+        let first = names
+            .iter()
+            .filter(|n| n.starts_with(&model.layers[0].name));
+        let norm = names
+            .iter()
+            .filter(|n| n.starts_with(&model.layers[4].name));
+        let (first, norm): (Vec<&str>, Vec<&str>) = (
+            first.copied().collect(),
+            norm.copied()
+                .filter(|n| n.ends_with("weight") || n.ends_with("bias"))
+                .collect(),
+        );
+        let mut order: Vec<(f64, usize)> = (0..14)
+            .map(|u| match u {
+                0..6 => (gate(6, &first, u), u),
+                _ => (gate(8, &norm, u - 6), u),
+            })
+            .collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut want: Vec<usize> = order[..10].iter().map(|&(_, u)| u).collect();
+        want.sort();
+        let prune = UnitPrune {
+            data: Some(Box::new(train.clone())),
+            ..UnitPrune::new(
+                UnitCriterion::Taylor,
+                UnitScope::Global,
+                UnitAmount::Count(Amount::Density(0.7)),
+            )
+        };
+        let measured = ScoringData {
+            resident: &world.resident,
+            scales: &world.scales(&train),
+            execution: dense(gpu),
+        };
+        prune_units(gpu, &replicas, &[&prune], Some(&measured), &mut |_| true).unwrap();
+        let mask = replicas.download(gpu).unwrap().remove(0).mask;
+        let conv_weights = model.tensors.iter().filter(|t| t.shape.len() == 4);
+        let stays = conv_weights.flat_map(|tensor| {
+            let each = tensor.count / tensor.shape[0];
+            let mask = &mask;
+            (0..tensor.shape[0]).map(move |unit| {
+                let first = tensor.offset + unit * each;
+                (first..first + each).any(|i| mask.keeps(i))
+            })
+        });
+        let got: Vec<usize> = stays
+            .enumerate()
+            .filter(|&(_, on)| on)
+            .map(|(u, _)| u)
+            .collect();
+        assert_eq!(got, want, "seed {seed}: {order:?}");
+    }
 }
 
 /// Sums of SynFlow's scores by tensor, and the scores.

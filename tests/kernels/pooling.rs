@@ -7,7 +7,7 @@ use crate::reference::number::widen;
 use crate::reference::pointwise::dropout_apply;
 use crate::reference::pool::{
     avg_pool_backward, avg_pool_forward, max_pool_backward, max_pool_backward_apart,
-    max_pool_forward,
+    max_pool_forward, max_pool_held,
 };
 use bytemuck::Zeroable;
 use secateur::gpu::Buffer;
@@ -107,6 +107,19 @@ fn max_pool_is_its_twin() {
             case.check_words("place", &case.words(&place, places.len()), &places);
         });
         // A choice, no arithmetic.
+        let exact = widen::<f64>(&equal);
+        case.check("y", &y, &exact, &vec![0.0; exact.len()], &equal);
+
+        // The same places, of other values.
+        let case = Case::new(gpu, "max_pool_held", &size);
+        let other = dice.values(from);
+        let buffers = [case.with(&other), case.with(&places)];
+        let y = case.with_tiles(TILES, count, |(_, cols), y| {
+            let buffers = [&buffers[0], &buffers[1], y];
+            run(&case, &u, &buffers, outputs, cols, replicas);
+        });
+        let mut equal = output(count);
+        max_pool_held(&u, replicas, &other, &places, &mut equal);
         let exact = widen::<f64>(&equal);
         case.check("y", &y, &exact, &vec![0.0; exact.len()], &equal);
 

@@ -76,6 +76,27 @@ pub fn max_pool_forward<T: Real>(
     }
 }
 
+/// Y = X at the place of each window, 0 where that is nowhere.
+pub fn max_pool_held<T: Real>(u: &PoolShape, replicas: u32, x: &[T], place: &[u32], y: &mut [T]) {
+    let l = Layout::of(u, replicas);
+    for c in 0..l.channels {
+        for q in grid(l.result) {
+            for b in 0..l.slots {
+                let at = l.y(c, q) + b;
+                let k = [
+                    place[at] as usize / l.window[1],
+                    place[at] as usize % l.window[1],
+                ];
+                y[at] = if place[at] == u32::MAX {
+                    T::ZERO
+                } else {
+                    x[l.x(c, [q[0] * l.stride + k[0], q[1] * l.stride + k[1]]) + b]
+                };
+            }
+        }
+    }
+}
+
 /// dX[p] = sum of dY[q] over the windows q whose maximum was at p, q row by row.
 pub fn max_pool_backward<T: Real>(
     u: &PoolShape,
