@@ -1,10 +1,11 @@
-//! `secateur model summary`.
+//! `secateur model summary` and `show`.
 
 use super::args::ExperimentArgs;
 use super::check::verified;
 use super::failure::Failure;
 use super::output::say;
 use clap::{Args, Subcommand};
+use secateur::experiment::model_toml;
 use secateur::model::{LayerAt, LayerInput, Model as Network, presets};
 use secateur::spec::{INPUT, Init, ModelSpec, Shape};
 use secateur::train::{Memory, MemoryRequest};
@@ -15,6 +16,17 @@ use std::path::Path;
 pub enum ModelCommand {
     /// Layers, what they read, shapes, parameters, multiply-adds and memory of a preset, or of an experiment's models
     Summary(SummaryArgs),
+    /// A preset as TOML, to copy into an experiment and change
+    Show(ShowPresetArgs),
+}
+
+#[derive(Args)]
+pub struct ShowPresetArgs {
+    /// The preset's name
+    preset: String,
+    /// Outputs of its last layer
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    classes: u32,
 }
 
 #[derive(Args)]
@@ -26,24 +38,37 @@ pub struct SummaryArgs {
     batch: u32,
 }
 
-/// The preset of this name on inputs of this shape.
-pub(super) fn preset(name: &str, input: Shape) -> Result<Network, Failure> {
+/// The preset of this name.
+fn spec(name: &str) -> Result<ModelSpec, Failure> {
     let Some(layers) = presets::layers(name) else {
         return Err(Failure::experiment(format!(
             "there is no preset {name:?}; the presets are {}",
             presets::names().join(", ")
         )));
     };
-    let spec = ModelSpec {
+    Ok(ModelSpec {
         name: name.to_owned(),
         layers,
         init: Init::default(),
-    };
+    })
+}
+
+/// The preset of this name on inputs of this shape.
+pub(super) fn preset(name: &str, input: Shape) -> Result<Network, Failure> {
+    let spec = spec(name)?;
     Network::new(&spec, input, 10).map_err(|e| Failure::experiment(e.to_string()))
 }
 
 pub fn run(command: ModelCommand) -> Result<(), Failure> {
-    let ModelCommand::Summary(args) = command;
+    let args = match command {
+        ModelCommand::Summary(args) => args,
+        ModelCommand::Show(args) => {
+            let layers =
+                presets::for_classes(&spec(&args.preset)?, args.classes as usize).into_owned();
+            say(model_toml(&layers).trim_end());
+            return Ok(());
+        }
+    };
     let path = Path::new(&args.model);
     // A path is told from a misspelt preset by its ending or by being there.
     if path.extension().is_some() || path.exists() {

@@ -32,6 +32,7 @@ mod surroundings;
 mod sweep;
 mod types;
 mod write;
+mod write_model;
 
 pub use crate::config::{Errors as ExperimentErrors, Mistake, suggest};
 pub use history::{Bound, FirstTraining, History};
@@ -41,3 +42,4 @@ pub use reference::{explain, keys, keys_table, schema, tables, words_table};
 pub use stage_input::{InputDifference, StageInput, common_steps};
 pub use step::{MaskEffect, Step};
 pub use types::{Arm, Axis, Configuration, Experiment, OnCollapse};
+pub use write_model::model_toml;

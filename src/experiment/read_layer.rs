@@ -11,7 +11,7 @@ table! {
     /// What every layer takes that is written as a table.
     #[derive(Default)]
     struct Own as "a layer" {
-        /// its name: letters, digits, `_` and `-`, unique in the model
+        /// its name: letters, digits, `_` and `-`, and dots between them; unique in the model
         name: Option<String> = None => Maybe(AnyText), usual "its kind and a number";
         /// the earlier layer that it reads, or `"input"`
         from: Option<String> = None => Maybe(AnyText), usual "the layer before";

@@ -119,8 +119,8 @@ fn check_names(items: &[Node], layers: &[Option<NamedLayer>], reader: &mut Reade
     for (index, layer) in layers.iter().enumerate() {
         let Some(layer) = layer else { continue };
         let item = items[index].get("name").unwrap_or(&items[index]);
-        if !is_bare(&layer.name) {
-            let help = "letters, digits, `_` and `-` only: the name stands in masks and tables";
+        if !layer.name.split('.').all(is_bare) {
+            let help = "letters, digits, `_` and `-` only, and dots between them: the name stands in masks and tables";
             reader.at(item, format!("{:?} cannot name a layer", layer.name), help);
         }
         if layer.name == INPUT {

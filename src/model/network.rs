@@ -1,5 +1,6 @@
 //! A model with every shape known: what is needed before anything runs.
 
+use super::presets;
 use crate::ops::{self, InitialValues, Operator};
 use crate::spec::{INPUT, Init, Layer, ModelSpec, NamedLayer, Shape};
 
@@ -118,7 +119,7 @@ pub struct ShapeError {
 }
 
 impl Model {
-    /// Infers every shape from the input's.
+    /// Infers every shape from the input's, and of a preset the number of outputs from the classes.
     ///
     /// # Errors
     /// A layer that reads what is not before it or cannot take its input, that no other reads, or a last layer that does not
@@ -127,7 +128,7 @@ impl Model {
         let mut layers: Vec<LayerAt> = Vec::new();
         let mut tensors: Vec<Tensor> = Vec::new();
         let mut offset = 0;
-        for named in &spec.layers {
+        for named in presets::for_classes(spec, classes).iter() {
             let operator = ops::operator(&named.layer);
             let fail = |reason| ShapeError {
                 layer: named.name.clone(),

@@ -1,7 +1,8 @@
 //! Models that have a name.
 
 use super::deep::{resnet, vgg};
-use crate::spec::{Layer, NamedLayer, Shape};
+use crate::spec::{Layer, ModelSpec, NamedLayer, Shape};
+use std::borrow::Cow;
 
 /// The presets' names.
 pub fn names() -> &'static [&'static str] {
@@ -32,6 +33,23 @@ pub fn input(name: &str) -> Shape {
         }
         _ => Shape::new(3, 32, 32),
     }
+}
+
+/// The layers of a model for so many classes: a preset's last layer has an output for each, whatever the number it is quoted with.
+pub fn for_classes(spec: &ModelSpec, classes: usize) -> Cow<'_, [NamedLayer]> {
+    let is_preset = names().contains(&spec.name.as_str());
+    let mut layers = Cow::Borrowed(&spec.layers[..]);
+    let has = match spec.layers.last().map(|last| &last.layer) {
+        Some(Layer::Linear { features, .. }) if is_preset => *features,
+        _ => return layers,
+    };
+    if has != classes
+        && let Some(last) = layers.to_mut().last_mut()
+        && let Layer::Linear { features, .. } = &mut last.layer
+    {
+        *features = classes;
+    }
+    layers
 }
 
 /// The layers of a preset.

@@ -2,6 +2,8 @@
 
 use super::setup::{MLP, arm, assert_no_violations, assert_same_folders, lab};
 use crate::common::{Lab, count, no_gpu, number, published, secateur, table};
+use secateur::experiment::Experiment;
+use secateur::model::presets;
 use std::path::Path;
 
 #[test]
@@ -29,6 +31,84 @@ fn presets_say_their_sizes() {
             .split_whitespace()
             .any(|w| w == weights.to_string());
         assert!(shown, "{weights} parameters: {}", done.stdout);
+    }
+}
+
+#[test]
+fn a_preset_that_is_shown_is_the_preset_when_it_is_read() {
+    let rest = r#"
+secateur = 1
+seeds = 1
+[train]
+dataset = "mnist"
+batch = 64
+length = "1ep"
+optimizer = { kind = "sgd", lr = 0.1 }
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#;
+    for name in presets::names() {
+        let shown = secateur(["model", "show", name]).ok().stdout;
+        let text = format!("{rest}{shown}");
+        let read = Experiment::parse("e.toml", &text, Path::new("."), &[]);
+        let read = read.unwrap_or_else(|errors| panic!("{name}: {}", errors.render(false)));
+        let layers = &read.arms[0].variants[0].model.layers;
+        assert_eq!(Some(layers), presets::layers(name).as_ref(), "{name}");
+    }
+    let shown = secateur(["model", "show", "resnet-20", "--classes", "37"]).ok();
+    assert!(
+        shown.stdout.contains("{ linear = 37, name = \"fc\" }"),
+        "{}",
+        shown.stdout
+    );
+    secateur(["model", "show", "resnet-21"]).fails(2, &["resnet-20"]);
+}
+
+/// Two classes of a dataset of ten, and a hundred: the preset follows, and nothing needs to be written for it.
+#[test]
+fn the_last_layer_of_a_preset_follows_the_classes() {
+    let lab = Lab::with(
+        r#"
+secateur = 1
+seeds = 1
+[model]
+preset = "resnet-20"
+[datasets.pets]
+of = "cifar-10"
+classes = ["cat", "dog"]
+[train]
+dataset = "pets"
+batch = 64
+length = "1ep"
+optimizer = { kind = "sgd", lr = 0.1 }
+[[arm]]
+name = "dense"
+steps = [{ train = {} }]
+"#,
+    );
+    let file = lab.path("e.toml").display().to_string();
+    // 272,474 for ten classes; 65 for each more or less.
+    for (dataset, parameters) in [
+        ("pets", "271954"),
+        ("cifar-100", "278324"),
+        ("cifar-10", "272474"),
+    ] {
+        let set = format!("train.dataset={dataset}");
+        secateur(["check", file.as_str(), "--set", &set]).ok();
+        lab.write(
+            "one.toml",
+            std::fs::read_to_string(&file)
+                .unwrap()
+                .replace("\"pets\"\nbatch", &format!("\"{dataset}\"\nbatch")),
+        );
+        let one = lab.path("one.toml").display().to_string();
+        let done = secateur(["model", "summary", one.as_str()]).ok();
+        assert!(
+            done.stdout.contains(&format!("{parameters} parameters")),
+            "{}",
+            done.stdout
+        );
     }
 }
 
