@@ -1,6 +1,6 @@
 //! `secateur data list|fetch|preview`.
 
-use super::args::DataArgs;
+use super::args::{DataArgs, ExperimentArgs};
 use super::failure::Failure;
 use super::output::{say, tell};
 use clap::{Args, Subcommand};
@@ -34,6 +34,9 @@ pub struct Fetch {
 pub struct Preview {
     /// The dataset's name
     name: String,
+    /// The experiment file that describes the dataset
+    #[arg(long, value_name = "FILE")]
+    experiment: Option<PathBuf>,
     #[command(flatten)]
     data: DataArgs,
     /// The PNG to write; <name>.png if not given
@@ -105,7 +108,22 @@ fn fetch(args: Fetch) -> Result<(), Failure> {
 }
 
 fn preview(args: Preview) -> Result<(), Failure> {
-    let dataset = data::load(&args.name, &SearchPath::new(args.data.data))?;
+    let search = SearchPath::new(args.data.data);
+    let dataset = match args.experiment {
+        None => data::load(&args.name, &search)?,
+        Some(file) => {
+            let file = ExperimentArgs {
+                file,
+                overrides: Vec::new(),
+            };
+            let experiment = file.read()?;
+            let cache = data::cache_folder();
+            match experiment.datasets.get(&args.name) {
+                Some(spec) => data::load_described(&args.name, spec, &search, cache.as_deref())?,
+                None => data::load(&args.name, &search)?,
+            }
+        }
+    };
     for warning in &dataset.warnings {
         tell(format_args!("warning: {warning}"));
     }

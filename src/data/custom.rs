@@ -23,10 +23,11 @@ pub fn shape_of_described(spec: &DatasetSpec) -> Option<(usize, usize, usize, us
     Some((channels, height, width, classes))
 }
 
-/// Training samples of a described dataset; `None` where only files tell.
+/// Training samples of a described dataset; `None` where only the files' contents tell.
 pub fn training_size_of_described(spec: &DatasetSpec) -> Option<u32> {
-    let DatasetOrigin::Of(name) = &spec.origin else {
-        return None;
+    let name = match &spec.origin {
+        DatasetOrigin::Folder(folder) => return folder.training_images(),
+        DatasetOrigin::Of(name) => name,
     };
     let all = training_size_of(name)?;
     match &spec.classes {

@@ -66,6 +66,14 @@ impl FolderSpec {
         Ok(Listing { splits, left_out })
     }
 
+    /// How many training images there are, by the names of files alone; `None` where some may be left out, or that cannot be told.
+    pub(super) fn training_images(&self) -> Option<u32> {
+        match self.on_bad_image {
+            OnBadImage::Skip => None,
+            OnBadImage::Error => u32::try_from(self.list().ok()?.splits[0].len()).ok(),
+        }
+    }
+
     /// The paths in the folder of a class's images, in the order of their names.
     fn files(
         &self,

@@ -40,7 +40,7 @@ pub(super) const ALL: [PublishedSource; 3] = [
     // LeCun, Cortes, Burges: the MNIST database of handwritten digits.
     PublishedSource {
         name: "mnist",
-        folders: &["mnist"],
+        folders: &["mnist", "MNIST/raw"],
         files: FILES,
         first_label: 0,
         transposed: false,
@@ -60,7 +60,7 @@ pub(super) const ALL: [PublishedSource; 3] = [
     // Xiao, Rasul, Vollgraf: Fashion-MNIST, arXiv:1708.07747.
     PublishedSource {
         name: "fashion-mnist",
-        folders: &["fashion-mnist"],
+        folders: &["fashion-mnist", "FashionMNIST/raw"],
         files: FILES,
         first_label: 0,
         transposed: false,
@@ -92,7 +92,7 @@ pub(super) const ALL: [PublishedSource; 3] = [
     // TensorFlow Datasets (url_checksums/kmnist.txt).
     PublishedSource {
         name: "kmnist",
-        folders: &["kmnist"],
+        folders: &["kmnist", "KMNIST/raw"],
         files: FILES,
         first_label: 0,
         transposed: false,

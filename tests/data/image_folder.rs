@@ -2,8 +2,10 @@
 
 use crate::common::{picture, save_image};
 use image::{GrayImage, ImageFormat, Luma};
-use secateur::data::{DataError, Dataset, ImageFolder, load_folder};
-use secateur::spec::{FolderSpec, ImageRule, OnBadImage, Resize, TestImages, TestShare};
+use secateur::data::{DataError, Dataset, ImageFolder, load_folder, training_size_of_described};
+use secateur::spec::{
+    DatasetOrigin, DatasetSpec, FolderSpec, ImageRule, OnBadImage, Resize, TestImages, TestShare,
+};
 use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
@@ -574,4 +576,19 @@ fn transparent_pixels_lie_on_the_background() {
             }
         }
     }
+}
+
+#[test]
+fn images_are_counted_without_decoding_where_none_may_be_left_out() {
+    let root = folder();
+    fs::write(root.path().join("train/ant/0.png"), "not an image").unwrap();
+    let count = |on_bad_image| {
+        let origin = DatasetOrigin::Folder(spec(&root, RULE, on_bad_image));
+        training_size_of_described(&DatasetSpec {
+            origin,
+            classes: None,
+        })
+    };
+    assert_eq!(count(OnBadImage::Error), Some(8));
+    assert_eq!(count(OnBadImage::Skip), None);
 }
