@@ -3,6 +3,9 @@
 use crate::config::{Entry, Node, Problem, Problems, Value, ValueShape, is_bare, suggest};
 use std::collections::BTreeSet;
 
+/// The key of axes that go together.
+const ZIP: &str = "zip";
+
 /// What `[sweep]` may be.
 pub(super) fn shape() -> ValueShape {
     ValueShape::Map(Box::new(ValueShape::List(Box::new(ValueShape::Any), 1)))
@@ -10,6 +13,8 @@ pub(super) fn shape() -> ValueShape {
 
 pub(super) struct Sweep<'n> {
     pub axes: Vec<SweepAxis<'n>>,
+    /// Axes of which the first values go together, the second, and so on.
+    zipped: Vec<Vec<usize>>,
 }
 
 pub(super) struct SweepAxis<'n> {
@@ -33,7 +38,7 @@ impl<'n> Sweep<'n> {
                 let message = format!("[sweep] must be a table, not {}", node.describe());
                 problems.at(node, message, "for example: [sweep] sparsity = [0.5, 0.9]");
             }
-            for entry in node.entries() {
+            for entry in node.entries().iter().filter(|entry| entry.key != ZIP) {
                 axes.push(SweepAxis {
                     name: &entry.key,
                     entry,
@@ -41,7 +46,67 @@ impl<'n> Sweep<'n> {
                 });
             }
         }
-        Sweep { axes }
+        let mut sweep = Sweep {
+            axes,
+            zipped: Vec::new(),
+        };
+        if let Some(zip) = node.and_then(|node| node.get(ZIP)) {
+            sweep.read_zip(zip, problems);
+        }
+        sweep
+    }
+
+    /// `["a", "b"]`, or a list of such lists.
+    fn read_zip(&mut self, zip: &Node, problems: &mut Problems) {
+        let groups = match zip.items() {
+            [first, ..] if first.text().is_none() => zip.items(),
+            _ => std::slice::from_ref(zip),
+        };
+        for group in groups {
+            if group.items().len() < 2 {
+                let help = "for example: zip = [\"width\", \"lr\"]";
+                problems.at(group, "`zip` takes a list of at least two axes", help);
+                continue;
+            }
+            let mut axes: Vec<usize> = Vec::new();
+            for item in group.items() {
+                let name = item.text().unwrap_or_default();
+                let Some(axis) = self.find(name) else {
+                    let names: Vec<&str> = self.axes.iter().map(|axis| axis.name).collect();
+                    let message = format!("there is no axis {} in [sweep]", item.describe());
+                    problems.at(item, message, suggest::help(name, &names));
+                    continue;
+                };
+                let earlier = self.zipped.iter().flatten().chain(&axes);
+                if earlier.copied().any(|other| other == axis) {
+                    let message = format!("the axis `{name}` is zipped twice");
+                    problems.at(item, message, "name each axis once");
+                    continue;
+                }
+                let length = |axis: usize| self.axes[axis].values.len();
+                if let Some(&first) = axes.first()
+                    && length(first) != length(axis)
+                {
+                    let message = format!(
+                        "the axis `{name}` has {} values, and `{}` has {}",
+                        length(axis),
+                        self.axes[first].name,
+                        length(first)
+                    );
+                    let help = "axes that go together have as many values";
+                    problems.at(item, message, help);
+                    continue;
+                }
+                axes.push(axis);
+            }
+            self.zipped.push(axes);
+        }
+    }
+
+    /// Whether two axes go together.
+    fn go_together(&self, a: usize, b: usize) -> bool {
+        let both = |group: &Vec<usize>| group.contains(&a) && group.contains(&b);
+        self.zipped.iter().any(both)
     }
 
     pub fn find(&self, name: &str) -> Option<usize> {
@@ -140,12 +205,15 @@ impl<'n> Sweep<'n> {
 
     /// How many points the given axes span. An axis without values counts as one: its mistake is reported elsewhere.
     pub fn size(&self, axes: &BTreeSet<usize>) -> usize {
+        // Of axes that go together the first alone counts.
+        let follows = |&&axis: &&usize| axes.range(..axis).any(|&a| self.go_together(a, axis));
         axes.iter()
+            .filter(|axis| !follows(axis))
             .map(|axis| self.axes[*axis].values.len().max(1))
             .fold(1, usize::saturating_mul)
     }
 
-    /// All combinations of the given axes' values; the last axis changes fastest.
+    /// All combinations of the given axes' values, one for each of those that go together; the last axis changes fastest.
     pub fn points(&self, axes: &BTreeSet<usize>) -> Vec<Point> {
         let mut points: Vec<Point> = vec![Vec::new()];
         for &axis in axes {
@@ -153,7 +221,11 @@ impl<'n> Sweep<'n> {
             points = points
                 .iter()
                 .flat_map(|point| {
-                    (0..count).map(move |value| {
+                    let told = point
+                        .iter()
+                        .find(|(other, _)| self.go_together(*other, axis));
+                    let values = told.map_or(0..count, |&(_, value)| value..value + 1);
+                    values.map(move |value| {
                         let mut longer = point.clone();
                         longer.push((axis, value));
                         longer

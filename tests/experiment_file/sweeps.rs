@@ -1,6 +1,6 @@
 //! Which arms depend on which axes, and what stands at each point.
 
-use super::setup::{GOOD, good, mistake, points, says, with, with_layers, with_steps, with_sweep};
+use super::setup::{GOOD, errors, good, mistake, points, says, with, with_layers, with_steps, with_sweep};
 use secateur::experiment::Step;
 use secateur::spec::{Amount, Criterion, Layer, Scope};
 
@@ -140,4 +140,61 @@ fn swept_values_are_checked_where_they_are_written() {
         &mistake("[0.5, 0.90]", "[0.5, \"$sparsity\"]"),
         &["cannot refer to another"],
     );
+}
+
+#[test]
+fn zipped_axes_go_together() {
+    let with_zip = |zip: &str, targets: &str| {
+        GOOD.replace("\"fashion-mnist\"", "\"$target\"").replace(
+            "[sweep]",
+            &format!("[sweep]\nzip = {zip}\ntarget = [{targets}]"),
+        )
+    };
+    let two = "\"kmnist\", \"fashion-mnist\"";
+    for zip in [
+        "[\"target\", \"sparsity\"]",
+        "[[\"sparsity\", \"target\"]]",
+    ] {
+        let experiment = good(&with_zip(zip, two));
+        let counts: Vec<usize> = experiment
+            .arms
+            .iter()
+            .map(|arm| arm.variants.len())
+            .collect();
+        // The last arm uses one of the two, and runs at each of its values.
+        assert_eq!(counts, [2, 2, 2]);
+        let of = |target: &str, sparsity: &str| {
+            vec![
+                ("target".to_string(), target.to_string()),
+                ("sparsity".to_string(), sparsity.to_string()),
+            ]
+        };
+        let points: Vec<_> = experiment.arms[0]
+            .variants
+            .iter()
+            .map(|v| v.point.clone())
+            .collect();
+        assert_eq!(
+            points,
+            [of("kmnist", "0.5"), of("fashion-mnist", "0.90")]
+        );
+        assert_eq!(experiment.axes.len(), 2);
+    }
+    for (zip, targets, said) in [
+        (
+            "[\"target\", \"sparsity\"]",
+            "\"kmnist\"",
+            "`sparsity` has 2 values, and `target` has 1",
+        ),
+        ("[\"target\", \"spasity\"]", two, "there is no axis"),
+        ("[\"target\"]", two, "at least two axes"),
+        (
+            "[[\"target\", \"sparsity\"], [\"sparsity\", \"target\"]]",
+            two,
+            "zipped twice",
+        ),
+    ] {
+        let message = errors(&with_zip(zip, targets)).to_string();
+        assert!(message.contains(said), "{message}");
+    }
 }
