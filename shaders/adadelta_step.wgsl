@@ -7,9 +7,9 @@ const MOMENTS: u32 = 2u;
 fn updated(r: u32, p: Parameter) -> Parameter {
     let h = hyper[r];
     let g = fma(vec4<f32>(select(0.0, h.weight_decay, p.decays)), p.w, p.g * state[r].clip);
-    let s = fma(vec4<f32>(h.momentum), p.m1, ((1.0 - h.momentum) * g) * g);
+    let s = fma(vec4<f32>(h.momentum), p.m1, (h.rest1 * g) * g);
     let d = sqrt(p.m2 + h.eps) / sqrt(s + h.eps) * g;
-    let a = fma(vec4<f32>(h.momentum), p.m2, ((1.0 - h.momentum) * d) * d);
+    let a = fma(vec4<f32>(h.momentum), p.m2, (h.rest1 * d) * d);
     return Parameter(fma(vec4<f32>(-state[r].lr), d, p.w), p.g, s, a, p.decays);
 }
 

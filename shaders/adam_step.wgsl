@@ -16,10 +16,10 @@ fn updated(r: u32, p: Parameter) -> Parameter {
     } else {
         g = fma(vec4<f32>(decay), w, g);
     }
-    let m = fma(vec4<f32>(h.momentum), p.m1, (1.0 - h.momentum) * g);
-    let v = fma(vec4<f32>(h.beta2), p.m2, ((1.0 - h.beta2) * g) * g);
-    let denominator = sqrt(v) / sqrt(1.0 - s.beta2_power) + h.eps;
-    let rate = s.lr / (1.0 - s.beta1_power);
+    let m = fma(vec4<f32>(h.momentum), p.m1, h.rest1 * g);
+    let v = fma(vec4<f32>(h.beta2), p.m2, (h.rest2 * g) * g);
+    let denominator = sqrt(v) / sqrt(s.correction2) + h.eps;
+    let rate = s.lr / s.correction1;
     return Parameter(fma(vec4<f32>(-rate), m / denominator, w), p.g, m, v, p.decays);
 }
 

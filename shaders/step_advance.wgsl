@@ -10,7 +10,7 @@ struct Advance {
 }
 @group(0) @binding(0) var<uniform> u: Advance;
 @group(0) @binding(1) var<storage, read> hyper: array<Hyper>;
-@group(0) @binding(2) var<storage, read> factors: array<f32>; // learning-rate factor of each step
+@group(0) @binding(2) var<storage, read> factors: array<f32>; // learning-rate factor of each step, then Adam's bias corrections
 @group(0) @binding(3) var<storage, read> loss: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> hit: array<vec4<u32>>;
 @group(0) @binding(5) var<storage, read_write> state: array<State>;
@@ -43,9 +43,13 @@ fn step_advance(@builtin(workgroup_id) group: vec3<u32>) {
     }
     s.count = min(u.batch, u.samples - s.position);
     if u.steps > 0u {
-        s.lr = hyper[r].lr * factors[min(s.step, u.steps - 1u)];
-        s.beta1_power = s.beta1_power * hyper[r].momentum;
-        s.beta2_power = s.beta2_power * hyper[r].beta2;
+        let h = hyper[r];
+        s.lr = h.lr * factors[min(s.step, u.steps - 1u)];
+        if h.corrections > 0u {
+            let at = h.first_correction + 2u * min(s.step, h.corrections - 1u);
+            s.correction1 = factors[at];
+            s.correction2 = factors[at + 1u];
+        }
     }
     state[r] = s;
 }

@@ -8,4 +8,8 @@ struct Hyper {
     clip_norm: f32,    // 0: no clipping
     nesterov: u32,     // sgd: 1 looks ahead
     decoupled: u32,    // adam: 1 makes it AdamW
+    rest1: f32,        // 1 - momentum, of the numbers before they were rounded to f32
+    rest2: f32,        // 1 - beta2, likewise
+    first_correction: u32, // where adam's bias corrections start among the factors, in pairs
+    corrections: u32,      // how many pairs; the last holds from there on. 0: none
 }

@@ -6,8 +6,8 @@ struct State {
     count: u32,       // samples in the current batch
     lr: f32,          // learning rate of the current step
     clip: f32,        // factor that clips the current gradient; 1 when it does not
-    beta1_power: f32, // beta1 ^ (step + 1)
-    beta2_power: f32, // beta2 ^ (step + 1)
+    correction1: f32, // 1 - beta1 ^ (step + 1)
+    correction2: f32, // 1 - beta2 ^ (step + 1)
     loss_sum: f32,    // sum of sample losses since the host last cleared it
     correct: u32,     // samples classified right, likewise
     seen: u32,        // samples counted, likewise

@@ -19,10 +19,10 @@ shader_struct! {
         pub lr: f32,
         /// Factor that clips the current gradient.
         pub clip: f32,
-        /// beta1 ^ (step + 1).
-        pub beta1_power: f32,
-        /// beta2 ^ (step + 1).
-        pub beta2_power: f32,
+        /// 1 - beta1 ^ (step + 1).
+        pub correction1: f32,
+        /// 1 - beta2 ^ (step + 1).
+        pub correction2: f32,
         /// Sum of sample losses since the host last cleared it.
         pub loss_sum: f32,
         /// Samples classified right, likewise.
@@ -54,6 +54,14 @@ shader_struct! {
         pub nesterov: u32,
         /// Adam: 1 makes it AdamW.
         pub decoupled: u32,
+        /// 1 - momentum, of the numbers before they were rounded to f32.
+        pub rest1: f32,
+        /// 1 - beta2, likewise.
+        pub rest2: f32,
+        /// Where Adam's bias corrections start among the factors, in pairs.
+        pub first_correction: u32,
+        /// How many pairs; the last holds from there on. 0: none.
+        pub corrections: u32,
     }
 }
 

@@ -3,14 +3,14 @@
 use super::autotune::Autotuner;
 use super::error::TrainError;
 use super::group_lasso::GroupLasso;
-use super::hyper::hyper;
+use super::hyper::{first_correction, hyper, hyper_and_factors};
 use super::metrics::Metrics;
 use super::param_flags::param_flags;
 use super::replicas::Replicas;
 use super::resident::ResidentDataset;
 use super::schedule::{factors, step_range_of};
 use super::sparsity::Sparsity;
-use super::state::{Hyper, State};
+use super::state::State;
 use super::workspace::{MemoryRequest, Workspace};
 use crate::gpu::{Buffer, Gpu, GpuError, Observe, Program};
 use crate::ops::{CHUNK_SAMPLES, Execution, Mode, SparseRule, Variants};
@@ -117,7 +117,7 @@ impl<'a> Trainer<'a> {
         let table = factors(&spec.schedule, whole, samples, spec.batch);
         let table = table[step_range.start as usize..step_range.end as usize].to_vec();
         let steps = step_range.end - step_range.start;
-        let hyper: Vec<Hyper> = specs.iter().map(|s| hyper(s)).collect();
+        let (hyper, factors) = hyper_and_factors(specs, &table);
         let model = &replicas.model;
         let learned = |i: usize| {
             let layer = &model.layers[i];
@@ -142,7 +142,7 @@ impl<'a> Trainer<'a> {
             variants: Vec::new(),
             scales: gpu.buffer_with("normalisation", scales)?,
             hyper: gpu.buffer_with("hyper-parameters", &hyper)?,
-            factors: gpu.buffer_with("learning-rate factors", &table)?,
+            factors: gpu.buffer_with("factors of steps", &factors)?,
             gpu,
             replicas,
             data,
@@ -307,12 +307,13 @@ impl<'a> Trainer<'a> {
 
     fn first_state(&self, spec: &TrainSpec) -> State {
         let h = hyper(spec);
+        let [correction1, correction2] = first_correction(&spec.optimizer);
         State {
             count: self.samples.min(spec.batch),
             lr: h.lr * self.table.first().copied().unwrap_or(1.0),
             clip: 1.0,
-            beta1_power: h.momentum,
-            beta2_power: h.beta2,
+            correction1,
+            correction2,
             ..State::default()
         }
     }

@@ -1,6 +1,8 @@
 //! Which arms depend on which axes, and what stands at each point.
 
-use super::setup::{GOOD, errors, good, mistake, points, says, with, with_layers, with_steps, with_sweep};
+use super::setup::{
+    GOOD, errors, good, mistake, points, says, with, with_layers, with_steps, with_sweep,
+};
 use secateur::experiment::Step;
 use secateur::spec::{Amount, Criterion, Layer, Scope};
 
@@ -151,10 +153,7 @@ fn zipped_axes_go_together() {
         )
     };
     let two = "\"kmnist\", \"fashion-mnist\"";
-    for zip in [
-        "[\"target\", \"sparsity\"]",
-        "[[\"sparsity\", \"target\"]]",
-    ] {
+    for zip in ["[\"target\", \"sparsity\"]", "[[\"sparsity\", \"target\"]]"] {
         let experiment = good(&with_zip(zip, two));
         let counts: Vec<usize> = experiment
             .arms
@@ -174,10 +173,7 @@ fn zipped_axes_go_together() {
             .iter()
             .map(|v| v.point.clone())
             .collect();
-        assert_eq!(
-            points,
-            [of("kmnist", "0.5"), of("fashion-mnist", "0.90")]
-        );
+        assert_eq!(points, [of("kmnist", "0.5"), of("fashion-mnist", "0.90")]);
         assert_eq!(experiment.axes.len(), 2);
     }
     for (zip, targets, said) in [

@@ -352,12 +352,16 @@ fn step_advance_is_its_twin() {
             steps,
         };
         let case = Case::new(gpu, "step_advance", &u);
-        let factors: Vec<f32> = (0..steps.max(1)).map(|k| 0.9f32.powi(k as i32)).collect();
+        // The factors of the learning rate, then pairs that tell their place.
+        let mut factors: Vec<f32> = (0..steps.max(1)).map(|k| 0.9f32.powi(k as i32)).collect();
+        let first = factors.len() as u32;
+        factors.extend((0..14).map(|k| k as f32 / 16.0));
         let hyper: Vec<Hyper> = (0..replicas)
             .map(|r| Hyper {
                 lr: 0.1 * (r + 1) as f32,
-                momentum: 0.9,
-                beta2: 0.999,
+                // One replica with few, one with more, one with none.
+                first_correction: first + 2 * r,
+                corrections: [3, 5, 0][r as usize],
                 ..Hyper::default()
             })
             .collect();
@@ -365,8 +369,8 @@ fn step_advance_is_its_twin() {
             count: batch.min(samples),
             lr: 0.3,
             clip: 0.7,
-            beta1_power: 0.9,
-            beta2_power: 0.999,
+            correction1: 0.1,
+            correction2: 0.001,
             loss_sum: 2.5,
             correct: 3,
             seen: 11,
@@ -393,7 +397,7 @@ fn step_advance_is_its_twin() {
             let equal = step_advance(&u, &hyper, &factors, &loss, &hit, &mut state);
 
             let got: Vec<State> = case.get(gpu.read(&on_gpu, 0, state.len()));
-            let real = |s: &State| [s.loss_sum, s.lr, s.beta1_power, s.beta2_power];
+            let real = |s: &State| [s.loss_sum, s.lr, s.correction1, s.correction2];
             let got_reals: Vec<f32> = got.iter().flat_map(real).collect();
             let equal: Vec<f32> = flat(&equal);
             let exact: Vec<f64> = flat(&exact);
@@ -417,6 +421,6 @@ fn step_advance_is_its_twin() {
 }
 
 fn flat<T: Copy>(reals: &[Reals<T>]) -> Vec<T> {
-    let each = |r: &Reals<T>| [r.loss_sum, r.lr, r.beta1_power, r.beta2_power];
+    let each = |r: &Reals<T>| [r.loss_sum, r.lr, r.correction1, r.correction2];
     reals.iter().flat_map(each).collect()
 }

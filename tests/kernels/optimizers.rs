@@ -45,8 +45,8 @@ pub fn states(dice: &mut Dice, replicas: u32) -> Vec<State> {
             lr: 0.001 + part(),
             // The first replica is not clipped.
             clip: if r == 0 { 1.0 } else { part() },
-            beta1_power: 0.9 * part(),
-            beta2_power: 0.999 * part(),
+            correction1: 1.0 - 0.9 * part(),
+            correction2: 1.0 - 0.999 * part(),
             ..State::default()
         })
         .collect()
@@ -64,6 +64,10 @@ pub fn hypers(replicas: u32, eps: f32) -> Vec<Hyper> {
             clip_norm: [0.0, 0.25, 1e9][r as usize % 3],
             nesterov: r % 2,
             decoupled: r % 2,
+            rest1: [0.1, 1.0, 0.5][r as usize % 3],
+            rest2: [0.001, 0.02, 0.05][r as usize % 3],
+            first_correction: 0,
+            corrections: 0,
         })
         .collect()
 }
@@ -329,8 +333,8 @@ fn adam_step_is_its_twin() {
             let m = beta1 * m.abs() + (1.0 - beta1) * g;
             // A denominator that cancellation in g makes smaller makes m smaller alike, so the sizes may stand for both.
             let v = beta2 * v + (1.0 - beta2) * g * g;
-            let root = v.sqrt() / (1.0 - f64::from(s.beta2_power)).sqrt();
-            let rate = f64::from(s.lr) / (1.0 - f64::from(s.beta1_power));
+            let root = v.sqrt() / f64::from(s.correction2).sqrt();
+            let rate = f64::from(s.lr) / f64::from(s.correction1);
             let update = rate * m / (root + f64::from(h.eps)).max(1e-30);
             // About ten operations; hardware may divide and take roots within 3 units instead of half a unit.
             [

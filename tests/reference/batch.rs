@@ -102,10 +102,10 @@ pub struct Reals<T> {
     pub loss_sum: T,
     /// Learning rate.
     pub lr: T,
-    /// beta1 ^ (step + 1).
-    pub beta1_power: T,
-    /// beta2 ^ (step + 1).
-    pub beta2_power: T,
+    /// 1 - beta1 ^ (step + 1).
+    pub correction1: T,
+    /// 1 - beta2 ^ (step + 1).
+    pub correction2: T,
 }
 
 /// Adds the batch's losses and hits to the totals and moves the state on to the next batch. The state's own reals are left
@@ -132,8 +132,8 @@ pub fn step_advance<T: Real>(
         let mut reals = Reals {
             loss_sum: T::of(s.loss_sum) + sum,
             lr: T::of(s.lr),
-            beta1_power: T::of(s.beta1_power),
-            beta2_power: T::of(s.beta2_power),
+            correction1: T::of(s.correction1),
+            correction2: T::of(s.correction2),
         };
         s.correct += hits;
         s.seen += s.count;
@@ -147,8 +147,12 @@ pub fn step_advance<T: Real>(
         if u.steps > 0 {
             let factor = factors[s.step.min(u.steps - 1) as usize];
             reals.lr = T::of(h.lr) * T::of(factor);
-            reals.beta1_power = reals.beta1_power * T::of(h.momentum);
-            reals.beta2_power = reals.beta2_power * T::of(h.beta2);
+            if h.corrections > 0 {
+                let pair = s.step.min(h.corrections - 1);
+                let at = (h.first_correction + 2 * pair) as usize;
+                reals.correction1 = T::of(factors[at]);
+                reals.correction2 = T::of(factors[at + 1]);
+            }
         }
         reals
     });

@@ -89,17 +89,17 @@ pub fn sgd_momentum_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
 pub fn adam_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
     walk(step, t, |h, s, [w, g, m, v]| {
         let [lr, decay] = [s.lr, h.weight_decay].map(T::of);
-        let [beta1, beta2] = [h.momentum, h.beta2].map(T::of);
+        let [beta1, beta2, rest1, rest2] = [h.momentum, h.beta2, h.rest1, h.rest2].map(T::of);
         let g = g * T::of(s.clip);
         let (w, g) = if h.decoupled != 0 {
             (w * fma(-lr, decay, T::ONE), g)
         } else {
             (w, fma(decay, w, g))
         };
-        let m = fma(beta1, m, (T::ONE - beta1) * g);
-        let v = fma(beta2, v, ((T::ONE - beta2) * g) * g);
-        let denominator = v.sqrt() / (T::ONE - T::of(s.beta2_power)).sqrt() + T::of(h.eps);
-        let rate = lr / (T::ONE - T::of(s.beta1_power));
+        let m = fma(beta1, m, rest1 * g);
+        let v = fma(beta2, v, (rest2 * g) * g);
+        let denominator = v.sqrt() / T::of(s.correction2).sqrt() + T::of(h.eps);
+        let rate = lr / T::of(s.correction1);
         [fma(-rate, m / denominator, w), m, v]
     });
 }
@@ -107,11 +107,11 @@ pub fn adam_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
 /// Adadelta (Zeiler 2012), in PyTorch's order of operations: moment1 averages g^2, moment2 the squared updates.
 pub fn adadelta_step<T: Real>(step: &Step<'_>, t: &mut Tensors<T>) {
     walk(step, t, |h, state, [w, g, s, a]| {
-        let [rho, eps] = [h.momentum, h.eps].map(T::of);
+        let [rho, rest, eps] = [h.momentum, h.rest1, h.eps].map(T::of);
         let g = fma(T::of(h.weight_decay), w, g * T::of(state.clip));
-        let s = fma(rho, s, ((T::ONE - rho) * g) * g);
+        let s = fma(rho, s, (rest * g) * g);
         let d = (a + eps).sqrt() / (s + eps).sqrt() * g;
-        let a = fma(rho, a, ((T::ONE - rho) * d) * d);
+        let a = fma(rho, a, (rest * d) * d);
         [fma(-T::of(state.lr), d, w), s, a]
     });
 }
