@@ -29,8 +29,8 @@ words! {
         Taylor = "taylor";
         /// Σ (w g)² (Molchanov et al. 2019, equation 8)
         TaylorSquared = "taylor-squared";
-        /// w (H g), H the Hessian, by a finite difference of gradients along g (Wang et al. 2020, equation 8, of which the smallest
-        /// -w (H g) stay; without the temperature of its code)
+        /// w (H g), H the Hessian, by a difference of gradients along g in which ReLUs and maxima stay as they are at w: what double
+        /// backward finds (Wang et al. 2020, equation 8, of which the smallest -w (H g) stay; without the temperature of its code)
         Grasp = "grasp";
         /// the flow through the weight of an input of ones, by |w| (Tanaka et al. 2020)
         Synflow = "synflow";
