@@ -6,6 +6,7 @@ use super::output::{say, tell};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use secateur::data::{self, SearchPath};
+use secateur::run::load_dataset;
 use std::path::PathBuf;
 
 /// Fetch and look at datasets
@@ -116,12 +117,7 @@ fn preview(args: Preview) -> Result<(), Failure> {
                 file,
                 overrides: Vec::new(),
             };
-            let experiment = file.read()?;
-            let cache = data::cache_folder();
-            match experiment.datasets.get(&args.name) {
-                Some(spec) => data::load_described(&args.name, spec, &search, cache.as_deref())?,
-                None => data::load(&args.name, &search)?,
-            }
+            load_dataset(&file.read()?, &args.name, &search)?
         }
     };
     for warning in &dataset.warnings {

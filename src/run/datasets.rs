@@ -3,7 +3,7 @@
 use super::error::RunError;
 use super::facts::DataFacts;
 use super::verify::datasets;
-use crate::data::{self, Dataset, SearchPath};
+use crate::data::{self, DataError, Dataset, SearchPath};
 use crate::experiment::Experiment;
 use crate::spec::Shape;
 use crate::store::DataRecord;
@@ -20,16 +20,28 @@ pub fn load_datasets(
     datasets(experiment)
         .into_iter()
         .map(|name| {
-            let loaded = match experiment.datasets.get(&name) {
-                Some(spec) => {
-                    let cache = data::cache_folder();
-                    data::load_described(&name, spec, search, cache.as_deref())
-                }
-                None => data::load(&name, search),
-            };
-            Ok((name, loaded?))
+            let loaded = load_dataset(experiment, &name, search)?;
+            Ok((name, loaded))
         })
         .collect()
+}
+
+/// Loads what an experiment calls by this name: a dataset that it describes, or one that there is without it.
+///
+/// # Errors
+/// It is missing or damaged.
+pub fn load_dataset(
+    experiment: &Experiment,
+    name: &str,
+    search: &SearchPath,
+) -> Result<Dataset, DataError> {
+    match experiment.datasets.get(name) {
+        Some(spec) => {
+            let cache = data::cache_folder();
+            data::load_described(name, spec, search, cache.as_deref())
+        }
+        None => data::load(name, search),
+    }
 }
 
 /// Shapes and sizes of loaded datasets.

@@ -44,7 +44,7 @@ mod verify_steps;
 mod wrong;
 
 pub use cohort::{DEFAULT_MEMORY, Limits};
-pub use datasets::{facts_of, load_datasets};
+pub use datasets::{facts_of, load_dataset, load_datasets};
 pub use engine::Engine;
 pub use error::RunError;
 pub use event_log::EVENTS;

@@ -49,7 +49,7 @@ impl Trainer<'_> {
             let away = steps_of(sign)?;
             for &window in &w.windows {
                 moved_by(&mut program, &nowhere)?;
-                self.record_gather(&mut program, window, self.spec().augment.as_ref(), false)?;
+                self.record_gather(&mut program, window, self.augment(), false)?;
                 self.record_forward(&mut program, window, Mode::Scoring, self.kernels())?;
                 w.record_hold(gpu, &mut program, (r, window), &branches)?;
                 moved_by(&mut program, &away)?;
@@ -62,13 +62,6 @@ impl Trainer<'_> {
             record_on_all(gpu, &mut program, r, kernel, &buffers)?;
         }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
-        let ran = gpu.run_repeated(&program, self.steps, observe)?;
-        gpu.copy(&base, &r.params, 0, base.bytes())?;
-        // Dense gradients stand at pruned places, where the audit wants zeros.
-        gpu.write(&r.grads, 0, &vec![0f32; r.count as usize * r.model.floats])?;
-        if ran < self.steps {
-            return Err(TrainError::Interrupted);
-        }
-        Ok(())
+        self.run_scoring(&program, Some(&base), observe)
     }
 }

@@ -87,7 +87,7 @@ impl Trainer<'_> {
     }
 
     /// How images are changed that are learned from.
-    fn augment(&self) -> Option<&Augment> {
+    pub(super) fn augment(&self) -> Option<&Augment> {
         self.spec().augment.as_ref()
     }
 

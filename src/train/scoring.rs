@@ -57,10 +57,21 @@ impl Trainer<'_> {
             self.record_update(&mut program)?;
         }
         self.record_advance(&mut program, self.samples, self.steps as u32)?;
-        let ran = gpu.run_repeated(&program, self.steps, observe)?;
-        if !trains {
-            // Running statistics moved.
-            gpu.copy(&before, &r.params, 0, before.bytes())?;
+        // Running statistics move.
+        self.run_scoring(&program, (!trains).then_some(&before), observe)
+    }
+
+    /// Runs `program` for every batch, and leaves the gradients 0 and the parameters as `before` has them, if they are to be.
+    pub(super) fn run_scoring(
+        &self,
+        program: &Program,
+        before: Option<&Buffer>,
+        observe: Observe<'_>,
+    ) -> Result<(), TrainError> {
+        let (gpu, r) = (self.gpu, self.replicas);
+        let ran = gpu.run_repeated(program, self.steps, observe)?;
+        if let Some(before) = before {
+            gpu.copy(before, &r.params, 0, before.bytes())?;
         }
         // Dense gradients stand at pruned places, where the audit wants zeros.
         gpu.write(&r.grads, 0, &vec![0f32; r.count as usize * r.model.floats])?;

@@ -34,23 +34,29 @@ fn presets_say_their_sizes() {
     }
 }
 
-#[test]
-fn a_preset_that_is_shown_is_the_preset_when_it_is_read() {
-    let rest = r#"
+/// An experiment that trains on `dataset`, once; its model is still to be written.
+fn without_model(dataset: &str) -> String {
+    format!(
+        r#"
 secateur = 1
 seeds = 1
 [train]
-dataset = "mnist"
+dataset = "{dataset}"
 batch = 64
 length = "1ep"
-optimizer = { kind = "sgd", lr = 0.1 }
+optimizer = {{ kind = "sgd", lr = 0.1 }}
 [[arm]]
 name = "dense"
-steps = [{ train = {} }]
-"#;
+steps = [{{ train = {{}} }}]
+"#
+    )
+}
+
+#[test]
+fn a_preset_that_is_shown_is_the_preset_when_it_is_read() {
     for name in presets::names() {
         let shown = secateur(["model", "show", name]).ok().stdout;
-        let text = format!("{rest}{shown}");
+        let text = without_model("mnist") + &shown;
         let read = Experiment::parse("e.toml", &text, Path::new("."), &[]);
         let read = read.unwrap_or_else(|errors| panic!("{name}: {}", errors.render(false)));
         let layers = &read.arms[0].variants[0].model.layers;
@@ -68,42 +74,23 @@ steps = [{ train = {} }]
 /// Two classes of a dataset of ten, and a hundred: the preset follows, and nothing needs to be written for it.
 #[test]
 fn the_last_layer_of_a_preset_follows_the_classes() {
-    let lab = Lab::with(
-        r#"
-secateur = 1
-seeds = 1
+    let model = r#"
 [model]
 preset = "resnet-20"
 [datasets.pets]
 of = "cifar-10"
 classes = ["cat", "dog"]
-[train]
-dataset = "pets"
-batch = 64
-length = "1ep"
-optimizer = { kind = "sgd", lr = 0.1 }
-[[arm]]
-name = "dense"
-steps = [{ train = {} }]
-"#,
-    );
-    let file = lab.path("e.toml").display().to_string();
+"#;
     // 272,474 for ten classes; 65 for each more or less.
     for (dataset, parameters) in [
         ("pets", "271954"),
         ("cifar-100", "278324"),
         ("cifar-10", "272474"),
     ] {
-        let set = format!("train.dataset={dataset}");
-        secateur(["check", file.as_str(), "--set", &set]).ok();
-        lab.write(
-            "one.toml",
-            std::fs::read_to_string(&file)
-                .unwrap()
-                .replace("\"pets\"\nbatch", &format!("\"{dataset}\"\nbatch")),
-        );
-        let one = lab.path("one.toml").display().to_string();
-        let done = secateur(["model", "summary", one.as_str()]).ok();
+        let lab = Lab::with(&(without_model(dataset) + model));
+        let file = lab.path("e.toml").display().to_string();
+        secateur(["check", file.as_str()]).ok();
+        let done = secateur(["model", "summary", file.as_str()]).ok();
         assert!(
             done.stdout.contains(&format!("{parameters} parameters")),
             "{}",
